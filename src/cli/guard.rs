@@ -58,7 +58,7 @@ fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
         foreign.extend(host.map(|host| (host.to_owned(), 1.0)));
         let hops = f64::from(request.redirects());
         let own = target.base_url.host_str().into_iter();
-        let named = scenario.requests.iter().filter_map(|request| request.http()?.url.host_str());
+        let named = scenario.named_hosts();
         let led_to: BTreeSet<&str> =
             own.chain(named).chain(target.allowed_hosts.iter().map(String::as_str)).collect();
         let led_to = led_to.into_iter();

@@ -7,7 +7,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log::{self, PROGRAMS_ONLY};
-use crate::engine::{Continuation, Observer, RunProgress, ScenarioProgress};
+use crate::engine::{Continuation, Observer, OnceStage, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
 use crate::store::RunFolder;
@@ -106,6 +106,29 @@ impl Observer for LiveObserver {
             }
         }
     }
+
+    fn runs_once(&mut self, stage: OnceStage, scenario: &str, step: &str) {
+        let line = once_line(stage, step);
+        match &self.display {
+            ProgressDisplay::Nothing => {
+                tracing::info!(target: PROGRAMS_ONLY, scenario, step, "{line}");
+            }
+            ProgressDisplay::Bars(bars) => {
+                let own = bars.iter().filter(|bar| bar.prefix().trim_end() == scenario);
+                own.for_each(|bar| bar.set_message(line.clone()));
+            }
+            ProgressDisplay::Lines { .. } => tracing::info!(scenario, step, "{scenario}  {line}"),
+        }
+    }
+}
+
+/// `setting up: log in`.
+fn once_line(stage: OnceStage, step: &str) -> String {
+    let doing = match stage {
+        OnceStage::Setup => "setting up",
+        OnceStage::Teardown => "tearing down",
+    };
+    format!("{doing}: {step}")
 }
 
 /// Logs the progress of a scenario.

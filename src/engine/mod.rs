@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `run` | checks a plan before it starts, and runs it |
 //! | `assignment` | splits scenarios into lanes and assigns lanes to threads |
+//! | `once` | runs the setup before the load and the teardown after it |
 //! | `conductor` | directs the lanes and adds up what they record |
 //! | `lane` | one scenario's work on one thread: arrival queue, worker tasks |
 //! | `exchange` | one step of a scenario: tries, redirects, SQL, judgement |
@@ -33,6 +34,7 @@ mod exchange;
 mod lane;
 mod limits;
 mod observer;
+mod once;
 pub mod probe;
 mod run;
 #[cfg(test)]
@@ -44,6 +46,6 @@ pub use assignment::cores;
 pub use error::EngineError;
 pub use limits::ports::PortWarning;
 pub use limits::stop::{StopHandle, StopSignal, StopUrgency, stop_channel};
-pub use observer::{Continuation, Observer, RunProgress, ScenarioProgress};
+pub use observer::{Continuation, Observer, OnceStage, RunProgress, ScenarioProgress};
 pub use run::{Engine, port_warnings};
 pub use time::clock;

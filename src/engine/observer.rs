@@ -13,6 +13,15 @@ pub enum Continuation {
     Stop(String),
 }
 
+/// When a step that runs once is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnceStage {
+    /// Before the warm-up.
+    Setup,
+    /// After the load.
+    Teardown,
+}
+
 /// Watches a run in progress.
 pub trait Observer {
     /// Receives one settled interval. The intervals of a scenario arrive in order.
@@ -25,6 +34,9 @@ pub trait Observer {
 
     /// Receives the progress of the run, about five times per second.
     fn progress(&mut self, progress: &RunProgress);
+
+    /// Learns that a step that runs once is about to be sent.
+    fn runs_once(&mut self, _stage: OnceStage, _scenario: &str, _step: &str) {}
 }
 
 /// The progress of a run.

@@ -1,20 +1,23 @@
 //! Checks a plan before it starts, and runs it.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::assignment::{LaneAssignment, assign_lanes, assign_threads, cores, own_share};
 use super::conductor::Conductor;
-use super::connection::dial::{ConnectionTerms, SystemResolver, TcpDialer};
+use super::connection::dial::{ConnectionTerms, Dialer, SystemResolver, TcpDialer};
 use super::error::EngineError;
+use super::exchange::setup_state::SetupState;
 use super::lane::Lane;
 use super::lane::conductor_link::{ConductorLink, LaneCommand, ReportSender};
 use super::limits::ports::PortWarning;
 use super::limits::stop::StopSignal;
 use super::limits::{descriptors, ports};
 use super::observer::Observer;
+use super::once::{OnceSteps, SetupEnd, unmeasured};
 use super::thread::{ThreadState, current_thread_runtime};
 use super::time::clock::{self, Instant};
 use super::time::spin::SpinBudget;
@@ -33,6 +36,8 @@ pub struct Engine<'a> {
     lanes: Vec<usize>,
     /// The lanes of each thread.
     threads: Vec<Vec<LaneSetup>>,
+    /// How the connections of each scenario are opened.
+    terms: Vec<ConnectionTerms>,
 }
 
 /// Everything a thread needs to set up one lane.
@@ -64,30 +69,72 @@ impl<'a> Engine<'a> {
         let threads =
             threads.into_iter().map(|lanes| lanes.into_iter().map(setup).collect()).collect();
         let lanes = assignments.iter().map(|assignment| assignment.scenario).collect();
-        Ok(Self { plan, lanes, threads })
+        Ok(Self { plan, lanes, threads, terms })
     }
 
     /// Runs the plan and returns everything that was measured.
     ///
     /// Blocks until every arrival has ended, or until `stop` or the observer ends the run early.
+    /// If a setup fails, nothing is measured. What was set up is torn down, however the run ends.
     pub fn run(
         self,
         observer: &mut dyn Observer,
         stop: StopSignal,
     ) -> Result<Measurement, EngineError> {
         let runtime = current_thread_runtime()?;
-        let start = RunStart::now(self.plan)?;
+        let result = LocalSet::new().block_on(&runtime, self.run_all(observer, stop));
+        // A name look-up that hangs in the system must not keep the run from ending.
+        runtime.shutdown_background();
+        result
+    }
+
+    async fn run_all(
+        self,
+        observer: &mut dyn Observer,
+        stop: StopSignal,
+    ) -> Result<Measurement, EngineError> {
+        let (plan, terms) = (self.plan, self.terms.clone());
+        let dialer = |scenario: usize| -> Box<dyn Dialer> {
+            let shard = plan.shard().index;
+            Box::new(TcpDialer::new(terms[scenario].clone(), shard, Box::new(SystemResolver)))
+        };
+        let start = RunStart::now(plan)?;
+        let mut once = OnceSteps::new(plan, &dialer)?;
+        let end = once.set_up(observer, stop.clone()).await;
+        let begins = end == SetupEnd::Ready;
+        let measured = if begins {
+            self.measure(&once.states(), start, observer, stop.clone()).await
+        } else {
+            Ok(unmeasured(plan, end, start.run))
+        };
+        once.tear_down(begins, observer, stop).await;
+        let mut measurement = measured?;
+        once.record_in(&mut measurement);
+        Ok(measurement)
+    }
+
+    /// Runs the load: warm-up and measured stage.
+    async fn measure(
+        self,
+        setups: &[SetupState],
+        start: RunStart,
+        observer: &mut dyn Observer,
+        stop: StopSignal,
+    ) -> Result<Measurement, EngineError> {
         let (commands, listen) = watch::channel(LaneCommand::WarmUp);
         let (reports, inbox) = mpsc::channel(REPORT_QUEUE);
         let mut threads = Vec::new();
         for (index, lanes) in self.threads.into_iter().enumerate() {
             let (commands, reports, pacing) = (listen.clone(), reports.clone(), self.plan.pacing);
+            let setups: Vec<_> =
+                lanes.iter().map(|setup| setups[self.lanes[setup.lane]].clone()).collect();
+            let lanes = lanes.into_iter().zip(setups).collect();
             let work = move || run_lanes(lanes, pacing, start.run, &commands, &reports);
             threads.push(spawn_thread(index, work)?);
         }
         drop((listen, reports));
         let conductor = Conductor::new(self.plan, &self.lanes, start, commands, observer);
-        let measured = runtime.block_on(conductor.conduct(inbox, stop));
+        let measured = conductor.conduct(inbox, stop).await;
         for thread in threads {
             thread.join().map_err(|_| EngineError::ThreadLost)?;
         }
@@ -116,7 +163,7 @@ fn spawn_thread(
 ///
 /// Without that report the conductor would wait for the thread's lanes for ever.
 fn run_lanes(
-    lanes: Vec<LaneSetup>,
+    lanes: Vec<(LaneSetup, SetupState)>,
     pacing: PacingMode,
     run_start: Instant,
     commands: &watch::Receiver<LaneCommand>,
@@ -132,7 +179,7 @@ fn run_lanes(
 
 /// Runs the lanes of one thread concurrently on its own runtime.
 fn run_lanes_to_end(
-    lanes: Vec<LaneSetup>,
+    lanes: Vec<(LaneSetup, SetupState)>,
     pacing: PacingMode,
     run_start: Instant,
     commands: &watch::Receiver<LaneCommand>,
@@ -141,20 +188,27 @@ fn run_lanes_to_end(
     let runtime = current_thread_runtime()?;
     let local = LocalSet::new();
     let timers_need_a_runtime = runtime.enter();
-    let thread = Rc::new(ThreadState::new(pacing, clock::now()));
-    for LaneSetup { lane, plan, shard, terms } in lanes {
+    let now = clock::now();
+    // Whole milliseconds of the run, as the meter wants; what passed before is no standstill.
+    let meter_start = run_start + Duration::from_millis(whole_millis(now - run_start));
+    let thread = Rc::new(ThreadState::new(pacing, now));
+    for (LaneSetup { lane, plan, shard, terms }, setup) in lanes {
         let link = ConductorLink { lane, commands: commands.clone(), reports: reports.clone() };
         let dialer = TcpDialer::new(terms, shard.index, Box::new(SystemResolver));
-        let lane = Lane::new(plan, shard, Box::new(dialer), Rc::clone(&thread), run_start)?;
+        let lane = Lane::new(plan, &setup, shard, Box::new(dialer), Rc::clone(&thread), run_start)?;
         let timer = PreciseTimer::precise(Rc::clone(&thread.spin));
         local.spawn_local(Rc::new(lane).run(timer, link));
     }
     let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, run_start)));
-    local.spawn_local(ThreadState::measure_hiccups(Rc::downgrade(&thread), unspun, run_start));
+    local.spawn_local(ThreadState::measure_hiccups(Rc::downgrade(&thread), unspun, meter_start));
     // The hiccup meter ends when the lanes drop the thread's state.
     drop((thread, timers_need_a_runtime));
     runtime.block_on(local);
     // A name look-up that hangs in the system must not keep the run from ending.
     runtime.shutdown_background();
     Ok(())
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -30,6 +30,9 @@ pub struct Capture {
 pub enum CaptureSource {
     /// The first value of a header, as text.
     Header(HeaderName),
+    /// The first match of a pattern in the lines of a header, in their order: its first group, or
+    /// the whole match without a group, as text.
+    HeaderMatch(HeaderName, TextPattern),
     /// A value of any type in the JSON document, by its pointer (RFC 6901).
     Json(String),
     /// The first group of the first match in the content, or the whole match without a group, as
@@ -90,7 +93,7 @@ impl CaptureSet {
 
     /// Whether a capture looks at the body. Otherwise the body need not be kept.
     pub fn needs_body(&self) -> bool {
-        self.0.iter().any(|capture| !matches!(capture.source, CaptureSource::Header(_)))
+        self.0.iter().any(|capture| capture.source.is_in_body())
     }
 
     fn extract_all(
@@ -114,6 +117,13 @@ impl CaptureSet {
 }
 
 impl CaptureSource {
+    fn is_in_body(&self) -> bool {
+        match self {
+            Self::Header(_) | Self::HeaderMatch(..) => false,
+            Self::Json(_) | Self::Regex(_) => true,
+        }
+    }
+
     fn find(&self, subject: &mut CheckSubject<'_>) -> Result<Value, CheckFailure> {
         match self {
             Self::Header(name) => {
@@ -121,6 +131,14 @@ impl CaptureSource {
                 value
                     .map(|value| text(value.as_bytes()))
                     .ok_or_else(|| unexpected("no such header"))
+            }
+            Self::HeaderMatch(name, pattern) => {
+                let mut lines = subject.answer()?.headers.get_all(name).iter().peekable();
+                if lines.peek().is_none() {
+                    return Err(unexpected("no such header"));
+                }
+                let found = lines.find_map(|line| pattern.first_in(line.as_bytes()));
+                found.map(text).ok_or_else(|| unexpected("no match in the header"))
             }
             Self::Json(pointer) => {
                 let value = subject.document()?.pointer(pointer);
@@ -211,6 +229,27 @@ mod tests {
         assert_eq!(extract_all(at("/none"), body), json!(null));
         assert_eq!(extract_all(regex("\"id\": ([0-9]+)"), body), json!("7"));
         assert_eq!(extract_all(regex("tag."), body), json!("tags"));
+    }
+
+    #[test]
+    fn a_pattern_finds_a_part_of_a_header_in_whichever_of_its_lines_matches() {
+        let mut headers = HeaderMap::new();
+        for line in ["theme=dark", "session=7f3a; Path=/", "session=later"] {
+            headers.append("set-cookie", HeaderValue::from_static(line));
+        }
+        let find = |name: &'static str, pattern: &str| {
+            let pattern = TextPattern::new(pattern).unwrap();
+            let source = CaptureSource::HeaderMatch(HeaderName::from_static(name), pattern);
+            let captures = capture(source, None);
+            assert!(!captures.needs_body());
+            assert_eq!(captures.untyped().count(), 1);
+            take(&captures, &headers, b"session=body").map(|values| values[0].1.clone())
+        };
+        assert_eq!(find("set-cookie", "session=([^;]+)"), Ok(json!("7f3a")));
+        assert_eq!(find("set-cookie", "theme=[a-z]+"), Ok(json!("theme=dark")));
+        let missed = find("set-cookie", "token=(.+)").unwrap_err();
+        assert_eq!(missed.seen, "no match in the header");
+        assert_eq!(find("location", "code=(.+)").unwrap_err().seen, "no such header");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Values that are known only during the run: steps capture them and later steps send them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,8 +16,10 @@ use crate::expect::{CaptureSet, JsonExpectation, JsonRule, ResponseCheck};
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The values of one arrival, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ArrivalValues {
+    /// The values that all arrivals share: those that the setup captured.
+    shared: Option<Arc<ArrivalValues>>,
     all: BTreeMap<String, Value>,
     /// The names of the values that may be shown.
     public: BTreeSet<String>,
@@ -53,7 +57,22 @@ impl ArrivalValues {
             all: BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]),
             public: BTreeSet::from([Self::UUID.to_owned()]),
             untyped: BTreeSet::new(),
+            shared: None,
         }
+    }
+
+    /// The values at the start of an arrival that shares those of the setup.
+    #[must_use]
+    pub fn after_setup(shared: &Arc<Self>) -> Self {
+        Self { shared: Some(Arc::clone(shared)), ..Self::for_arrival() }
+    }
+
+    /// What a setup shares with all arrivals: everything but its UUID.
+    #[must_use]
+    pub fn to_shared(&self) -> Arc<Self> {
+        let mut shared = self.clone();
+        shared.all.remove(Self::UUID);
+        Arc::new(shared)
     }
 
     /// Adds the values that a step captured.
@@ -68,7 +87,7 @@ impl ArrivalValues {
     }
 
     /// The texts that must not be shown: every captured value that is not public, and for a list or
-    /// an object every text in it.
+    /// an object every text in it. Those of the setup are not among them.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for (_, value) in self.all.iter().filter(|(name, _)| !self.public.contains(*name)) {
@@ -81,7 +100,20 @@ impl ArrivalValues {
     }
 
     fn get(&self, name: &str) -> Result<&Value, UnknownValue> {
-        self.all.get(name).ok_or_else(|| UnknownValue(name.to_owned()))
+        let shared = || self.shared.as_ref()?.all.get(name);
+        self.all.get(name).or_else(shared).ok_or_else(|| UnknownValue(name.to_owned()))
+    }
+
+    fn is_untyped(&self, name: &str) -> bool {
+        let shared = || self.shared.as_ref().is_some_and(|shared| shared.untyped.contains(name));
+        self.untyped.contains(name) || shared()
+    }
+}
+
+/// Leaves out the values, which may be secret.
+impl fmt::Debug for ArrivalValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.all.keys()).finish()
     }
 }
 
@@ -130,6 +162,14 @@ impl LiveText {
 
     pub(super) fn is_live(&self) -> bool {
         self.0.iter().any(|bit| matches!(bit, LiveTextPiece::Value(_)))
+    }
+
+    /// The names of its values.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            LiveTextPiece::Value(name) => Some(name.as_str()),
+            LiveTextPiece::Fixed(_) => None,
+        })
     }
 
     /// The fixed text at its start; empty if a value comes first.
@@ -265,7 +305,7 @@ impl LiveCheck {
             Self::Contains(text) => ResponseCheck::contains(&searched(text, values)?),
             Self::Lacks(text) => ResponseCheck::lacks(&searched(text, values)?),
             Self::Json(pointer, value, equality) => {
-                let is_untyped = |name: &str| values.untyped.contains(name);
+                let is_untyped = |name: &str| values.is_untyped(name);
                 let has_type = !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
                 let rule = equality.rule(value.fill(values)?, has_type);
                 ResponseCheck::Json(JsonExpectation { pointer: pointer.clone(), rule })
@@ -298,6 +338,18 @@ impl LiveParts {
     /// Whether the request must be built for each arrival.
     pub fn changes_request(&self) -> bool {
         self.url.is_some() || !self.headers.is_empty() || self.body.is_some()
+    }
+
+    /// The same parts for a request that is built already.
+    #[must_use]
+    pub fn without_request(self) -> Self {
+        Self { checks: self.checks, ..Self::default() }
+    }
+
+    /// The same parts for expectations that are built already.
+    #[must_use]
+    pub fn without_checks(self) -> Self {
+        Self { checks: Vec::new(), ..self }
     }
 
     /// Whether the expectations must be built for each arrival.

@@ -20,7 +20,7 @@ pub use load_plan::LoadPlan;
 pub use overrides::PlanOverrides;
 pub use request_plan::{HttpPlan, RequestAction, RequestPlan, RetryPlan, SqlPlan};
 pub use run_plan::{PacingMode, Plan, ShardPlan};
-pub use scenario_plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
+pub use scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 pub use schedule::{RampStep, Schedule, Shard, ShardArrivals};
 pub use secrets::SecretSet;
 pub use target_plan::{

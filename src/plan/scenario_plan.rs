@@ -6,7 +6,9 @@ use super::schedule::Shard;
 use super::secrets::SecretSet;
 use super::target_plan::TargetPlan;
 use crate::postgres::DatabaseAddress;
-use crate::record::{Ceiling, PlannedScenario, RequestMeasurement, ScenarioMeasurement};
+use crate::record::{
+    Ceiling, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+};
 
 /// What one scenario will do.
 #[derive(Debug, Clone)]
@@ -18,6 +20,13 @@ pub struct ScenarioPlan {
     pub target: TargetPlan,
     /// The requests that each arrival sends, in order.
     pub requests: Vec<RequestPlan>,
+    /// The steps that run once before the warm-up, in order. Arrivals and the teardown use the
+    /// values that they capture.
+    pub setup: Vec<RequestPlan>,
+    /// The steps that run once after the load, in order.
+    pub teardown: Vec<RequestPlan>,
+    /// Which cookies requests send.
+    pub cookies: CookiePolicy,
     /// When arrivals are due.
     pub load: LoadPlan,
     /// How many exchanges may share one connection at a time; always 1 without HTTP/2.
@@ -43,13 +52,48 @@ impl ScenarioPlan {
     /// Whether any step sends an HTTP request. Otherwise only the timeouts of [`Self::target`] have
     /// a meaning.
     pub fn uses_http(&self) -> bool {
-        self.requests.iter().any(|request| request.http().is_some())
+        self.steps().any(|step| step.http().is_some())
+    }
+
+    /// All its steps: those of the setup, the requests, those of the teardown.
+    pub fn steps(&self) -> impl Iterator<Item = &RequestPlan> {
+        self.setup.iter().chain(&self.requests).chain(&self.teardown)
+    }
+
+    /// The hosts that its steps name, in addition to that of the base URL.
+    pub fn named_hosts(&self) -> impl Iterator<Item = &str> {
+        self.steps().filter_map(|step| step.http()?.url.host_str())
+    }
+
+    /// Whether any step runs once, before or after the load.
+    pub fn has_once_steps(&self) -> bool {
+        !self.setup.is_empty() || !self.teardown.is_empty()
+    }
+
+    /// The same plan with the steps of its setup as its requests.
+    #[must_use]
+    pub fn for_setup(&self) -> Self {
+        self.with_requests(self.setup.clone(), self.shown.setup.clone())
+    }
+
+    /// The same plan with the steps of its teardown as its requests.
+    #[must_use]
+    pub fn for_teardown(&self) -> Self {
+        self.with_requests(self.teardown.clone(), self.shown.teardown.clone())
+    }
+
+    /// Redirects may still lead to the hosts that the replaced requests name.
+    fn with_requests(&self, requests: Vec<RequestPlan>, shown: Vec<PlannedRequest>) -> Self {
+        let mut plan = Self { requests, ..self.clone() };
+        plan.shown.requests = shown;
+        plan.target.allowed_hosts.extend(self.named_hosts().map(str::to_owned));
+        plan
     }
 
     /// The databases that its steps query, each once, with the name that the scenario gives them.
     pub fn databases(&self) -> Vec<(&str, &DatabaseAddress)> {
         let mut databases: Vec<(&str, &DatabaseAddress)> = Vec::new();
-        for request in &self.requests {
+        for request in self.steps() {
             if let RequestAction::Sql(sql) = &request.action
                 && databases.iter().all(|(known, _)| *known != sql.database)
             {
@@ -62,8 +106,7 @@ impl ScenarioPlan {
     /// Whether an exchange may need a connection to an origin other than that of the base URL.
     pub fn may_leave_origin(&self) -> bool {
         let home = self.target.base_url.origin();
-        self.requests
-            .iter()
+        self.steps()
             .filter_map(RequestPlan::http)
             .any(|http| http.redirects > 0 || http.url.origin() != home)
     }
@@ -96,6 +139,18 @@ impl ScenarioPlan {
         }
         self
     }
+}
+
+/// Which cookies requests send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CookiePolicy {
+    /// None.
+    #[default]
+    Off,
+    /// Those that earlier answers of the same arrival set (`cookies = "arrival"`).
+    Arrival,
+    /// In addition those that the answers to the setup set (`cookies = "setup"`).
+    Setup,
 }
 
 /// Whether a connection is used for more than one arrival.

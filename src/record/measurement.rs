@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Ceiling, DimensionHistograms, EvidenceLog, Histogram, ProberMeasurement, ServerTimings,
-    ShardSharing, Tally, micros,
+    ShardSharing, StepRecord, Tally, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -164,6 +164,12 @@ impl ConnectionCounts {
 pub struct ScenarioMeasurement {
     /// The scenario's name.
     pub name: String,
+    /// The steps of its setup that ran or were left out, in order; older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<StepRecord>,
+    /// The steps of its teardown that ran or were left out, in order; older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teardown: Vec<StepRecord>,
     /// Its requests, in the order of the scenario file.
     pub requests: Vec<RequestMeasurement>,
     /// Arrivals in the schedule up to the end of the measured stage; `None` in the closed model.
@@ -198,6 +204,8 @@ impl ScenarioMeasurement {
     pub fn new(name: String, requests: Vec<RequestMeasurement>) -> Self {
         Self {
             name,
+            setup: Vec::new(),
+            teardown: Vec::new(),
             requests,
             planned: None,
             released: 0,
@@ -240,6 +248,8 @@ impl LookupMeasurement {
 pub enum RunEnding {
     /// Every planned arrival was executed.
     Complete,
+    /// A step of `[[setup]]` failed, so nothing was measured. The text names its scenario.
+    SetupFailed(String),
     /// A signal stopped the run. The prober waited for the exchanges in progress.
     Interrupted,
     /// The prober stopped because the target was clearly down. The text states how that showed.
@@ -305,6 +315,10 @@ impl Measurement {
 
     /// Rewrites every text that a target can influence, to redact secrets.
     pub fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
+        for scenario in &mut self.scenarios {
+            let steps = scenario.setup.iter_mut().chain(&mut scenario.teardown);
+            steps.for_each(|step| step.rewrite_evidence(&rewrite));
+        }
         let requests = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
         for request in requests {
             for stage in Stage::ALL {

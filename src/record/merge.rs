@@ -52,6 +52,8 @@ impl ScenarioMeasurement {
                 }
             }
         }
+        self.setup.extend(other.setup.iter().cloned());
+        self.teardown.extend(other.teardown.iter().cloned());
         self.planned = match (self.planned, other.planned) {
             (Some(mine), Some(theirs)) => Some(mine + theirs),
             (mine, theirs) => mine.or(theirs),
@@ -105,7 +107,8 @@ impl RunEnding {
             Self::Interrupted => 1,
             Self::Recovered => 2,
             Self::TargetDown(_) => 3,
-            Self::Imported(_) => 4,
+            Self::SetupFailed(_) => 4,
+            Self::Imported(_) => 5,
         }
     }
 }
@@ -159,6 +162,9 @@ fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<St
     let first = plan_differences(one, other).into_iter().next();
     if first.is_some() {
         return first;
+    }
+    if (&one.setup, &one.teardown) != (&other.setup, &other.teardown) {
+        return Some("setup or teardown".to_owned());
     }
     if one.requests != other.requests {
         return Some("requests, expectations or budgets".to_owned());

@@ -20,6 +20,7 @@ mod run;
 mod run_schema;
 mod server_timings;
 mod sharing;
+mod step;
 mod summary;
 mod tally;
 mod verdict;
@@ -49,6 +50,7 @@ pub use run::{
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};
+pub use step::StepRecord;
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason};

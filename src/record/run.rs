@@ -110,8 +110,15 @@ pub struct PlannedScenario {
     /// model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityEstimate>,
+    /// The steps that run once before the warm-up, in order, like `requests`; older records have
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<PlannedRequest>,
     /// Its requests. The hops of a request that follows redirects come after it.
     pub requests: Vec<PlannedRequest>,
+    /// The steps that run once after the load, in order, like `requests`; older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teardown: Vec<PlannedRequest>,
 }
 
 /// How many exchanges of a scenario in the open model may be in progress at once.

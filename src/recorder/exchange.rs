@@ -156,7 +156,8 @@ impl ExchangeFailure {
         matches!(self.failure, Failure::TimedOut | Failure::Dropped)
     }
 
-    pub(super) fn to_evidence(&self) -> FailureEvidence {
+    /// The failure as it is recorded, counted once.
+    pub fn to_evidence(&self) -> FailureEvidence {
         let Self { failure, phase, expected, seen, next } = self.clone();
         FailureEvidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
     }

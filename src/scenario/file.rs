@@ -11,8 +11,8 @@ use toml::de::DeValue;
 use super::diagnostic::Diagnostics;
 use super::field::{ReadValue, ScenarioField, TableEntries};
 use super::leaf::{
-    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
-    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
+    ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
+    MissingPolicy, PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
@@ -87,6 +87,16 @@ section! {
         databases: TableEntries<Template>,
         /// Headers that every request sends.
         headers: TableEntries<Template>,
+        /// Which cookies requests send. With `arrival`, each arrival starts without cookies and
+        /// sends those that its own answers set. With `setup`, it starts with those that the
+        /// answers to `[[setup]]` set. Default: none.
+        cookies: CookieScope,
+        /// Steps that run once, before the warm-up: log in, make a fixture. All arrivals use the
+        /// values that they capture. They enter no figure.
+        setup: Vec<ScenarioField<RequestSection>>,
+        /// Steps that run once, after the load, even if it was interrupted: log out, remove a
+        /// fixture. They use the values that `[[setup]]` captures. They enter no figure.
+        teardown: Vec<ScenarioField<RequestSection>>,
         /// The requests of one arrival. They run in this order, over one connection.
         request: Vec<ScenarioField<RequestSection>> = REQUIRED,
         /// When requests are sent. Default: exactly once.
@@ -260,14 +270,16 @@ section! {
 }
 
 section! {
-    /// Where a value of a response is found: exactly one of `header`, `json` and `regex`.
+    /// Where a value of a response is found: one of `header`, `json` and `regex`, or `header` with
+    /// `regex`.
     "a capture" CaptureSection {
-        /// The header whose value is captured.
+        /// The header whose value is captured. With `regex`, the part of it that matches.
         header: PlainText,
         /// The JSON pointer (RFC 6901) of the value to capture from a JSON body.
         json: PlainText,
         /// The regular expression whose first match in the body is captured: the first group, or
-        /// the whole match if there is no group.
+        /// the whole match if there is no group. With `header`, the first match in the lines of
+        /// that header.
         regex: PatternText,
         /// The value to use if none is found. Without a default, the response is not as expected.
         default: PlainText,

@@ -36,8 +36,8 @@ pub use diagnostic::Span;
 pub use errors::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
 pub use field::{KeyLocation, ScenarioField, TableEntries};
 pub use leaf::{
-    ConnectionSetting, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate, MissingPolicy,
-    PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
+    ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
+    MissingPolicy, PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use schema::schema;

@@ -115,6 +115,12 @@ fn denial_remedy(evidence: &FailureEvidence) -> Option<&'static str> {
     }
 }
 
+/// What to do about a failure: what its evidence says, otherwise what its kind suggests.
+pub(super) fn advice(evidence: &FailureEvidence) -> String {
+    let known = evidence.next.as_deref().or_else(|| denial_remedy(evidence));
+    known.unwrap_or_else(|| remedy(evidence.failure)).to_owned()
+}
+
 /// Where to look when exchanges fail in a given way.
 pub(super) fn remedy(failure: Failure) -> &'static str {
     match failure {

@@ -191,6 +191,8 @@ pub(super) fn scenario(
         warmup: "none".to_owned(),
         caveats: Vec::new(),
         capacity: None,
+        setup: Vec::new(),
+        teardown: Vec::new(),
         requests: requests.iter().map(FixtureRequest::planned).collect(),
     };
     let measured = ScenarioMeasurement {

@@ -15,6 +15,7 @@ mod failures;
 mod finding;
 mod judging_context;
 mod not_judged;
+mod once_steps;
 mod phrases;
 mod ranked_durations;
 mod rule;

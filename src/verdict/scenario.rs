@@ -7,9 +7,10 @@ use super::duration_budget::DurationBudget;
 use super::failure_budget::{self, FailureClass};
 use super::judging_context::JudgingContext;
 use super::not_judged::NotJudgedStep;
+use super::once_steps::SetupFailure;
 use super::phrases::requests;
 use super::rule::DecisionRule;
-use super::{failures, void_reasons};
+use super::{failures, once_steps, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
@@ -24,7 +25,10 @@ pub(super) fn judge(
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
     let all = planned.requests.iter().map(|request| MeasuredRequest::of(request, measured));
     let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
-    let grounds = void_reasons::grounds(measured, run);
+    let setup = SetupFailure::of(planned, measured, run);
+    let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
+    let grounds: Vec<_> =
+        unmeasured.into_iter().chain(void_reasons::grounds(measured, run)).collect();
     let circumstances = JudgingContext { prober: &run.prober, capacity: planned.capacity.as_ref() };
     let budgets: Vec<_> = pairs
         .iter()
@@ -34,7 +38,9 @@ pub(super) fn judge(
     // A hop or an earlier try may have been answered even if the exchange got no answer in the end.
     let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
     let silent = failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered);
-    let is_down = silent.is_some() || void_reasons::target_is_down(measured, run);
+    let is_down = silent.is_some()
+        || void_reasons::target_is_down(measured, run)
+        || setup.as_ref().is_some_and(|setup| setup.is_of_target);
 
     let nothing_measured = nothing_measured(&pairs);
     let decisions = budgets
@@ -46,6 +52,7 @@ pub(super) fn judge(
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
     let of_requests: Vec<_> = match silent {
+        _ if setup.is_some() => Vec::new(),
         Some(silent) => std::iter::once(silent)
             .chain(pairs.iter().filter_map(MeasuredRequest::not_judged_reason))
             .collect(),
@@ -56,6 +63,7 @@ pub(super) fn judge(
         decision,
         budgets,
         reasons: grounds.into_iter().chain(nothing_measured).chain(of_requests).collect(),
+        warnings: once_steps::teardown_warnings(planned, measured, run),
     }
 }
 

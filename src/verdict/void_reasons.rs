@@ -141,7 +141,7 @@ fn abandoned(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
 
 fn cut_short(run: &Measurement) -> Option<VerdictReason> {
     match &run.ending {
-        RunEnding::Complete => None,
+        RunEnding::Complete | RunEnding::SetupFailed(_) => None,
         RunEnding::Interrupted => Some(reason(
             format!(
                 "the run was interrupted after {}{}",

@@ -14,6 +14,7 @@ mod late;
 mod logs;
 mod runs;
 mod secrets;
+mod setup;
 mod shards;
 mod shell;
 mod synthetic_check;

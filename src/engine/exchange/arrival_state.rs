@@ -1,13 +1,17 @@
 //! What the steps of one arrival share: values that earlier steps captured and later steps send.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use http::HeaderMap;
 use serde_json::Value;
+use url::Url;
 
+use super::cookies::CookieJar;
+use super::setup_state::{MissingValues, SetupState};
 use crate::expect::CaptureSet;
-use crate::plan::SecretSet;
 use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
+use crate::plan::{CookiePolicy, SecretSet};
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
 
@@ -15,16 +19,41 @@ use crate::recorder::ExchangeFailure;
 #[derive(Default)]
 pub(in crate::engine) struct ArrivalState {
     values: ArrivalValues,
-    /// By the name of each missing value: the step that should have captured it, and how it failed.
-    missing: BTreeMap<String, (String, Failure)>,
+    missing: MissingValues,
+    /// What the setup did not yield.
+    missing_of_setup: Arc<MissingValues>,
+    /// `None` if requests send no cookies.
+    jar: Option<CookieJar>,
     /// The values that must not be shown, built when they are first needed.
     secrets: OnceCell<SecretSet>,
 }
 
 impl ArrivalState {
-    /// The state of a new arrival.
-    pub(in crate::engine) fn begin() -> Self {
-        Self { values: ArrivalValues::for_arrival(), ..Self::default() }
+    /// The state of a new arrival after this setup.
+    pub(in crate::engine) fn begin(setup: &SetupState) -> Self {
+        Self {
+            values: ArrivalValues::after_setup(&setup.values),
+            missing_of_setup: Arc::clone(&setup.missing),
+            jar: setup.jar.as_ref().map(CookieJar::to_start),
+            ..Self::default()
+        }
+    }
+
+    /// What arrivals start with, if a setup ended in this state.
+    pub(in crate::engine) fn to_setup_state(&self, policy: CookiePolicy) -> SetupState {
+        SetupState::new(&self.values, &self.missing, self.jar.as_ref(), policy)
+    }
+
+    /// The arrival's cookies; `None` if requests send none.
+    pub(super) fn jar(&self) -> Option<&CookieJar> {
+        self.jar.as_ref()
+    }
+
+    /// Keeps the cookies that the answer from `url` sets.
+    pub(super) fn receive_cookies(&mut self, answer: &HeaderMap, url: &Url) {
+        if self.jar.as_mut().is_some_and(|jar| jar.receive(answer, url)) {
+            self.secrets = OnceCell::new();
+        }
     }
 
     /// The values known so far.
@@ -47,9 +76,12 @@ impl ArrivalState {
         }
     }
 
-    /// The values that must not be shown; `None` if nothing secret was captured.
+    /// The values and cookies that must not be shown; `None` if there are none. Those of the setup
+    /// are not among them.
     pub(super) fn secrets(&self) -> Option<&SecretSet> {
-        let secrets = self.secrets.get_or_init(|| SecretSet::new(self.values.secrets()));
+        let cookies = self.jar.iter().flat_map(CookieJar::received).map(str::to_owned);
+        let all = || SecretSet::new(self.values.secrets().into_iter().chain(cookies));
+        let secrets = self.secrets.get_or_init(all);
         (!secrets.is_empty()).then_some(secrets)
     }
 
@@ -69,7 +101,7 @@ impl ArrivalState {
                 return not_sent(Failure::NotCaptured, seen);
             }
         };
-        match self.missing.get(&name) {
+        match self.missing.get(&name).or_else(|| self.missing_of_setup.get(&name)) {
             // If a step's subject is absent, or not configured, so is that of the steps after it.
             Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => not_sent(
                 *failure,

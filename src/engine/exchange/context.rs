@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::in_progress::ExchangeStart;
 use super::prepared::PreparedStep;
 use super::redirect::RedirectRules;
 use super::server_timing::ServerTimingFilter;
+use super::setup_state::SetupState;
 use crate::engine::accounting::LaneAccounting;
 use crate::engine::connection::dial::{Dialer, RequestDestination, UrlOrigin};
 use crate::engine::connection::http::HttpConnection;
 use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
-use crate::engine::time::clock::Instant;
+use crate::engine::time::clock::{self, Instant};
 use crate::plan::{ConnectionReuse, ExchangeTimeouts, RequestPlan, ScenarioPlan};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
@@ -20,8 +22,10 @@ use crate::recorder::{ExchangeFailure, ExchangeParts};
 pub(in crate::engine) struct ExchangeContext {
     /// The steps that each arrival runs, in order.
     pub(in crate::engine) steps: Vec<PreparedStep>,
-    /// Whether any step captures values or sends captured ones.
+    /// Whether any step captures values or sends captured ones or cookies.
     pub(in crate::engine) has_state: bool,
+    /// What the setup yields to each arrival.
+    pub(in crate::engine) setup: SetupState,
     /// The origin of the base URL.
     pub(in crate::engine) home: UrlOrigin,
     pub(in crate::engine) timeouts: ExchangeTimeouts,
@@ -36,9 +40,10 @@ pub(in crate::engine) struct ExchangeContext {
 }
 
 impl ExchangeContext {
-    /// Prepares a scenario's steps; fails if the base URL or a request's URL cannot be sent.
+    /// Prepares a scenario's steps after its setup; fails if the base URL or a request's URL cannot be sent.
     pub(in crate::engine) fn new(
         plan: &ScenarioPlan,
+        setup: &SetupState,
         dialer: Box<dyn Dialer>,
         thread: Rc<ThreadState>,
         run_start: Instant,
@@ -49,19 +54,21 @@ impl ExchangeContext {
         let name = |request: &RequestPlan| {
             plan.shown.requests.get(request.index).map(|shown| shown.name.as_str())
         };
-        let steps = plan
-            .requests
-            .iter()
-            .map(|request| PreparedStep::new(name(request).unwrap_or_default(), request, &home));
+        let steps = plan.requests.iter().map(|request| {
+            PreparedStep::new(name(request).unwrap_or_default(), request, &home, setup)
+        });
         let steps = steps.collect::<Result<Vec<_>, _>>()?;
+        let mut secrets = plan.secrets.clone();
+        secrets.extend(setup.secrets());
         Ok(Self {
-            has_state: steps.iter().any(PreparedStep::needs_state),
+            has_state: setup.jar.is_some() || steps.iter().any(PreparedStep::needs_state),
+            setup: setup.clone(),
             steps,
             home,
             timeouts: plan.target.timeouts,
             reuse: plan.reuse,
             redirect_rules: RedirectRules::of(plan),
-            server_timing: ServerTimingFilter::new(plan.secrets.clone()),
+            server_timing: ServerTimingFilter::new(secrets),
             dialer,
             accounting: LaneAccounting::new(plan.ceilings(), run_start),
             drain: DrainSignal::default(),
@@ -72,6 +79,14 @@ impl ExchangeContext {
     /// Total time the prober has stood still up to an instant; use the difference of two values.
     pub(in crate::engine) fn stood_still_by(&self, at: Instant) -> Duration {
         self.thread.hiccups.stood_still_by(at)
+    }
+
+    /// An exchange that the prober releases now, due at `due` or, if that is `None`, now.
+    pub(in crate::engine) fn start_now(&self, due: Option<Instant>) -> ExchangeStart {
+        let dispatched = clock::now();
+        let stood_still = self.stood_still_by(dispatched);
+        let due = due.unwrap_or(dispatched);
+        ExchangeStart { due, dispatched, stood_still, built: Duration::ZERO }
     }
 
     /// Opens a connection by `deadline`; `lost` says that the target had closed the one before.

@@ -50,6 +50,9 @@ impl HttpAttempt<'_> {
             let request = next.as_deref().unwrap_or(first);
             let hop = self.send(request, exchange).await?;
             let was_answered = hop.answer.is_ok();
+            if let (Ok(head), Some(state)) = (&hop.answer, state.as_mut()) {
+                state.receive_cookies(&head.headers, &request.parts.url);
+            }
             let after = match &hop.answer {
                 Ok(head) => self.decide(request, head, exchange.followed, state),
                 Err(failed) => AfterHop::End(Some(failed.clone())),
@@ -59,12 +62,15 @@ impl HttpAttempt<'_> {
                 AfterHop::Follow(request) => {
                     self.record_hop(exchange, &hop, None);
                     exchange.followed += 1;
-                    next = Some(request);
+                    let jar = state.as_ref().and_then(ArrivalState::jar);
+                    let home = &self.context.home;
+                    next = jar.and_then(|jar| request.with_cookies(jar, home)).or(Some(request));
                 }
                 AfterHop::End(mut failed) => {
                     // Captured values are redacted here, before anything is recorded.
-                    if let (Some(failed), Some(state)) = (&mut failed, state.as_ref()) {
-                        state.redact(failed);
+                    if let Some(failed) = &mut failed {
+                        self.context.setup.redact(failed);
+                        state.iter().for_each(|state| state.redact(failed));
                     }
                     if exchange.followed > 0 {
                         self.record_hop(exchange, &hop, failed.clone());

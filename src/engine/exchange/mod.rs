@@ -6,13 +6,16 @@
 
 pub(super) mod arrival_state;
 pub(super) mod context;
+mod cookies;
 mod hop;
-pub(super) mod http_attempt;
+mod http_attempt;
 pub(super) mod in_progress;
 mod judgement;
 pub(super) mod prepared;
 pub(super) mod redirect;
 mod server_timing;
-pub(super) mod sql;
-pub(super) mod sql_attempt;
-pub(super) mod tries;
+pub(super) mod setup_state;
+mod sql;
+mod sql_attempt;
+pub(super) mod step_runner;
+mod tries;

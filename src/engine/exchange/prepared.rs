@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
+use http::header::COOKIE;
+
 use super::arrival_state::{ArrivalState, not_sent};
+use super::cookies::CookieJar;
+use super::setup_state::SetupState;
 use crate::engine::connection::dial::{RequestDestination, UrlOrigin};
 use crate::engine::connection::http::{RequestMessage, RequestParts, UnsendablePart};
 use crate::engine::error::EngineError;
@@ -64,11 +68,21 @@ pub(in crate::engine) struct ArrivalStep<'p> {
 
 impl PreparedStep {
     /// Builds the request; fails if the URL's parts do not make one.
+    ///
+    /// A request whose live values all come from the setup is filled in here, once, and not for
+    /// each arrival. The same holds for expectations.
     pub(super) fn new(
         name: &str,
         plan: &RequestPlan,
         home: &UrlOrigin,
+        setup: &SetupState,
     ) -> Result<Self, EngineError> {
+        let mut prepared = Self::unfilled(name, plan, home)?;
+        prepared.fill_from_setup(&setup.values, home);
+        Ok(prepared)
+    }
+
+    fn unfilled(name: &str, plan: &RequestPlan, home: &UrlOrigin) -> Result<Self, EngineError> {
         let action = match &plan.action {
             RequestAction::Http(http) => {
                 let parts = RequestParts {
@@ -97,6 +111,24 @@ impl PreparedStep {
             index: plan.index,
             tries_index: plan.tries_index(),
         })
+    }
+
+    /// Fills in what needs only these values. What cannot be filled in stays as it is, so that each
+    /// arrival reports why.
+    fn fill_from_setup(&mut self, values: &ArrivalValues, home: &UrlOrigin) {
+        if let StepAction::Http { request, .. } = &mut self.action
+            && self.live.changes_request()
+            && let Ok(filled) = request.filled(&self.live, values, home)
+        {
+            **request = filled;
+            self.live = std::mem::take(&mut self.live).without_request();
+        }
+        if self.live.changes_expectations()
+            && let Ok(checks) = self.live.checks(values)
+        {
+            self.expectations = self.expectations.with_checks(checks);
+            self.live = std::mem::take(&mut self.live).without_checks();
+        }
     }
 
     /// Whether it captures values, or sends or expects captured ones.
@@ -148,7 +180,7 @@ impl PreparedStep {
         let (mut own_request, mut sql_values) = (None, Vec::new());
         match &self.action {
             StepAction::Http { request, .. } if self.live.changes_request() => {
-                own_request = Some(Box::new(self.own_request(request, values, home)?));
+                own_request = Some(Box::new(request.filled(&self.live, values, home)?));
             }
             StepAction::Http { .. } => {}
             StepAction::Sql(plan) => {
@@ -163,24 +195,6 @@ impl PreparedStep {
         };
         Ok(ArrivalStep { prepared: self, own_request, sql_values, expectations })
     }
-
-    fn own_request(
-        &self,
-        prepared: &PreparedRequest,
-        values: &ArrivalValues,
-        home: &UrlOrigin,
-    ) -> Result<PreparedRequest, LiveValueError> {
-        let mut parts = prepared.parts.clone();
-        if let Some(url) = self.live.url(values)? {
-            parts.url = url;
-        }
-        self.live.fill_headers(&mut parts.headers, values)?;
-        if let Some(body) = self.live.body(values)? {
-            parts.body = body;
-        }
-        PreparedRequest::new(parts, home)
-            .map_err(|UnsendablePart(what)| LiveValueError::Unsendable(what))
-    }
 }
 
 impl PreparedRequest {
@@ -190,6 +204,37 @@ impl PreparedRequest {
         let origin = UrlOrigin::of(&parts.url).ok_or(UnsendablePart("the target's host"))?;
         let origin = (origin != *home).then_some(origin);
         Ok(Self { parts, message, origin })
+    }
+
+    /// The same request with live values filled in.
+    fn filled(
+        &self,
+        live: &LiveParts,
+        values: &ArrivalValues,
+        home: &UrlOrigin,
+    ) -> Result<Self, LiveValueError> {
+        let mut parts = self.parts.clone();
+        if let Some(url) = live.url(values)? {
+            parts.url = url;
+        }
+        live.fill_headers(&mut parts.headers, values)?;
+        if let Some(body) = live.body(values)? {
+            parts.body = body;
+        }
+        Self::new(parts, home).map_err(|UnsendablePart(what)| LiveValueError::Unsendable(what))
+    }
+
+    /// The same request with the cookies that a jar has for it; `None` if there are none.
+    pub(super) fn with_cookies(&self, jar: &CookieJar, home: &UrlOrigin) -> Option<Box<Self>> {
+        let cookies = jar.header_for(&self.parts.url);
+        if cookies.is_none() && !self.parts.headers.contains_key(COOKIE) {
+            return None;
+        }
+        let mut parts = self.parts.clone();
+        // A redirect repeats the headers of the request before it.
+        parts.headers.remove(COOKIE);
+        parts.headers.extend(cookies.map(|cookies| (COOKIE, cookies)));
+        Self::new(parts, home).ok().map(Box::new)
     }
 
     /// Where the request goes.

@@ -25,9 +25,9 @@ pub(in crate::engine) enum RedirectRules {
 }
 
 impl RedirectRules {
-    /// The hosts named by the scenario's requests or by `allow_hosts`.
+    /// The hosts named by the scenario's steps or by `allow_hosts`.
     pub(super) fn of(plan: &ScenarioPlan) -> Self {
-        let named = plan.requests.iter().filter_map(|request| request.http()?.url.host_str());
+        let named = plan.named_hosts();
         let home = plan.target.base_url.host_str().into_iter();
         let allowed = plan.target.allowed_hosts.iter().map(String::as_str);
         let mut hosts: Vec<_> =

@@ -1,15 +1,16 @@
 //! One try of a step as an SQL statement.
 
 use super::arrival_state::ArrivalState;
+use super::context::ExchangeContext;
 use super::in_progress::ExchangeInProgress;
 use super::judgement::{judge_rows, judge_sql_failure};
 use super::prepared::ArrivalStep;
 use super::sql::{self, SqlSessions};
-use crate::plan::{ExchangeTimeouts, SqlPlan};
+use crate::plan::SqlPlan;
 
 /// One try of a step as an SQL statement.
 pub(in crate::engine) struct SqlAttempt<'a> {
-    pub(in crate::engine) timeouts: &'a ExchangeTimeouts,
+    pub(in crate::engine) context: &'a ExchangeContext,
     pub(in crate::engine) sessions: &'a mut SqlSessions,
     pub(in crate::engine) step: &'a ArrivalStep<'a>,
 }
@@ -22,9 +23,9 @@ impl SqlAttempt<'_> {
         exchange: &mut ExchangeInProgress,
         state: &mut Option<ArrivalState>,
     ) -> bool {
-        let Self { timeouts, sessions, step } = self;
+        let Self { context, sessions, step } = self;
         let since = exchange.next_hop_since();
-        let deadline = sql::deadline(timeouts, since, exchange.end);
+        let deadline = sql::deadline(&context.timeouts, since, exchange.end);
         let result = sessions.query(plan, &step.sql_values, since, deadline).await;
         exchange.totals.parts.add_hop(&result.parts);
         exchange.totals.fresh = result.fresh;
@@ -37,8 +38,9 @@ impl SqlAttempt<'_> {
                 (was_answered, judge_sql_failure(step, failure))
             }
         };
-        if let (Some(failed), Some(state)) = (&mut failed, state.as_ref()) {
-            state.redact(failed);
+        if let Some(failed) = &mut failed {
+            context.setup.redact(failed);
+            state.iter().for_each(|state| state.redact(failed));
         }
         exchange.end(failed);
         was_answered

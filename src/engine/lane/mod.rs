@@ -17,6 +17,7 @@ use super::connection::dial::Dialer;
 use super::connection::shared::SharedConnection;
 use super::error::EngineError;
 use super::exchange::context::ExchangeContext;
+use super::exchange::setup_state::SetupState;
 use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
 use super::time::slack::DispatchSlack;
@@ -59,9 +60,10 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// Prepares a share of a scenario.
+    /// Prepares a share of a scenario after its setup.
     pub(super) fn new(
         plan: ScenarioPlan,
+        setup: &SetupState,
         shard: Shard,
         dialer: Box<dyn Dialer>,
         thread: Rc<ThreadState>,
@@ -69,7 +71,7 @@ impl Lane {
     ) -> Result<Self, EngineError> {
         let connections = shard.share(u64::from(plan.load.connections()));
         let warmup_connections = shard.share(u64::from(plan.warmup.connections)).min(connections);
-        let context = ExchangeContext::new(&plan, dialer, Rc::clone(&thread), run_start)?;
+        let context = ExchangeContext::new(&plan, setup, dialer, Rc::clone(&thread), run_start)?;
         Ok(Self {
             connections,
             max_connections: shard.share(u64::from(plan.load.max_connections())),

@@ -6,17 +6,12 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::arrival_queue::{ArrivalQueue, QueuedArrival, SlotRank};
-use crate::engine::connection::set::ConnectionSet;
 use crate::engine::connection::shared::SharedConnection;
 use crate::engine::exchange::arrival_state::ArrivalState;
 use crate::engine::exchange::context::ExchangeContext;
-use crate::engine::exchange::http_attempt::HttpAttempt;
-use crate::engine::exchange::in_progress::{ExchangeInProgress, ExchangeStart};
-use crate::engine::exchange::prepared::{ArrivalStep, StepAction};
-use crate::engine::exchange::sql::SqlSessions;
-use crate::engine::exchange::sql_attempt::SqlAttempt;
-use crate::engine::exchange::tries::StepTries;
-use crate::engine::time::clock::{self, Instant};
+use crate::engine::exchange::in_progress::ExchangeStart;
+use crate::engine::exchange::step_runner::StepRunner;
+use crate::engine::time::clock;
 use crate::plan::ConnectionReuse;
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
@@ -27,19 +22,7 @@ pub(super) struct WorkerTask {
     context: Rc<ExchangeContext>,
     /// Its rank while its connection is not open.
     rank: SlotRank,
-    connections: ConnectionSet,
-    sessions: SqlSessions,
-    /// Memory for response bodies, used again by each exchange.
-    body: Vec<u8>,
-}
-
-/// How a step ended.
-struct StepEnd {
-    exchange: Exchange,
-    stage: Stage,
-    done: Instant,
-    /// Whether the last try got an answer, right or wrong.
-    was_answered: bool,
+    runner: StepRunner,
 }
 
 impl WorkerTask {
@@ -51,8 +34,7 @@ impl WorkerTask {
         rank: SlotRank,
         shared: Option<Rc<SharedConnection>>,
     ) -> Self {
-        let (connections, sessions) = (ConnectionSet::new(shared), SqlSessions::default());
-        Self { context, rank, connections, sessions, body: Vec::new() }
+        Self { runner: StepRunner::new(Rc::clone(&context), shared), context, rank }
     }
 
     /// Opens the connection with a first arrival once the gate lets it through, then takes its
@@ -96,7 +78,7 @@ impl WorkerTask {
     fn rank(&mut self) -> SlotRank {
         match self.rank {
             SlotRank::Base => SlotRank::Base,
-            SlotRank::Open | SlotRank::Closed(_) if self.connections.is_open() => SlotRank::Open,
+            SlotRank::Open | SlotRank::Closed(_) if self.runner.is_connected() => SlotRank::Open,
             rank => rank,
         }
     }
@@ -116,7 +98,7 @@ impl WorkerTask {
             stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
             built: Duration::ZERO,
         };
-        let mut captured = context.has_state.then(ArrivalState::begin);
+        let mut captured = context.has_state.then(|| ArrivalState::begin(&context.setup));
         let mut was_answered = false;
         for (at, prepared) in context.steps.iter().enumerate() {
             if at > 0 && context.drain.is_started() {
@@ -136,7 +118,7 @@ impl WorkerTask {
                     continue;
                 }
             };
-            let Some(end) = self.run_step(&step, start, stage, &mut captured).await else {
+            let Some(end) = self.runner.run_step(&step, start, stage, &mut captured).await else {
                 accounting.abandon(arrival.due);
                 return false;
             };
@@ -145,88 +127,14 @@ impl WorkerTask {
                 prepared.note_failure(&mut captured, failed.failure);
             }
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
-            start = start_now(&context, Some(end.done));
+            start = context.start_now(Some(end.done));
         }
         if context.reuse == ConnectionReuse::Fresh {
-            self.connections.clear();
-            self.sessions.clear();
+            self.runner.disconnect();
         }
         accounting.end(arrival.due);
         was_answered
     }
-
-    /// Runs one step, as often as it is to be tried.
-    ///
-    /// `None` if the run started to drain before the step was sent, or between two tries.
-    async fn run_step(
-        &mut self,
-        step: &ArrivalStep<'_>,
-        first: ExchangeStart,
-        stage: Stage,
-        captured: &mut Option<ArrivalState>,
-    ) -> Option<StepEnd> {
-        let context = Rc::clone(&self.context);
-        let mut tries = StepTries::begin(step.prepared.tries, first.dispatched);
-        let mut start = first;
-        loop {
-            let mut exchange = ExchangeInProgress::new(start, stage, tries.end());
-            let was_answered = self.attempt(step, &mut exchange, captured).await?;
-            exchange.allow_for_standstill(context.stood_still_by(exchange.done));
-            if tries.are_several() {
-                let index = step.prepared.tries_index;
-                let (stage, one) = (exchange.stage_of(&exchange.totals), exchange.totals.clone());
-                context.accounting.record_detail(index, stage, start.due, one);
-            }
-            let has_failed = exchange.totals.failed.is_some();
-            let again = has_failed.then(|| tries.again(&exchange.totals, clock::now())).flatten();
-            let Some(pause) = again else {
-                let exchange = exchange.over_tries(first, &tries);
-                let (stage, done) = (exchange.stage_of(&exchange.totals), exchange.done);
-                return Some(StepEnd { exchange: exchange.totals, stage, done, was_answered });
-            };
-            self.pause(pause).await?;
-            start = start_now(&context, None);
-        }
-    }
-
-    /// Runs one try of a step, recorded in `exchange`. Returns whether there was an answer.
-    async fn attempt(
-        &mut self,
-        step: &ArrivalStep<'_>,
-        exchange: &mut ExchangeInProgress,
-        captured: &mut Option<ArrivalState>,
-    ) -> Option<bool> {
-        let Self { context, connections, sessions, body, .. } = self;
-        match &step.prepared.action {
-            StepAction::Http { request, redirects } => {
-                let first = step.own_request.as_deref().unwrap_or(request);
-                let redirects = *redirects;
-                let attempt = HttpAttempt { context, connections, body, step, redirects };
-                attempt.run(first, exchange, captured).await
-            }
-            StepAction::Sql(plan) => {
-                let attempt = SqlAttempt { timeouts: &context.timeouts, sessions, step };
-                Some(attempt.run(plan, exchange, captured).await)
-            }
-        }
-    }
-
-    /// Lets time pass; `None` if the run starts to drain first.
-    async fn pause(&self, pause: Duration) -> Option<()> {
-        tokio::select! {
-            biased;
-            () = self.context.drain.started() => None,
-            () = tokio::time::sleep(pause) => Some(()),
-        }
-    }
-}
-
-/// An exchange that the prober releases now, due at `due` or, if that is `None`, now.
-fn start_now(context: &ExchangeContext, due: Option<Instant>) -> ExchangeStart {
-    let dispatched = clock::now();
-    let stood_still = context.stood_still_by(dispatched);
-    let due = due.unwrap_or(dispatched);
-    ExchangeStart { due, dispatched, stood_still, built: Duration::ZERO }
 }
 
 /// Records an arrival that no connection took in time: its first request was due and never sent.

@@ -17,6 +17,7 @@ use crate::engine::conductor::Conductor;
 use crate::engine::connection::dial::{
     DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion, UrlOrigin,
 };
+use crate::engine::exchange::setup_state::SetupState;
 use crate::engine::lane::Lane;
 use crate::engine::lane::conductor_link::{ConductorLink, LaneCommand};
 use crate::engine::thread::ThreadState;
@@ -27,9 +28,9 @@ use crate::engine::{Continuation, EngineError, Observer, RunProgress, StopSignal
 use crate::expect::{CaptureSet, ExpectationSet};
 use crate::plan::live::LiveParts;
 use crate::plan::{
-    AddressFamily, CertificateTrust, ConnectionReuse, ExchangeTimeouts, HttpPlan, HttpProtocol,
-    LoadPlan, PacingMode, Plan, RequestAction, RequestPlan, RetryPlan, ScenarioPlan, Schedule,
-    SecretSet, Shard, TargetPlan, WarmupPlan,
+    AddressFamily, CertificateTrust, ConnectionReuse, CookiePolicy, ExchangeTimeouts, HttpPlan,
+    HttpProtocol, LoadPlan, PacingMode, Plan, RequestAction, RequestPlan, RetryPlan, ScenarioPlan,
+    Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -288,6 +289,9 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
             missing_variable: None,
             index: 0,
         }],
+        setup: Vec::new(),
+        teardown: Vec::new(),
+        cookies: CookiePolicy::Off,
         load,
         streams: 1,
         reuse: ConnectionReuse::Keep,
@@ -337,6 +341,8 @@ fn shown() -> PlannedScenario {
         warmup: String::new(),
         caveats: Vec::new(),
         capacity: None,
+        setup: Vec::new(),
+        teardown: Vec::new(),
         requests: vec![request],
     }
 }
@@ -394,7 +400,7 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
     };
     conduct_on(
         metered,
-        (Plan::from_scenarios(vec![scenario]), None),
+        (Plan::from_scenarios(vec![scenario]), None, None),
         dials,
         &mut Watcher::default(),
         stop_channel().1,
@@ -412,7 +418,7 @@ pub(super) async fn conduct_part<D: Dialer + 'static>(
 ) -> Result<Measurement, EngineError> {
     conduct_on(
         |now| Rc::new(ThreadState::new(PacingMode::Sleep, now)),
-        (plan, appointed),
+        (plan, appointed, None),
         dials,
         watcher,
         stop,
@@ -420,9 +426,21 @@ pub(super) async fn conduct_part<D: Dialer + 'static>(
     .await
 }
 
+/// Runs a plan of one scenario after its setup, against one server.
+pub(super) async fn conduct_after<D: Dialer + 'static>(
+    setup: SetupState,
+    plan: Plan,
+    dial: D,
+    watcher: &mut Watcher,
+    stop: StopSignal,
+) -> Result<Measurement, EngineError> {
+    let thread = |now| Rc::new(ThreadState::new(PacingMode::Sleep, now));
+    conduct_on(thread, (plan, None, Some(setup)), vec![dial], watcher, stop).await
+}
+
 async fn conduct_on<D: Dialer + 'static>(
     thread: impl Fn(Instant) -> Rc<ThreadState>,
-    (plan, appointed): (Plan, Option<Duration>),
+    (plan, appointed, setup): (Plan, Option<Duration>, Option<SetupState>),
     dials: Vec<D>,
     watcher: &mut Watcher,
     stop: StopSignal,
@@ -431,6 +449,7 @@ async fn conduct_on<D: Dialer + 'static>(
     let start =
         RunStart { run: clock::now(), measured: appointed.map(|from| AppointedStart { from, at }) };
     let of = u32::try_from(dials.len()).unwrap();
+    let setup = setup.unwrap_or_else(|| SetupState::without_steps(plan.scenarios[0].cookies));
     let (commands, listen) = watch::channel(LaneCommand::WarmUp);
     let (reports, inbox) = mpsc::channel(64);
     for (lane, dial) in dials.into_iter().enumerate() {
@@ -439,6 +458,7 @@ async fn conduct_on<D: Dialer + 'static>(
         let thread = thread(start.run);
         let work = Rc::new(Lane::new(
             plan.scenarios[0].clone(),
+            &setup,
             shard,
             Box::new(dial),
             thread,

@@ -6,6 +6,7 @@ mod blame;
 mod further;
 pub(in crate::engine) mod harness;
 mod http2;
+mod once;
 mod redirects;
 mod reuse;
 mod shards;

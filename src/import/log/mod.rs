@@ -167,6 +167,8 @@ fn planned(
         warmup: unknown(),
         caveats: caveats.to_vec(),
         capacity: None,
+        setup: Vec::new(),
+        teardown: Vec::new(),
         requests: requests.collect(),
     }
 }

@@ -74,6 +74,8 @@ impl ImportedArtifact {
             warmup: "none".to_owned(),
             caveats: caveats::caveats(self),
             capacity: None,
+            setup: Vec::new(),
+            teardown: Vec::new(),
             requests: vec![PlannedRequest {
                 name: self.line(),
                 line: self.line(),

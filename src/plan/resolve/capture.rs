@@ -43,6 +43,12 @@ fn source(
     let written = |key: &str, value: &str| format!("{key} {}", quoted(value));
     if let Some(header) = capture.header.value().map(PlainText::as_str) {
         let name = HeaderName::from_bytes(header.as_bytes()).ok()?;
+        if let Some(text) = capture.regex.value() {
+            let pattern = pattern::resolve(&capture.regex, filler)?;
+            let written =
+                format!("{}, {}", written("header", header), written("regex", text.as_str()));
+            return Some((CaptureSource::HeaderMatch(name, pattern), written));
+        }
         return Some((CaptureSource::Header(name), written("header", header)));
     }
     if let Some(pointer) = capture.json.value().map(PlainText::as_str) {

@@ -29,6 +29,13 @@ impl RequestHeaders {
         self.0.extend(own.0);
     }
 
+    /// The headers whose values the current step may use. Steps of the setup send no header with a
+    /// value that a later one captures.
+    pub(super) fn usable(mut self, filler: &TemplateFiller<'_>) -> Self {
+        self.0.retain(|header| header.live.as_ref().is_none_or(|live| filler.knows_all_of(live)));
+        self
+    }
+
     pub(super) fn add_unless_written(
         &mut self,
         name: HeaderName,

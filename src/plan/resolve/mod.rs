@@ -30,12 +30,13 @@ use crate::plan::load_plan::LoadPlan;
 use crate::plan::overrides::PlanOverrides;
 use crate::plan::request_plan::{RequestAction, RequestPlan};
 use crate::plan::run_plan::Plan;
-use crate::plan::scenario_plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
+use crate::plan::scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 use crate::plan::secrets::SecretSet;
 use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
-    Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning, Template,
+    CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning,
+    Template,
 };
 use base_url::{BaseUrl, base_url};
 use template_filler::TemplateFiller;
@@ -100,6 +101,14 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
+fn cookies(scenario: &Scenario) -> CookiePolicy {
+    match scenario.file.cookies.value() {
+        None => CookiePolicy::Off,
+        Some(CookieScope::Arrival) => CookiePolicy::Arrival,
+        Some(CookieScope::Setup) => CookiePolicy::Setup,
+    }
+}
+
 /// The caveat of a closed load.
 fn closed(load: &LoadPlan) -> Option<String> {
     matches!(load, LoadPlan::Closed { .. }).then(|| {
@@ -138,11 +147,12 @@ fn resolve_one(
         base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
-    let requests = request::resolve(scenario, &base, filler);
-    let (load, mut target, requests) = (load?, target?, requests?);
+    let steps = request::resolve(scenario, &base, filler);
+    let (load, mut target, steps) = (load?, target?, steps?);
     let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
-    let (shown, requests) = request::with_those_beside(requests);
+    let [(shown_setup, setup), (shown, requests), (shown_teardown, teardown)] =
+        [steps.setup, steps.requests, steps.teardown].map(request::with_those_beside);
     if !written.base_url.is_written() {
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
@@ -157,10 +167,15 @@ fn resolve_one(
             warmup: load::warmup_words(warmup),
             caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
             capacity: capacity::of(&load, streams, reuse, &shown),
+            setup: shown_setup,
             requests: shown,
+            teardown: shown_teardown,
         },
         target,
+        setup,
         requests,
+        teardown,
+        cookies: cookies(scenario),
         load,
         streams,
         reuse,

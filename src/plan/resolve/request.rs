@@ -4,7 +4,7 @@ use super::action::ResolvedAction;
 use super::base_url::BaseUrl;
 use super::budgets::{budgets, ceilings, reachable};
 use super::header::{RequestHeaders, of_entries};
-use super::template_filler::TemplateFiller;
+use super::template_filler::{CapturedValue, StepTime, TemplateFiller};
 use super::{capture, expectation, http, sql, step, terms};
 use crate::plan::request_plan::RequestPlan;
 use crate::record::PlannedRequest;
@@ -12,36 +12,64 @@ use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
 
 /// A request to show, a request to send, and the names of its hops and tries.
-type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
+pub(super) type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
 
-/// Every request of a scenario, to show and to send; `None` after reporting an error.
+/// The steps of a scenario, by the time at which they run.
+pub(super) struct ResolvedSteps {
+    pub(super) setup: Vec<ResolvedRequest>,
+    pub(super) requests: Vec<ResolvedRequest>,
+    pub(super) teardown: Vec<ResolvedRequest>,
+}
+
+/// Every step of a scenario, to show and to send; `None` after reporting an error.
 pub(super) fn resolve(
     scenario: &Scenario,
     base: &BaseUrl,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Vec<ResolvedRequest>> {
+) -> Option<ResolvedSteps> {
+    filler.set_captured(captured(scenario));
+    filler.begin_time(StepTime::Arrival);
     let headers = scenario
         .file
         .headers
         .value()
         .map_or_else(RequestHeaders::default, |entries| of_entries(entries, filler));
-    filler.set_captured(captured(scenario));
-    let requests: Vec<_> = scenario
-        .file
-        .requests()
-        .enumerate()
-        .map(|(at, request)| one(scenario, at, request, headers.clone(), base, filler))
-        .collect();
-    requests.into_iter().collect()
+    let mut all = |time| {
+        filler.begin_time(time);
+        let steps = steps_of(scenario, time).into_iter().enumerate();
+        let resolved: Vec<_> = steps
+            .map(|(at, step)| {
+                let headers = headers.clone().usable(filler);
+                one(scenario, (time, at), step, headers, base, filler)
+            })
+            .collect();
+        resolved.into_iter().collect::<Option<Vec<_>>>()
+    };
+    let [setup, requests, teardown] =
+        [StepTime::Setup, StepTime::Arrival, StepTime::Teardown].map(&mut all);
+    Some(ResolvedSteps { setup: setup?, requests: requests?, teardown: teardown? })
 }
 
-/// All values that steps capture, each with its step.
-fn captured(scenario: &Scenario) -> Vec<(String, String)> {
-    let of = |request: &RequestSection| {
+fn steps_of(scenario: &Scenario, time: StepTime) -> Vec<&RequestSection> {
+    match time {
+        StepTime::Setup => scenario.file.setup().collect(),
+        StepTime::Arrival => scenario.file.requests().collect(),
+        StepTime::Teardown => scenario.file.teardown().collect(),
+    }
+}
+
+/// All values that steps capture.
+fn captured(scenario: &Scenario) -> Vec<CapturedValue> {
+    let of = |(time, request): (StepTime, &RequestSection)| {
         let names = request.capture.value().into_iter().flatten().map(|(name, _)| name.clone());
-        names.map(|name| (name, request.name().to_owned())).collect::<Vec<_>>()
+        let step = request.name().to_owned();
+        names.map(|name| CapturedValue { name, step: step.clone(), time }).collect::<Vec<_>>()
     };
-    scenario.file.requests().flat_map(of).collect()
+    [StepTime::Setup, StepTime::Arrival, StepTime::Teardown]
+        .into_iter()
+        .flat_map(|time| steps_of(scenario, time).into_iter().map(move |step| (time, step)))
+        .flat_map(of)
+        .collect()
 }
 
 /// The requests to show, each followed by its hops and tries, and the requests to send, each with
@@ -83,7 +111,7 @@ fn hop(request: &PlannedRequest, at: usize, name: String) -> PlannedRequest {
 
 fn one(
     scenario: &Scenario,
-    at: usize,
+    (time, at): (StepTime, usize),
     request: &RequestSection,
     headers: RequestHeaders,
     base: &BaseUrl,
@@ -102,7 +130,10 @@ fn one(
     filler.allow_captured(
         request.capture.value().into_iter().flatten().map(|(name, _)| name.as_str()),
     );
-    let budgets = budgets(scenario, at, request);
+    let budgets = match time {
+        StepTime::Arrival => budgets(scenario, at, request),
+        StepTime::Setup | StepTime::Teardown => Vec::new(),
+    };
     reachable(scenario, request, base, filler);
     let (ResolvedAction { line, headers, ask, mut live }, expected, captures) =
         (action?, expected?, captures?);
@@ -115,7 +146,7 @@ fn one(
         budgets: budgets.clone(),
         hop_of: None,
         accepts: step::accepts(request),
-        terms: terms::of(request, &ask, &captures),
+        terms: terms::of(&scenario.file, request, &ask, &captures),
     };
     let plan = RequestPlan {
         action: ask,

@@ -28,6 +28,24 @@ pub(super) struct FilledTemplate {
     pub(super) live: Option<LiveText>,
 }
 
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepTime {
+    /// Once, before the warm-up.
+    Setup,
+    /// In each arrival.
+    Arrival,
+    /// Once, after the load.
+    Teardown,
+}
+
+/// The name of a value that a step captures.
+pub(super) struct CapturedValue {
+    pub(super) name: String,
+    pub(super) step: String,
+    pub(super) time: StepTime,
+}
+
 /// Fills the templates of one scenario and collects diagnostics, warnings and secrets.
 pub(super) struct TemplateFiller<'a> {
     environment: &'a Environment,
@@ -35,10 +53,12 @@ pub(super) struct TemplateFiller<'a> {
     missing: BTreeSet<String>,
     /// The live values that the current step may use.
     known: BTreeSet<String>,
-    /// All values that steps capture, each with its step.
-    captured: Vec<(String, String)>,
+    /// All values that steps capture.
+    captured: Vec<CapturedValue>,
     /// The current step.
     step: Option<String>,
+    /// When the current step runs.
+    time: StepTime,
     /// Whether the step is skipped instead of refused if a variable is missing, and the first
     /// missing one.
     may_miss_variable: bool,
@@ -60,6 +80,7 @@ impl<'a> TemplateFiller<'a> {
             known: BTreeSet::from([ArrivalValues::UUID.to_owned()]),
             captured: Vec::new(),
             step: None,
+            time: StepTime::Arrival,
             may_miss_variable: false,
             missing_variable: None,
             diagnostics: Vec::new(),
@@ -73,9 +94,24 @@ impl<'a> TemplateFiller<'a> {
         self.known.extend(names.into_iter().map(str::to_owned));
     }
 
-    /// Sets the values that all steps capture, each with its step. Remedies name them.
-    pub(super) fn set_captured(&mut self, captured: Vec<(String, String)>) {
+    /// Sets the values that all steps capture. Remedies name them.
+    pub(super) fn set_captured(&mut self, captured: Vec<CapturedValue>) {
         self.captured = captured;
+    }
+
+    /// Starts the steps of one time. Arrivals and the teardown know only what the setup captures.
+    pub(super) fn begin_time(&mut self, time: StepTime) {
+        self.time = time;
+        self.known = BTreeSet::from([ArrivalValues::UUID.to_owned()]);
+        if time != StepTime::Setup {
+            let of_setup = self.captured.iter().filter(|value| value.time == StepTime::Setup);
+            self.known.extend(of_setup.map(|value| value.name.clone()));
+        }
+    }
+
+    /// Whether the current step may use all live values of a text.
+    pub(super) fn knows_all_of(&self, text: &LiveText) -> bool {
+        text.names().all(|name| self.known.contains(name))
     }
 
     /// Starts a step. With `may_miss_variable`, a missing variable skips the step instead of being
@@ -211,12 +247,18 @@ impl<'a> TemplateFiller<'a> {
 
     /// The remedy for a live value that the step may not use.
     fn remedy_for_unknown(&self, name: &str) -> String {
-        if let Some((_, step)) = self.captured.iter().find(|(captured, _)| captured == name) {
-            return if self.step.as_ref() == Some(step) {
-                "only later steps can use what this step captures: capture it in an earlier step"
-                    .to_owned()
-            } else {
-                format!("step `{step}` captures it later: move that step up")
+        if let Some(CapturedValue { step, time, .. }) =
+            self.captured.iter().find(|value| value.name == name)
+        {
+            return match time {
+                _ if self.step.as_ref() == Some(step) => {
+                    "only later steps can use what this step captures: capture it in an earlier step"
+                        .to_owned()
+                }
+                StepTime::Arrival if self.time != StepTime::Arrival => format!(
+                    "step `{step}` captures it in each arrival: capture it in a step of `[[setup]]`"
+                ),
+                _ => format!("step `{step}` captures it later: move that step up"),
             };
         }
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();

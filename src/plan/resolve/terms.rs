@@ -6,20 +6,21 @@ use std::time::Duration;
 use super::toml_text::quoted;
 use crate::expect::CaptureSet;
 use crate::plan::request_plan::{RequestAction, SqlPlan};
-use crate::scenario::file::{PollSection, RequestSection, RetrySection};
-use crate::scenario::{MissingPolicy, ScenarioField};
+use crate::scenario::file::{PollSection, RequestSection, RetrySection, ScenarioFile};
+use crate::scenario::{CookieScope, MissingPolicy, ScenarioField};
 use crate::units;
 
 /// The terms of a step, one key per line. None contains a variable; the values of a statement are
 /// only counted.
 pub(super) fn of(
+    file: &ScenarioFile,
     request: &RequestSection,
     ask: &RequestAction,
     captures: &CaptureSet,
 ) -> Vec<String> {
     let mut terms = match ask {
         RequestAction::Sql(sql) => of_statement(sql),
-        RequestAction::Http(_) => Vec::new(),
+        RequestAction::Http(_) => file.cookies.value().map(cookies).into_iter().collect(),
     };
     terms.extend(flag("writes", &request.writes));
     terms.extend(request.retry.value().map(retry));
@@ -29,6 +30,14 @@ pub(super) fn of(
     terms.extend(flag("sensitive", &request.sensitive));
     terms.extend(captures.0.iter().map(|capture| capture.written.clone()));
     terms
+}
+
+fn cookies(scope: &CookieScope) -> String {
+    let word = match scope {
+        CookieScope::Arrival => "arrival",
+        CookieScope::Setup => "setup",
+    };
+    format!("cookies = \"{word}\"")
 }
 
 fn of_statement(sql: &SqlPlan) -> Vec<String> {

@@ -50,6 +50,7 @@ fn body(model: &ReportModel) -> Markup {
         }
         (verdict(model))
         (gate::table(model))
+        (once_steps(model))
         (failures(model, FailureRole::Failure, "Failures"))
         (failures(model, FailureRole::LeftOut, "Not judged"))
         (failures(model, FailureRole::Try, "Tries"))
@@ -91,12 +92,45 @@ fn verdict(model: &ReportModel) -> Markup {
             @if !further.is_empty() {
                 ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
             }
+            @if !model.warnings.is_empty() {
+                p.why { strong { "Warnings about the target" } }
+                ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
+            }
         }
     }
 }
 
 fn next(finding: &RunFinding) -> Markup {
     html! { @if !finding.next.is_empty() { span.next { "→ " (prose(&finding.next)) } } }
+}
+
+/// The steps of setups and teardowns.
+fn once_steps(model: &ReportModel) -> Markup {
+    let with_steps: Vec<_> =
+        model.scenarios.iter().filter(|scenario| !scenario.once.is_empty()).collect();
+    html! {
+        @if !with_steps.is_empty() {
+            section {
+                h2 { "Setup and teardown" }
+                p.muted.small { "These steps run once. They enter no figure above." }
+                @for scenario in with_steps {
+                    div.card {
+                        h3 { (scenario.name) }
+                        div.scroll {
+                            table {
+                                thead { tr { th { "when" } th { "step" } th.number { "took" } th { "outcome" } } }
+                                tbody {
+                                    @for step in &scenario.once {
+                                        tr { td { (step.stage) } td { (step.name) } td.number { (step.took) } td { (prose(&step.outcome)) } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn failures(model: &ReportModel, role: FailureRole, heading: &str) -> Markup {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::report::model::{ReportModel, RequestView, ScenarioView};
+use crate::report::model::{OnceStepView, ReportModel, RequestView, ScenarioView};
 
 use super::{facts, prose};
 
@@ -25,9 +25,18 @@ fn section(scenario: &ScenarioView) -> Markup {
             }
             @if !scenario.description.is_empty() { p { (scenario.description) } }
             (facts(&scenario.facts))
+            @for step in &scenario.once { (once(step)) }
             @for request in &scenario.requests { (planned(request)) }
             @for reason in &scenario.reasons { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
         }
+    }
+}
+
+fn once(step: &OnceStepView) -> Markup {
+    html! {
+        h3 { (step.name) " " span.muted.small { (step.stage) } }
+        @if !step.line.is_empty() { p { code { (step.line) } } }
+        (lines("Headers, expected response and other rules", &step.rules))
     }
 }
 

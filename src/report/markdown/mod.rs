@@ -5,8 +5,8 @@ mod checks;
 use crate::record::Decision;
 
 use super::model::{
-    FailureRole, ProberView, ReportFact, ReportModel, RequestView, SERVER_TIMING_NOTE,
-    ScenarioView, ServerTimingRow, TableShape, TimingRow, label,
+    FailureRole, OnceStepView, ProberView, ReportFact, ReportModel, RequestView, RunFinding,
+    SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow, TableShape, TimingRow, label,
 };
 use super::words::TextPiece;
 use super::{plot, words};
@@ -18,6 +18,7 @@ pub fn markdown(model: &ReportModel) -> String {
         TableShape::Load => [gate(model), findings(model), requests(model)],
         TableShape::Checks => [checks::gate(model), findings(model), String::new()],
     });
+    parts.push(once_steps(model));
     parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {
         parts.extend([timing(scenario, request), server_timing(scenario, request)]);
@@ -89,18 +90,24 @@ fn halves(budget: &str) -> (&str, &str) {
 }
 
 fn findings(model: &ReportModel) -> String {
-    if model.findings.is_empty() {
-        return String::new();
+    let parts =
+        [("What to do next", &model.findings), ("Warnings about the target", &model.warnings)];
+    let parts = parts.into_iter().filter(|(_, findings)| !findings.is_empty());
+    let parts: Vec<_> = parts
+        .map(|(heading, findings)| {
+            let lines: String = findings.iter().map(finding).collect();
+            format!("### {heading}\n\n{lines}")
+        })
+        .collect();
+    parts.join("\n")
+}
+
+fn finding(finding: &RunFinding) -> String {
+    let fact = format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
+    if finding.next.is_empty() {
+        return fact + "\n";
     }
-    let mut text = "### What to do next\n\n".to_owned();
-    for finding in &model.findings {
-        text += &format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
-        if !finding.next.is_empty() {
-            text += &format!(" → {}", prose(&finding.next));
-        }
-        text.push('\n');
-    }
-    text
+    format!("{fact} → {}\n", prose(&finding.next))
 }
 
 fn requests(model: &ReportModel) -> String {
@@ -116,6 +123,24 @@ fn requests(model: &ReportModel) -> String {
         "### Latency of the ok exchanges\n\n{}",
         table(&["Scenario · request", "n", "p50", "p95", "p99", "max", "errors"], rows)
     )
+}
+
+/// The steps of setups and teardowns.
+fn once_steps(model: &ReportModel) -> String {
+    let of = |scenario: &ScenarioView| {
+        let name = escape(&scenario.name);
+        let row = move |step: &OnceStepView| {
+            let place = format!("{name} · {}", escape(&step.name));
+            [step.stage.to_owned(), place, step.took.clone(), prose(&step.outcome)]
+        };
+        scenario.once.iter().map(row).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = model.scenarios.iter().flat_map(of).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let table = table(&["", "Step", "took", "Outcome"], rows.iter());
+    format!("### Setup and teardown\n\n{table}")
 }
 
 fn timing(scenario: &ScenarioView, request: &RequestView) -> String {
@@ -205,6 +230,10 @@ fn plan(scenario: &ScenarioView) -> String {
         text += &format!("{}\n\n", escape(&scenario.description));
     }
     text += &facts(&scenario.facts);
+    for step in &scenario.once {
+        text += &format!("- {} · {}: {}\n", step.stage, escape(&step.name), code(&step.line));
+        step.rules.iter().for_each(|line| text += &format!("  - {}\n", code(line)));
+    }
     for request in &scenario.requests {
         let indent = if request.hop.is_some() { "&emsp;" } else { "" };
         let name = escape(&request.row_name(request.name.clone()));

@@ -76,6 +76,9 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
 fn ending(ending: &RunEnding) -> String {
     match ending {
         RunEnding::Complete => "complete".to_owned(),
+        RunEnding::SetupFailed(scenario) => {
+            format!("not measured: a setup step of `{scenario}` failed")
+        }
         RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
         RunEnding::Recovered => "recovered from an unfinished run folder".to_owned(),

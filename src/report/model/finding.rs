@@ -31,6 +31,16 @@ pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
     findings
 }
 
+/// The warnings of every scenario: they changed no decision.
+pub(super) fn warnings(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
+    let of = |scenario: &ScenarioView| {
+        let place = scenario.name.clone();
+        let new = |warning| RunFinding::new(Decision::Pass, place.clone(), warning);
+        scenario.warnings.iter().map(new).collect::<Vec<_>>()
+    };
+    scenarios.iter().flat_map(of).collect()
+}
+
 fn drop_repeated_advice(findings: &mut [RunFinding]) {
     let mut said = HashSet::new();
     for finding in findings {
@@ -73,13 +83,20 @@ fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &VerdictReason
         let said = reason.what.strip_prefix(SILENT).and_then(|rest| rest.rsplit_once(", "));
         said.is_some_and(|(why, _how_many)| of_budget.what.ends_with(why))
     };
-    scenario.reasons.iter().any(|reason| of_request(reason) || of_all(reason))
+    let is_same = |reason: &VerdictReason| reason == of_budget;
+    scenario.reasons.iter().any(|reason| is_same(reason) || of_request(reason) || of_all(reason))
 }
 
 impl RunFinding {
     /// Location and fact in one line.
     pub(in crate::report) fn one_line(&self) -> String {
         format!("{}: {}", self.place, self.what)
+    }
+
+    /// Location, fact and next step in one line.
+    pub(super) fn line_with_advice(&self) -> String {
+        let next = if self.next.is_empty() { String::new() } else { format!(" → {}", self.next) };
+        self.one_line() + &next
     }
 
     fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {

@@ -4,6 +4,7 @@ mod budget;
 mod facts;
 mod finding;
 mod latency_curve;
+mod once_step;
 mod prober;
 mod request;
 mod server_timing;
@@ -17,7 +18,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use crate::record::{
-    Decision, Interval, Measurement, PlannedScenario, RunRecord, Verdict, VerdictReason,
+    Decision, Interval, Measurement, PlannedScenario, RunEnding, RunRecord, Verdict, VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -26,6 +27,7 @@ pub(super) use budget::{BudgetMark, BudgetRow};
 pub(super) use facts::ReportFact;
 pub(super) use finding::RunFinding;
 pub(super) use latency_curve::{LatencyCurve, tail};
+pub(super) use once_step::OnceStepView;
 pub(super) use prober::ProberView;
 pub(super) use request::{FailureRole, FailureRow, RequestView};
 pub(super) use server_timing::{NOTE as SERVER_TIMING_NOTE, ServerTimingRow};
@@ -54,6 +56,8 @@ pub struct ReportModel {
     pub(super) caveats: Vec<ScenarioCaveat>,
     /// What keeps the run from passing and what to do about it, most serious first.
     pub(super) findings: Vec<RunFinding>,
+    /// What was wrong with the target although it changed no decision.
+    pub(super) warnings: Vec<RunFinding>,
     /// How well the prober kept its schedule.
     pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
@@ -86,9 +90,13 @@ pub(super) struct ScenarioView {
     pub(super) facts: Vec<ReportFact>,
     /// Reasons to doubt the data, and failures other than breached budgets.
     pub(super) reasons: Vec<VerdictReason>,
+    /// What was wrong with the target although it did not change the decision.
+    pub(super) warnings: Vec<VerdictReason>,
     /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
     /// lookup failed.
     pub(super) addresses: Option<String>,
+    /// The steps of its setup and teardown, which enter no figure.
+    pub(super) once: Vec<OnceStepView>,
     /// Requests in the order of the scenario file, each followed by its redirect hops.
     pub(super) requests: Vec<RequestView>,
     /// All its requests over time, without hops.
@@ -126,6 +134,7 @@ impl ReportModel {
             sharing: sharing::words(record),
             prober: ProberView::of(record),
             findings,
+            warnings: finding::warnings(&scenarios),
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
             method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
@@ -180,11 +189,15 @@ impl ScenarioView {
             reasons: verdict
                 .map(|verdict| finding::display_reasons(&verdict.reasons))
                 .unwrap_or_default(),
+            warnings: verdict
+                .map(|verdict| finding::display_reasons(&verdict.warnings))
+                .unwrap_or_default(),
             caveats: planned.map(caveats).unwrap_or_default(),
             timeline: together(record, seconds, |scenario, request| {
                 scenario == name && !hops.contains(&request)
             }),
             is_single: measured.is_some_and(table_shape::is_single),
+            once: once_step::all(planned, measured),
             requests,
         }
     }
@@ -245,14 +258,13 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 impl ReportModel {
     /// What keeps the run from passing, most serious first: one line each, with the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {
-        self.findings.iter().map(|finding| {
-            let next = if finding.next.is_empty() {
-                String::new()
-            } else {
-                format!(" → {}", finding.next)
-            };
-            finding.one_line() + &next
-        })
+        self.findings.iter().map(RunFinding::line_with_advice)
+    }
+
+    /// What was wrong with the target although it changed no decision: one line each, with the next
+    /// step.
+    pub(super) fn warning_lines(&self) -> impl Iterator<Item = String> {
+        self.warnings.iter().map(RunFinding::line_with_advice)
     }
 }
 
@@ -263,6 +275,10 @@ fn headline(
     left_out: &[String],
 ) -> String {
     let verdict = &record.verdict;
+    if let RunEnding::SetupFailed(scenario) = &record.measurement.ending {
+        let of_setup = findings.iter().find(|finding| finding.place == words::name(scenario));
+        return of_setup.map_or_else(|| "nothing was measured".to_owned(), RunFinding::one_line);
+    }
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }

@@ -33,6 +33,7 @@ pub fn terminal(model: &ReportModel, width: u16, colour: bool) -> String {
     let mut parts: Vec<String> = page.caveats(model).into_iter().collect();
     parts.extend(model.sharing.as_ref().map(|sharing| wrap(sharing, page.width, 0)));
     parts.push(page.gate(model));
+    parts.extend(model.scenarios.iter().filter_map(|scenario| page.once_steps(scenario)));
     for (scenario, request) in model.requests() {
         parts.extend(page.timing(scenario, request));
         parts.extend(page.server_timing(scenario, request));
@@ -155,6 +156,21 @@ impl TerminalPage {
         text
     }
 
+    /// The steps of a scenario's setup and teardown; `None` if it has none.
+    fn once_steps(&self, scenario: &ScenarioView) -> Option<String> {
+        let columns = [CellAlign::Left, CellAlign::Left, CellAlign::Right, CellAlign::Left];
+        let mut grid = TextGrid::new(columns);
+        for step in &scenario.once {
+            let stage = self.style.dim(step.stage);
+            grid.row([stage, step.name.clone(), step.took.clone(), step.outcome.clone()]);
+        }
+        let heading = format!("setup and teardown · {}", scenario.name);
+        let heading = self.style.bold(&layout::cut(&heading, self.width));
+        let rows: String =
+            grid.lines(self.width - 2).iter().map(|line| format!("  {line}\n")).collect();
+        (!scenario.once.is_empty()).then(|| format!("{heading}\n{rows}"))
+    }
+
     fn budget(&self, row: &BudgetRow) -> [String; 3] {
         [row.budget.clone(), row.actual_with_interval(), self.style.decision(row.decision)]
     }
@@ -202,7 +218,7 @@ impl TerminalPage {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The verdict in one line, then the findings and next steps.
+    /// The verdict in one line, then the findings and next steps, then warnings.
     fn verdict(&self, model: &ReportModel) -> String {
         let rule = self.style.dim(&"─".repeat(self.width));
         let badge = self.style.badge(model.decision);
@@ -217,7 +233,18 @@ impl TerminalPage {
                 text += &wrap(&format!("→ {}", finding.next), self.width, 4);
             }
         }
-        text
+        text + &self.warnings(model)
+    }
+
+    /// What was wrong with the target although it changed no decision.
+    fn warnings(&self, model: &ReportModel) -> String {
+        const INDENT: usize = 10;
+        let lines = model.warnings.iter().map(|warning| {
+            let fact = wrap(&warning.one_line(), self.width, INDENT);
+            let next = wrap(&format!("→ {}", warning.next), self.width, INDENT);
+            format!("{}  {}{next}", self.style.warning(" WARN "), fact.trim_start())
+        });
+        lines.collect()
     }
 }
 

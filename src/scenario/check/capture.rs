@@ -18,7 +18,8 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
         let Some(capture) = field.value() else { continue };
         source(capture, location, diagnostics);
         if request.method.value() == Some(&Method::HEAD) {
-            let bodily = [("json", capture.json.location()), ("regex", capture.regex.location())];
+            let regex = capture.regex.location().filter(|_| !capture.header.is_written());
+            let bodily = [("json", capture.json.location()), ("regex", regex)];
             let written = bodily.into_iter().filter_map(|(key, location)| Some((key, location?)));
             no_body("found", written, diagnostics);
         }
@@ -36,7 +37,7 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
 pub(super) fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut known: Vec<&str> = Vec::new();
     for (name, field) in
-        file.requests().flat_map(|request| request.capture.value().into_iter().flatten())
+        file.steps().flat_map(|request| request.capture.value().into_iter().flatten())
     {
         if known.contains(&name.as_str())
             && let Some(location) = field.location()
@@ -66,12 +67,13 @@ fn name(name: &str, location: &KeyLocation, diagnostics: &mut Diagnostics) {
     diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
 }
 
-/// Reports a capture without exactly one source.
+/// Reports a capture without exactly one source. A pattern may search a header.
 fn source(capture: &CaptureSection, location: &KeyLocation, diagnostics: &mut Diagnostics) {
+    let searches_a_header = capture.header.is_written();
     let sources = [
         ("header", capture.header.is_written(), capture.header.location()),
         ("json", capture.json.is_written(), capture.json.location()),
-        ("regex", capture.regex.is_written(), capture.regex.location()),
+        ("regex", capture.regex.is_written() && !searches_a_header, capture.regex.location()),
     ];
     let mut written = sources.into_iter().filter(|(_, is_written, _)| *is_written);
     let Some((first, ..)) = written.next() else {

@@ -5,6 +5,7 @@ mod budgets;
 mod capture;
 mod expect;
 mod load;
+mod once;
 mod request;
 mod steps;
 mod target;
@@ -39,6 +40,7 @@ pub(super) fn file(
         headers(entries, diagnostics);
     }
     request::all(file, diagnostics);
+    once::all(file, diagnostics);
     steps::databases(file, diagnostics);
     public(file, diagnostics);
     let load = load::shape(file, diagnostics);
@@ -133,7 +135,7 @@ fn variables(file: &ScenarioFile) -> Vec<String> {
     templates.extend(texts(&file.headers));
     templates.extend(texts(&file.databases));
     let mut names = Vec::new();
-    for request in file.requests() {
+    for request in file.steps() {
         templates.extend(request.path.value());
         templates.extend(request.url.value());
         templates
@@ -158,5 +160,20 @@ impl ScenarioFile {
     /// The valid requests.
     pub fn requests(&self) -> impl Iterator<Item = &RequestSection> {
         self.request.value().into_iter().flatten().filter_map(ScenarioField::value)
+    }
+
+    /// The valid steps of `[[setup]]`.
+    pub fn setup(&self) -> impl Iterator<Item = &RequestSection> {
+        self.setup.value().into_iter().flatten().filter_map(ScenarioField::value)
+    }
+
+    /// The valid steps of `[[teardown]]`.
+    pub fn teardown(&self) -> impl Iterator<Item = &RequestSection> {
+        self.teardown.value().into_iter().flatten().filter_map(ScenarioField::value)
+    }
+
+    /// All valid steps in the order in which they run: setup, requests, teardown.
+    pub fn steps(&self) -> impl Iterator<Item = &RequestSection> {
+        self.setup().chain(self.requests()).chain(self.teardown())
     }
 }

@@ -33,8 +33,8 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
 /// Reports duplicate names, including those that hops and tries will have.
 fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut names: Vec<&str> = Vec::new();
-    let hops: Vec<String> = file.requests().flat_map(RequestSection::beside_names).collect();
-    for (location, name) in file.requests().filter_map(|request| request.name.located()) {
+    let hops: Vec<String> = file.steps().flat_map(RequestSection::beside_names).collect();
+    for (location, name) in file.steps().filter_map(|request| request.name.located()) {
         let name = name.as_str();
         let problem = if names.contains(&name) {
             format!("two requests are named `{name}`")
@@ -48,7 +48,8 @@ fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn one(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
+/// Reports what makes no sense in one step, whenever it runs.
+pub(super) fn one(location: &KeyLocation, request: &RequestSection, diagnostics: &mut Diagnostics) {
     name(&request.name, "the request", location.key.clone(), diagnostics);
     steps::one(location, request, diagnostics);
     if let Some(entries) = request.headers.value() {

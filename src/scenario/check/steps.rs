@@ -165,8 +165,8 @@ pub(super) fn databases(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
     let mut queried = Vec::new();
     // An invalid step may be the one that queries it.
-    let mut is_known = file.requests().all(|request| !request.sql.is_invalid());
-    for request in file.requests() {
+    let mut is_known = file.steps().all(|request| !request.sql.is_invalid());
+    for request in file.steps() {
         let Some(sql) = request.sql.location() else { continue };
         match request.database.located().map(|(location, name)| (location, name.as_str())) {
             Some((location, name)) if !names.contains(&name) => {

@@ -29,11 +29,10 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Whether a request goes to the base URL. A file without requests counts as if one did.
+/// Whether a step goes to the base URL. A file without requests counts as if one did.
 fn needs_base_url(file: &ScenarioFile) -> bool {
-    let mut requests = file.requests().peekable();
-    requests.peek().is_none()
-        || requests.any(|request| !request.url.is_written() && !request.sql.is_written())
+    file.requests().next().is_none()
+        || file.steps().any(|request| !request.url.is_written() && !request.sql.is_written())
 }
 
 fn timeouts(target: &TargetSection, diagnostics: &mut Diagnostics) {

@@ -56,6 +56,15 @@ pub enum MissingPolicy {
     Accept,
 }
 
+/// Where the cookies that a request sends come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieScope {
+    /// From earlier answers of the same arrival.
+    Arrival,
+    /// From the answers to the setup, and from earlier answers of the same arrival.
+    Setup,
+}
+
 /// A rate that may be zero: `0/s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RampRate(pub Option<Rate>);

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
-use super::{MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
+use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
 use crate::record::{Budget, JsonType};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
@@ -39,7 +39,8 @@ texts!(
     PatternText,
     JsonType,
     SqlText,
-    MissingPolicy
+    MissingPolicy,
+    CookieScope
 );
 
 impl TextValue for PlainText {
@@ -97,6 +98,22 @@ impl TextValue for MissingPolicy {
             _ => Err(UnitError::new(
                 format!("unknown word `{text}`"),
                 "write `report`, which prevents a pass, or `accept`",
+            )),
+        }
+    }
+}
+
+impl TextValue for CookieScope {
+    const EXAMPLES: &[&str] = &["arrival", "setup"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "arrival" => Ok(Self::Arrival),
+            "setup" => Ok(Self::Setup),
+            _ => Err(UnitError::new(
+                format!("unknown word `{text}`"),
+                "write `arrival` for cookies of one arrival, or `setup` to send those of the setup too",
             )),
         }
     }

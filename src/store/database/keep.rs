@@ -89,6 +89,7 @@ async fn run(
 fn ending(ending: &RunEnding) -> &'static str {
     match ending {
         RunEnding::Complete => "complete",
+        RunEnding::SetupFailed(_) => "setup_failed",
         RunEnding::Interrupted => "interrupted",
         RunEnding::TargetDown(_) => "target_down",
         RunEnding::Recovered => "recovered",

@@ -105,6 +105,7 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let run = &record.measurement;
     let ending = match &run.ending {
         RunEnding::Complete => None,
+        RunEnding::SetupFailed(_) => Some("was not measured: a setup step failed".to_owned()),
         RunEnding::Interrupted => Some("was interrupted".to_owned()),
         RunEnding::TargetDown(why) => Some(format!("stopped because its target was down: {why}")),
         RunEnding::Recovered => {

@@ -1,0 +1,64 @@
+//! What the setup of a scenario yields to its arrivals.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cookies::CookieJar;
+use crate::plan::live::ArrivalValues;
+use crate::plan::{CookiePolicy, SecretSet};
+use crate::record::Failure;
+use crate::recorder::ExchangeFailure;
+
+/// By the name of each missing value: the step that should have captured it, and how it failed.
+pub(super) type MissingValues = BTreeMap<String, (String, Failure)>;
+
+/// What the setup of a scenario yields to its arrivals: values and cookies. All threads share it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::engine) struct SetupState {
+    pub(super) values: Arc<ArrivalValues>,
+    pub(super) missing: Arc<MissingValues>,
+    /// The cookies that an arrival starts with; `None` if requests send no cookies.
+    pub(super) jar: Option<CookieJar>,
+    /// The captured values and cookies that must not be shown.
+    secrets: Arc<SecretSet>,
+}
+
+impl SetupState {
+    /// What a scenario without a setup yields.
+    pub(in crate::engine) fn without_steps(policy: CookiePolicy) -> Self {
+        let jar = (policy != CookiePolicy::Off).then(CookieJar::default);
+        Self { jar, ..Self::default() }
+    }
+
+    /// What a setup yields that ended with these values and cookies.
+    pub(super) fn new(
+        values: &ArrivalValues,
+        missing: &MissingValues,
+        jar: Option<&CookieJar>,
+        policy: CookiePolicy,
+    ) -> Self {
+        let cookies = jar.into_iter().flat_map(CookieJar::received).map(str::to_owned);
+        Self {
+            secrets: Arc::new(SecretSet::new(values.secrets().into_iter().chain(cookies))),
+            values: values.to_shared(),
+            missing: Arc::new(missing.clone()),
+            jar: match policy {
+                CookiePolicy::Off => None,
+                CookiePolicy::Arrival => Some(CookieJar::default()),
+                CookiePolicy::Setup => Some(jar.map(CookieJar::to_start).unwrap_or_default()),
+            },
+        }
+    }
+
+    /// The captured values and cookies that must not be shown.
+    pub(in crate::engine) fn secrets(&self) -> &SecretSet {
+        &self.secrets
+    }
+
+    /// Redacts what the setup captured in the description of a failure.
+    pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
+        if !self.secrets.is_empty() {
+            failed.seen = self.secrets.redact(&failed.seen).into_owned();
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Steps that run once, before or after the load.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FailureEvidence, micros};
+
+/// How one step of `[[setup]]` or `[[teardown]]` ended. It enters no figure and no budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step's name.
+    pub name: String,
+    /// From its start to the end of its last try, opening a connection included; zero if it was
+    /// not sent.
+    #[serde(rename = "took_us", with = "micros")]
+    pub took: Duration,
+    /// How often it was tried; zero if it was not sent.
+    pub tries: u32,
+    /// How it failed, or why it was not sent; `None` if it met every expectation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailureEvidence>,
+}
+
+impl StepRecord {
+    /// Rewrites every text that a target can influence, to redact secrets.
+    pub(super) fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
+        if let Some(failed) = &mut self.failed {
+            failed.expected = rewrite(&failed.expected);
+            failed.seen = rewrite(&failed.seen);
+        }
+    }
+}
