@@ -109,6 +109,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 expected: next(),
                 seen: next(),
                 next: None,
+                idle: None,
                 count: 3,
             };
             request.measured.evidence.add(seen);

@@ -212,6 +212,9 @@ fn remedy(refused: &ConnectionFailure) -> &'static str {
             "ask for a version it speaks (`--http auto`), or let the target speak this one"
         }
         (None, Failure::Malformed) => "look at the port: this is another service's",
+        (None, Failure::OwnLimit) => {
+            "look with another client, for example curl: the limit is tollgate's"
+        }
         (None, Failure::Prober) => "this machine lacks descriptors, ports or memory: see above",
         (None, _) => {
             "look at the target's log: `openssl s_client -connect HOST:PORT` shows the handshake"

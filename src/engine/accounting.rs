@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::dial::{AddressCounts, NegotiatedProtocol};
+use super::connection::http::ConnectionLoss;
 use super::time::clock::Instant;
-use crate::record::{Ceiling, ConnectionCounts, Failure, LookupMeasurement, Stage};
+use crate::record::{Ceiling, ConnectionCounts, LookupMeasurement, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, Recorder, SettledSecond};
 
 /// Counts of one lane since the start of the run.
@@ -94,7 +95,7 @@ impl LaneAccounting {
     ///
     /// A failure of the prober itself counts as an arrival that was not released.
     pub(super) fn record(&self, index: usize, stage: Stage, due: Instant, exchange: Exchange) {
-        let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure == Failure::Prober);
+        let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure.is_own_fault());
         if stage == Stage::Measured && ours {
             let mut counters = self.counters.borrow_mut();
             counters.released = counters.released.saturating_sub(1);
@@ -113,19 +114,26 @@ impl LaneAccounting {
         self.recorder.borrow_mut().record(index, stage, self.since_stage_start(due), detail);
     }
 
-    /// Counts a connection that was opened; `lost` if it replaces one that the target had closed.
+    /// Counts a connection that was opened; `lost` says why the one that it replaces took no more
+    /// requests.
     pub(super) fn count_opened(
         &self,
         address: Option<SocketAddr>,
         protocol: Option<NegotiatedProtocol>,
-        lost: bool,
+        lost: Option<ConnectionLoss>,
     ) {
         let mut counters = self.counters.borrow_mut();
         if let Some(address) = address {
             counters.reached.count(address, 1);
         }
         counters.connections.opened += 1;
-        counters.connections.reopened_after_idle_close += u64::from(lost);
+        match lost {
+            Some(ConnectionLoss::ClosedByTarget) => {
+                counters.connections.reopened_after_idle_close += 1;
+            }
+            Some(ConnectionLoss::GivenUp) => counters.connections.replaced += 1,
+            None => {}
+        }
         counters.protocols.extend(protocol);
     }
 

@@ -76,6 +76,8 @@ pub enum PgErrorKind {
     NotText,
     /// A statement from a file returns more than the limit.
     TooMuch,
+    /// It asks for something that the database library of tollgate cannot do.
+    Unsupported,
     /// Anything else.
     Other,
 }
@@ -110,6 +112,7 @@ impl PgErrorKind {
             Self::NoReturning => "cannot report what the statement wrote",
             Self::Statement | Self::NotText => "rejected the statement",
             Self::TooMuch => "returned more than the prober keeps",
+            Self::Unsupported => "asks for what tollgate's database library cannot do",
             Self::Other => "returned an error",
         }
     }
@@ -189,6 +192,9 @@ impl PgErrorKind {
                 "values are bound as text: write `$1::bigint`, or correct the name that was not found"
             }
             Self::TooMuch => "select fewer columns, aggregate, or end the statement with `limit`",
+            Self::Unsupported => {
+                "let the user log in by password (`scram-sha-256` or `md5` in `pg_hba.conf`), and write no `copy`"
+            }
             _ => "read the database error, and correct the statement or its values",
         }
     }
@@ -273,6 +279,7 @@ impl PgError {
             }
             Error::Tls(_) => PgErrorKind::Tls,
             Error::WorkerCrashed => PgErrorKind::Lost,
+            Error::Protocol(text) if is_unsupported(text) => PgErrorKind::Unsupported,
             _ => PgErrorKind::Other,
         };
         Self {
@@ -337,6 +344,20 @@ fn of_io(io: &io::Error) -> PgErrorKind {
     }
 }
 
+/// Whether sqlx reports that it cannot do what a server asks for. It has no type for that.
+fn is_unsupported(text: &str) -> bool {
+    [
+        "unsupported authentication method",
+        "unsupported SASL authentication mechanisms",
+        "unknown authentication method",
+        "too many arguments for query",
+        "CopyInResponse",
+        "CopyOutResponse",
+    ]
+    .iter()
+    .any(|limit| text.contains(limit))
+}
+
 /// Whether this machine lacks a resource (descriptors, local ports, buffers), which is not the
 /// database's fault. A machine without IPv6 reports `ADDRNOTAVAIL` for an IPv6 address.
 fn is_ours(error: &io::Error) -> bool {
@@ -371,6 +392,20 @@ mod tests {
             |message: &str| PgError::of_opening("u@h:5432/x", &Error::Tls(message.into())).kind;
         assert_eq!(of("server does not support TLS"), PgErrorKind::NoTls);
         assert_eq!(of("invalid peer certificate: UnknownIssuer"), PgErrorKind::Tls);
+    }
+
+    #[test]
+    fn what_the_library_cannot_do_differs_from_what_the_server_gets_wrong() {
+        for (message, kind) in [
+            ("unsupported authentication method: CryptPassword", PgErrorKind::Unsupported),
+            ("unsupported SASL authentication mechanisms: X", PgErrorKind::Unsupported),
+            ("unknown authentication method: 99", PgErrorKind::Unsupported),
+            ("execute: unexpected message: CopyOutResponse", PgErrorKind::Unsupported),
+            ("unknown message type: 'y'", PgErrorKind::Other),
+        ] {
+            let error = Error::Protocol(message.to_owned());
+            assert_eq!(PgError::of_opening("u@h:5432/x", &error).kind, kind, "{message}");
+        }
     }
 
     #[test]

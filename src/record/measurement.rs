@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ceiling, DimensionHistograms, EvidenceLog, Histogram, ProberMeasurement, ServerTimings,
-    ShardSharing, StepRecord, Tally, micros,
+    Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram, ProberMeasurement,
+    ServerTimings, ShardSharing, StepRecord, Tally, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -146,6 +146,11 @@ pub struct ConnectionCounts {
     /// Connections opened because the target had closed the previous one while it was idle, or had
     /// closed it without processing an exchange (GOAWAY without error).
     pub reopened_after_idle_close: u64,
+    /// Connections opened because tollgate gave the previous one up: the target had answered before
+    /// it read the whole request and did not take the rest in time, or a limit of the HTTP/2
+    /// library was near.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replaced: u64,
     /// Attempts to connect that failed.
     pub failed: u64,
 }
@@ -155,8 +160,14 @@ impl ConnectionCounts {
     pub fn add(&mut self, other: Self) {
         self.opened += other.opened;
         self.reopened_after_idle_close += other.reopened_after_idle_close;
+        self.replaced += other.replaced;
         self.failed += other.failed;
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One scenario over the whole run.
@@ -200,6 +211,13 @@ pub struct ScenarioMeasurement {
 }
 
 impl ScenarioMeasurement {
+    /// How many of the unreleased arrivals ended at a limit of tollgate itself.
+    pub fn ended_at_limits(&self) -> u64 {
+        let all = self.requests.iter().flat_map(|request| request.measured.evidence.by_count());
+        let of_limits = all.filter(|evidence| evidence.failure == Failure::OwnLimit);
+        of_limits.map(|evidence| evidence.count).sum::<u64>().min(self.unreleased)
+    }
+
     /// A scenario for which nothing is counted yet.
     pub fn new(name: String, requests: Vec<RequestMeasurement>) -> Self {
         Self {

@@ -41,7 +41,7 @@ pub use measurement::{
     RunEnding, ScenarioMeasurement, Stage, StageMeasurement,
 };
 pub use merge::{merge_obstacle, plan_differences};
-pub use outcome::{EvidenceLog, Failure, FailureEvidence};
+pub use outcome::{EvidenceLog, Failure, FailureEvidence, IdleTimes};
 pub use prober::ProberMeasurement;
 pub use run::{
     CapacityEstimate, FORMAT, HostFacts, PlannedRequest, PlannedScenario, RunProvenance, RunRecord,

@@ -1,11 +1,13 @@
 //! The kinds of failure, and the evidence of the failures that occurred.
 
 use std::fmt;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Dimension;
+use super::{Dimension, micros};
+use crate::units::format_duration;
 
 /// Why an exchange was not ok. Failures never enter a latency quantile.
 #[derive(
@@ -38,6 +40,9 @@ pub enum Failure {
     Reset,
     /// The target closed the connection before its answer was complete.
     Closed,
+    /// The target closed or reset a connection that had been idle just as a request went out on it.
+    /// No byte of an answer came.
+    IdleClosed,
     /// What the target sent is not HTTP.
     Malformed,
     /// The target does not speak the version of HTTP that the scenario requires.
@@ -58,6 +63,9 @@ pub enum Failure {
     /// The prober's machine had no descriptor, port or buffer left, or the prober stood still while
     /// the exchange ran out of time. It does not count against the target.
     Prober,
+    /// A limit in tollgate, or in a library that it uses, ended the exchange. It does not count
+    /// against the target.
+    OwnLimit,
 }
 
 impl Failure {
@@ -76,6 +84,7 @@ impl Failure {
             Self::Tls => "tls",
             Self::Reset => "reset",
             Self::Closed => "closed",
+            Self::IdleClosed => "idle_closed",
             Self::Malformed => "malformed",
             Self::Protocol => "protocol",
             Self::TimedOut => "timed_out",
@@ -85,6 +94,7 @@ impl Failure {
             Self::NotConfigured => "not_configured",
             Self::NotCaptured => "not_captured",
             Self::Prober => "prober",
+            Self::OwnLimit => "own_limit",
         }
     }
 
@@ -103,6 +113,7 @@ impl Failure {
             Self::Tls => "TLS failed",
             Self::Reset => "connection reset",
             Self::Closed => "closed early",
+            Self::IdleClosed => "idle connection closed",
             Self::Malformed => "not HTTP",
             Self::Protocol => "other protocol",
             Self::TimedOut => "timed out",
@@ -112,6 +123,7 @@ impl Failure {
             Self::NotConfigured => "not configured",
             Self::NotCaptured => "not captured",
             Self::Prober => "prober at fault",
+            Self::OwnLimit => "limit of tollgate",
         }
     }
 
@@ -131,12 +143,18 @@ impl Failure {
 
     /// Whether there is nothing to judge: the step did not run, or what it asks for does not exist.
     pub fn is_not_judged(self) -> bool {
-        !self.counts_against_target() && self != Self::Prober
+        !self.counts_against_target() && !self.is_own_fault()
+    }
+
+    /// Whether the prober itself, its machine or a library of its caused the failure.
+    pub fn is_own_fault(self) -> bool {
+        matches!(self, Self::Prober | Self::OwnLimit)
     }
 
     /// Whether it counts against the target. Other failures are only evidence and enter no figure.
     pub fn counts_against_target(self) -> bool {
-        !matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured | Self::Prober)
+        let is_left_out = matches!(self, Self::Absent | Self::NotConfigured | Self::NotCaptured);
+        !is_left_out && !self.is_own_fault()
     }
 }
 
@@ -160,8 +178,48 @@ pub struct FailureEvidence {
     /// What to do about it, if tollgate knows more than the kind of failure suggests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// How long the connections had been idle before the requests that failed; `None` unless that
+    /// matters to the failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleTimes>,
     /// How many exchanges failed in this way.
     pub count: u64,
+}
+
+/// How long connections had been idle when a request went out on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleTimes {
+    /// The shortest of the times.
+    #[serde(rename = "shortest_us", with = "micros")]
+    pub shortest: Duration,
+    /// The longest of the times.
+    #[serde(rename = "longest_us", with = "micros")]
+    pub longest: Duration,
+}
+
+impl IdleTimes {
+    /// The times of one connection.
+    pub fn of_one(idle: Duration) -> Self {
+        Self { shortest: idle, longest: idle }
+    }
+
+    /// The range that also covers others.
+    fn and(self, other: Self) -> Self {
+        Self {
+            shortest: self.shortest.min(other.shortest),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+impl fmt::Display for IdleTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [shortest, longest] = [self.shortest, self.longest].map(format_duration);
+        if shortest == longest {
+            return f.write_str(&shortest);
+        }
+        write!(f, "{shortest} to {longest}")
+    }
 }
 
 /// The distinct failures that occurred. Their number is bounded, so that a hostile target cannot
@@ -180,6 +238,10 @@ impl EvidenceLog {
     pub fn add(&mut self, mut evidence: FailureEvidence) {
         if let Some(same) = self.0.iter_mut().find(|known| known.is_like(&evidence)) {
             same.count += evidence.count;
+            same.idle = match (same.idle, evidence.idle) {
+                (Some(idle), Some(other)) => Some(idle.and(other)),
+                (idle, other) => idle.or(other),
+            };
             return;
         }
         if self.0.len() >= Self::DISTINCT && evidence.seen != Self::OTHERS {
@@ -187,6 +249,7 @@ impl EvidenceLog {
             evidence.expected.clear();
             evidence.phase = None;
             evidence.next = None;
+            evidence.idle = None;
             self.add(evidence);
         } else {
             self.0.push(evidence);
@@ -218,6 +281,9 @@ impl FailureEvidence {
     /// What was seen and what was expected, in words: `404 instead of status = 200`. An expectation
     /// that forbids something reads `…, against …`, because what was seen is what it forbids.
     pub fn description(&self) -> String {
+        if let Some(idle) = self.idle {
+            return format!("{}, after {idle} without a request", self.seen);
+        }
         let forbids = ["json_not", "body_lacks"].iter().any(|key| self.expected.starts_with(key));
         match (self.seen.is_empty(), self.expected.is_empty()) {
             (_, true) => self.seen.clone(),
@@ -248,11 +314,34 @@ mod tests {
                 expected: "status = 200".to_owned(),
                 seen: n.to_string(),
                 next: None,
+                idle: None,
                 count: 1,
             });
         }
         let entries = log.by_count();
         assert_eq!(entries.len(), EvidenceLog::DISTINCT + 1);
         assert_eq!(entries.iter().map(|evidence| evidence.count).sum::<u64>(), 10_000);
+    }
+
+    #[test]
+    fn equal_failures_on_idle_connections_are_one_with_the_range_of_their_idle_times() {
+        let mut log = EvidenceLog::default();
+        for millis in [99, 101, 100] {
+            log.add(FailureEvidence {
+                failure: Failure::IdleClosed,
+                phase: Some(Dimension::FirstByte),
+                expected: String::new(),
+                seen: "closed by the target".to_owned(),
+                next: None,
+                idle: Some(IdleTimes::of_one(Duration::from_millis(millis))),
+                count: 1,
+            });
+        }
+        let all = log.by_count();
+        assert_eq!((all.len(), all[0].count), (1, 3));
+        assert_eq!(
+            all[0].description(),
+            "closed by the target, after 99 ms to 101 ms without a request"
+        );
     }
 }

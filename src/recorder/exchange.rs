@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Failure, FailureEvidence};
+use crate::record::{Dimension, Failure, FailureEvidence, IdleTimes};
 use crate::units::format_duration;
 
 /// How one part of an exchange ended.
@@ -144,12 +144,15 @@ pub struct ExchangeFailure {
     pub seen: String,
     /// What to do about it, if the kind of failure does not make that clear.
     pub next: Option<&'static str>,
+    /// How long the connection had been idle before the request, if that matters to the failure.
+    pub idle: Option<Duration>,
 }
 
 impl ExchangeFailure {
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
-        Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into(), next: None }
+        let (phase, expected, seen) = (Some(phase), String::new(), seen.into());
+        Self { failure, phase, expected, seen, next: None, idle: None }
     }
 
     fn ran_out_of_time(&self) -> bool {
@@ -158,8 +161,9 @@ impl ExchangeFailure {
 
     /// The failure as it is recorded, counted once.
     pub fn to_evidence(&self) -> FailureEvidence {
-        let Self { failure, phase, expected, seen, next } = self.clone();
-        FailureEvidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
+        let Self { failure, phase, expected, seen, next, idle } = self.clone();
+        let (next, idle) = (next.map(str::to_owned), idle.map(IdleTimes::of_one));
+        FailureEvidence { failure, phase, expected, seen, next, idle, count: 1 }
     }
 }
 

@@ -369,6 +369,7 @@ fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
         expected: "status = 200".to_owned(),
         seen: "404".to_owned(),
         next: None,
+        idle: None,
         count: 1,
     });
     let text = terminal(&ReportModel::new(&record, &intervals), 140, false);

@@ -1,7 +1,10 @@
 //! The most frequent failure, as text, and its remedy.
 
+use std::time::Duration;
+
 use super::phrases::{part, requests};
 use crate::record::{Failure, FailureEvidence, StageMeasurement, VerdictReason};
+use crate::units::format_duration;
 
 /// The failures of a stage as a reason: how many, what the most frequent one was, and what to look
 /// at.
@@ -58,7 +61,7 @@ impl LeadingFailure {
         let by_evidence = of_target.map(|evidence| Self {
             failure: evidence.failure,
             seen: describe_evidence(evidence),
-            next: evidence.next.clone().or_else(|| denial_remedy(evidence).map(str::to_owned)),
+            next: remedy_of_evidence(evidence),
             count: evidence.count,
             failed,
         });
@@ -99,6 +102,25 @@ pub(super) fn describe_evidence(evidence: &FailureEvidence) -> String {
         text = format!("{text}, {description}");
     }
     text
+}
+
+/// The remedy that the evidence itself leads to; `None` if it does not say more than the failure.
+fn remedy_of_evidence(evidence: &FailureEvidence) -> Option<String> {
+    let of_idle_close = || evidence.idle.map(|idle| idle_close_remedy(idle.longest));
+    evidence
+        .next
+        .clone()
+        .or_else(of_idle_close)
+        .or_else(|| denial_remedy(evidence).map(str::to_owned))
+}
+
+/// The remedy for connections that the target closed after they had been idle for up to `longest`.
+fn idle_close_remedy(longest: Duration) -> String {
+    format!(
+        "raise the keep-alive timeout of the target and of each proxy in front of it well above {}: every \
+         client that reuses connections meets this; shorter pauses or `retry` avoid it",
+        format_duration(longest)
+    )
 }
 
 /// The remedy if the step expected a denial and got another answer.
@@ -157,6 +179,10 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Reset | Failure::Closed => {
             "look for crashes, restarts and connection limits in the target and the proxies in front of it"
         }
+        Failure::IdleClosed => {
+            "raise the keep-alive timeout of the target and of each proxy in front of it above the pause \
+             between two requests on a connection"
+        }
         Failure::Protocol => "request an HTTP version that the target speaks, or let it choose",
         Failure::Malformed => "check that the address speaks HTTP, and whether it expects TLS",
         Failure::TimedOut => {
@@ -171,12 +197,16 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Prober => {
             "raise this machine's limits on open files and ports, or plan fewer connections"
         }
+        Failure::OwnLimit => {
+            "try another client, for example curl: it shows the answer without tollgate's limit"
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Dimension, IdleTimes};
     use crate::verdict::fixture::FixtureRequest;
 
     #[test]
@@ -202,6 +232,7 @@ mod tests {
             expected: "denied = true".to_owned(),
             seen: "404".to_owned(),
             next: None,
+            idle: None,
             count: 1,
         });
         let reason = reason(&request.measured).unwrap();
@@ -226,6 +257,7 @@ mod tests {
             expected: String::new(),
             seen: "it offers no TLS".to_owned(),
             next: Some("turn TLS on".to_owned()),
+            idle: None,
             count: 1,
         };
         request.measured.evidence.add(evidence);
@@ -242,6 +274,32 @@ mod tests {
             "the target never answered: connection refused in connect, 12 of 12 requests"
         );
         assert_eq!(never_answered(&FixtureRequest::new("app", &[]).measured().measured), None);
+    }
+
+    #[test]
+    fn the_close_of_an_idle_connection_has_a_remedy_with_the_pause_to_exceed() {
+        let mut request = FixtureRequest::new("app", &[]).measured();
+        request.measured.tally.exchanges = 2;
+        request.measured.tally.failures.insert(Failure::IdleClosed, 2);
+        for millis in [4_900, 5_000] {
+            request.measured.evidence.add(FailureEvidence {
+                failure: Failure::IdleClosed,
+                phase: Some(Dimension::FirstByte),
+                expected: String::new(),
+                seen: "the target closed the connection as the request went out".to_owned(),
+                next: None,
+                idle: Some(IdleTimes::of_one(Duration::from_millis(millis))),
+                count: 1,
+            });
+        }
+        let reason = reason(&request.measured).unwrap();
+        assert_eq!(
+            reason.what,
+            "2 of 2 requests failed; 2 of 2 failures: idle connection closed in first_byte, the target \
+             closed the connection as the request went out, after 4.9 s to 5 s without a request"
+        );
+        assert!(reason.next.contains("keep-alive timeout") && reason.next.contains("above 5 s"));
+        assert!(!reason.next.contains("crash"));
     }
 
     #[test]

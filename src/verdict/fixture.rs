@@ -171,6 +171,7 @@ fn evidence(failure: Failure, count: u64) -> FailureEvidence {
         expected: expected.to_owned(),
         seen: seen.to_owned(),
         next: None,
+        idle: None,
         count,
     }
 }

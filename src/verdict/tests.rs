@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::fixture::{FixtureRequest, run, scenario};
 use super::*;
-use crate::record::{RunEnding, ScenarioVerdict, ShardRecord, ShardSharing};
+use crate::record::{Failure, RunEnding, ScenarioVerdict, ShardRecord, ShardSharing};
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
@@ -295,4 +295,23 @@ fn a_shard_that_is_missing_or_there_more_than_once_voids_a_pass_and_is_named() {
 fn a_proven_fail_stands_though_a_shard_is_missing() {
     let verdict = judged(&[tile(50, 50)], |run| run.sharing = Some(shared(&[1], 3)));
     assert_eq!(verdict.decision, Decision::Fail);
+}
+
+#[test]
+fn a_limit_of_tollgate_is_a_caveat_and_breaches_nothing() {
+    let request = FixtureRequest::new("page", &["errors = 0"])
+        .took(&[100_000; 10])
+        .not_judged(Failure::OwnLimit);
+    let (planned, mut measured) = scenario("app", &[request]);
+    (measured.planned, measured.unreleased) = (Some(11), 1);
+    let (plan, measurement) = run(vec![(planned, measured)]);
+    let verdict = judge(&plan, &measurement);
+    assert_eq!(verdict.decision, Decision::Inconclusive);
+    let reasons: Vec<_> = verdict.scenarios[0].reasons.iter().map(|reason| &reason.what).collect();
+    assert!(
+        reasons.iter().any(|what| what
+            .starts_with("1 of the 11 arrivals that were due ended at a limit of tollgate itself")),
+        "{reasons:?}"
+    );
+    assert!(!reasons.iter().any(|what| what.contains("could not send")), "{reasons:?}");
 }

@@ -1,9 +1,10 @@
 //! Reasons not to trust the data: they turn a pass into inconclusive and never excuse a proven
 //! fail.
 
+use super::failures::remedy;
 use crate::record::{
-    BudgetVerdict, Decision, Measurement, RunEnding, ScenarioMeasurement, ShardSharing, Stage,
-    VerdictReason,
+    BudgetVerdict, Decision, EvidenceLog, Failure, Measurement, RunEnding, ScenarioMeasurement,
+    ShardSharing, Stage, VerdictReason,
 };
 use crate::units::format_duration;
 
@@ -14,10 +15,13 @@ pub(super) fn grounds(
 ) -> Vec<VerdictReason> {
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
-        Some(scenario) => {
-            [unreleased(scenario), missing(scenario, &run.ending), abandoned(scenario)]
-        }
-        None => [Some(unmeasured()), None, None],
+        Some(scenario) => [
+            limited(scenario),
+            unreleased(scenario),
+            missing(scenario, &run.ending),
+            abandoned(scenario),
+        ],
+        None => [Some(unmeasured()), None, None, None],
     };
     // An early end explains missing and abandoned arrivals, so it is listed before them.
     shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
@@ -102,14 +106,33 @@ fn unmeasured() -> VerdictReason {
     reason("the run has no measurement of this scenario".to_owned(), "run it again")
 }
 
+/// The failures at limits of tollgate itself, with the most frequent one.
+fn limited(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
+    let mut limits = EvidenceLog::default();
+    for request in &scenario.requests {
+        let evidence = request.measured.evidence.by_count().into_iter();
+        let of_limits = evidence.filter(|evidence| evidence.failure == Failure::OwnLimit);
+        of_limits.cloned().for_each(|evidence| limits.add(evidence));
+    }
+    let by_count = limits.by_count();
+    let leading = by_count.first().filter(|_| scenario.ended_at_limits() > 0)?;
+    let due = scenario.released + scenario.unreleased;
+    let what = format!(
+        "{} of the {due} arrivals that were due ended at a limit of tollgate itself, not of the target: \
+         {}",
+        scenario.ended_at_limits(),
+        leading.description()
+    );
+    let next = leading.next.clone().unwrap_or_else(|| remedy(Failure::OwnLimit).to_owned());
+    Some(VerdictReason { what, next })
+}
+
 fn unreleased(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
-    (scenario.unreleased > 0).then(|| {
+    let unreleased = scenario.unreleased - scenario.ended_at_limits();
+    (unreleased > 0).then(|| {
         let due = scenario.released + scenario.unreleased;
         reason(
-            format!(
-                "the prober could not send {} of the {due} arrivals that were due",
-                scenario.unreleased
-            ),
+            format!("the prober could not send {unreleased} of the {due} arrivals that were due"),
             "run it again from a machine with idle cores, or at a lower rate",
         )
     })

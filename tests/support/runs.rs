@@ -100,6 +100,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
             expected: "body contains `tile`".to_owned(),
             seen: format!("a zero \0 and quotes '\" \\ of run {seed}"),
             next: None,
+            idle: None,
             count: stage.tally.failed(),
         });
     }

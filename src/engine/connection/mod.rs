@@ -4,7 +4,10 @@
 //! connections of one worker task.
 
 pub(super) mod dial;
+mod frame_filter;
 pub(super) mod http;
+pub(super) mod idle_close;
+pub(super) mod library_limit;
 pub(super) mod set;
 pub(super) mod shared;
 pub(super) mod socket_peek;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::time::timeout_at;
 
 use super::dial::{RequestDestination, UrlOrigin};
-use super::http::HttpConnection;
+use super::http::{ConnectionLoss, HttpConnection};
 use super::shared::{ConnectionClaim, OpeningClaim, SharedConnection};
 use super::unavailable::ConnectionUnavailable;
 use crate::engine::time::clock::Instant;
@@ -29,8 +29,8 @@ pub(in crate::engine) enum ConnectionAccess {
     Ready(HttpConnection),
     /// No connection; the task has to open it.
     Missing {
-        /// Whether the target closed the previous connection while it was idle.
-        lost: bool,
+        /// Why the previous connection takes no more requests, unless a failed exchange says so.
+        lost: Option<ConnectionLoss>,
         /// The claim to open the connection, if it is shared.
         opening: Option<OpeningClaim>,
     },
@@ -68,12 +68,12 @@ impl ConnectionSet {
             }
         };
         let Some(mut connection) = idle else {
-            return Ok(ConnectionAccess::Missing { lost: false, opening: None });
+            return Ok(ConnectionAccess::Missing { lost: None, opening: None });
         };
-        match timeout_at(by, connection.ready()).await {
+        match connection.ready_by(by).await {
             Ok(true) => Ok(ConnectionAccess::Ready(connection)),
             Ok(false) => {
-                Ok(ConnectionAccess::Missing { lost: !connection.is_broken(), opening: None })
+                Ok(ConnectionAccess::Missing { lost: connection.why_replaced(), opening: None })
             }
             Err(_elapsed) => Err(ConnectionUnavailable::on(&connection)),
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::http::HttpConnection;
+use super::http::{ConnectionLoss, HttpConnection};
 use super::unavailable::ConnectionUnavailable;
 
 /// A connection that several worker tasks of one lane share.
@@ -37,8 +37,8 @@ pub(super) enum ConnectionClaim {
 /// The duty to open a shared connection. If dropped, it passes to the next waiting task.
 pub(in crate::engine) struct OpeningClaim {
     connection: Rc<SharedConnection>,
-    /// Whether the target closed the previous connection while it was idle.
-    pub(super) lost: bool,
+    /// Why the previous connection takes no more requests, unless a failed exchange says so.
+    pub(super) lost: Option<ConnectionLoss>,
 }
 
 impl SharedConnection {
@@ -72,12 +72,12 @@ impl SharedConnection {
         let mut state = self.state.borrow_mut();
         let lost = match &mut *state {
             SharedState::Opening => return None,
-            SharedState::Closed => false,
+            SharedState::Closed => None,
             SharedState::Open(connection) => {
                 if connection.is_open() {
                     return connection.share().map(ConnectionClaim::Use);
                 }
-                !connection.is_broken()
+                connection.why_replaced()
             }
         };
         *state = SharedState::Opening;

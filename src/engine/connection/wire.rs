@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
+use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter};
+use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
 
@@ -49,6 +51,11 @@ pub(in crate::engine) struct WireStamps {
     ended: Cell<bool>,
     /// Whether the target has sent more than its answer.
     surplus: Cell<bool>,
+    /// Whether the target takes no more bytes.
+    deaf: Cell<bool>,
+    /// The limit of the TLS library that ended the connection.
+    limit: Cell<Option<LibraryLimit>>,
+    frames: Cell<FrameFacts>,
     greeting: Cell<[u8; GREETING]>,
     greeted: Cell<usize>,
 }
@@ -88,6 +95,32 @@ impl WireStamps {
     /// Whether the target has sent more than its answer.
     pub(in crate::engine) fn has_surplus(&self) -> bool {
         self.surplus.get()
+    }
+
+    /// Whether the target takes no more bytes. Its answer may still be on the way.
+    pub(in crate::engine) fn is_deaf(&self) -> bool {
+        self.deaf.get()
+    }
+
+    /// The limit of the TLS library that ended the connection, if one did.
+    pub(super) fn limit(&self) -> Option<LibraryLimit> {
+        self.limit.get()
+    }
+
+    /// Whether `h2` would soon end the connection, because of frames that cannot be removed. It
+    /// takes 100 of them.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.frames.get().padded_empty >= 50
+    }
+
+    /// The error code with which the target announced the end of an HTTP/2 connection.
+    pub(super) fn goaway(&self) -> Option<u32> {
+        self.frames.get().goaway
+    }
+
+    /// Whether the target sent a head that may exceed the limit of `h2`.
+    pub(super) fn had_large_head(&self) -> bool {
+        self.frames.get().had_large_head
     }
 
     /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every
@@ -142,44 +175,76 @@ impl WireStamps {
 pub(in crate::engine) struct StampedStream {
     stream: Box<dyn ByteStream>,
     stamps: Rc<WireStamps>,
-    /// The error of a write on a connection that the target has broken, until the reason is known.
+    /// The error of a write on a connection that the target has broken, until something is read.
     broken: Option<io::Error>,
+    /// Whether a write has waited since the last flush.
+    has_waited: bool,
+    /// What filters the frames of an HTTP/2 connection.
+    filter: Option<FrameFilter>,
 }
 
 impl StampedStream {
     pub(in crate::engine) fn new(stream: Box<dyn ByteStream>, stamps: Rc<WireStamps>) -> Self {
-        Self { stream, stamps, broken: None }
+        Self { stream, stamps, broken: None, has_waited: false, filter: None }
     }
 
-    /// Handles the result of a write. A target that refuses over TLS sends an alert and closes. The
-    /// write may fail before the alert is read, so the stream then waits for the alert and reports
-    /// it.
-    fn written<T>(
+    /// The same stream, without the frames that HTTP/2 allows and `h2` does not.
+    pub(in crate::engine) fn filtered(self) -> Self {
+        Self { filter: Some(FrameFilter::new()), ..self }
+    }
+
+    fn poll_wire(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        match (&buf.filled()[before..], &polled) {
+            ([], Poll::Ready(Ok(()))) => {
+                if let Some(broken) = self.broken.take() {
+                    return Poll::Ready(Err(broken));
+                }
+                self.stamps.end();
+            }
+            ([], Poll::Ready(Err(error))) => self.stamps.limit.set(LibraryLimit::of_tls(error)),
+            ([], Poll::Pending) => {}
+            (bytes, _) => {
+                self.broken = None;
+                self.stamps.read(bytes);
+            }
+        }
+        polled
+    }
+
+    /// Handles the result of a write of `length` bytes.
+    ///
+    /// A target that refuses a request may answer, or send a TLS alert, and close before it has
+    /// read the request. The write may then fail before that is read. So the stream takes what the
+    /// target no longer takes, and the reader finds the answer, the alert or the end.
+    fn written(
         &mut self,
         cx: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        length: usize,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         match polled {
-            Poll::Ready(Err(error))
-                if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) =>
-            {
-                self.broken = Some(error);
-                self.why_broken(cx)
+            Poll::Ready(Ok(written)) => self.stamps.wrote(written),
+            Poll::Ready(Err(error)) if is_broken(&error) => {
+                self.note_broken(cx, error);
+                return Poll::Ready(Ok(length));
             }
-            polled => polled,
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.has_waited = true,
         }
+        polled
     }
 
-    /// Why the connection is broken, if the target sent a reason. A broken connection always
-    /// becomes readable.
-    fn why_broken<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let mut unread = [0; 512];
-        let read_result =
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut unread)));
-        let alert = read_result.err().filter(|error| error.kind() == ErrorKind::InvalidData);
-        let broken = self.broken.take().unwrap_or_else(|| ErrorKind::BrokenPipe.into());
-        Poll::Ready(Err(alert.unwrap_or(broken)))
+    fn note_broken(&mut self, cx: &Context<'_>, error: io::Error) {
+        self.broken = Some(error);
+        self.stamps.deaf.set(true);
+        cx.waker().wake_by_ref();
     }
+}
+
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 impl AsyncRead for StampedStream {
@@ -188,13 +253,10 @@ impl AsyncRead for StampedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        match &buf.filled()[before..] {
-            [] if matches!(polled, Poll::Ready(Ok(()))) => self.stamps.end(),
-            [] => {}
-            bytes => self.stamps.read(bytes),
-        }
+        let Some(mut filter) = self.filter.take() else { return self.poll_wire(cx, buf) };
+        let polled = filter.poll_read(cx, buf, |cx, buf| self.poll_wire(cx, buf));
+        self.stamps.frames.set(filter.facts());
+        self.filter = Some(filter);
         polled
     }
 }
@@ -205,22 +267,29 @@ impl AsyncWrite for StampedStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.broken.is_some() {
-            return self.why_broken(cx);
+        if self.stamps.is_deaf() {
+            return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(written)) = polled {
-            self.stamps.wrote(written);
-        }
-        self.written(cx, polled)
+        self.written(cx, bytes.len(), polled)
     }
 
+    /// hyper does not look for the next request after a flush that had to wait, if the answer came
+    /// before the flush. So the connection's driver is woken once more.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.broken.is_some() {
-            return self.why_broken(cx);
+        if self.stamps.is_deaf() {
+            return Poll::Ready(Ok(()));
         }
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.written(cx, polled)
+        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+            Err(error) if is_broken(&error) => self.note_broken(cx, error),
+            Err(error) => return Poll::Ready(Err(error)),
+            Ok(()) if self.has_waited => {
+                self.has_waited = false;
+                cx.waker().wake_by_ref();
+            }
+            Ok(()) => {}
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -236,13 +305,11 @@ impl AsyncWrite for StampedStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.broken.is_some() {
-            return self.why_broken(cx);
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if self.stamps.is_deaf() {
+            return Poll::Ready(Ok(length));
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if let Poll::Ready(Ok(written)) = polled {
-            self.stamps.wrote(written);
-        }
-        self.written(cx, polled)
+        self.written(cx, length, polled)
     }
 }

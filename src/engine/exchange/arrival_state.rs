@@ -118,5 +118,6 @@ impl ArrivalState {
 
 /// The failure of a step that was not sent, or whose subject is absent.
 pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> ExchangeFailure {
-    ExchangeFailure { failure, phase: None, expected: String::new(), seen: seen.into(), next: None }
+    let (phase, expected, seen) = (None, String::new(), seen.into());
+    ExchangeFailure { failure, phase, expected, seen, next: None, idle: None }
 }

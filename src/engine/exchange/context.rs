@@ -10,12 +10,14 @@ use super::server_timing::ServerTimingFilter;
 use super::setup_state::SetupState;
 use crate::engine::accounting::LaneAccounting;
 use crate::engine::connection::dial::{Dialer, RequestDestination, UrlOrigin};
-use crate::engine::connection::http::HttpConnection;
+use crate::engine::connection::http::{ConnectionLoss, HttpConnection};
+use crate::engine::connection::idle_close::LongestIdleTime;
 use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
 use crate::plan::{ConnectionReuse, ExchangeTimeouts, RequestPlan, ScenarioPlan};
+use crate::record::Dimension;
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// What a lane's worker tasks need to run exchanges.
@@ -36,6 +38,8 @@ pub(in crate::engine) struct ExchangeContext {
     pub(in crate::engine) dialer: Box<dyn Dialer>,
     pub(in crate::engine) accounting: LaneAccounting,
     pub(in crate::engine) drain: DrainSignal,
+    /// The longest time for which a connection to the base URL's origin was idle and then answered.
+    survived_idling: LongestIdleTime,
     thread: Rc<ThreadState>,
 }
 
@@ -72,6 +76,7 @@ impl ExchangeContext {
             dialer,
             accounting: LaneAccounting::new(plan.ceilings(), run_start),
             drain: DrainSignal::default(),
+            survived_idling: LongestIdleTime::default(),
             thread,
         })
     }
@@ -89,18 +94,19 @@ impl ExchangeContext {
         ExchangeStart { due, dispatched, stood_still, built: Duration::ZERO }
     }
 
-    /// Opens a connection by `deadline`; `lost` says that the target had closed the one before.
+    /// Opens a connection by `deadline`; `lost` says why the one before takes no more requests.
     pub(super) async fn open_connection(
         &self,
         destination: RequestDestination<'_>,
-        lost: bool,
+        lost: Option<ConnectionLoss>,
         deadline: Instant,
         parts: &mut ExchangeParts,
     ) -> Result<HttpConnection, Box<ExchangeFailure>> {
-        let origin = match destination {
-            RequestDestination::Home => &self.home,
-            RequestDestination::Elsewhere(origin) => origin,
+        let (origin, survived) = match destination {
+            RequestDestination::Home => (&self.home, Rc::clone(&self.survived_idling)),
+            RequestDestination::Elsewhere(origin) => (origin, LongestIdleTime::default()),
         };
+        let connected_before = parts.duration(Dimension::Connect);
         let (opened, address) = match self.dialer.dial(origin, parts, deadline).await {
             Ok(dialed) => {
                 let address = dialed.address;
@@ -109,7 +115,11 @@ impl ExchangeContext {
             Err(failed) => (Err(failed), None),
         };
         match &opened {
-            Ok(connection) => self.accounting.count_opened(address, connection.protocol(), lost),
+            Ok(connection) => {
+                let connected = parts.duration(Dimension::Connect);
+                connection.idle().set_known(connected.saturating_sub(connected_before), &survived);
+                self.accounting.count_opened(address, connection.protocol(), lost);
+            }
             Err(_) => self.accounting.count_unopened(),
         }
         opened.map_err(Box::new)

@@ -5,7 +5,8 @@ use http::response;
 use super::context::ExchangeContext;
 use super::prepared::PreparedRequest;
 use crate::engine::connection::http::{
-    BodyCollector, ExchangeLimits, ExchangeResponse, HttpConnection, NO_STREAM, RequestNotSent,
+    BodyCollector, ConnectionLoss, ExchangeLimits, ExchangeResponse, HttpConnection, NO_STREAM,
+    RequestNotSent,
 };
 use crate::engine::connection::set::{ConnectionAccess, ConnectionSet};
 use crate::engine::connection::unavailable::ConnectionUnavailable;
@@ -82,7 +83,7 @@ impl OutgoingRequest<'_> {
         notes: &mut HopNotes,
         body: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, HopEnd> {
-        let (mut lost, mut attempts) = (false, 0);
+        let (mut lost, mut attempts) = (None, 0);
         loop {
             attempts += 1;
             let (access, limits) = self.access(&mut notes.parts).await?;
@@ -91,7 +92,7 @@ impl OutgoingRequest<'_> {
                 ConnectionAccess::Missing { lost: closed, opening } => {
                     notes.fresh = true;
                     let connection = self
-                        .open(lost || closed, limits, &mut notes.parts)
+                        .open(lost.or(closed), limits, &mut notes.parts)
                         .await
                         .map_err(HopEnd::Failed)?;
                     if let Some(opening) = opening {
@@ -112,7 +113,7 @@ impl OutgoingRequest<'_> {
                     notes.parts.set_failed(Dimension::Service);
                     return Err(HopEnd::Failed(failed));
                 }
-                Err(RequestNotSent(_)) => lost = true,
+                Err(RequestNotSent(_)) => lost = Some(ConnectionLoss::ClosedByTarget),
             }
         }
     }
@@ -147,7 +148,7 @@ impl OutgoingRequest<'_> {
 
     async fn open(
         &mut self,
-        lost: bool,
+        lost: Option<ConnectionLoss>,
         limits: ExchangeLimits,
         parts: &mut ExchangeParts,
     ) -> Result<HttpConnection, Box<ExchangeFailure>> {

@@ -187,5 +187,6 @@ fn unsendable(what: &str) -> ExchangeFailure {
         expected: String::new(),
         seen,
         next: None,
+        idle: None,
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum Turn {
     Late { head: &'static str, close: Duration },
     /// Answers, and closes the connection some time later, while it is idle.
     AnswerThenCloseIdle(Duration),
+    /// Answers once the head is read, and reads nothing more.
+    AnswerUnread,
     /// Closes without an answer once the request is read.
     Close,
     /// Never answers.
@@ -199,6 +201,11 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
         Turn::AnswerThenCloseIdle(after) => {
             stream.write_all(format!("{HEAD}hello").as_bytes()).await.ok()?;
             tokio::time::sleep(after).await;
+            None
+        }
+        Turn::AnswerUnread => {
+            stream.write_all(format!("{HEAD}hello").as_bytes()).await.ok()?;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             None
         }
         Turn::Close => None,

@@ -3,9 +3,12 @@
 mod addresses;
 mod answers;
 mod blame;
+mod early;
 mod further;
 pub(in crate::engine) mod harness;
 mod http2;
+mod idle;
+mod limits;
 mod once;
 mod redirects;
 mod reuse;

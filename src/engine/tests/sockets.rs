@@ -11,7 +11,7 @@ use crate::engine::{Continuation, Engine, Observer, RunProgress, StopHandle, sto
 use crate::plan::{HttpProtocol, Plan, ScenarioPlan};
 use crate::record::{Ceiling, Dimension, Failure, Interval, Measurement};
 
-fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
+pub(super) fn against(mut scenario: ScenarioPlan, address: SocketAddr) -> Measurement {
     let url = url::Url::parse(&format!("http://{address}/")).unwrap();
     scenario.target.base_url = url.clone();
     for request in &mut scenario.requests {

@@ -143,7 +143,8 @@ impl ImportedArtifact {
             CheckAnswer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
             CheckAnswer::None => (String::new(), caveats::no_answer(self)),
         };
-        Some(FailureEvidence { failure, phase: None, expected, seen, next: None, count: 1 })
+        let (phase, next, idle) = (None, None, None);
+        Some(FailureEvidence { failure, phase, expected, seen, next, idle, count: 1 })
     }
 }
 

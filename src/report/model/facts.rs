@@ -120,8 +120,13 @@ fn arrivals(scenario: &ScenarioMeasurement) -> String {
     let mut parts = Vec::new();
     parts.extend(scenario.planned.map(|planned| format!("{} planned", words::count(planned))));
     parts.push(format!("{} released", words::count(scenario.released)));
-    let late = (scenario.unreleased > 0)
-        .then(|| format!("{} never released by the prober", words::count(scenario.unreleased)));
+    let limited = scenario.ended_at_limits();
+    let unreleased = scenario.unreleased - limited;
+    parts.extend(
+        (limited > 0).then(|| format!("{} ended at a limit of tollgate", words::count(limited))),
+    );
+    let late = (unreleased > 0)
+        .then(|| format!("{} never released by the prober", words::count(unreleased)));
     let cut =
         (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
     parts.extend(late.into_iter().chain(cut));
@@ -134,6 +139,12 @@ fn connections(connections: ConnectionCounts) -> String {
         text += &format!(
             ", {} because the target closed an idle one",
             words::count(connections.reopened_after_idle_close)
+        );
+    }
+    if connections.replaced > 0 {
+        text += &format!(
+            ", {} in place of one that took no more requests",
+            words::count(connections.replaced)
         );
     }
     if connections.failed > 0 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Histogram, Measurement, RunRecord};
+use crate::record::{Dimension, Histogram, Measurement, RunRecord, ScenarioMeasurement};
 use crate::units::Ratio;
 
 use super::{DurationQuantiles, ReportFact, request, words};
@@ -31,7 +31,9 @@ impl ProberView {
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let run = &record.measurement;
         let lag = DurationQuantiles::of(Some(&lag(record)));
-        let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
+        let never_sent =
+            |scenario: &ScenarioMeasurement| scenario.unreleased - scenario.ended_at_limits();
+        let unreleased: u64 = run.scenarios.iter().map(never_sent).sum();
         if lag.n == 0 && unreleased == 0 {
             return None;
         }

@@ -133,6 +133,7 @@ fn the_tries_of_a_step_that_failed_are_failures() {
             seen: "\"pending\"".to_owned(),
             count: 1,
             next: None,
+            idle: None,
         });
         record.verdict.decision = Decision::Fail;
     });

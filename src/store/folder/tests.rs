@@ -79,6 +79,7 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
         expected: String::new(),
         seen: "no first_byte within 5 s".to_owned(),
         next: None,
+        idle: None,
         count: 2,
     };
     let log: &mut EvidenceLog = &mut measurement.scenarios[0].requests[0].measured.evidence;

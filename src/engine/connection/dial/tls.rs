@@ -20,6 +20,7 @@ use url::Host;
 
 use super::handshake_problem::HandshakeProblem;
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
+use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
@@ -124,6 +125,9 @@ fn other_protocol(seen: impl Into<String>) -> ExchangeFailure {
 
 fn handshake_failed(error: &io::Error, protocol: HttpProtocol) -> ExchangeFailure {
     use rustls::Error::{AlertReceived, PeerMisbehaved as Misbehaved};
+    if let Some(limit) = LibraryLimit::of_tls(error) {
+        return limit.failed(Dimension::Tls);
+    }
     let asked = match protocol {
         HttpProtocol::Http1 => "HTTP/1.1",
         HttpProtocol::Http2 => "HTTP/2",

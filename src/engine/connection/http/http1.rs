@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::response;
@@ -11,13 +12,15 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
     note_phases, phase, read,
 };
 use crate::engine::connection::dial::NegotiatedProtocol;
+use crate::engine::connection::idle_close::IdleWatch;
+use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
@@ -30,6 +33,9 @@ pub(in crate::engine) struct Http1Connection {
     stamps: Rc<WireStamps>,
     spoken: NegotiatedProtocol,
     peek: Option<SocketPeek>,
+    idle: IdleWatch,
+    /// Whether it could not take a request in time, although nothing was in progress on it.
+    is_stuck: bool,
     driver: AbortHandle,
 }
 
@@ -40,6 +46,13 @@ impl Drop for Http1Connection {
 }
 
 impl Http1Connection {
+    /// How long a connection without an exchange may take until it accepts a request.
+    ///
+    /// A target may answer before it has read the whole request. The rest of the request then
+    /// occupies the connection, and if the target never reads it, forever. Go's client waits as
+    /// long before it gives the connection up.
+    pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+
     pub(super) async fn open(
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
@@ -59,13 +72,18 @@ impl Http1Connection {
             }
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
-        Ok(Self { sender, stamps, spoken, peek, driver })
+        let (idle, is_stuck) = (IdleWatch::default(), false);
+        Ok(Self { sender, stamps, spoken, peek, idle, is_stuck, driver })
     }
 
-    /// Waits until the connection can take a request; false if the target has closed it, even if
-    /// the close is unread.
-    pub(super) async fn ready(&mut self) -> bool {
-        if self.sender.ready().await.is_err() {
+    /// Waits until the connection can take a request, but no longer than `patience`; false if it
+    /// cannot, or if the target has closed it, even if the close is unread.
+    pub(super) async fn ready(&mut self, patience: Duration) -> bool {
+        let Ok(ready) = timeout(patience, self.sender.ready()).await else {
+            self.is_stuck = true;
+            return false;
+        };
+        if ready.is_err() {
             return false;
         }
         match &self.peek {
@@ -75,7 +93,15 @@ impl Http1Connection {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && !self.stamps.is_deaf()
+    }
+
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    pub(super) fn idle(&self) -> &IdleWatch {
+        &self.idle
     }
 
     pub(super) fn protocol(&self) -> NegotiatedProtocol {
@@ -92,7 +118,8 @@ impl Http1Connection {
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         self.stamps.reset();
-        let answer = match self.head(message, sent, limits).await? {
+        let after_idling = self.idle.after_idling(sent);
+        let mut answer = match self.head(message, sent, limits).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
                 let limits = collector.see(&head, limits);
@@ -105,6 +132,14 @@ impl Http1Connection {
             Err(_) => clock::now(),
         };
         note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
+        self.idle.note_use(done);
+        match (&mut answer, after_idling) {
+            (Ok(_), Some(request)) => self.idle.note_answer(request),
+            (Err(failed), Some(request)) if self.stamps.first_read().is_none() => {
+                *failed = self.idle.name(request, failed.clone(), done);
+            }
+            _ => {}
+        }
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
     }
 
@@ -133,17 +168,27 @@ impl Http1Connection {
         let phase = phase(self.stamps.first_read().is_some());
         match head {
             Ok(Ok(response)) => Ok(Ok(response.into_parts())),
-            Ok(Err(mut error)) => match error.take_message() {
-                Some(_handed_back) if self.stamps.written() == written => {
-                    let seen = "the target closed a new connection before taking a request";
-                    Err(RequestNotSent(Box::new(ExchangeFailure::in_phase(
-                        Failure::Closed,
-                        Dimension::FirstByte,
-                        seen,
-                    ))))
+            Ok(Err(mut error)) => {
+                let was_sent = self.stamps.written() > written;
+                match error.take_message() {
+                    Some(_handed_back) if !was_sent => {
+                        let seen = "the target closed a new connection before taking a request";
+                        Err(RequestNotSent(Box::new(ExchangeFailure::in_phase(
+                            Failure::Closed,
+                            Dimension::FirstByte,
+                            seen,
+                        ))))
+                    }
+                    _ => {
+                        let failed = failed(error.error(), &self.stamps, phase);
+                        if was_sent {
+                            Ok(Err(failed))
+                        } else {
+                            Err(RequestNotSent(Box::new(failed)))
+                        }
+                    }
                 }
-                _ => Ok(Err(failed(error.error(), &self.stamps, phase))),
-            },
+            }
             Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
         }
     }
@@ -184,6 +229,9 @@ fn is_surplus(error: &hyper::Error) -> bool {
 }
 
 fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> ExchangeFailure {
+    if let Some(limit) = stamps.limit().or_else(|| LibraryLimit::of_hyper(error)) {
+        return limit.failed(phase);
+    }
     if stamps.greeted_in_http2() {
         return ExchangeFailure::in_phase(
             Failure::Protocol,

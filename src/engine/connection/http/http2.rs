@@ -4,9 +4,8 @@
 //! target's stream limit, and their waiting time is not visible. It also spawns a task for each
 //! request, and it does not report whether the target refused a request or took it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,11 +19,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
 
+use super::http2_failure::FailureContext;
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
     note_phases, phase, read,
 };
 use crate::engine::connection::dial::{NegotiatedProtocol, timed_out};
+use crate::engine::connection::idle_close::{IdleWatch, RequestAfterIdling};
 use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
@@ -38,6 +39,10 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 
 /// Maximum size of an answer's head.
 const HEAD_LIMIT: u32 = 256 << 10;
+
+/// How many frames on streams that were given up `h2` accepts before it ends the connection. Each
+/// exchange that timed out can cause one, and the default of 1,024 is soon reached.
+const LATE_FRAMES: usize = 1 << 16;
 
 /// More streams than are ever used at once.
 const STREAMS: usize = 1 << 16;
@@ -89,15 +94,38 @@ struct ConnectionState {
     retired: Cell<bool>,
     /// Whether it ended while an exchange was on it.
     broken: Cell<bool>,
+    idle: IdleWatch,
+    /// How many exchanges are in progress.
+    in_progress: Cell<usize>,
+    /// The first of them, if the connection had been idle before it.
+    first_in_progress: Cell<Option<RequestAfterIdling>>,
     driver: AbortHandle,
 }
 
-/// What explains a failure on a connection.
-struct FailureContext {
-    stamps: Rc<WireStamps>,
-    spoken: NegotiatedProtocol,
-    /// The I/O error that ended the stream of bytes. `h2` does not pass it on to waiting exchanges.
-    end: OnceCell<io::Error>,
+/// Counts one exchange among those in progress on a connection.
+struct ExchangeInProgress {
+    connection: Rc<ConnectionState>,
+    /// Set if the connection had been idle until this exchange, or one that went out with it.
+    after_idling: Option<RequestAfterIdling>,
+}
+
+impl ExchangeInProgress {
+    fn begin(connection: &Rc<ConnectionState>, sent: Instant) -> Self {
+        let before = connection.in_progress.replace(connection.in_progress.get() + 1);
+        if before == 0 {
+            connection.first_in_progress.set(connection.idle.after_idling(sent));
+        }
+        let first = connection.first_in_progress.get();
+        let after_idling = first.filter(|first| first.is_with(sent));
+        Self { connection: Rc::clone(connection), after_idling }
+    }
+}
+
+impl Drop for ExchangeInProgress {
+    fn drop(&mut self) {
+        self.connection.in_progress.set(self.connection.in_progress.get() - 1);
+        self.connection.idle.note_use(clock::now());
+    }
 }
 
 impl Drop for ConnectionState {
@@ -115,8 +143,8 @@ impl Http2Connection {
     ) -> Result<Self, ExchangeFailure> {
         let stamps = Rc::new(WireStamps::default());
         let peek = stream.socket_peek();
-        let wire = StampedStream::new(stream, Rc::clone(&stamps));
-        let traits = Rc::new(FailureContext { stamps, spoken, end: OnceCell::new() });
+        let wire = StampedStream::new(stream, Rc::clone(&stamps)).filtered();
+        let traits = Rc::new(FailureContext::new(stamps, spoken));
         let begun = clock::now();
         let (sender, connection) = timeout_at(deadline, builder().handshake(wire))
             .await
@@ -140,6 +168,9 @@ impl Http2Connection {
             ended,
             retired,
             broken,
+            idle: IdleWatch::default(),
+            in_progress: Cell::default(),
+            first_in_progress: Cell::default(),
             driver,
         });
         Ok(Self { sender, shared, stream })
@@ -171,6 +202,7 @@ impl Http2Connection {
         let mut nobody = Context::from_waker(Waker::noop());
         !self.shared.retired.get()
             && !self.shared.ended.get()
+            && !self.is_worn_out()
             && !self.shared.streams.is_closed()
             && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
     }
@@ -183,6 +215,15 @@ impl Http2Connection {
     /// Whether the target currently allows no stream.
     pub(super) fn allows_no_stream(&self) -> bool {
         self.shared.allowed.get() == 0
+    }
+
+    /// Whether `h2` would soon end the connection at a limit of its own.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.shared.traits.stamps.is_worn_out()
+    }
+
+    pub(super) fn idle(&self) -> &IdleWatch {
+        &self.shared.idle
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -205,8 +246,9 @@ impl Http2Connection {
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         let _held_until_the_end = self.stream.take();
+        let in_progress = ExchangeInProgress::begin(&self.shared, sent);
         let first = Cell::new(None);
-        let answer = match self.head(message, sent, limits, &first).await? {
+        let mut answer = match self.head(message, sent, limits, &first).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
                 let limits = collector.see(&head, limits);
@@ -222,6 +264,13 @@ impl Http2Connection {
         note_phases(parts, sent, first.get(), done, answer.is_ok());
         if let Err(failed) = &answer {
             self.note_failed_exchange(failed, sent);
+        }
+        match (&mut answer, in_progress.after_idling) {
+            (Ok(_), Some(request)) => self.idle().note_answer(request),
+            (Err(failed), Some(request)) if first.get().is_none() && self.ended_without_error() => {
+                *failed = self.idle().name(request, failed.clone(), done);
+            }
+            _ => {}
         }
         Ok(ExchangeResponse { done, reusable: self.is_open(), answer: answer.map_err(Box::new) })
     }
@@ -283,6 +332,11 @@ impl Http2Connection {
         }
     }
 
+    /// Whether the connection is over and the target announced no error.
+    fn ended_without_error(&mut self) -> bool {
+        !self.is_open() && self.shared.traits.stamps.goaway().is_none_or(|code| code == 0)
+    }
+
     fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
         self.shared.traits.failed(error, phase)
     }
@@ -295,6 +349,7 @@ fn builder() -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_LIMIT)
         .enable_push(false)
+        .max_local_error_reset_streams(Some(LATE_FRAMES))
         // One stream until the target announces its limit, so that it never has to refuse one.
         .initial_max_send_streams(1);
     builder
@@ -324,7 +379,7 @@ async fn drive(
     .await;
     // Dropping the connection wakes the waiting exchanges, so its end must be recorded first.
     if let Some(end) = ended.err().and_then(h2::Error::into_io) {
-        let _first = traits.end.set(end);
+        traits.note_end(end);
     }
     streams.close();
 }
@@ -365,65 +420,5 @@ impl BodyChunks for Http2Body<'_> {
             .as_ref()
             .is_ok_and(|data| self.body.flow_control().release_capacity(data.len()).is_ok());
         Some(piece.map_err(|error| self.traits.failed(&error, Dimension::Body)))
-    }
-}
-
-impl FailureContext {
-    /// The latest time at which what was just taken from the connection can have arrived, for an
-    /// exchange sent at `sent`.
-    fn read_by(&self, sent: Instant) -> Instant {
-        self.stamps.last_read().unwrap_or_else(clock::now).max(sent)
-    }
-
-    /// The failure that an error means for an exchange in a phase.
-    fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
-        let (failure, seen) = if self.spoken.tls.is_none() && !self.stamps.greeted_in_http2() {
-            (Failure::Protocol, instead_of_http2(&self.stamps).to_owned())
-        } else if let Some(end) = error.get_io() {
-            self.of_end(self.end.get().unwrap_or(end))
-        } else {
-            of_frame(error)
-        };
-        ExchangeFailure::in_phase(failure, phase, seen)
-    }
-
-    fn of_end(&self, end: &io::Error) -> (Failure, String) {
-        let failure = match end.kind() {
-            _ if self.stamps.ended() => {
-                return (Failure::Closed, "the target closed the connection".to_owned());
-            }
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
-            // `h2` keeps only the kind of an I/O error. Of the layers below, only TLS reports
-            // invalid data.
-            io::ErrorKind::InvalidData if self.spoken.tls.is_some() => Failure::Tls,
-            _ => Failure::Closed,
-        };
-        (failure, end.to_string())
-    }
-}
-
-/// The failure and description for a frame of the target, or for one that breaks the rules.
-fn of_frame(error: &h2::Error) -> (Failure, String) {
-    let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
-    let words = |what: &str| format!("the target {what} ({reason:?}: {reason})");
-    match (error.is_remote(), error.is_library()) {
-        (true, _) if reason == Reason::HTTP_1_1_REQUIRED => {
-            (Failure::Protocol, words("asks for HTTP/1.1"))
-        }
-        (true, _) if error.is_go_away() => (Failure::Closed, words("ended the connection")),
-        (true, _) => (Failure::Reset, words("reset the stream")),
-        (_, true) => (Failure::Malformed, words("broke the rules of HTTP/2")),
-        _ => (Failure::Malformed, error.to_string()),
-    }
-}
-
-/// What a target does that does not speak HTTP/2, although the scenario expects it to.
-fn instead_of_http2(stamps: &WireStamps) -> &'static str {
-    if stamps.greeted(b"HTTP/1.") {
-        "the target answered in HTTP/1.1"
-    } else if stamps.heard() {
-        "the target did not answer in HTTP/2"
-    } else {
-        "the target closed the connection before it sent any HTTP/2"
     }
 }

@@ -2,17 +2,20 @@
 
 mod http1;
 mod http2;
+mod http2_failure;
 mod message;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::response;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
 
 use crate::engine::connection::dial::{
     DialedConnection, NegotiatedProtocol, NegotiatedVersion, timed_out,
 };
+use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
 use crate::plan::ExchangeTimeouts;
@@ -26,6 +29,15 @@ pub(in crate::engine) use message::{RequestMessage, RequestParts, UnsendablePart
 pub(in crate::engine) enum HttpConnection {
     Http1(http1::Http1Connection),
     Http2(http2::Http2Connection),
+}
+
+/// Why a connection that awaited no answer takes no more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum ConnectionLoss {
+    /// The target closed it, or announced that it will.
+    ClosedByTarget,
+    /// tollgate gave it up: it did not become ready in time, or a limit of the library was near.
+    GivenUp,
 }
 
 /// The result of one exchange on a ready connection.
@@ -60,11 +72,46 @@ impl HttpConnection {
         }
     }
 
-    /// Waits until the connection can take a request; false if the target has closed it.
+    /// Waits until the connection can take a request; false if the target has closed it, or if the
+    /// connection must be replaced.
     pub(in crate::engine) async fn ready(&mut self) -> bool {
         match self {
-            Self::Http1(connection) => connection.ready().await,
+            Self::Http1(connection) => connection.ready(http1::Http1Connection::PATIENCE).await,
             Self::Http2(connection) => connection.ready().await,
+        }
+    }
+
+    /// Like [`Self::ready`], but fails at `by` if another exchange still occupies the connection.
+    pub(in crate::engine) async fn ready_by(&mut self, by: Instant) -> Result<bool, Elapsed> {
+        match self {
+            Self::Http1(connection) => {
+                // Leaves time to open another connection.
+                let left = by.saturating_duration_since(clock::now()) / 2;
+                Ok(connection.ready(http1::Http1Connection::PATIENCE.min(left)).await)
+            }
+            Self::Http2(connection) => timeout_at(by, connection.ready()).await,
+        }
+    }
+
+    /// What the connection knows of its idle times.
+    pub(in crate::engine) fn idle(&self) -> &IdleWatch {
+        match self {
+            Self::Http1(connection) => connection.idle(),
+            Self::Http2(connection) => connection.idle(),
+        }
+    }
+
+    /// Why another connection has to be opened in place of this one, which takes no more requests.
+    /// `None` if an exchange has failed with it, which already says why.
+    pub(in crate::engine) fn why_replaced(&self) -> Option<ConnectionLoss> {
+        let is_given_up = match self {
+            Self::Http1(connection) => connection.is_stuck(),
+            Self::Http2(connection) => connection.is_worn_out(),
+        };
+        match (self.is_broken(), is_given_up) {
+            (true, _) => None,
+            (false, true) => Some(ConnectionLoss::GivenUp),
+            (false, false) => Some(ConnectionLoss::ClosedByTarget),
         }
     }
 
@@ -101,7 +148,7 @@ impl HttpConnection {
     }
 
     /// Whether the connection was closed while an exchange was on it.
-    pub(in crate::engine) fn is_broken(&self) -> bool {
+    fn is_broken(&self) -> bool {
         match self {
             Self::Http1(_) => false,
             Self::Http2(connection) => connection.is_broken(),
@@ -290,5 +337,5 @@ impl ExchangeLimits {
 /// The failure of an answer that breaks an expectation.
 pub(in crate::engine) fn unmet(unmet: UnmetExpectation) -> ExchangeFailure {
     let UnmetExpectation { failure, expected, seen } = unmet;
-    ExchangeFailure { failure, phase: None, expected, seen, next: None }
+    ExchangeFailure { failure, phase: None, expected, seen, next: None, idle: None }
 }

@@ -53,7 +53,7 @@ impl Dialer for RawDial {
     }
 }
 
-fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
+pub(super) fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
     let dials = vec![RawDial { says, closes }];
     let mut plan = http2(open(4.0, 1, 1), 2);
     plan.target.timeouts.whole = millis(900);
@@ -61,7 +61,7 @@ fn against_bytes(says: &'static [u8], closes: bool) -> ScenarioMeasurement {
 }
 
 /// An empty SETTINGS frame, the preface of a server.
-const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+pub(super) const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
 
 #[test]
 fn a_target_without_http_2_is_another_protocol_and_never_ok() {

@@ -62,11 +62,15 @@ proptest! {
 
 #[test]
 fn a_connection_that_ends_early_fails_its_exchanges_and_nothing_is_sent_twice() {
-    for reason in [Reason::ENHANCE_YOUR_CALM, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
+    for (reason, name) in [
+        (Reason::ENHANCE_YOUR_CALM, Failure::Closed),
+        (Reason::NO_ERROR, Failure::IdleClosed),
+        (Reason::INTERNAL_ERROR, Failure::Closed),
+    ] {
         let script = vec![vec![Act::Answer(millis(5)), Act::GoAway(reason)]];
         let (scenario, log) = run(http2(open(20.0, 1, 1), 2), Http2Dial::new(script));
         let tally = &measured(&scenario).tally;
-        assert_eq!((tally.ok, tally.failed_by(Failure::Closed)), (10, 10), "{reason:?} {tally:?}");
+        assert_eq!((tally.ok, tally.failed_by(name)), (10, 10), "{reason:?} {tally:?}");
         assert_eq!(log.requests.borrow().len(), 20, "{reason:?}");
     }
 }

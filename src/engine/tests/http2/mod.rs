@@ -2,6 +2,7 @@
 
 mod bytes;
 mod ends;
+mod limits;
 mod server;
 
 use std::rc::Rc;

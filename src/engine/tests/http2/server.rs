@@ -42,6 +42,10 @@ pub(super) enum Act {
     To(&'static str, Duration),
     /// Answers, and closes the connection a little later without a GOAWAY.
     Vanish,
+    /// Answers only the first request, and closes the connection some time later without a GOAWAY.
+    VanishAfter(Duration),
+    /// Answers with five bytes after this many empty DATA frames.
+    EmptyData(usize),
     /// Sends the head and a part of the body, and cuts the connection.
     Cut,
     /// Never answers.
@@ -142,6 +146,10 @@ async fn serve(stream: DuplexStream, acts: Vec<Act>, allowed: Option<u32>, log: 
                 if matches!(act, Act::Vanish) {
                     cut = Box::pin(tokio::time::sleep(millis(20)));
                 }
+                if let Act::VanishAfter(after) = act {
+                    cut = Box::pin(tokio::time::sleep(after));
+                    acts = vec![Act::Hang].into_iter().peekable();
+                }
                 if matches!(act, Act::LastAnswer) {
                     connection.graceful_shutdown();
                 }
@@ -192,7 +200,12 @@ async fn take(act: Act, mut body: RecvStream, mut answer: SendResponse<Bytes>, l
             stream.send_reset(reason);
         }
         Act::Reset(reason) => answer.send_reset(reason),
-        Act::Vanish => full(&mut answer, Bytes::from_static(b"hello")),
+        Act::Vanish | Act::VanishAfter(_) => full(&mut answer, Bytes::from_static(b"hello")),
+        Act::EmptyData(count) => {
+            let mut stream = answer.send_response(Response::new(()), false).unwrap();
+            (0..count).for_each(|_| stream.send_data(Bytes::new(), false).unwrap());
+            stream.send_data(Bytes::from_static(b"hello"), true).unwrap();
+        }
         Act::LastAnswer => {
             tokio::time::sleep(millis(30)).await;
             full(&mut answer, Bytes::from_static(b"hello"));

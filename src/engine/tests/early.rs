@@ -1,0 +1,120 @@
+//! Answers that arrive before the request was sent to its end. No arrival may wait for a connection
+//! that the rest of a request occupies.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::harness::{Script, Turn, measure, millis, open};
+use super::measured;
+use super::sockets::against;
+use crate::expect::{Expectation, ExpectationSet, ResponseCheck};
+use crate::plan::ScenarioPlan;
+use crate::record::Dimension;
+use crate::units::ByteSize;
+
+/// A scenario whose requests have a body of this many bytes and expect this status.
+fn uploading(mut scenario: ScenarioPlan, bytes: usize, status: StatusCode) -> ScenarioPlan {
+    let request = &mut scenario.requests[0];
+    (request.http_mut().method, request.http_mut().body) =
+        (http::Method::POST, Bytes::from(vec![b'x'; bytes]));
+    let check = ResponseCheck::Status(vec![status]);
+    let expectation = Expectation { written: String::new(), check };
+    request.expectations = ExpectationSet::new(vec![expectation], ByteSize(1_000));
+    scenario
+}
+
+/// More than a stream of a test holds.
+const LARGE: usize = 200_000;
+
+#[test]
+fn a_connection_whose_upload_is_read_after_the_answer_is_used_again() {
+    let plan = uploading(open(10.0, 2, 2), LARGE, StatusCode::OK);
+    let scenario = measure(plan, Script::always(Turn::Answer(millis(0))));
+    assert_eq!(measured(&scenario).tally.ok, 20);
+    assert_eq!((scenario.connections.opened, scenario.connections.replaced), (2, 0));
+    let waited = measured(&scenario).series.get(Dimension::Wait).unwrap().max().unwrap();
+    assert!(waited < millis(1), "{waited:?}");
+}
+
+#[test]
+fn a_connection_whose_upload_is_never_read_is_replaced_and_no_arrival_is_dropped() {
+    let plan = uploading(open(10.0, 2, 2), LARGE, StatusCode::OK);
+    let scenario = measure(plan, Script::always(Turn::AnswerUnread));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
+    assert_eq!((scenario.connections.opened, scenario.connections.replaced), (20, 18));
+    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+}
+
+#[test]
+fn a_timeout_shorter_than_the_patience_leaves_time_for_another_connection() {
+    let mut plan = uploading(open(10.0, 2, 1), LARGE, StatusCode::OK);
+    plan.target.timeouts.whole = millis(40);
+    let scenario = measure(plan, Script::always(Turn::AnswerUnread));
+    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
+}
+
+/// The size of an upload that no socket buffer holds.
+const HUGE: usize = 8 << 20;
+
+/// A server that answers each request at its first bytes, and then reads the rest of it.
+fn answering_at_once() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(|| answer_at_once(stream));
+        }
+    });
+    address
+}
+
+fn answer_at_once(mut stream: TcpStream) -> std::io::Result<()> {
+    loop {
+        let mut first = [0; 1024];
+        let read = stream.read(&mut first)?;
+        let head = first[..read].windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let Some(head) = head else { return Ok(()) };
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
+        let rest = HUGE - (read - head - 4);
+        std::io::copy(&mut (&stream).take(rest as u64), &mut std::io::sink())?;
+    }
+}
+
+#[test]
+fn a_huge_upload_that_is_answered_at_once_loses_no_arrival() {
+    let plan = uploading(open(10.0, 2, 2), HUGE, StatusCode::OK);
+    let scenario = against(plan, answering_at_once()).scenarios.remove(0);
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.ok, tally.failed()), (20, 0), "{:?}", measured(&scenario).evidence);
+    assert_eq!(scenario.unreleased, 0);
+}
+
+/// A server that answers each request at its first bytes, and then closes the connection, which
+/// resets it because most of the request is unread.
+fn refusing(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _read = stream.read(&mut [0; 1024]);
+            let _gone = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_a_reset_follows_is_read_although_the_upload_broke() {
+    for answer in [
+        "HTTP/1.1 413 Content Too Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large",
+        "HTTP/1.1 413 Content Too Large\r\ncontent-length: 9\r\n\r\ntoo large",
+    ] {
+        let plan = uploading(open(10.0, 2, 2), HUGE, StatusCode::PAYLOAD_TOO_LARGE);
+        let scenario = against(plan, refusing(answer)).scenarios.remove(0);
+        let tally = &measured(&scenario).tally;
+        assert_eq!((tally.ok, tally.failed()), (20, 0), "{:?}", measured(&scenario).evidence);
+    }
+}

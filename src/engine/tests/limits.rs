@@ -1,0 +1,38 @@
+//! Answers that exceed a limit of the HTTP/1.1 library: they are not the target's failures.
+
+use super::harness::{Script, Turn, measure, millis, open};
+use super::measured;
+use crate::record::Failure;
+
+#[test]
+fn an_answer_beyond_a_limit_of_the_library_is_no_failure_of_the_target() {
+    let long = "x".repeat(20_000);
+    let head =
+        format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", long.repeat(25));
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (answer, seen) in [
+        (head, "a head with more bytes or headers than are read"),
+        (
+            format!("{chunked}5;{long}\r\nhello\r\n0\r\n\r\n"),
+            "chunk extensions of more than 16 KiB",
+        ),
+        (format!("{chunked}0\r\nx: {long}\r\n\r\n"), "trailers of more than 16 KiB"),
+    ] {
+        let answer: &'static str = Box::leak(answer.into_boxed_str());
+        let scenario = measure(open(4.0, 1, 1), Script::always(Turn::Raw(millis(1), answer)));
+        let stage = measured(&scenario);
+        let evidence = stage.evidence.by_count()[0];
+        assert_eq!((evidence.failure, evidence.count), (Failure::OwnLimit, 4), "{evidence:?}");
+        assert!(evidence.seen.ends_with(seen), "{}", evidence.seen);
+        assert!(evidence.next.is_some());
+        assert_eq!((stage.tally.exchanges, scenario.unreleased), (0, 4));
+        assert_eq!(scenario.ended_at_limits(), 4);
+    }
+}
+
+#[test]
+fn framing_that_breaks_the_rules_stays_the_targets_failure() {
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfive\r\nhello\r\n";
+    let scenario = measure(open(4.0, 1, 1), Script::always(Turn::Raw(millis(1), chunked)));
+    assert_eq!(measured(&scenario).tally.failed_by(Failure::Malformed), 4);
+}
