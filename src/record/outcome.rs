@@ -187,13 +187,15 @@ pub struct FailureEvidence {
 }
 
 /// How long connections had been idle when a request went out on them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IdleTimes {
     /// The shortest of the times.
     #[serde(rename = "shortest_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub shortest: Duration,
     /// The longest of the times.
     #[serde(rename = "longest_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub longest: Duration,
 }
 

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FailureEvidence, micros};
 
 /// How one step of `[[setup]]` or `[[teardown]]` ended. It enters no figure and no budget.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRecord {
     /// The step's name.
     pub name: String,
     /// From its start to the end of its last try, opening a connection included; zero if it was
     /// not sent.
     #[serde(rename = "took_us", with = "micros")]
+    #[schemars(with = "u64")]
     pub took: Duration,
     /// How often it was tried; zero if it was not sent.
     pub tries: u32,
