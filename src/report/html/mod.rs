@@ -8,6 +8,8 @@ mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::record::Decision;
+
 use super::model::{FailureRole, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
@@ -89,10 +91,15 @@ fn verdict(model: &ReportModel) -> Markup {
             p.why { (prose(&model.headline)) }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
-                ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
+                ul { @for finding in further { li { (badge(finding.decision)) " " (prose(&finding.one_line())) (next(finding)) } } }
             }
         }
     }
+}
+
+/// A decision as a badge.
+fn badge(decision: Decision) -> Markup {
+    html! { span.badge.(decision.name()) { (decision.name().to_uppercase()) } }
 }
 
 fn next(finding: &RunFinding) -> Markup {

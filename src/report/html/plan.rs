@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
+use crate::record::{Decision, VerdictReason};
 use crate::report::model::{ReportModel, RequestView, ScenarioView};
 
-use super::{facts, prose};
+use super::{badge, facts, prose};
 
 /// One card per scenario.
 pub(super) fn sections(model: &ReportModel) -> Markup {
@@ -21,14 +22,19 @@ fn section(scenario: &ScenarioView) -> Markup {
         div.card {
             h3 {
                 (scenario.name) " "
-                span.badge.(scenario.decision.name()) { (scenario.decision.name().to_uppercase()) }
+                (badge(scenario.decision))
             }
             @if !scenario.description.is_empty() { p { (scenario.description) } }
             (facts(&scenario.facts))
             @for request in &scenario.requests { (planned(request)) }
-            @for reason in &scenario.reasons { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
+            @for reason in notes(scenario) { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
         }
     }
+}
+
+/// The reasons that the verdict at the top does not show: those of a scenario that passed.
+fn notes(scenario: &ScenarioView) -> &[VerdictReason] {
+    if scenario.decision == Decision::Pass { &scenario.reasons } else { &[] }
 }
 
 fn planned(request: &RequestView) -> Markup {

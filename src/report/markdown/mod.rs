@@ -94,7 +94,12 @@ fn findings(model: &ReportModel) -> String {
     }
     let mut text = "### What to do next\n\n".to_owned();
     for finding in &model.findings {
-        text += &format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
+        let word = word(finding.decision);
+        text += &format!("- {word} **{}**", escape(&finding.place));
+        // The headline states it already.
+        if finding.one_line() != model.headline {
+            text += &format!(": {}", prose(&finding.what));
+        }
         if !finding.next.is_empty() {
             text += &format!(" → {}", prose(&finding.next));
         }

@@ -243,7 +243,8 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 }
 
 impl ReportModel {
-    /// What keeps the run from passing, most serious first: one line each, with the next step.
+    /// What keeps the run from passing, most serious first: one line each, with the
+    /// decision and the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(|finding| {
             let next = if finding.next.is_empty() {
@@ -251,7 +252,7 @@ impl ReportModel {
             } else {
                 format!(" → {}", finding.next)
             };
-            finding.one_line() + &next
+            finding.with_word() + &next
         })
     }
 }
