@@ -12,11 +12,13 @@ use crate::plan::{Plan, ScenarioPlan};
 use crate::record::Interval;
 use crate::store::RunFolder;
 use crate::units::{Quantile, format_duration};
-use crate::verdict::CircuitBreaker;
+use crate::verdict::{CircuitBreaker, RunTimelines};
 
 /// Keeps each settled interval, shows progress, and stops the run when the target is clearly down.
 pub(super) struct LiveObserver {
     pub(super) folder: RunFolder,
+    /// When exceedances occurred, for the verdict.
+    pub(super) timelines: RunTimelines,
     breaker: CircuitBreaker,
     display: ProgressDisplay,
     /// Whether the measured stage has begun.
@@ -44,7 +46,7 @@ impl LiveObserver {
             (true, true) => ProgressDisplay::bars(plan),
         };
         let breaker = CircuitBreaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
-        Self { folder, breaker, display, measuring: false }
+        Self { folder, timelines: RunTimelines::default(), breaker, display, measuring: false }
     }
 
     /// Removes the bars from the screen. The verdict takes their place.
@@ -61,6 +63,7 @@ impl Observer for LiveObserver {
         interval: &Interval,
     ) -> Result<Continuation, Box<dyn Error + Send + Sync>> {
         self.folder.add(interval)?;
+        self.timelines.add(interval);
         tracing::debug!(
             target: PROGRAMS_ONLY,
             scenario = interval.scenario,

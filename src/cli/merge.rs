@@ -16,6 +16,7 @@ use crate::record::{
     Measurement, RunEnding, RunProvenance, RunRecord, ShardRecord, ShardSharing, merge_obstacle,
 };
 use crate::store::{self, FolderContent, MergedIntervals, RunDraft, RunFolder};
+use crate::verdict::VerdictContext;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,13 +72,16 @@ pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
     for run in &counted {
         measurement.merge(&run.record.measurement);
     }
+    let mut context = VerdictContext::default();
     let mut folder = RunFolder::create(&args.runs_dir, &draft)?;
     let folders =
         counted.iter().map(|run| (run.folder.as_path(), run.record.measurement.measured_from));
     for interval in MergedIntervals::of(&measurement, folders)? {
-        folder.add(&interval?)?;
+        let interval = interval?;
+        folder.add(&interval)?;
+        context.timelines.add(&interval);
     }
-    let record = session::judge(draft, measurement);
+    let record = session::judge(draft, measurement, &context);
     folder.finish(&record)?;
     tracing::info!(target: PROGRAMS_ONLY, run = %record.id, parts = runs.len(), folder = %folder.path().display(), "merged");
     session::log_verdict(&record, folder.path());

@@ -8,6 +8,7 @@ mod console;
 mod db;
 mod demo;
 mod doctor;
+mod earlier_run;
 mod evidence;
 mod exit;
 mod flag_variables;

@@ -10,12 +10,14 @@ use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
 use super::signals::RunSignals;
-use super::{guard, provenance, tags};
+use super::{earlier_run, guard, provenance, tags};
 use crate::engine::{self, Engine};
 use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
-use crate::record::{FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing};
+use crate::record::{
+    Decision, FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing,
+};
 use crate::store::{self, RunDraft, RunFolder};
-use crate::verdict;
+use crate::verdict::{self, RunTimelines, VerdictContext};
 
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
 const MAX_EVIDENCE_CHARS: usize = 200;
@@ -78,7 +80,14 @@ pub(super) fn execute(
     let (stopper, stop) = engine::stop_channel();
     let measured = signals.during(stopper, || engine.run(&mut observer, stop));
     observer.clear();
-    let record = judge(draft, redact_evidence(measured?, &plan.secrets));
+    let timelines = std::mem::take(&mut observer.timelines);
+    let context = VerdictContext { timelines, ..VerdictContext::default() };
+    let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
+    if record.verdict.decision == Decision::Fail {
+        let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
+        let context = VerdictContext { comparisons, ..context };
+        record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
+    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
     log_verdict(&record, folder);
@@ -116,17 +125,26 @@ fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measure
 }
 
 /// The record of a run with its verdict. The draft names the shards of the run.
-pub(super) fn judge(draft: RunDraft, measurement: Measurement) -> RunRecord {
+pub(super) fn judge(
+    draft: RunDraft,
+    measurement: Measurement,
+    context: &VerdictContext,
+) -> RunRecord {
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
     let measurement = Measurement { sharing, ..measurement };
-    let verdict = verdict::judge(&plan, &measurement);
+    let verdict = verdict::judge_in_context(&plan, &measurement, context);
     RunRecord { format, id, provenance, plan, measurement, verdict }
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.
 pub(super) fn recover(folder: &Path, draft: RunDraft) -> Result<RunRecord, CommandError> {
     let measurement = draft.measurement.clone();
-    let record = judge(draft, measurement);
+    let mut timelines = RunTimelines::default();
+    for interval in store::read_intervals(folder)? {
+        timelines.add(&interval?);
+    }
+    let context = VerdictContext { timelines, ..VerdictContext::default() };
+    let record = judge(draft, measurement, &context);
     store::complete_folder(folder, &record)?;
     Ok(record)
 }

@@ -14,12 +14,15 @@ use crate::store::{
     self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark,
 };
 
+/// The folder that run folders are in, unless a flag or a variable names another.
+pub(super) const DEFAULT_RUNS_DIR: &str = "reports/runs";
+
 /// Where to read runs from.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub(super) struct Flags {
     /// The folder that contains the run folders
-    #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNS_DIR, env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
     /// Where to read runs from [default: lists from the database if one is named, a single run from
     /// its folder if it has one]

@@ -9,6 +9,9 @@ use crate::units::{self, Ratio};
 pub(super) const NAME: usize = 56;
 /// Maximum number of characters of a line of a plan or of evidence.
 pub(super) const LINE: usize = 240;
+/// Maximum number of characters of a reason or a next step, which explain a decision in several
+/// clauses. Parts of it that come from a target are shortened before.
+pub(super) const REASON: usize = 900;
 
 /// Makes untrusted text safe to display: one line, no control or direction characters, at most
 /// `most` characters.

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use super::binomial::ErrorRate;
+use super::bursts::ExceedancePattern;
+use super::exceedance_timeline::ExceedanceTimeline;
+use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
 use super::failure_budget::no_data_reason;
 use super::failures::LeadingFailure;
 use super::finding::BudgetFinding;
@@ -10,9 +13,10 @@ use super::judging_context::JudgingContext;
 use super::phrases::{self, overrun_phrase, part, undecided_phrase};
 use super::ranked_durations::RankedDurations;
 use super::rule::DecisionRule;
+use super::time_blame;
 use super::wait_blame::WaitBlame;
 use crate::record::{
-    ActualQuantile, Budget, BudgetVerdict, Dimension, Histogram, ProberMeasurement,
+    ActualQuantile, Budget, BudgetVerdict, Ceiling, Dimension, Histogram, ProberMeasurement,
     RequestMeasurement, StageMeasurement, VerdictReason,
 };
 use crate::units::{Quantile, format_duration};
@@ -25,7 +29,7 @@ pub(super) struct DurationBudget<'a> {
     dimension: Dimension,
     ceiling: Duration,
     request: &'a RequestMeasurement,
-    prober: &'a ProberMeasurement,
+    circumstances: JudgingContext<'a>,
     ranked_durations: RankedDurations<'a>,
     /// Set if waiting for a connection explains at least half of the exceedances.
     wait_blame: Option<WaitBlame<'a>>,
@@ -39,19 +43,28 @@ impl<'a> DurationBudget<'a> {
         quantile: Option<Quantile>,
         (dimension, ceiling): (Dimension, Duration),
         request: &'a RequestMeasurement,
-        JudgingContext { prober, capacity }: JudgingContext<'a>,
+        circumstances: JudgingContext<'a>,
     ) -> Self {
         let ranked_durations = RankedDurations::of(request, dimension, ceiling);
-        let wait_blame = WaitBlame::of(ranked_durations.count(), capacity);
-        Self { budget, quantile, dimension, ceiling, request, prober, ranked_durations, wait_blame }
+        let wait_blame = WaitBlame::of(ranked_durations.count(), circumstances.capacity);
+        Self {
+            budget,
+            quantile,
+            dimension,
+            ceiling,
+            request,
+            circumstances,
+            ranked_durations,
+            wait_blame,
+        }
     }
 
-    /// Judges it.
-    pub(super) fn judge(&self, rule: DecisionRule) -> BudgetVerdict {
+    /// Judges it and explains the decision.
+    pub(super) fn judge(&self, rule: DecisionRule) -> ExplainedVerdict {
         let allowed = self.budget.allowed();
         let count = self.ranked_durations.exceeded();
         let finding = self.find(rule);
-        BudgetVerdict {
+        let verdict = BudgetVerdict {
             request: self.request.name.clone(),
             budget: self.budget,
             decision: finding.decision(),
@@ -68,7 +81,8 @@ impl<'a> DurationBudget<'a> {
                 None => self.ranked_durations.of_successes(Histogram::max),
             },
             reason: self.reason(finding, rule),
-        }
+        };
+        ExplainedVerdict { verdict, explanation: self.explain(finding) }
     }
 
     fn find(&self, rule: DecisionRule) -> BudgetFinding {
@@ -97,16 +111,15 @@ impl<'a> DurationBudget<'a> {
         let what = self.sentence();
         match finding {
             BudgetFinding::NoData => no_data_reason(),
-            BudgetFinding::Holds => {
-                self.with_wait_blame(VerdictReason { what, next: String::new() })
+            BudgetFinding::Holds | BudgetFinding::Breached => {
+                VerdictReason { what, next: String::new() }
             }
-            BudgetFinding::Breached => self.with_wait_blame(self.blame(what)),
-            BudgetFinding::Undecided => self.with_wait_blame(VerdictReason {
+            BudgetFinding::Undecided => VerdictReason {
                 what: format!("{what}: {}", undecided_phrase(self.ranked_durations.exceeded())),
                 next: self.what_settles_it(rule),
-            }),
+            },
             BudgetFinding::Late { would_hold } => {
-                late(&what, would_hold, &self.request.measured, self.prober)
+                late(&what, would_hold, &self.request.measured, self.circumstances.prober)
             }
         }
     }
@@ -153,31 +166,82 @@ impl<'a> DurationBudget<'a> {
         }
     }
 
-    /// Adds the most frequent failure if failures are among the exceedances, and where to look.
-    fn blame(&self, what: String) -> VerdictReason {
-        let slow =
-            "compare with a run from before the change; the phases table shows where the time went";
-        let failed = self.ranked_durations.failures();
-        match LeadingFailure::of(&self.request.measured).filter(|_| failed > 0) {
-            None => VerdictReason { what, next: slow.to_owned() },
-            Some(leading) => {
-                let mostly_failed = failed * 2 >= self.ranked_durations.exceeded().over;
-                let next = if mostly_failed { leading.remedy() } else { slow.to_owned() };
-                VerdictReason { what: format!("{what}; {}", leading.words()), next }
-            }
+    /// What explains the exceedances: failures, waiting, the parts of the time, and when they
+    /// occurred. A budget that holds only reports waiting, which a low limit may cause.
+    fn explain(&self, finding: BudgetFinding) -> BudgetExplanation {
+        let mut explanation = BudgetExplanation::default();
+        if matches!(finding, BudgetFinding::NoData | BudgetFinding::Late { .. }) {
+            return explanation;
         }
+        if let Some(wait) = &self.wait_blame {
+            explanation.add(wait.words(), wait.remedy().unwrap_or_default());
+        }
+        if finding == BudgetFinding::Holds || self.ranked_durations.exceeded().over == 0 {
+            return explanation;
+        }
+        let is_slow = self.add_failures(&mut explanation);
+        if is_slow && self.wait_blame.is_none() {
+            explanation.add_time(self.time_blames());
+        }
+        if let Some(pattern) = self.pattern() {
+            explanation.add_pattern(pattern);
+        }
+        if finding == BudgetFinding::Breached && is_slow {
+            self.advise(&mut explanation);
+        }
+        explanation
     }
 
-    /// Adds the share caused by waiting; the remedy for a limit that is too low comes first.
-    fn with_wait_blame(&self, reason: VerdictReason) -> VerdictReason {
-        let Some(wait_blame) = &self.wait_blame else { return reason };
-        let what = format!("{}; {}", reason.what, wait_blame.words());
-        let next = match wait_blame.remedy() {
-            None => reason.next,
-            Some(remedy) if reason.next.is_empty() => remedy,
-            Some(remedy) => format!("{remedy}; {}", reason.next),
-        };
-        VerdictReason { what, next }
+    /// Adds the most frequent failure if failures are among the exceedances. Returns whether most
+    /// exceedances are slow and not failed.
+    fn add_failures(&self, explanation: &mut BudgetExplanation) -> bool {
+        let failed = self.ranked_durations.failures();
+        let is_slow = failed * 2 < self.ranked_durations.exceeded().over;
+        if let Some(leading) = LeadingFailure::of(&self.request.measured).filter(|_| failed > 0) {
+            let remedy = if is_slow { String::new() } else { leading.remedy() };
+            explanation.add(leading.words(), remedy);
+        }
+        is_slow
+    }
+
+    fn time_blames(&self) -> Vec<time_blame::TimeBlame> {
+        let count = self.ranked_durations.exceeded();
+        let slow = count.over.saturating_sub(self.ranked_durations.failures());
+        let measured = &self.request.measured;
+        time_blame::explain(measured, self.dimension, self.ceiling, self.quantile, slow)
+    }
+
+    /// When the exceedances occurred.
+    fn pattern(&self) -> Option<PatternWords> {
+        let pattern = ExceedancePattern::of(self.timeline()?)?;
+        Some(PatternWords::of(pattern, "exceedances", self.stall_beyond()))
+    }
+
+    fn timeline(&self) -> Option<&'a ExceedanceTimeline> {
+        let is_mine =
+            |known: &Ceiling| (known.dimension, known.limit) == (self.dimension, self.ceiling);
+        let at = self.request.ceilings.iter().position(is_mine)?;
+        self.circumstances.timelines?.ceilings.get(at)
+    }
+
+    /// How much longer a freeze of the target lasts than requests exceed in it: a request that is
+    /// due less than the ceiling before its end, less what it takes anyway, does not exceed.
+    fn stall_beyond(&self) -> Option<Duration> {
+        let is_scheduled = self.circumstances.capacity.is_some();
+        let usual = self.request.measured.series.quantile(Dimension::Latency, Quantile::P50)?;
+        (is_scheduled && self.dimension == Dimension::Latency)
+            .then(|| self.ceiling.saturating_sub(usual))
+    }
+
+    /// Adds where to look: an earlier run if there is one, and the table of phases if nothing else
+    /// explains the exceedances.
+    fn advise(&self, explanation: &mut BudgetExplanation) {
+        if explanation.has_no_remedy() {
+            explanation.add_remedy("the phases table shows where the time went");
+        }
+        if let Some(command) = self.circumstances.comparison {
+            explanation.add_remedy(format!("compare with an earlier run: `{command}`"));
+        }
     }
 
     fn what_settles_it(&self, rule: DecisionRule) -> String {

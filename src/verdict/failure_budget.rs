@@ -1,6 +1,9 @@
 //! Judges a budget on a number of failures: `errors < 0.5%`, `dropped = 0`.
 
 use super::binomial::{ErrorRate, ExceedanceCount};
+use super::bursts::ExceedancePattern;
+use super::exceedance_timeline::RequestTimelines;
+use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
 use super::failures::{self, LeadingFailure};
 use super::finding::BudgetFinding;
 use super::phrases::{part, percent, undecided_phrase};
@@ -24,9 +27,9 @@ pub(super) fn judge(
     budget: Budget,
     class: FailureClass,
     limit: CountLimit,
-    request: &RequestMeasurement,
+    (request, timelines): (&RequestMeasurement, Option<&RequestTimelines>),
     rule: DecisionRule,
-) -> BudgetVerdict {
+) -> ExplainedVerdict {
     let observed = class.among(request);
     let (allowed, finding) = match limit {
         CountLimit::None => (None, DecisionRule::describe(observed)),
@@ -36,8 +39,9 @@ pub(super) fn judge(
     let what = class.sentence(observed, allowed, exceedance);
     let reason = match finding {
         BudgetFinding::NoData => no_data_reason(),
-        BudgetFinding::Holds => VerdictReason { what, next: String::new() },
-        BudgetFinding::Breached => class.blame(what, request),
+        BudgetFinding::Holds | BudgetFinding::Breached => {
+            VerdictReason { what, next: String::new() }
+        }
         BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
             let next = allowed
                 .map(|allowed| rule.what_settles_it(observed, observed, allowed))
@@ -45,7 +49,7 @@ pub(super) fn judge(
             VerdictReason { what: format!("{what}: {}", undecided_phrase(observed)), next }
         }
     };
-    BudgetVerdict {
+    let verdict = BudgetVerdict {
         request: request.name.clone(),
         budget,
         decision: finding.decision(),
@@ -57,7 +61,8 @@ pub(super) fn judge(
         interval: None,
         of_successes: None,
         reason,
-    }
+    };
+    ExplainedVerdict { verdict, explanation: class.explain(finding, request, timelines) }
 }
 
 impl FailureClass {
@@ -89,15 +94,28 @@ impl FailureClass {
         }
     }
 
-    /// Adds what failed most.
-    fn blame(self, what: String, request: &RequestMeasurement) -> VerdictReason {
-        match (self, LeadingFailure::of(&request.measured)) {
-            (Self::Errors, Some(leading)) => VerdictReason {
-                what: format!("{what}; {}", leading.words()),
-                next: leading.remedy(),
-            },
-            _ => VerdictReason { what, next: failures::remedy(Failure::Dropped).to_owned() },
+    /// Explains failures that the budget does not allow: what failed most, and when.
+    fn explain(
+        self,
+        finding: BudgetFinding,
+        request: &RequestMeasurement,
+        timelines: Option<&RequestTimelines>,
+    ) -> BudgetExplanation {
+        let mut explanation = BudgetExplanation::default();
+        let is_open = matches!(finding, BudgetFinding::Breached | BudgetFinding::Undecided);
+        if !is_open || self.among(request).over == 0 {
+            return explanation;
         }
+        match (self, LeadingFailure::of(&request.measured)) {
+            (Self::Errors, Some(leading)) => explanation.add(leading.words(), leading.remedy()),
+            _ => explanation.add_remedy(failures::remedy(Failure::Dropped)),
+        }
+        let of_failures = timelines.filter(|_| self == Self::Errors);
+        let pattern = of_failures.and_then(|known| ExceedancePattern::of(&known.failures));
+        if let Some(pattern) = pattern {
+            explanation.add_pattern(PatternWords::of(pattern, "failures", None));
+        }
+        explanation
     }
 }
 

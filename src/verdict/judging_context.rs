@@ -1,6 +1,19 @@
 //! The run conditions that a budget is judged under.
 
+use std::collections::HashMap;
+
+use super::exceedance_timeline::{RequestTimelines, RunTimelines};
 use crate::record::{CapacityEstimate, ProberMeasurement};
+
+/// What a verdict reads in addition to the plan and the measurement. It changes no decision, only
+/// how the decision is explained.
+#[derive(Debug, Clone, Default)]
+pub struct VerdictContext {
+    /// When the exceedances occurred; empty if that is not known.
+    pub timelines: RunTimelines,
+    /// For each scenario that an earlier run has, the command that compares the two runs.
+    pub comparisons: HashMap<String, String>,
+}
 
 /// What the judgement of a budget needs to know besides the measurement of its request.
 #[derive(Clone, Copy)]
@@ -9,4 +22,8 @@ pub(super) struct JudgingContext<'a> {
     pub(super) prober: &'a ProberMeasurement,
     /// How many exchanges the scenario may have in progress; `None` in a closed model.
     pub(super) capacity: Option<&'a CapacityEstimate>,
+    /// When the exceedances of the request occurred.
+    pub(super) timelines: Option<&'a RequestTimelines>,
+    /// The command that compares the run with an earlier one.
+    pub(super) comparison: Option<&'a str>,
 }

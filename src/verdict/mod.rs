@@ -8,8 +8,11 @@
 pub mod binomial;
 
 mod breaker;
+mod bursts;
 mod compare;
 mod duration_budget;
+mod exceedance_timeline;
+mod explanation;
 mod failure_budget;
 mod failures;
 mod finding;
@@ -20,6 +23,7 @@ mod phrases;
 mod ranked_durations;
 mod rule;
 mod scenario;
+mod time_blame;
 mod void_reasons;
 mod wait_blame;
 
@@ -30,6 +34,8 @@ mod tests;
 
 pub use self::breaker::CircuitBreaker;
 pub use self::compare::{ComparisonSettings, compare};
+pub use self::exceedance_timeline::RunTimelines;
+pub use self::judging_context::VerdictContext;
 
 use self::binomial::ErrorRate;
 use self::rule::DecisionRule;
@@ -42,9 +48,18 @@ use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
 /// was down or never answered. Everything else is inconclusive: too little data, no data, or data
 /// that cannot be trusted.
 pub fn judge(plan: &[PlannedScenario], measurement: &Measurement) -> Verdict {
+    judge_in_context(plan, measurement, &VerdictContext::default())
+}
+
+/// Decides as [`judge`] does, and explains the decision with what the context knows.
+pub fn judge_in_context(
+    plan: &[PlannedScenario],
+    measurement: &Measurement,
+    context: &VerdictContext,
+) -> Verdict {
     let rule = DecisionRule::of(plan);
     let scenarios: Vec<_> =
-        plan.iter().map(|planned| scenario::judge(planned, measurement, rule)).collect();
+        plan.iter().map(|planned| scenario::judge(planned, measurement, (rule, context))).collect();
     Verdict {
         decision: Decision::combine(scenarios.iter().map(|scenario| scenario.decision)),
         rule: DecisionRule::NAME.to_owned(),

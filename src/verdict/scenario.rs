@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 
 use super::duration_budget::DurationBudget;
+use super::explanation::ExplainedVerdict;
 use super::failure_budget::{self, FailureClass};
-use super::judging_context::JudgingContext;
+use super::judging_context::{JudgingContext, VerdictContext};
 use super::not_judged::NotJudgedStep;
 use super::once_steps::SetupFailure;
 use super::phrases::requests;
 use super::rule::DecisionRule;
-use super::{failures, once_steps, void_reasons};
+use super::{explanation, failures, once_steps, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
@@ -20,7 +21,7 @@ use crate::record::{
 pub(super) fn judge(
     planned: &PlannedScenario,
     run: &Measurement,
-    rule: DecisionRule,
+    (rule, context): (DecisionRule, &VerdictContext),
 ) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
     let all = planned.requests.iter().map(|request| MeasuredRequest::of(request, measured));
@@ -29,12 +30,18 @@ pub(super) fn judge(
     let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
     let grounds: Vec<_> =
         unmeasured.into_iter().chain(void_reasons::grounds(measured, run)).collect();
-    let circumstances = JudgingContext { prober: &run.prober, capacity: planned.capacity.as_ref() };
-    let budgets: Vec<_> = pairs
+    let circumstances = |request: &str| JudgingContext {
+        prober: &run.prober,
+        capacity: planned.capacity.as_ref(),
+        timelines: context.timelines.of(&planned.name, request),
+        comparison: context.comparisons.get(&planned.name).map(String::as_str),
+    };
+    let mut budgets: Vec<_> = pairs
         .iter()
-        .flat_map(|pair| pair.budgets(rule, circumstances))
+        .flat_map(|pair| pair.budgets(rule, circumstances(&pair.planned.name)))
         .map(|verdict| void_reasons::apply(verdict, &grounds))
         .collect();
+    explanation::name_the_only_offender(&mut budgets);
     // A hop or an earlier try may have been answered even if the exchange got no answer in the end.
     let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
     let silent = failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered);
@@ -112,9 +119,9 @@ impl<'a> MeasuredRequest<'a> {
         circumstances: JudgingContext<'_>,
     ) -> impl Iterator<Item = BudgetVerdict> {
         let not_judged = self.not_judged();
-        let judge =
-            move |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
-        self.planned.budgets.iter().map(judge).map(move |verdict| match &not_judged {
+        let judge = |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
+        let judged = self.planned.budgets.iter().map(judge).collect();
+        explanation::explain_once(judged).into_iter().map(move |verdict| match &not_judged {
             Some(not_judged) => not_judged.apply(verdict),
             None => verdict,
         })
@@ -191,7 +198,8 @@ fn judge_budget(
     request: &RequestMeasurement,
     circumstances: JudgingContext<'_>,
     rule: DecisionRule,
-) -> BudgetVerdict {
+) -> ExplainedVerdict {
+    let failing = (request, circumstances.timelines);
     match budget {
         Budget::Quantile { quantile, dimension, ceiling } => DurationBudget::new(
             budget,
@@ -206,10 +214,10 @@ fn judge_budget(
                 .judge(rule)
         }
         Budget::Errors(limit) => {
-            failure_budget::judge(budget, FailureClass::Errors, limit, request, rule)
+            failure_budget::judge(budget, FailureClass::Errors, limit, failing, rule)
         }
         Budget::Dropped(limit) => {
-            failure_budget::judge(budget, FailureClass::Dropped, limit, request, rule)
+            failure_budget::judge(budget, FailureClass::Dropped, limit, failing, rule)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::badge;
 use crate::report::model::{BudgetRow, ReportModel, RequestView, ScenarioView, TableShape};
 use crate::report::words;
 
@@ -75,7 +76,7 @@ fn budget(row: &BudgetRow) -> Markup {
             (row.actual)
             @if !row.interval.is_empty() { " " span.interval { "(" (row.interval) ")" } }
         }
-        td.decision { span.badge.(row.decision.name()) { (row.decision.name().to_uppercase()) } }
+        td.decision { (badge(row.decision)) }
     }
 }
 

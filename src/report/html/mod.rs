@@ -8,6 +8,8 @@ mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::record::Decision;
+
 use super::model::{FailureRole, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
@@ -90,7 +92,7 @@ fn verdict(model: &ReportModel) -> Markup {
             p.why { (prose(&model.headline)) }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
-                ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
+                ul { @for finding in further { li { (badge(finding.decision)) " " (prose(&finding.one_line())) (next(finding)) } } }
             }
             @if !model.warnings.is_empty() {
                 p.why { strong { "Warnings about the target" } }
@@ -98,6 +100,11 @@ fn verdict(model: &ReportModel) -> Markup {
             }
         }
     }
+}
+
+/// A decision as a badge.
+fn badge(decision: Decision) -> Markup {
+    html! { span.badge.(decision.name()) { (decision.name().to_uppercase()) } }
 }
 
 fn next(finding: &RunFinding) -> Markup {

@@ -2,9 +2,10 @@
 
 use maud::{Markup, html};
 
+use crate::record::{Decision, VerdictReason};
 use crate::report::model::{OnceStepView, ReportModel, RequestView, ScenarioView};
 
-use super::{facts, prose};
+use super::{badge, facts, prose};
 
 /// One card per scenario.
 pub(super) fn sections(model: &ReportModel) -> Markup {
@@ -21,13 +22,13 @@ fn section(scenario: &ScenarioView) -> Markup {
         div.card {
             h3 {
                 (scenario.name) " "
-                span.badge.(scenario.decision.name()) { (scenario.decision.name().to_uppercase()) }
+                (badge(scenario.decision))
             }
             @if !scenario.description.is_empty() { p { (scenario.description) } }
             (facts(&scenario.facts))
             @for step in &scenario.once { (once(step)) }
             @for request in &scenario.requests { (planned(request)) }
-            @for reason in &scenario.reasons { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
+            @for reason in notes(scenario) { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
         }
     }
 }
@@ -38,6 +39,11 @@ fn once(step: &OnceStepView) -> Markup {
         @if !step.line.is_empty() { p { code { (step.line) } } }
         (lines("Headers, expected response and other rules", &step.rules))
     }
+}
+
+/// The reasons that the verdict at the top does not show: those of a scenario that passed.
+fn notes(scenario: &ScenarioView) -> &[VerdictReason] {
+    if scenario.decision == Decision::Pass { &scenario.reasons } else { &[] }
 }
 
 fn planned(request: &RequestView) -> Markup {

@@ -90,24 +90,30 @@ fn halves(budget: &str) -> (&str, &str) {
 }
 
 fn findings(model: &ReportModel) -> String {
-    let parts =
-        [("What to do next", &model.findings), ("Warnings about the target", &model.warnings)];
-    let parts = parts.into_iter().filter(|(_, findings)| !findings.is_empty());
-    let parts: Vec<_> = parts
-        .map(|(heading, findings)| {
-            let lines: String = findings.iter().map(finding).collect();
-            format!("### {heading}\n\n{lines}")
-        })
-        .collect();
-    parts.join("\n")
+    let next = model.findings.iter().map(|finding| {
+        // The headline states the fact already.
+        let is_headline = finding.one_line() == model.headline;
+        format!("- {} {}", word(finding.decision), finding_text(finding, is_headline))
+    });
+    let warnings =
+        model.warnings.iter().map(|warning| format!("- {}", finding_text(warning, false)));
+    let lists: [(_, String); 2] =
+        [("What to do next", next.collect()), ("Warnings about the target", warnings.collect())];
+    let lists = lists.into_iter().filter(|(_, lines)| !lines.is_empty());
+    let lists: Vec<_> = lists.map(|(heading, lines)| format!("### {heading}\n\n{lines}")).collect();
+    lists.join("\n")
 }
 
-fn finding(finding: &RunFinding) -> String {
-    let fact = format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
-    if finding.next.is_empty() {
-        return fact + "\n";
+/// Where, what and what to do next; the fact is left out if it is the headline.
+fn finding_text(finding: &RunFinding, is_headline: bool) -> String {
+    let mut text = format!("**{}**", escape(&finding.place));
+    if !is_headline {
+        text += &format!(": {}", prose(&finding.what));
     }
-    format!("{fact} → {}\n", prose(&finding.next))
+    if !finding.next.is_empty() {
+        text += &format!(" → {}", prose(&finding.next));
+    }
+    text + "\n"
 }
 
 fn requests(model: &ReportModel) -> String {

@@ -99,6 +99,16 @@ impl RunFinding {
         self.one_line() + &next
     }
 
+    /// [`Self::line_with_advice`] behind the decision: `FAIL · tile-loader · …`.
+    pub(super) fn line_with_word(&self) -> String {
+        format!("{} · {}", self.decision.name().to_uppercase(), self.line_with_advice())
+    }
+
+    /// [`Self::one_line`] behind the decision: `FAIL · tile-loader · …`.
+    pub(in crate::report) fn with_word(&self) -> String {
+        format!("{} · {}", self.decision.name().to_uppercase(), self.one_line())
+    }
+
     fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {
         Self { decision, place, what: reason.what.clone(), next: reason.next.clone() }
     }
@@ -168,8 +178,10 @@ pub(super) fn display_reasons(reasons: &[VerdictReason]) -> Vec<VerdictReason> {
 
 /// Makes a reason safe to display.
 pub(super) fn display_reason(reason: &VerdictReason) -> VerdictReason {
-    VerdictReason {
-        what: words::display(&reason.what, words::LINE),
-        next: words::display(&reason.next, words::LINE),
-    }
+    // A long name in one clause must not displace the others.
+    let shorten = |text: &str| {
+        let clauses = text.split("; ").map(|clause| words::display(clause, words::LINE));
+        words::display(&clauses.collect::<Vec<_>>().join("; "), words::REASON)
+    };
+    VerdictReason { what: shorten(&reason.what), next: shorten(&reason.next) }
 }

@@ -256,9 +256,10 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 }
 
 impl ReportModel {
-    /// What keeps the run from passing, most serious first: one line each, with the next step.
+    /// What keeps the run from passing, most serious first: one line each, with the
+    /// decision and the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {
-        self.findings.iter().map(RunFinding::line_with_advice)
+        self.findings.iter().map(RunFinding::line_with_word)
     }
 
     /// What was wrong with the target although it changed no decision: one line each, with the next

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Histogram, Measurement, RunRecord, ScenarioMeasurement};
-use crate::units::Ratio;
+use crate::record::{Ceiling, Dimension, Histogram, Measurement, RunRecord, ScenarioMeasurement};
+use crate::units::{Quantile, Ratio};
 
 use super::{DurationQuantiles, ReportFact, request, words};
 
-/// The prober is late if one arrival in a hundred lags at least this much.
-const LATE: Duration = Duration::from_millis(1);
-/// A single lag from here on is reported.
-const STUMBLE: Duration = Duration::from_millis(10);
+/// The prober is late if one arrival in a hundred lags by at least this share of what it is
+/// measured against: the smallest ceiling, or the median latency if no budget has a ceiling.
+const LATE: f64 = 0.05;
+
+/// A lag from here on is compared with the ceiling even if it does not matter.
+const NOTABLE: Duration = Duration::from_millis(1);
 
 /// What lateness means for the verdict.
 const MEANS: &str = "A breach that lag could explain is inconclusive, not a fail.";
@@ -38,7 +40,7 @@ impl ProberView {
             return None;
         }
         let hiccups = DurationQuantiles::of(Some(&run.prober.hiccups));
-        let (is_punctual, sentence) = judge(&lag, &hiccups, unreleased);
+        let (is_punctual, sentence) = judge(&lag, &hiccups, unreleased, &LatenessEffect::of(run));
         Some(Self { is_punctual, sentence, facts: facts(run, &lag, &hiccups) })
     }
 
@@ -62,36 +64,120 @@ fn lag(record: &RunRecord) -> Histogram {
     all
 }
 
-fn judge(lag: &DurationQuantiles, hiccups: &DurationQuantiles, unreleased: u64) -> (bool, String) {
+/// What lag and standstills of the prober can do to the verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct LatenessEffect {
+    /// Of the budget that loses the most: the exceedances, and how many of them would not be counted
+    /// without the prober's own time.
+    explained: Option<(u64, u64)>,
+    /// The smallest ceiling on a duration that counts from the due time.
+    ceiling: Option<Duration>,
+    /// The smallest median latency of a request.
+    median: Option<Duration>,
+}
+
+impl LatenessEffect {
+    fn of(run: &Measurement) -> Self {
+        use Dimension::{Fresh, Latency, Reused};
+        let requests = || run.scenarios.iter().flat_map(|scenario| &scenario.requests);
+        let counted = || {
+            requests()
+                .flat_map(|request| request.ceilings.iter().zip(&request.measured.tally.ceilings))
+        };
+        let explained = counted()
+            .map(|(_, count)| {
+                (count.exceeded, count.exceeded.saturating_sub(count.exceeded_without_lag))
+            })
+            .filter(|(_, explained)| *explained > 0)
+            .max_by_key(|(_, explained)| *explained);
+        let is_latency = |ceiling: &&Ceiling| matches!(ceiling.dimension, Latency | Fresh | Reused);
+        let ceilings = counted().map(|(ceiling, _)| ceiling).filter(is_latency);
+        let medians = requests()
+            .filter_map(|request| request.measured.series.quantile(Latency, Quantile::P50));
+        Self {
+            explained,
+            ceiling: ceilings.map(|ceiling| ceiling.limit).min(),
+            median: medians.min(),
+        }
+    }
+
+    /// What lag is measured against, and its name.
+    fn scale(&self) -> Option<(Duration, &'static str)> {
+        let median = self.median.map(|median| (median, "the median latency"));
+        self.ceiling.map(|ceiling| (ceiling, "the smallest ceiling")).or(median)
+    }
+
+    /// `0.86 % of the smallest ceiling (300 ms)`.
+    fn share(&self, lag: Duration) -> Option<(f64, String)> {
+        let (scale, name) = self.scale().filter(|(scale, _)| !scale.is_zero())?;
+        let share = lag.as_secs_f64() / scale.as_secs_f64();
+        let ratio = Ratio::of(micros(lag), micros(scale).max(1));
+        let shown = if share <= 1.0 {
+            format!("{} of {name} ({})", words::share(ratio), words::time(Some(scale)))
+        } else {
+            format!("more than {name} ({})", words::time(Some(scale)))
+        };
+        Some((share, shown))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whether the prober was punctual enough, and the sentence that says so. It was if its own time
+/// explains no exceedance and one arrival in a hundred lagged by less than [`LATE`] at most: then
+/// lateness cannot matter.
+fn judge(
+    lag: &DurationQuantiles,
+    hiccups: &DurationQuantiles,
+    unreleased: u64,
+    effect: &LatenessEffect,
+) -> (bool, String) {
     let [p99, max] = [lag.p99, lag.max].map(Option::unwrap_or_default);
     let [most, longest] = [p99, max].map(|lag| words::time(Some(lag)));
-    let stood_still = hiccups.max.unwrap_or_default();
     if unreleased > 0 {
         let never = words::plural(unreleased, "arrival");
-        return (
-            false,
-            format!(
-                "The prober did not keep its schedule: {never} never went out, so the run cannot pass."
-            ),
+        let sentence = format!(
+            "The prober did not keep its schedule: {never} never went out, so the run cannot pass."
         );
+        return (false, sentence);
     }
     let few = latest_of_few(lag.n, &longest);
-    if p99 >= LATE {
-        let many = || format!("one arrival in a hundred went out {most} or more after it was due");
-        let what = few.unwrap_or_else(many);
-        return (false, format!("The prober was late: {what}. {MEANS}"));
+    let share = effect.share(if few.is_some() { max } else { p99 });
+    let is_late = share.as_ref().is_some_and(|(share, _)| *share >= LATE);
+    let mostly = format!("99 % of the arrivals went out within {most} of their due times");
+    let mostly = few.unwrap_or(mostly);
+    let against = share.map(|(_, shown)| format!(", {shown}")).unwrap_or_default();
+    match effect.explained {
+        Some(explained) => (false, late(&(mostly + &against), hiccups, max, explained)),
+        None if is_late => {
+            let none = if effect.ceiling.is_some() { " It explains no exceedance." } else { "" };
+            (false, format!("The prober was late: {mostly}{against}.{none}"))
+        }
+        None if p99.max(max) < NOTABLE => {
+            (true, format!("The prober kept its schedule: {mostly}."))
+        }
+        None => (true, format!("The prober kept its schedule: {mostly}{against}.")),
     }
-    let many = || format!("99 % of the arrivals went out within {most} of their due times");
-    let kept = few.unwrap_or_else(many);
-    if max.max(stood_still) < STUMBLE {
-        return (true, format!("The prober kept its schedule: {kept}."));
-    }
-    let worst = if max >= stood_still {
-        format!("the latest {longest} after it was due")
-    } else {
-        format!("but it once stalled for {}", words::time(Some(stood_still)))
-    };
-    (false, format!("The prober kept its schedule except for moments: {kept}, {worst}. {MEANS}"))
+}
+
+/// The sentence for lateness that explains exceedances: how many of how many.
+fn late(
+    mostly: &str,
+    hiccups: &DurationQuantiles,
+    max: Duration,
+    (over, explained): (u64, u64),
+) -> String {
+    let stalled =
+        hiccups.max.filter(|longest| *longest > max).map_or_else(String::new, |longest| {
+            format!(", and it stalled for up to {}", words::time(Some(longest)))
+        });
+    format!(
+        "The prober was late: {mostly}{stalled}. That explains {} of {} over a ceiling. {MEANS}",
+        words::count(explained),
+        words::plural(over, "request"),
+    )
 }
 
 /// How late the latest arrival was, for fewer than a hundred; `None` otherwise.
@@ -137,6 +223,7 @@ fn spun(run: &Measurement) -> Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::CeilingCount;
     use crate::report::fixture;
 
     fn seen(alter: impl FnOnce(&mut RunRecord)) -> ProberView {
@@ -167,24 +254,52 @@ mod tests {
     }
 
     #[test]
-    fn a_late_prober_says_what_its_lag_means() {
-        let late = seen(lagging(20, 50));
+    fn lateness_is_reported_where_it_can_matter_and_with_its_figures() {
+        let counted = |without_lag: u64| {
+            move |record: &mut RunRecord| {
+                let request = &mut record.measurement.scenarios[0].requests[0];
+                let limit = Duration::from_millis(300);
+                request.ceilings = vec![Ceiling { dimension: Dimension::Latency, limit }];
+                request.measured.tally.ceilings = vec![CeilingCount {
+                    judged: 100,
+                    exceeded: 9,
+                    exceeded_without_lag: without_lag,
+                    ..CeilingCount::default()
+                }];
+            }
+        };
+        let late = seen(|record| {
+            counted(9)(record);
+            lagging(20, 50)(record);
+        });
         assert!(!late.is_punctual);
+        assert!(late.sentence.starts_with("The prober was late: "), "{}", late.sentence);
+        assert!(late.sentence.contains(" of the smallest ceiling ("), "{}", late.sentence);
+        let explains = seen(counted(7));
+        assert!(!explains.is_punctual);
         assert!(
-            late.sentence
-                .starts_with("The prober was late: one arrival in a hundred went out 20 ms")
+            explains.sentence.contains("That explains 2 of 9 requests over a ceiling."),
+            "{}",
+            explains.sentence
         );
-        assert!(late.sentence.ends_with(MEANS));
-        let stumbled = seen(lagging(20, 1));
-        assert!(
-            stumbled.sentence.contains("except for moments")
-                && stumbled.sentence.contains("20 ms after")
-        );
-        let froze =
-            seen(|record| record.measurement.prober.hiccups.record(Duration::from_millis(300)));
-        assert!(froze.sentence.contains("it once stalled for 300 ms"), "{}", froze.sentence);
+        assert!(explains.sentence.ends_with(MEANS));
         let dropped = seen(|record| record.measurement.scenarios[0].unreleased = 3);
         assert!(dropped.sentence.contains("3 arrivals never went out"), "{}", dropped.sentence);
+    }
+
+    #[test]
+    fn lateness_that_cannot_matter_is_not_called_late() {
+        let hiccup = |record: &mut RunRecord| {
+            record.measurement.prober.hiccups.record(Duration::from_millis(300));
+        };
+        for harmless in [seen(lagging(2, 50)), seen(lagging(20, 1)), seen(hiccup)] {
+            assert!(harmless.is_punctual, "{}", harmless.sentence);
+            assert!(
+                harmless.sentence.starts_with("The prober kept its schedule: "),
+                "{}",
+                harmless.sentence
+            );
+        }
     }
 
     #[test]
@@ -195,12 +310,14 @@ mod tests {
                 lag.record(Duration::from_micros(*micros));
             }
             let (lag, hiccups) = (DurationQuantiles::of(Some(&lag)), DurationQuantiles::default());
-            (judge(&lag, &hiccups, 0).1, figures(&lag))
+            let ceiling = Some(Duration::from_millis(20));
+            let effect = LatenessEffect { ceiling, ..LatenessEffect::default() };
+            (judge(&lag, &hiccups, 0, &effect).1, figures(&lag))
         };
         let (late, lag) = of(&[1_520]);
         assert_eq!(
             late,
-            format!("The prober was late: the arrival went out 1.52 ms after it was due. {MEANS}")
+            "The prober was late: the arrival went out 1.52 ms after it was due, 7.6 % of the smallest ceiling (20 ms). It explains no exceedance."
         );
         assert_eq!(lag, "1.52 ms");
         let (kept, lag) = of(&[40, 900, 60]);
@@ -210,6 +327,23 @@ mod tests {
         );
         assert_eq!(lag, "p50 60 µs, max 900 µs");
         assert!(of(&[40; 100]).0.contains("99 % of the arrivals"));
+    }
+
+    #[test]
+    fn without_a_ceiling_lag_is_compared_with_the_median() {
+        let effect =
+            LatenessEffect { median: Some(Duration::from_millis(2)), ..LatenessEffect::default() };
+        let lag = DurationQuantiles {
+            n: 200,
+            p50: Some(Duration::from_micros(50)),
+            p99: Some(Duration::from_millis(3)),
+            max: Some(Duration::from_millis(9)),
+            ..DurationQuantiles::default()
+        };
+        assert_eq!(
+            judge(&lag, &DurationQuantiles::default(), 0, &effect).1,
+            "The prober was late: 99 % of the arrivals went out within 3 ms of their due times, more than the median latency (2 ms)."
+        );
     }
 
     #[test]

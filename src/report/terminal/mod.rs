@@ -11,7 +11,8 @@ mod timing;
 use crate::record::Decision;
 
 use super::model::{
-    BudgetRow, FailureRole, FailureRow, ReportModel, RequestView, ScenarioView, TableShape,
+    BudgetRow, FailureRole, FailureRow, ReportModel, RequestView, RunFinding, ScenarioView,
+    TableShape,
 };
 use super::words;
 use ansi::AnsiStyle;
@@ -227,7 +228,7 @@ impl TerminalPage {
         let mut text = format!("{rule}\n{badge}  {}", headline.trim_start());
         for finding in &model.findings {
             if finding.one_line() != model.headline {
-                text += &wrap(&finding.one_line(), self.width, 2);
+                text += &self.finding(finding);
             }
             if !finding.next.is_empty() {
                 text += &wrap(&format!("→ {}", finding.next), self.width, 4);
@@ -245,6 +246,13 @@ impl TerminalPage {
             format!("{}  {}{next}", self.style.warning(" WARN "), fact.trim_start())
         });
         lines.collect()
+    }
+
+    /// A finding behind the word of its decision.
+    fn finding(&self, finding: &RunFinding) -> String {
+        let lines = wrap(&finding.with_word(), self.width, 2);
+        let word = word(finding.decision);
+        lines.replacen(&word, &self.style.decision(finding.decision), 1)
     }
 }
 

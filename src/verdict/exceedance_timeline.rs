@@ -1,0 +1,159 @@
+//! When exceedances occurred: counts by the second in which the exchanges were due.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::binomial::ExceedanceCount;
+use crate::record::{Interval, Stage, Tally};
+
+/// The exceedances of every budget of a run over time, collected from its settled intervals.
+///
+/// Only the measured stage is collected. Memory is bounded for runs of any length: see
+/// [`ExceedanceTimeline`].
+#[derive(Debug, Clone, Default)]
+pub struct RunTimelines {
+    requests: HashMap<(String, String), RequestTimelines>,
+}
+
+impl RunTimelines {
+    /// Adds a settled interval.
+    pub fn add(&mut self, interval: &Interval) {
+        if interval.stage != Stage::Measured {
+            return;
+        }
+        let key = (interval.scenario.clone(), interval.request.clone());
+        self.requests.entry(key).or_default().add(interval.start, &interval.tally);
+    }
+
+    /// The timelines of one request; `None` if none of its intervals was added.
+    pub(super) fn of(&self, scenario: &str, request: &str) -> Option<&RequestTimelines> {
+        self.requests.get(&(scenario.to_owned(), request.to_owned()))
+    }
+}
+
+/// The exceedances of one request over time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RequestTimelines {
+    /// One for each ceiling, in the order of the request's measurement.
+    pub(super) ceilings: Vec<ExceedanceTimeline>,
+    /// Failures of any kind among all exchanges.
+    pub(super) failures: ExceedanceTimeline,
+}
+
+impl RequestTimelines {
+    fn add(&mut self, start: Duration, tally: &Tally) {
+        let all = ExceedanceCount { over: tally.failed(), of: tally.exchanges };
+        self.failures.add(start, all);
+        let ceilings = self.ceilings.len().max(tally.ceilings.len());
+        self.ceilings.resize_with(ceilings, ExceedanceTimeline::default);
+        for (timeline, count) in self.ceilings.iter_mut().zip(&tally.ceilings) {
+            timeline.add(start, ExceedanceCount { over: count.exceeded, of: count.judged });
+        }
+    }
+}
+
+/// The exceedances of one ceiling by the time at which the exchanges were due.
+///
+/// Time is divided into slots of one second. A run with more than [`Self::MAX_SLOTS`] seconds gets
+/// slots of two, four, eight… seconds. Slots in which nothing was due are not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ExceedanceTimeline {
+    /// Length of a slot in seconds, a power of two.
+    seconds: u64,
+    slots: BTreeMap<u64, ExceedanceCount>,
+}
+
+impl Default for ExceedanceTimeline {
+    fn default() -> Self {
+        Self { seconds: 1, slots: BTreeMap::new() }
+    }
+}
+
+impl ExceedanceTimeline {
+    /// Maximum number of slots: 4.5 hours of seconds.
+    const MAX_SLOTS: usize = 16_384;
+    /// Slots are widened until the mean slot has at least this many exchanges. A pattern cannot be
+    /// seen in slots that hold one exchange each.
+    const MIN_EXCHANGES: u64 = 4;
+    /// Slots are not widened below this number.
+    const MIN_SLOTS: usize = 16;
+
+    /// Adds the exchanges that were due in the second that starts at `start`.
+    pub(super) fn add(&mut self, start: Duration, count: ExceedanceCount) {
+        if count.of == 0 {
+            return;
+        }
+        self.add_to(start.as_secs() / self.seconds, count);
+        while self.slots.len() > Self::MAX_SLOTS {
+            *self = self.widened();
+        }
+    }
+
+    /// The timeline with slots wide enough to show a pattern.
+    pub(super) fn readable(&self) -> Self {
+        let mut timeline = self.clone();
+        while timeline.total().of < Self::MIN_EXCHANGES * timeline.slots.len() as u64
+            && timeline.slots.len() >= 2 * Self::MIN_SLOTS
+        {
+            timeline = timeline.widened();
+        }
+        timeline
+    }
+
+    /// Length of a slot.
+    pub(super) fn width(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// The index of each slot in which something was due, with its counts. The slot with index `i`
+    /// starts `i` times the [width](Self::width) after the start of the run.
+    pub(super) fn slots(&self) -> impl DoubleEndedIterator<Item = (u64, ExceedanceCount)> + '_ {
+        self.slots.iter().map(|(index, count)| (*index, *count))
+    }
+
+    /// All slots added up.
+    pub(super) fn total(&self) -> ExceedanceCount {
+        self.slots.values().fold(ExceedanceCount { over: 0, of: 0 }, |all, slot| ExceedanceCount {
+            over: all.over + slot.over,
+            of: all.of + slot.of,
+        })
+    }
+
+    fn widened(&self) -> Self {
+        let mut wide = Self { seconds: self.seconds * 2, slots: BTreeMap::new() };
+        self.slots().for_each(|(index, count)| wide.add_to(index / 2, count));
+        wide
+    }
+
+    fn add_to(&mut self, index: u64, count: ExceedanceCount) {
+        let slot = self.slots.entry(index).or_insert(ExceedanceCount { over: 0, of: 0 });
+        slot.over += count.over;
+        slot.of += count.of;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_any_length_needs_bounded_memory_and_loses_no_count() {
+        let mut timeline = ExceedanceTimeline::default();
+        for second in 0..100_000 {
+            timeline.add(Duration::from_secs(second), ExceedanceCount { over: second % 2, of: 3 });
+        }
+        assert!(timeline.slots.len() <= ExceedanceTimeline::MAX_SLOTS);
+        assert_eq!(timeline.total(), ExceedanceCount { over: 50_000, of: 300_000 });
+        assert_eq!(timeline.width(), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn rare_requests_are_read_in_wider_slots() {
+        let mut timeline = ExceedanceTimeline::default();
+        for second in 0..200 {
+            timeline.add(Duration::from_secs(second), ExceedanceCount { over: 0, of: 1 });
+        }
+        assert_eq!(timeline.readable().width(), Duration::from_secs(4));
+        assert_eq!(timeline.readable().total(), timeline.total());
+    }
+}

@@ -1,0 +1,223 @@
+//! Why a budget is not met, beyond its count: clauses for the verdict's sentence, and remedies.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::bursts::{ExceedancePattern, RunShare};
+use super::phrases::percent;
+use super::time_blame::TimeBlame;
+use crate::record::{BudgetVerdict, Decision, VerdictReason};
+use crate::units::{Ratio, format_duration};
+
+/// Maximum number of remedies in one reason: more would not be read.
+const MAX_REMEDIES: usize = 3;
+
+/// What explains a budget that is not met. Each clause and each remedy is a sentence part that can
+/// stand alone, so that one that was said already can be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct BudgetExplanation {
+    clauses: Vec<String>,
+    /// The most specific first.
+    remedies: Vec<String>,
+}
+
+impl BudgetExplanation {
+    /// Adds a clause and its remedy; an empty remedy is none.
+    pub(super) fn add(&mut self, clause: impl Into<String>, remedy: impl Into<String>) {
+        self.clauses.push(clause.into());
+        self.add_remedy(remedy);
+    }
+
+    /// Adds a remedy alone.
+    pub(super) fn add_remedy(&mut self, remedy: impl Into<String>) {
+        let remedy = remedy.into();
+        if !remedy.is_empty() {
+            self.remedies.push(remedy);
+        }
+    }
+
+    /// Whether no remedy was added.
+    pub(super) fn has_no_remedy(&self) -> bool {
+        self.remedies.is_empty()
+    }
+
+    /// Adds where the time went.
+    pub(super) fn add_time(&mut self, blames: Vec<TimeBlame>) {
+        blames.into_iter().for_each(|TimeBlame { words, remedy }| self.add(words, remedy));
+    }
+
+    /// Adds when the exceedances occurred.
+    pub(super) fn add_pattern(&mut self, pattern: PatternWords) {
+        self.add(pattern.clause, pattern.remedy);
+    }
+}
+
+/// A budget's verdict with what explains it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ExplainedVerdict {
+    pub(super) verdict: BudgetVerdict,
+    pub(super) explanation: BudgetExplanation,
+}
+
+/// Adds the explanations to the reasons of the budgets of one request. A clause or remedy that an
+/// earlier budget of the request has is not repeated.
+pub(super) fn explain_once(explained: Vec<ExplainedVerdict>) -> Vec<BudgetVerdict> {
+    let mut said = HashSet::new();
+    explained
+        .into_iter()
+        .map(|ExplainedVerdict { mut verdict, explanation }| {
+            let BudgetExplanation { clauses, remedies } = explanation;
+            let new = clauses.into_iter().filter(|clause| said.insert(clause.clone()));
+            for clause in new.collect::<Vec<_>>() {
+                verdict.reason.what = format!("{}; {clause}", verdict.reason.what);
+            }
+            let remedies: Vec<_> =
+                remedies.into_iter().filter(|remedy| said.insert(remedy.clone())).collect();
+            let all = remedies.into_iter().take(MAX_REMEDIES);
+            let known = Some(verdict.reason.next.clone()).filter(|next| !next.is_empty());
+            let next = all.chain(known).collect::<Vec<_>>().join("; ");
+            verdict.reason = VerdictReason { next, ..verdict.reason };
+            verdict
+        })
+        .collect()
+}
+
+/// Notes at the first budget that is not met that all other requests of the scenario hold theirs,
+/// if only one request does not.
+pub(super) fn name_the_only_offender(budgets: &mut [BudgetVerdict]) {
+    let requests: HashSet<String> = budgets.iter().map(|budget| budget.request.clone()).collect();
+    let is_open = |budget: &BudgetVerdict| budget.decision != Decision::Pass;
+    let open: HashSet<String> = budgets
+        .iter()
+        .filter(|budget| is_open(budget))
+        .map(|budget| budget.request.clone())
+        .collect();
+    let others = requests.len() - open.len();
+    if let Some(budget) = budgets.iter_mut().find(|budget| is_open(budget))
+        && open.len() == 1
+        && others > 0
+        && budget.exceeded > 0
+    {
+        let hold = match others {
+            1 => "the other request holds its budgets".to_owned(),
+            _ => format!("the other {others} requests hold their budgets"),
+        };
+        budget.reason.what = format!("{}; {hold}", budget.reason.what);
+    }
+}
+
+/// A pattern in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PatternWords {
+    pub(super) clause: String,
+    pub(super) remedy: String,
+}
+
+impl PatternWords {
+    /// The words for a pattern. `noun` names the exceedances: `exceedances`, `failures`.
+    ///
+    /// `stall_beyond` is what a freeze of the target lasts longer than its burst of exceedances: a
+    /// request that is due in the last part of a freeze is delayed by less than the ceiling. `None`
+    /// if requests do not follow a schedule, or if the budget does not count from the due time.
+    pub(super) fn of(
+        pattern: ExceedancePattern,
+        noun: &str,
+        stall_beyond: Option<Duration>,
+    ) -> Self {
+        let freeze = |length: Duration| match stall_beyond {
+            Some(beyond) => format!(", as in a freeze of {}", about(length + beyond)),
+            None => String::new(),
+        };
+        match pattern {
+            ExceedancePattern::Periodic { bursts, period, length } => {
+                let every = whole(period);
+                Self::new(
+                    format!(
+                        "the {noun} come every {every} for {}{} ({bursts} bursts)",
+                        about(length),
+                        freeze(length)
+                    ),
+                    format!("find what runs every {every}: a timer, a garbage collection, a flush, or a CPU quota that is used up"),
+                )
+            }
+            ExceedancePattern::Repeated { bursts, longest } => Self::new(
+                format!(
+                    "the {noun} come in {bursts} bursts of up to {}{}, {}",
+                    about(longest),
+                    freeze(longest),
+                    if bursts == 2 { "too few to have a period" } else { "without a period" }
+                ),
+                "read the target's log for the times of the bursts, which the plot of latency over time shows".to_owned(),
+            ),
+            ExceedancePattern::Single { start, length } => Self::new(
+                format!(
+                    "the {noun} come in one burst, {} into the run, for {}{}",
+                    whole(start),
+                    about(length),
+                    freeze(length)
+                ),
+                "read the target's log for the time of the burst: a deploy, a restart, a pause or a neighbour".to_owned(),
+            ),
+            ExceedancePattern::AtStart { length } => Self::new(
+                format!("the {noun} come in the first {} of the measured stage", whole(length)),
+                "raise the warm-up if clients never meet a cold target; otherwise make its first requests faster".to_owned(),
+            ),
+            ExceedancePattern::UntilEnd { start, share } => Self::new(
+                format!(
+                    "from {} into the run to its end {} of the requests exceed",
+                    whole(start),
+                    share_of(share)
+                ),
+                "find what changed then: a queue that only grows means more load than the target can serve".to_owned(),
+            ),
+            ExceedancePattern::Growing { first, last } => Self::new(
+                format!(
+                    "the {noun} grow from {} in the first quarter of the run to {} in the last",
+                    share_of(first),
+                    share_of(last)
+                ),
+                "look for a queue or a resource that fills up: lower the rate to find what the target can serve".to_owned(),
+            ),
+            ExceedancePattern::Shrinking { first, last } => Self::new(
+                format!(
+                    "the {noun} fall from {} in the first quarter of the run to {} in the last",
+                    share_of(first),
+                    share_of(last)
+                ),
+                "the target is still warming up: raise the warm-up, or let it run longer".to_owned(),
+            ),
+            ExceedancePattern::Steady => {
+                Self::new(format!("the {noun} are spread over the whole run, without bursts"), String::new())
+            }
+        }
+    }
+
+    fn new(clause: String, remedy: String) -> Self {
+        Self { clause, remedy }
+    }
+}
+
+fn share_of(count: RunShare) -> String {
+    percent(Ratio::of(count.over, count.of))
+}
+
+/// An estimate to 100 ms below a second, to half a second below ten, else to a second.
+fn about(length: Duration) -> String {
+    let step = match length.as_millis() {
+        ..50 => return "less than 100 ms".to_owned(),
+        ..950 => 100,
+        ..9_750 => 500,
+        _ => 1_000,
+    };
+    format!("about {}", rounded(length, step))
+}
+
+/// A time in the run, to half a second below twenty, else to a second.
+fn whole(time: Duration) -> String {
+    rounded(time, if time < Duration::from_secs(20) { 500 } else { 1_000 })
+}
+
+fn rounded(duration: Duration, step_ms: u64) -> String {
+    let steps = (duration.as_secs_f64() * 1e3 / step_ms as f64).round();
+    format_duration(Duration::from_millis(step_ms).mul_f64(steps.max(1.0)))
+}
