@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::dial::{AddressCounts, NegotiatedProtocol};
+use super::connection::dial::{AddressCounts, AttemptCounts, NegotiatedProtocol};
 use super::time::clock::Instant;
 use crate::record::{Ceiling, ConnectionCounts, Failure, LookupMeasurement, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, Recorder, SettledSecond};
@@ -35,6 +35,8 @@ pub(super) struct LaneCounters {
     pub(super) reached: AddressCounts,
     /// Failed attempts to connect, by address.
     pub(super) unreached: AddressCounts,
+    /// Attempts to connect to hosts with several addresses.
+    pub(super) attempts: AttemptCounts,
     /// Outcomes of name look-ups.
     pub(super) lookups: LookupMeasurement,
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ceiling, DimensionHistograms, EvidenceLog, Histogram, ProberMeasurement, ServerTimings,
-    ShardSharing, Tally, micros,
+    AddressAttempts, Ceiling, DimensionHistograms, EvidenceLog, Histogram, ProberMeasurement,
+    ServerTimings, ShardSharing, Tally, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -183,6 +183,10 @@ pub struct ScenarioMeasurement {
     /// address answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unreached: BTreeMap<String, u64>,
+    /// The attempts to connect, by host and then by address, of hosts with several addresses;
+    /// absent from records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, BTreeMap<String, AddressAttempts>>,
     /// Look-ups of the target's names, in the background or during an exchange; empty if addresses
     /// were given.
     #[serde(default, skip_serializing_if = "LookupMeasurement::is_empty")]
@@ -203,6 +207,7 @@ impl ScenarioMeasurement {
             protocols: Vec::new(),
             addresses: BTreeMap::new(),
             unreached: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             lookups: LookupMeasurement::default(),
         }
     }

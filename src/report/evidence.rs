@@ -190,6 +190,7 @@ fn reasons(model: &ReportModel) -> Vec<String> {
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
+    reasons.extend(model.warning_lines());
     let mut reasons = cap_notes(reasons, "are in report.md");
     reasons
         .extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));

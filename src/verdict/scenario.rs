@@ -9,7 +9,7 @@ use super::judging_context::JudgingContext;
 use super::not_judged::NotJudgedStep;
 use super::phrases::requests;
 use super::rule::DecisionRule;
-use super::{failures, void_reasons};
+use super::{address_warnings, failures, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
@@ -56,6 +56,7 @@ pub(super) fn judge(
         decision,
         budgets,
         reasons: grounds.into_iter().chain(nothing_measured).chain(of_requests).collect(),
+        warnings: address_warnings::warnings(measured),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+mod addresses;
 mod bench;
 mod demo;
 mod doctor;

@@ -91,6 +91,10 @@ fn verdict(model: &ReportModel) -> Markup {
             @if !further.is_empty() {
                 ul { @for finding in further { li { (prose(&finding.one_line())) (next(finding)) } } }
             }
+            @if !model.warnings.is_empty() {
+                p.why { strong { "Warnings about the target" } }
+                ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ mod checks;
 use crate::record::Decision;
 
 use super::model::{
-    FailureRole, ProberView, ReportFact, ReportModel, RequestView, SERVER_TIMING_NOTE,
+    FailureRole, ProberView, ReportFact, ReportModel, RequestView, RunFinding, SERVER_TIMING_NOTE,
     ScenarioView, ServerTimingRow, TableShape, TimingRow, label,
 };
 use super::words::TextPiece;
@@ -89,18 +89,24 @@ fn halves(budget: &str) -> (&str, &str) {
 }
 
 fn findings(model: &ReportModel) -> String {
-    if model.findings.is_empty() {
-        return String::new();
+    let parts =
+        [("What to do next", &model.findings), ("Warnings about the target", &model.warnings)];
+    let parts = parts.into_iter().filter(|(_, findings)| !findings.is_empty());
+    let parts: Vec<_> = parts
+        .map(|(heading, findings)| {
+            let lines: String = findings.iter().map(finding).collect();
+            format!("### {heading}\n\n{lines}")
+        })
+        .collect();
+    parts.join("\n")
+}
+
+fn finding(finding: &RunFinding) -> String {
+    let fact = format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
+    if finding.next.is_empty() {
+        return fact + "\n";
     }
-    let mut text = "### What to do next\n\n".to_owned();
-    for finding in &model.findings {
-        text += &format!("- **{}**: {}", escape(&finding.place), prose(&finding.what));
-        if !finding.next.is_empty() {
-            text += &format!(" → {}", prose(&finding.next));
-        }
-        text.push('\n');
-    }
-    text
+    format!("{fact} → {}\n", prose(&finding.next))
 }
 
 fn requests(model: &ReportModel) -> String {

@@ -31,6 +31,16 @@ pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
     findings
 }
 
+/// The warnings of every scenario: they changed no decision.
+pub(super) fn warnings(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
+    let of = |scenario: &ScenarioView| {
+        let place = scenario.name.clone();
+        let new = |warning| RunFinding::new(Decision::Pass, place.clone(), warning);
+        scenario.warnings.iter().map(new).collect::<Vec<_>>()
+    };
+    scenarios.iter().flat_map(of).collect()
+}
+
 fn drop_repeated_advice(findings: &mut [RunFinding]) {
     let mut said = HashSet::new();
     for finding in findings {
@@ -80,6 +90,12 @@ impl RunFinding {
     /// Location and fact in one line.
     pub(in crate::report) fn one_line(&self) -> String {
         format!("{}: {}", self.place, self.what)
+    }
+
+    /// Location, fact and next step in one line.
+    pub(super) fn line_with_advice(&self) -> String {
+        let next = if self.next.is_empty() { String::new() } else { format!(" → {}", self.next) };
+        self.one_line() + &next
     }
 
     fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {

@@ -54,6 +54,8 @@ pub struct ReportModel {
     pub(super) caveats: Vec<ScenarioCaveat>,
     /// What keeps the run from passing and what to do about it, most serious first.
     pub(super) findings: Vec<RunFinding>,
+    /// What was wrong with the target although it changed no decision.
+    pub(super) warnings: Vec<RunFinding>,
     /// How well the prober kept its schedule.
     pub(super) prober: Option<ProberView>,
     /// Where the record comes from.
@@ -86,6 +88,8 @@ pub(super) struct ScenarioView {
     pub(super) facts: Vec<ReportFact>,
     /// Reasons to doubt the data, and failures other than breached budgets.
     pub(super) reasons: Vec<VerdictReason>,
+    /// What was wrong with the target although it did not change the decision.
+    pub(super) warnings: Vec<VerdictReason>,
     /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
     /// lookup failed.
     pub(super) addresses: Option<String>,
@@ -126,6 +130,7 @@ impl ReportModel {
             sharing: sharing::words(record),
             prober: ProberView::of(record),
             findings,
+            warnings: finding::warnings(&scenarios),
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
             method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
@@ -179,6 +184,9 @@ impl ScenarioView {
             addresses: measured.and_then(facts::address_summary),
             reasons: verdict
                 .map(|verdict| finding::display_reasons(&verdict.reasons))
+                .unwrap_or_default(),
+            warnings: verdict
+                .map(|verdict| finding::display_reasons(&verdict.warnings))
                 .unwrap_or_default(),
             caveats: planned.map(caveats).unwrap_or_default(),
             timeline: together(record, seconds, |scenario, request| {
@@ -245,14 +253,13 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 impl ReportModel {
     /// What keeps the run from passing, most serious first: one line each, with the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {
-        self.findings.iter().map(|finding| {
-            let next = if finding.next.is_empty() {
-                String::new()
-            } else {
-                format!(" → {}", finding.next)
-            };
-            finding.one_line() + &next
-        })
+        self.findings.iter().map(RunFinding::line_with_advice)
+    }
+
+    /// What was wrong with the target although it changed no decision: one line each, with the next
+    /// step.
+    pub(super) fn warning_lines(&self) -> impl Iterator<Item = String> {
+        self.warnings.iter().map(RunFinding::line_with_advice)
     }
 }
 

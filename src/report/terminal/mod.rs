@@ -202,7 +202,7 @@ impl TerminalPage {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The verdict in one line, then the findings and next steps.
+    /// The verdict in one line, then the findings and next steps, then warnings.
     fn verdict(&self, model: &ReportModel) -> String {
         let rule = self.style.dim(&"─".repeat(self.width));
         let badge = self.style.badge(model.decision);
@@ -217,7 +217,18 @@ impl TerminalPage {
                 text += &wrap(&format!("→ {}", finding.next), self.width, 4);
             }
         }
-        text
+        text + &self.warnings(model)
+    }
+
+    /// What was wrong with the target although it changed no decision.
+    fn warnings(&self, model: &ReportModel) -> String {
+        const INDENT: usize = 10;
+        let lines = model.warnings.iter().map(|warning| {
+            let fact = wrap(&warning.one_line(), self.width, INDENT);
+            let next = wrap(&format!("→ {}", warning.next), self.width, INDENT);
+            format!("{}  {}{next}", self.style.warning(" WARN "), fact.trim_start())
+        });
+        lines.collect()
     }
 }
 

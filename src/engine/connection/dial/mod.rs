@@ -2,13 +2,14 @@
 
 mod address_counts;
 mod address_rules;
+mod attempt_counts;
 mod handshake_problem;
 mod lookup;
+mod race;
 mod roots;
 mod rotation;
 mod tls;
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -29,11 +30,13 @@ use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use address_rules::{AddressRules, HostAddresses};
 use lookup::AddressCache;
+use race::ConnectionRace;
 use rotation::AddressRotation;
 use tls::TlsClient;
 
 pub(in crate::engine) use address_counts::AddressCounts;
 pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
+pub(in crate::engine) use attempt_counts::AttemptCounts;
 pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
 
@@ -101,6 +104,11 @@ pub(in crate::engine) trait Dialer {
     /// How many attempts to connect to each address failed so far.
     fn unreached(&self) -> AddressCounts {
         AddressCounts::default()
+    }
+
+    /// The attempts to connect to hosts with several addresses so far.
+    fn attempts(&self) -> AttemptCounts {
+        AttemptCounts::default()
     }
 }
 
@@ -241,8 +249,8 @@ impl TcpDialer {
         phases: &mut PhaseTimer<'_>,
     ) -> Result<DialedConnection, ExchangeFailure> {
         let addresses = self.addresses(origin, phases).await?;
-        let (tcp, address) = self.tcp(origin, &addresses, phases).await?;
-        let address = Some(address);
+        let (tcp, reached) = self.tcp(origin, &addresses, phases).await?;
+        let address = Some(reached);
         let Some(tls) = self.tls.as_ref().filter(|_| origin.secure) else {
             return Ok(DialedConnection {
                 stream: Box::new(tcp),
@@ -251,7 +259,11 @@ impl TcpDialer {
             });
         };
         let shaking = tls.shake_hands(&origin.host, tcp);
-        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await?;
+        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await;
+        let shaken = shaken.map_err(|failed| match *addresses {
+            [_only] => failed,
+            _ => self.handshake_failed_at(origin, reached, failed),
+        })?;
         phases.record_handshake_kind(shaken.resumed);
         Ok(DialedConnection { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
     }
@@ -282,34 +294,19 @@ impl TcpDialer {
         phases.timed(Dimension::Dns, self.timeouts.dns, found).await
     }
 
-    /// Connects to the first address that can be reached.
+    /// Connects to one of the addresses; the phase lasts until the first one has connected.
     async fn tcp(
         &self,
         origin: &UrlOrigin,
         addresses: &[SocketAddr],
         phases: &mut PhaseTimer<'_>,
     ) -> Result<(PeekableStream, SocketAddr), ExchangeFailure> {
-        let under_way = Cell::new(None);
-        let connected = async {
-            let mut failed = None;
-            for address in self.turns.order(&origin.host, origin.port, addresses) {
-                under_way.set(Some(address));
-                let attempted = self.attempt(address).await;
-                under_way.set(None);
-                match attempted {
-                    Ok(stream) => return Ok((stream, address)),
-                    Err(error) => failed = Some(worse(failed, error)),
-                }
-            }
-            Err(failed
-                .unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
-        };
+        let order = self.turns.order(&origin.host, origin.port, addresses);
+        let race = ConnectionRace::new(order, phases.limit(self.timeouts.connect));
+        let connected = race.run(TcpStream::connect);
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
-        // An attempt that the timeout cut off does not name its address.
-        let connected = connected.map_err(|failed| match under_way.get() {
-            Some(address) => at(failed, address),
-            None => failed,
-        });
+        // Attempts that the timeout cut off do not name their addresses.
+        let connected = connected.map_err(|failed| at(failed, &race.unanswered()));
         if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
             // The addresses may have changed: the next connection must not use the old ones.
             self.directory.forget(name, origin.port);
@@ -320,33 +317,16 @@ impl TcpDialer {
         let _gone = stream.set_nodelay(true);
         Ok((PeekableStream::new(stream), address))
     }
-}
 
-impl TcpDialer {
-    /// Connects to one address. A failed attempt is counted, and the address is tried last for a
-    /// while, unless the prober itself was at fault.
-    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ExchangeFailure> {
-        let attempt = self.turns.attempt(address);
-        let error = match TcpStream::connect(address).await {
-            Ok(stream) => {
-                attempt.reached();
-                return Ok(stream);
-            }
-            Err(error) => at(connect_failed(&error), address),
-        };
-        if error.failure == Failure::Prober {
-            attempt.excused();
-        }
-        Err(error)
-    }
-}
-
-/// Which of two failures to report. A failure of the target outranks one of this machine, which is
-/// not blamed on the target.
-fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
-    match before {
-        Some(before) if failed.failure == Failure::Prober => before,
-        _ => failed,
+    /// Counts the failed handshake of one of several addresses, and names the address.
+    fn handshake_failed_at(
+        &self,
+        origin: &UrlOrigin,
+        address: SocketAddr,
+        failed: ExchangeFailure,
+    ) -> ExchangeFailure {
+        self.turns.count_failed_handshake(&origin.host, address);
+        at(failed, &[address])
     }
 }
 
@@ -367,6 +347,10 @@ impl Dialer for TcpDialer {
     fn unreached(&self) -> AddressCounts {
         self.turns.unreached()
     }
+
+    fn attempts(&self) -> AttemptCounts {
+        self.turns.attempts()
+    }
 }
 
 /// The phases of one connection: each has its own timeout, and none outlasts the exchange.
@@ -376,6 +360,11 @@ struct PhaseTimer<'a> {
 }
 
 impl PhaseTimer<'_> {
+    /// How long a phase with this timeout may last if it starts now.
+    fn limit(&self, timeout: Duration) -> Duration {
+        timeout.min(self.deadline.saturating_duration_since(clock::now()))
+    }
+
     /// Runs one phase within its timeout and records how long it took, or that it failed.
     async fn timed<T>(
         &mut self,
@@ -421,13 +410,21 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
     ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
 }
 
-/// Adds the address to the failure: of several addresses, only one may fail.
-fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
-    match failed.failure {
-        // A resource that this machine lacks does not depend on the address.
-        Failure::Prober => failed,
-        _ => ExchangeFailure { seen: format!("{address}: {}", failed.seen), ..failed },
+/// Maximum number of addresses that a failure names.
+const ADDRESSES_NAMED: usize = 4;
+
+/// Adds the addresses to the failure, if there are any: of several, only some may fail.
+fn at(failed: ExchangeFailure, addresses: &[SocketAddr]) -> ExchangeFailure {
+    // A resource that this machine lacks does not depend on the address.
+    if failed.failure == Failure::Prober || addresses.is_empty() {
+        return failed;
     }
+    let named: Vec<_> = addresses.iter().take(ADDRESSES_NAMED).map(ToString::to_string).collect();
+    let more = match addresses.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    ExchangeFailure { seen: format!("{}{more}: {}", named.join(", "), failed.seen), ..failed }
 }
 
 /// Whether this machine ran out of descriptors, local ports or buffers: not a fault of the target.
