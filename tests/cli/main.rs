@@ -12,6 +12,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod routes;
 mod runs;
 mod secrets;
 mod shards;

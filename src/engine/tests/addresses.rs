@@ -10,10 +10,14 @@ use socket2::{Domain, Socket, Type};
 use tokio::task::LocalSet;
 
 use super::harness::{Watcher, conduct, millis, open, scenario};
-use crate::engine::connection::dial::{ConnectionTerms, LookupFuture, NameResolver, TcpDialer};
+use crate::engine::connection::dial::{
+    ConnectionTerms, Dialer as _, LookupFuture, NameResolver, SystemResolver, TcpDialer, UrlOrigin,
+};
+use crate::engine::time::clock;
 use crate::engine::{Engine, stop_channel};
 use crate::plan::{ConnectionReuse, LoadPlan, PinnedAddresses, Plan, ScenarioPlan};
 use crate::record::{AddressAttempts, Dimension, Failure, ScenarioMeasurement};
+use crate::recorder::ExchangeParts;
 
 fn ip(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, last).into()
@@ -172,15 +176,20 @@ fn each_lane_finds_out_about_a_dead_address_for_itself() {
 fn if_no_address_answers_the_failure_names_all_of_them() {
     let port = serve();
     let _holes = (hole(3, port), hole(4, port));
-    let mut scenario = given(port, &[3, 4]);
-    scenario.target.timeouts.connect = millis(600);
-    scenario.load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(1) };
-    let scenario = run(scenario);
-    let tally = &scenario.requests[0].measured.tally;
-    assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (0, 1), "{tally:?}");
-    let evidence = scenario.requests[0].measured.evidence.by_count();
-    let seen = format!("127.0.0.3:{port}, 127.0.0.4:{port}: no connect within 600 ms");
-    assert_eq!(evidence[0].seen, seen);
+    let mut target = given(port, &[3, 4]).target;
+    target.timeouts.connect = millis(60);
+    let origin = UrlOrigin::of(&target.base_url).unwrap();
+    let terms = ConnectionTerms::new(&target, false).unwrap();
+    let dialer = TcpDialer::new(terms, 0, Box::new(SystemResolver));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dialled = runtime.block_on(async {
+        let (mut parts, deadline) = (ExchangeParts::default(), clock::now() + millis(5_000));
+        dialer.dial(&origin, &mut parts, deadline).await
+    });
+    let failed = dialled.err().unwrap();
+    let seen = format!("127.0.0.3:{port}, 127.0.0.4:{port}: no connect within 60 ms");
+    assert_eq!((failed.failure, failed.seen), (Failure::TimedOut, seen));
+    assert_eq!(dialer.attempts().named()["several.test"].len(), 2);
 }
 
 #[test]

@@ -28,8 +28,8 @@ use crate::expect::{CaptureSet, ExpectationSet};
 use crate::plan::live::LiveParts;
 use crate::plan::{
     AddressFamily, CertificateTrust, ConnectionReuse, ExchangeTimeouts, HttpPlan, HttpProtocol,
-    LoadPlan, PacingMode, Plan, RequestAction, RequestPlan, RetryPlan, ScenarioPlan, Schedule,
-    SecretSet, Shard, TargetPlan, WarmupPlan,
+    LoadPlan, PacingMode, Plan, ProxyChoice, RequestAction, RequestPlan, RetryPlan, ScenarioPlan,
+    Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -264,6 +264,8 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
             protocol: HttpProtocol::Http1,
             trust: CertificateTrust::System,
             identity: None,
+            unix_socket: None,
+            proxies: ProxyChoice::default(),
             family: AddressFamily::Any,
             pinned_addresses: Vec::new(),
             allowed_hosts: Vec::new(),

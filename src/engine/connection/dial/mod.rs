@@ -9,10 +9,14 @@ mod race;
 mod roots;
 mod rotation;
 mod tls;
+mod tunnel;
+#[cfg(unix)]
+mod unix_socket;
 
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,7 +29,10 @@ use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::{CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, TargetPlan};
+use crate::plan::{
+    CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, ProxyChoice, ProxyPlan,
+    TargetPlan,
+};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use address_rules::{AddressRules, HostAddresses};
@@ -39,6 +46,7 @@ pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
 pub(in crate::engine) use attempt_counts::AttemptCounts;
 pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
+pub(in crate::engine) use tunnel::refused_by_proxy;
 
 /// The version of HTTP spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +118,12 @@ pub(in crate::engine) trait Dialer {
     fn attempts(&self) -> AttemptCounts {
         AttemptCounts::default()
     }
+
+    /// The proxy that forwards requests to an origin; `None` if connections are the target's own
+    /// or a tunnel to it.
+    fn forward_proxy(&self, _: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
+        None
+    }
 }
 
 /// An origin's addresses if they are known without a look-up; otherwise empty.
@@ -117,10 +131,17 @@ pub(in crate::engine) fn known_addresses(
     target: &TargetPlan,
     origin: &UrlOrigin,
 ) -> Vec<SocketAddr> {
-    match AddressRules::new(target).addresses(origin) {
+    let reached = reached_origin(target, origin);
+    match AddressRules::new(target).addresses(&reached) {
         Ok(HostAddresses::Known(addresses)) => addresses,
         Ok(HostAddresses::LookUp(_)) | Err(_) => Vec::new(),
     }
+}
+
+/// The origin that connections to an origin are opened to: a proxy, or the origin itself.
+pub(in crate::engine) fn reached_origin(target: &TargetPlan, origin: &UrlOrigin) -> UrlOrigin {
+    let proxy = target.proxies.for_host(origin.secure, &origin.host);
+    proxy.and_then(UrlOrigin::of_proxy).unwrap_or_else(|| origin.clone())
 }
 
 /// The addresses found for a host that a target's connections may use, each once; the error says
@@ -177,7 +198,7 @@ impl ConnectionTerms {
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
         let home = UrlOrigin::of(url).ok_or_else(bad_url)?;
         AddressRules::new(target)
-            .addresses(&home)
+            .addresses(&reached_origin(target, &home))
             .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         if home.secure {
             tls::server_name(&home.host)
@@ -198,9 +219,9 @@ impl ConnectionTerms {
         let mut terms = self.clone();
         let ExchangeTimeouts { connect, tls, .. } = &mut terms.target.timeouts;
         (*connect, *tls) = ((*connect).min(limit), (*tls).min(limit));
-        if let Host::Domain(name) = &origin.host {
-            let only =
-                PinnedAddresses { host: name.clone(), port: origin.port, addresses: vec![address] };
+        let UrlOrigin { host, port, .. } = reached_origin(&self.target, origin);
+        if let Host::Domain(host) = host {
+            let only = PinnedAddresses { host, port, addresses: vec![address] };
             terms.target.pinned_addresses.insert(0, only);
         }
         terms
@@ -212,6 +233,9 @@ pub(in crate::engine) struct TcpDialer {
     names: AddressRules,
     directory: AddressCache,
     turns: AddressRotation,
+    /// The Unix socket that serves the base URL's origin, with that origin.
+    socket: Option<(UrlOrigin, PathBuf)>,
+    proxies: ProxyChoice,
     tls: Option<TlsClient>,
     protocol: HttpProtocol,
     timeouts: ExchangeTimeouts,
@@ -232,6 +256,8 @@ impl TcpDialer {
             names: AddressRules::new(&target),
             directory: AddressCache::new(&target, resolver),
             turns: AddressRotation::new(usize::try_from(turn).unwrap_or(0), Self::PENALTY),
+            socket: UrlOrigin::of(&target.base_url).zip(target.unix_socket),
+            proxies: target.proxies,
             tls,
             protocol: target.protocol,
             timeouts: target.timeouts,
@@ -248,24 +274,100 @@ impl TcpDialer {
         origin: &UrlOrigin,
         phases: &mut PhaseTimer<'_>,
     ) -> Result<DialedConnection, ExchangeFailure> {
-        let addresses = self.addresses(origin, phases).await?;
-        let (tcp, reached) = self.tcp(origin, &addresses, phases).await?;
+        if let Some((_, path)) = self.socket.as_ref().filter(|(home, _)| home == origin) {
+            return self.connect_to_socket(path, phases).await;
+        }
+        let proxy = self.proxies.for_host(origin.secure, &origin.host);
+        let (tcp, reached, is_choice) = match proxy {
+            Some(proxy) => self.reach_by_proxy(origin, proxy, phases).await?,
+            None => self.reach(origin, phases).await?,
+        };
         let address = Some(reached);
         let Some(tls) = self.tls.as_ref().filter(|_| origin.secure) else {
-            return Ok(DialedConnection {
-                stream: Box::new(tcp),
-                spoken: self.spoken_in_plain(),
-                address,
-            });
+            let spoken = self.spoken_in_plain();
+            return Ok(DialedConnection { stream: Box::new(tcp), spoken, address });
         };
         let shaking = tls.shake_hands(&origin.host, tcp);
         let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await;
-        let shaken = shaken.map_err(|failed| match *addresses {
-            [_only] => failed,
-            _ => self.handshake_failed_at(origin, reached, failed),
+        let shaken = shaken.map_err(|failed| match (is_choice, proxy) {
+            (true, None) => self.handshake_failed_at(origin, reached, failed),
+            _ => failed,
         })?;
         phases.record_handshake_kind(shaken.resumed);
         Ok(DialedConnection { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
+    }
+
+    /// A TCP connection to an origin, its address, and whether the origin has several.
+    async fn reach(
+        &self,
+        origin: &UrlOrigin,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<(PeekableStream, SocketAddr, bool), ExchangeFailure> {
+        let addresses = self.addresses(origin, phases).await?;
+        let (tcp, reached) = self.tcp(origin, &addresses, phases).await?;
+        Ok((tcp, reached, addresses.len() > 1))
+    }
+
+    /// The same by a proxy, with a tunnel unless the proxy forwards the requests.
+    async fn reach_by_proxy(
+        &self,
+        origin: &UrlOrigin,
+        proxy: &ProxyPlan,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<(PeekableStream, SocketAddr, bool), ExchangeFailure> {
+        let Some(hop) = UrlOrigin::of_proxy(proxy) else {
+            return Err(dns_failed(format!("{proxy} names no host")));
+        };
+        let reached = self.reach(&hop, phases).await;
+        let (mut tcp, address, is_choice) =
+            reached.map_err(|failed| tunnel::not_reached(proxy, failed))?;
+        if !self.is_forwarded(origin) {
+            let opening = tunnel::open_tunnel(&mut tcp, origin, proxy);
+            phases.timed(Dimension::Proxy, self.timeouts.connect, opening).await.map_err(
+                |failed| match failed.failure {
+                    Failure::TimedOut => tunnel::silent(proxy, failed),
+                    _ => failed,
+                },
+            )?;
+        }
+        Ok((tcp, address, is_choice))
+    }
+
+    /// Whether a proxy would forward requests to an origin, one by one, instead of opening a
+    /// tunnel.
+    fn is_forwarded(&self, origin: &UrlOrigin) -> bool {
+        !origin.secure && self.protocol != HttpProtocol::Http2
+    }
+
+    #[cfg(unix)]
+    async fn connect_to_socket(
+        &self,
+        path: &Path,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<DialedConnection, ExchangeFailure> {
+        let connected = unix_socket::connect(path);
+        let limit = self.timeouts.connect;
+        let stream = phases.timed(Dimension::Connect, limit, connected).await.map_err(
+            |failed| match failed.failure {
+                Failure::TimedOut => {
+                    let seen = format!("{}: {}", path.display(), failed.seen);
+                    ExchangeFailure { seen, ..failed }
+                }
+                _ => failed,
+            },
+        )?;
+        let stream = Box::new(PeekableStream::new(stream));
+        Ok(DialedConnection { stream, spoken: self.spoken_in_plain(), address: None })
+    }
+
+    /// A plan for a system without Unix sockets names none.
+    #[cfg(not(unix))]
+    async fn connect_to_socket(
+        &self,
+        _: &Path,
+        _: &mut PhaseTimer<'_>,
+    ) -> Result<DialedConnection, ExchangeFailure> {
+        Err(connect_failed(&std::io::ErrorKind::Unsupported.into()))
     }
 
     fn spoken_in_plain(&self) -> NegotiatedProtocol {
@@ -350,6 +452,11 @@ impl Dialer for TcpDialer {
 
     fn attempts(&self) -> AttemptCounts {
         self.turns.attempts()
+    }
+
+    fn forward_proxy(&self, origin: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
+        let proxy = self.proxies.for_host(origin.secure, &origin.host)?;
+        self.is_forwarded(origin).then(|| Rc::new(proxy.clone()))
     }
 }
 
