@@ -77,6 +77,7 @@ impl ConnectionFlags {
             insecure: self.insecure,
             every: None,
             shard_plan: None,
+            proxy_from_environment: false,
         }
     }
 

@@ -70,6 +70,7 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
         ("--body", hide),
         ("--token", hide),
         ("--header", quick::redact_header),
+        ("--proxy", quick::redact_proxy),
         ("--store", store_flags::redact_url),
     ] {
         match word.strip_prefix(flag) {
@@ -112,6 +113,10 @@ mod tests {
             (&["--body=pass=1", "--rate", "2/s"], &["--body=•••", "--rate", "2/s"]),
             (&["--token", "x", "--token=x"], &["--token", "•••", "--token=•••"]),
             (&["--store", "postgres://u:p@h/x"], &["--store", "postgresql://u@h:5432/x"]),
+            (
+                &["--proxy=http://u:p@h:1", "--proxy-from-env"],
+                &["--proxy=http://u:•••@h:1", "--proxy-from-env"],
+            ),
             (&["--store=p", "--store", "none"], &["--store=•••", "--store", "none"]),
             (&["-H", "X-Key: a$${b"], &["-H", "X-Key: •••"]),
             (&["-HX-Key: a", "--header=X-Key: a"], &["-HX-Key: •••", "--header=X-Key: •••"]),

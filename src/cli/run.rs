@@ -42,8 +42,8 @@ Every flag can be set in the environment; a flag that may be repeated takes one 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// URLs (http:// or https://) and scenario files; all of them run at the same time. A URL's
-    /// query is shown and stored as typed: write '?key=${KEY}' for a secret
+    /// URLs (http://, https:// or http+unix://) and scenario files; all of them run at the same
+    /// time. A URL's query is shown and stored as typed: write '?key=${KEY}' for a secret
     #[arg(required = true, value_name = "URL|FILE")]
     sources: Vec<OsString>,
     /// The length of the measured stage, such as `10s` [default: the file's; 30s for URLs]
@@ -161,6 +161,7 @@ fn plan(
     let overrides = PlanOverrides {
         every: args.every,
         shard_plan: shard,
+        proxy_from_environment: args.quick.proxy_from_env,
         ..args.connection.overrides(&args.addresses, args.duration)
     };
     let resolved = quick

@@ -54,9 +54,12 @@ fn distinct(plan: &Plan) -> Vec<Vec<&ScenarioPlan>> {
             identity,
             family,
             pinned_addresses: resolve,
+            unix_socket,
+            proxies,
             ..
         } = scenario.target.clone();
-        (base_url.origin(), protocol, trust, identity, family, resolve)
+        let route = (unix_socket, proxies);
+        (base_url.origin(), protocol, trust, identity, family, resolve, route)
     };
     let mut distinct: Vec<Vec<&ScenarioPlan>> = Vec::new();
     for scenario in plan.scenarios.iter().filter(|scenario| scenario.uses_http()) {
@@ -79,7 +82,9 @@ fn judge(
 ) -> Vec<CheckFinding> {
     let (scenario, target) = (scenarios[0], &scenarios[0].target);
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
-    let group = format!("target {} ({})", place(scenario), names.join(", "));
+    let proxy = target.proxies.for_url(&target.base_url);
+    let by = proxy.map(|proxy| format!(" by the proxy {proxy}")).unwrap_or_default();
+    let group = format!("target {}{by} ({})", place(scenario), names.join(", "));
     let reach = match reached {
         None => {
             let unknown = CheckFinding::ok(
@@ -102,7 +107,7 @@ fn judge(
 
 /// The name of a target: scheme, host and port.
 fn place(scenario: &ScenarioPlan) -> String {
-    if is_guessed(scenario) {
+    if is_guessed(scenario) || scenario.target.unix_socket.is_some() {
         return scenario.shown.base_url.clone();
     }
     let url = &scenario.target.base_url;
@@ -122,6 +127,7 @@ fn addresses(names: &Result<TargetAddresses, String>, group: &str) -> CheckFindi
         }
     };
     let what = match how {
+        AddressSource::Socket => "no look-up is needed: a Unix socket".to_owned(),
         AddressSource::Written => format!("no look-up is needed: {}", listed(all)),
         AddressSource::Given => format!("no look-up is needed: {} by `resolve`", listed(all)),
         AddressSource::LookedUp(took) => {
@@ -169,7 +175,8 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
                 )
             }
             _ => format!(
-                "open; TCP {} (what it speaks shows in a request; none was sent)",
+                "open; {} {} (what it speaks shows in a request; none was sent)",
+                if door.address.contains('/') { "socket" } else { "TCP" },
                 format_duration(*connect)
             ),
         }),
@@ -252,7 +259,7 @@ mod tests {
     use crate::record::checkup::CheckState;
 
     fn door(address: &str, opened: Result<OpenedConnection, ConnectionFailure>) -> AddressAttempt {
-        AddressAttempt { address: address.parse().unwrap(), opened }
+        AddressAttempt { address: address.to_owned(), opened }
     }
 
     fn refused(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::dial::{AddressCounts, NegotiatedProtocol};
+use super::connection::dial::{AddressCounts, AttemptCounts, NegotiatedProtocol};
 use super::connection::http::ConnectionLoss;
 use super::time::clock::Instant;
 use crate::record::{Ceiling, ConnectionCounts, LookupMeasurement, Stage};
@@ -36,6 +36,8 @@ pub(super) struct LaneCounters {
     pub(super) reached: AddressCounts,
     /// Failed attempts to connect, by address.
     pub(super) unreached: AddressCounts,
+    /// Attempts to connect to hosts with several addresses.
+    pub(super) attempts: AttemptCounts,
     /// Outcomes of name look-ups.
     pub(super) lookups: LookupMeasurement,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::accounting::LaneCounters;
-use super::connection::dial::AddressCounts;
+use super::connection::dial::{AddressCounts, AttemptCounts};
 use super::error::EngineError;
 use super::lane::conductor_link::{LaneCommand, LaneProgress, LaneReport, LaneUpdate};
 use super::limits::stop::{StopSignal, StopUrgency};
@@ -309,7 +309,7 @@ impl ScenarioTotals {
     fn sum_up<'a>(self, lanes: impl Iterator<Item = &'a LaneCounters>) -> ScenarioMeasurement {
         let mut totals = self.totals;
         let (mut protocols, mut reached) = (BTreeSet::new(), AddressCounts::default());
-        let mut unreached = AddressCounts::default();
+        let (mut unreached, mut attempts) = (AddressCounts::default(), AttemptCounts::default());
         for lane in lanes {
             totals.released += lane.released;
             totals.unreleased += lane.unreleased;
@@ -319,9 +319,11 @@ impl ScenarioTotals {
             protocols.extend(lane.protocols.iter().copied());
             reached.add(&lane.reached);
             unreached.add(&lane.unreached);
+            attempts.add(&lane.attempts);
         }
         totals.addresses = reached.named();
         totals.unreached = unreached.named();
+        totals.attempts = attempts.named();
         totals.protocols = protocols.iter().map(ToString::to_string).collect();
         totals
     }

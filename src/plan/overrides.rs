@@ -24,4 +24,6 @@ pub struct PlanOverrides {
     pub allowed_hosts: Vec<String>,
     /// Whether any certificate is accepted.
     pub insecure: bool,
+    /// Whether the environment's variables, such as `HTTPS_PROXY`, name the proxies.
+    pub proxy_from_environment: bool,
 }

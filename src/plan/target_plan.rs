@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::proxy::ProxyChoice;
 use crate::scenario::ResolveEntry;
 use crate::units::UnitError;
 
@@ -22,6 +23,10 @@ pub struct TargetPlan {
     pub trust: CertificateTrust,
     /// The client certificate, sent if the target asks for one.
     pub identity: Option<ClientIdentity>,
+    /// The Unix socket that connections to the base URL's origin go to, instead of its host.
+    pub unix_socket: Option<PathBuf>,
+    /// The proxies that connections go through.
+    pub proxies: ProxyChoice,
     /// Which addresses of a name are used.
     pub family: AddressFamily,
     /// Names whose addresses are set here instead of looked up. The first match wins.

@@ -11,7 +11,7 @@ use crate::units::UnitError;
 /// One measured part of an exchange.
 ///
 /// `latency = lag + wait + setup + service` exactly, and `service = first_byte + body`.
-/// `setup = dns + connect + tls` if a connection was opened for the exchange; otherwise it is zero.
+/// `setup = dns + connect + proxy + tls` if a connection was opened for the exchange; otherwise it is zero.
 /// `fresh` and `reused` split the exchanges, not their time: each exchange enters one of the two
 /// with its whole latency.
 #[derive(
@@ -29,7 +29,7 @@ pub enum Dimension {
     Lag,
     /// From dispatched until a connection was free.
     Wait,
-    /// Opening a connection for this exchange: name, TCP and TLS together.
+    /// Opening a connection for this exchange: name, TCP, tunnel and TLS together.
     Setup,
     /// From the first byte handed to a ready connection to the last body byte.
     Service,
@@ -37,6 +37,8 @@ pub enum Dimension {
     Dns,
     /// The TCP handshake.
     Connect,
+    /// Asking a proxy for a tunnel to the target (`CONNECT`).
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The TLS handshake, if it was a full one.
@@ -51,7 +53,7 @@ pub enum Dimension {
 
 impl Dimension {
     /// Every dimension, in the order of the declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Latency,
         Self::Fresh,
         Self::Reused,
@@ -61,6 +63,7 @@ impl Dimension {
         Self::Service,
         Self::Dns,
         Self::Connect,
+        Self::Proxy,
         Self::Tls,
         Self::TlsFull,
         Self::TlsResumed,
@@ -72,7 +75,7 @@ impl Dimension {
     pub const BLAME: [Self; 4] = [Self::Lag, Self::Wait, Self::Setup, Self::Service];
 
     /// The parts that add up to setup.
-    pub const SETUP: [Self; 3] = [Self::Dns, Self::Connect, Self::Tls];
+    pub const SETUP: [Self; 4] = [Self::Dns, Self::Connect, Self::Proxy, Self::Tls];
 
     /// The parts that add up to service.
     pub const SERVICE: [Self; 2] = [Self::FirstByte, Self::Body];
@@ -89,6 +92,7 @@ impl Dimension {
             Self::Service => "service",
             Self::Dns => "dns",
             Self::Connect => "connect",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::TlsFull => "tls_full",
             Self::TlsResumed => "tls_resumed",
@@ -105,6 +109,7 @@ impl Dimension {
                 | Self::Setup
                 | Self::Dns
                 | Self::Connect
+                | Self::Proxy
                 | Self::Tls
                 | Self::TlsFull
                 | Self::TlsResumed

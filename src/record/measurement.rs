@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram, ProberMeasurement,
-    ServerTimings, ShardSharing, StepRecord, Tally, micros,
+    AddressAttempts, Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram,
+    ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -204,6 +204,10 @@ pub struct ScenarioMeasurement {
     /// address answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unreached: BTreeMap<String, u64>,
+    /// The attempts to connect, by host and then by address, of hosts with several addresses;
+    /// absent from records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attempts: BTreeMap<String, BTreeMap<String, AddressAttempts>>,
     /// Look-ups of the target's names, in the background or during an exchange; empty if addresses
     /// were given.
     #[serde(default, skip_serializing_if = "LookupMeasurement::is_empty")]
@@ -233,6 +237,7 @@ impl ScenarioMeasurement {
             protocols: Vec::new(),
             addresses: BTreeMap::new(),
             unreached: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             lookups: LookupMeasurement::default(),
         }
     }

@@ -72,6 +72,12 @@ impl ScenarioMeasurement {
                 *mine.entry(address.clone()).or_default() += count;
             }
         }
+        for (host, addresses) in &other.attempts {
+            let mine = self.attempts.entry(host.clone()).or_default();
+            for (address, attempts) in addresses {
+                mine.entry(address.clone()).or_default().add(*attempts);
+            }
+        }
         self.lookups.add(&other.lookups);
     }
 }

@@ -4,6 +4,7 @@
 //! only behaviour that keeps them consistent: adding, counting, reading a quantile.
 
 mod adder;
+mod address_attempts;
 mod budget;
 pub mod checkup;
 mod comparison;
@@ -26,6 +27,7 @@ mod tally;
 mod verdict;
 
 pub use adder::EncodedAdder;
+pub use address_attempts::AddressAttempts;
 pub use budget::{Budget, CountLimit};
 pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,

@@ -34,6 +34,8 @@ pub enum Failure {
     Refused,
     /// The target could not be reached (no route, network down).
     Unreachable,
+    /// The proxy could not be reached, or refused the connection to the target.
+    Proxy,
     /// The TLS handshake failed.
     Tls,
     /// The target reset the connection.
@@ -81,6 +83,7 @@ impl Failure {
             Self::Dns => "dns",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::Reset => "reset",
             Self::Closed => "closed",
@@ -110,6 +113,7 @@ impl Failure {
             Self::Dns => "name not resolved",
             Self::Refused => "connection refused",
             Self::Unreachable => "unreachable",
+            Self::Proxy => "proxy failed",
             Self::Tls => "TLS failed",
             Self::Reset => "connection reset",
             Self::Closed => "closed early",

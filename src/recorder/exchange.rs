@@ -86,8 +86,9 @@ impl ExchangeParts {
     /// Sets how long opening a connection took. The time between its phases and in HTTP's first
     /// steps is added to the last phase, so that the phases add up to the setup exactly.
     pub fn set_setup(&mut self, setup: Duration) {
-        use Dimension::{Connect, Setup, Tls, TlsFull, TlsResumed};
-        let last = if self.get(Tls) == PartOutcome::Skipped { Connect } else { Tls };
+        use Dimension::{Connect, Proxy, Setup, Tls, TlsFull, TlsResumed};
+        let entered = |&part: &Dimension| self.get(part) != PartOutcome::Skipped;
+        let last = [Tls, Proxy].into_iter().find(entered).unwrap_or(Connect);
         let rest = setup.saturating_sub(self.sum(Dimension::SETUP));
         for dimension in [last, TlsFull, TlsResumed] {
             if dimension == last || self.get(dimension) != PartOutcome::Skipped {

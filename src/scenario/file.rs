@@ -110,7 +110,7 @@ section! {
     /// Where requests go, and how the connection is made.
     "[target]" TargetSection {
         /// The scheme and host, with an optional port and path. A user name, a query and a fragment
-        /// are not allowed.
+        /// are not allowed. `http+unix://%2Frun%2Fapp.sock` names a Unix socket by its path.
         base_url: Template,
         /// The HTTP version. `auto` (the default) lets the target choose over TLS, with HTTP/2
         /// offered first, and uses HTTP/1.1 without TLS. With `1.1` or `2`, a target that does not
@@ -127,6 +127,9 @@ section! {
         /// A PEM file with the private key of `tls_cert`, relative to the folder of the scenario.
         /// It may be the same file.
         tls_key: PlainText,
+        /// The HTTP proxy that connections go through: `http://HOST:PORT`, or
+        /// `http://USER:${PASSWORD}@HOST:PORT`. Default: none.
+        proxy: Template,
         /// Use only addresses of this IP version. Default: both versions.
         ip: IpFamily,
         /// Addresses to use for a name instead of looking it up, in curl's notation:

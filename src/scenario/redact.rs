@@ -1,17 +1,23 @@
-//! Hides the passwords of database URLs in quoted lines of a scenario file.
+//! Hides the passwords of database and proxy URLs in quoted lines of a scenario file.
 
-/// The line with every password of a database URL replaced by as many dots, so that columns stay
-/// the same. A password ends before the last `@` of its string, because it may contain one. A
+/// The line with every password of a database or proxy URL replaced by as many dots, so that columns
+/// stay the same. A password ends before the last `@` of its string, because it may contain one. A
 /// password that is one variable stays, because it shows only the name of the variable.
 pub(super) fn redact_passwords(line: &str) -> String {
     let mut redacted = line.to_owned();
-    for (at, scheme) in
-        line.match_indices("postgres").filter_map(|(at, _)| Some((at, scheme_at(&line[at..])?)))
-    {
+    let urls = SCHEMES
+        .iter()
+        .flat_map(|&scheme| line.match_indices(scheme).map(move |(at, _)| (at, scheme)));
+    for (at, scheme) in urls.chain(proxy_without_scheme(line)) {
         let begin = at + scheme.len();
         let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
         let length = quote.and_then(|quote| line[begin..].find(quote));
         let end = length.map_or(line.len(), |length| begin + length);
+        let end = match scheme.starts_with("http") {
+            // The path of a request may contain both signs.
+            true => line[begin..end].find('/').map_or(end, |length| begin + length),
+            false => end,
+        };
         let user = &line[begin..end];
         let Some((colon, last)) =
             user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)
@@ -33,9 +39,14 @@ pub(super) fn redact_passwords(line: &str) -> String {
     redacted
 }
 
-fn scheme_at(text: &str) -> Option<&'static str> {
-    ["postgresql://", "postgres://"].into_iter().find(|scheme| text.starts_with(scheme))
+/// Where a proxy that lacks its scheme begins. It is a mistake, and its message quotes the line.
+fn proxy_without_scheme(line: &str) -> Option<(usize, &'static str)> {
+    let key = line.find("proxy")?;
+    let at = key + line[key..].find(['"', '\''])? + 1;
+    (!line[at..].contains("://")).then_some((at, ""))
 }
+
+const SCHEMES: [&str; 4] = ["postgresql://", "postgres://", "http://", "https://"];
 
 /// Replaces each character of a password.
 const HIDDEN: char = '•';

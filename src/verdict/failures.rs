@@ -173,6 +173,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Dns => "check the host name in the base URL and this machine's resolver",
         Failure::Refused => "check that the target runs and listens at this address and port",
         Failure::Unreachable => "check the route and the firewall",
+        Failure::Proxy => "check that the proxy runs, lets you in, and can reach the target",
         Failure::Tls => {
             "check the target's certificate, its names and its validity period; `tls_ca` adds a private authority"
         }

@@ -7,6 +7,7 @@
 
 pub mod binomial;
 
+mod address_warnings;
 mod breaker;
 mod bursts;
 mod compare;

@@ -11,7 +11,7 @@ use super::not_judged::NotJudgedStep;
 use super::once_steps::SetupFailure;
 use super::phrases::requests;
 use super::rule::DecisionRule;
-use super::{explanation, failures, once_steps, void_reasons};
+use super::{address_warnings, explanation, failures, once_steps, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
     RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
@@ -70,7 +70,10 @@ pub(super) fn judge(
         decision,
         budgets,
         reasons: grounds.into_iter().chain(nothing_measured).chain(of_requests).collect(),
-        warnings: once_steps::teardown_warnings(planned, measured, run),
+        warnings: address_warnings::warnings(measured)
+            .into_iter()
+            .chain(once_steps::teardown_warnings(planned, measured, run))
+            .collect(),
     }
 }
 

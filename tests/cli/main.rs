@@ -1,6 +1,7 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+mod addresses;
 mod bench;
 mod compare;
 mod demo;
@@ -12,6 +13,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod routes;
 mod runs;
 mod secrets;
 mod setup;

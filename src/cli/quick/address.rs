@@ -56,8 +56,10 @@ impl Address {
     /// A name made of host and path that is not in `taken`.
     pub(super) fn name(&self, taken: &BTreeSet<String>) -> String {
         let shown = without_variables(&self.shown());
-        let bare =
-            shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest).trim_end_matches('/');
+        let bare = shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest);
+        // The path of a Unix socket is percent-encoded.
+        let bare = bare.replace("%2F", "/").replace("%2f", "/");
+        let bare = bare.trim_end_matches('/');
         let clean: String =
             bare.chars().filter(|c| !c.is_control()).take(MAX_NAME_LENGTH - 5).collect();
         let numbered = (2..).map(|number| format!("{clean} {number}"));
@@ -96,6 +98,10 @@ mod tests {
     fn a_url_is_split_where_its_path_begins() {
         assert_eq!(read("https://example.org"), parts("https://example.org", "/"));
         assert_eq!(read("http://[::1]:80/a/b?c=/d#e"), parts("http://[::1]:80", "/a/b?c=/d"));
+        assert_eq!(
+            read("http+unix://%2Frun%2Fapp.sock/a?b=c"),
+            parts("http+unix://%2Frun%2Fapp.sock", "/a?b=c")
+        );
         assert_eq!(read("HTTPS://example.org?a=b"), parts("HTTPS://example.org", "/?a=b"));
         assert_eq!(
             read("http://${HOST}:81/x?t=${TOKEN}"),
@@ -128,6 +134,7 @@ mod tests {
             "example.org 3"
         );
         assert_eq!(name("https://example.org/${TENANT}/x", &[]), "example.org/TENANT/x");
+        assert_eq!(name("http+unix://%2Frun%2Fapp.sock/x", &[]), "/run/app.sock/x");
         assert!(
             name(&format!("https://example.org/{}", "ä".repeat(200)), &[]).chars().count() <= 80
         );

@@ -20,12 +20,13 @@ pub(super) const BUDGET: &str = "errors < 1%";
 /// With more than the maximum, the warm-up would be a burst; further connections open on demand.
 const CONNECTIONS: RangeInclusive<u32> = LoadShape::DEFAULT_CONNECTIONS..=100;
 
-/// The text of the file. `headers` are pairs of name and value, which may contain variables.
+/// The text of the file. The headers are pairs of name and value, which may contain variables, as
+/// may the proxy.
 pub(super) fn text(
     flags: &Flags,
     address: &Address,
     name: &str,
-    headers: &[(String, String)],
+    (headers, proxy): (&[(String, String)], Option<&str>),
     around: &ComposeContext<'_>,
 ) -> String {
     let budgets = match flags.budget.as_slice() {
@@ -38,6 +39,9 @@ pub(super) fn text(
     file.table("[target]");
     file.line("base_url", address.base_url.as_str());
     file.optional("timeout", flags.timeout.map(duration_literal));
+    let ca = flags.ca.as_ref().map(|path| path.to_string_lossy().into_owned());
+    file.optional("tls_ca", ca);
+    file.optional("proxy", proxy.map(str::to_owned));
     for (key, value) in &around.target {
         file.line(key, value.clone());
     }
@@ -148,7 +152,7 @@ mod tests {
     const MEANT: &str = r#"
         name = "a name"
         budgets = ["p95 < 300ms", "errors = 0"]
-        target = { base_url = "https://example.org", timeout = "5s", http = "2", insecure = true }
+        target = { base_url = "https://example.org", timeout = "5s", http = "2", insecure = true, tls_ca = "/ca.pem", proxy = "http://me:${P}@proxy.test:3128" }
         headers = { Accept = '"x"', "X!" = "${Y}" }
         load = { arrival_rate = "1.5/s", duration = "1m", connections = 16, every = "5m" }
         [[request]]
@@ -171,6 +175,7 @@ mod tests {
             body: Some("'''\u{1}\\".to_owned()),
             redirects: Some(3),
             timeout: Some(Duration::from_secs(5)),
+            ca: Some("/ca.pem".into()),
             ..Flags::default()
         };
         let around = ComposeContext {
@@ -183,7 +188,13 @@ mod tests {
         let address = Address::read("https://example.org/a?b=c").unwrap();
         let headers =
             [("Accept".to_owned(), "\"x\"".to_owned()), ("X!".to_owned(), "${Y}".to_owned())];
-        let written = text(&flags, &address, "a name", &headers, &around);
+        let written = text(
+            &flags,
+            &address,
+            "a name",
+            (&headers, Some("http://me:${P}@proxy.test:3128")),
+            &around,
+        );
         assert_eq!(written.parse::<toml::Table>().unwrap(), MEANT.parse().unwrap());
     }
 

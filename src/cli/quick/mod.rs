@@ -6,11 +6,12 @@
 mod address;
 mod compose;
 mod header;
+mod proxy;
 mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -22,8 +23,10 @@ use crate::units::{Rate, UnitError, parse_duration};
 use super::exit::CommandError;
 use address::Address;
 use header::Header;
+use proxy::TypedProxy;
 
 pub(super) use header::redact_header;
+pub(super) use proxy::redact_proxy;
 
 /// The default of `--duration` for a URL.
 const DURATION: Duration = Duration::from_secs(30);
@@ -92,6 +95,18 @@ pub(super) struct Flags {
     /// Time limit for each request, from connection to last byte [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request (of URLs)")]
     timeout: Option<Duration>,
+    /// A PEM file with the only certificate authorities to trust [default: those of the system]
+    #[arg(long, value_name = "FILE", value_parser = parse_pem_file, conflicts_with = "insecure")]
+    #[arg(help_heading = "Connection")]
+    ca: Option<PathBuf>,
+    /// The HTTP proxy to go through, 'http://[USER:PASSWORD@]HOST:PORT'; its time counts
+    #[arg(long, value_name = "URL", value_parser = unshown::PROXY, help_heading = "Connection")]
+    #[arg(conflicts_with = "proxy_from_env")]
+    proxy: Option<TypedProxy>,
+    /// Go through the proxies that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name, except to the hosts in
+    /// NO_PROXY, as curl does; also for scenario files, instead of their `proxy`
+    #[arg(long, help_heading = "Connection")]
+    pub(super) proxy_from_env: bool,
     /// Print the equivalent scenario file and send nothing
     #[arg(long, help_heading = "Output")]
     pub(super) print_scenario: bool,
@@ -134,7 +149,7 @@ pub(super) fn is_url(word: &OsStr) -> bool {
     };
     // A URL with one slash is a mistake, but not a file. As a file name, messages would show it
     // with its password.
-    begins(b"http:/") || begins(b"https:/")
+    begins(b"http:/") || begins(b"https:/") || begins(b"http+unix:/")
 }
 
 /// The URLs among the sources.
@@ -180,11 +195,15 @@ impl Flags {
             .iter()
             .map(|header| header.extract_credentials(around.variables, &mut variables))
             .collect();
+        let proxy = self
+            .proxy
+            .as_ref()
+            .map(|proxy| proxy.extract_password(around.variables, &mut variables));
         let mut scenarios = Vec::new();
         for url in urls {
             let address = Address::read(url)?;
             let name = self.name.clone().unwrap_or_else(|| address.name(&taken));
-            let text = compose::text(self, &address, &name, &headers, around);
+            let text = compose::text(self, &address, &name, (&headers, proxy.as_deref()), around);
             taken.insert(name);
             scenarios.push(ComposedScenario { source: address.shown(), text });
         }
@@ -216,6 +235,12 @@ impl Flags {
                 "error: --name names one scenario: name one URL at a time, or leave it out",
             ));
         }
+        if self.print_scenario && self.proxy_from_env {
+            return Err(CommandError::usage(
+                "error: --print-scenario cannot write the environment's proxy into a file: leave out --proxy-from-env, \
+                 and write `proxy = \"${HTTPS_PROXY}\"` under [target]",
+            ));
+        }
         if self.print_scenario && urls.len() != 1 {
             return Err(CommandError::usage(
                 "error: --print-scenario prints one file: name one URL at a time",
@@ -241,6 +266,8 @@ impl Flags {
             ("--body", self.body.is_some()),
             ("--redirects", self.redirects.is_some()),
             ("--timeout", self.timeout.is_some()),
+            ("--ca", self.ca.is_some()),
+            ("--proxy", self.proxy.is_some()),
             ("--print-scenario", self.print_scenario),
         ];
         let is_set = |flag: &str| {
@@ -272,6 +299,15 @@ fn parse_name(text: &str) -> Result<String, UnitError> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// The absolute path of a file, so that it means the same in a scenario file of any folder.
+fn parse_pem_file(text: &str) -> Result<PathBuf, UnitError> {
+    let path = std::path::absolute(text).unwrap_or_else(|_| text.into());
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(UnitError::new(format!("there is no file {}", path.display()), "name a PEM file"))
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, UnitError> {

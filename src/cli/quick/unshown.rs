@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
 use super::header::Header;
+use super::proxy::TypedProxy;
 use crate::scenario::Template;
 
 /// Parses a flag's value; errors name the flag and omit the value.
@@ -24,6 +25,10 @@ pub(super) const HEADER: UnshownValueParser<Header> =
 /// The parser of `--body`.
 pub(super) const BODY: UnshownValueParser<String> =
     UnshownValueParser { flag: "--body", label: "--body <TEXT>", read: read_body };
+
+/// The parser of `--proxy`.
+pub(super) const PROXY: UnshownValueParser<TypedProxy> =
+    UnshownValueParser { flag: "--proxy", label: "--proxy <URL>", read: read_proxy };
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for UnshownValueParser<T> {
     type Value = T;
@@ -46,6 +51,14 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for UnshownValueParser<T
 fn read_header(typed: Option<&str>) -> Result<Header, String> {
     let header = typed.ok_or("a header is text in UTF-8").and_then(Header::read);
     header.map_err(|why| format!("{why}; write 'Accept: text/html'"))
+}
+
+fn read_proxy(typed: Option<&str>) -> Result<TypedProxy, String> {
+    let valid = typed.filter(|text| Template::parse(text).is_ok() && text.starts_with("http://"));
+    valid.map(TypedProxy::new).ok_or_else(|| {
+        "it is not an HTTP proxy; write 'http://HOST:PORT' or 'http://USER:PASSWORD@HOST:PORT'"
+            .to_owned()
+    })
 }
 
 fn read_body(typed: Option<&str>) -> Result<String, String> {

@@ -110,7 +110,13 @@ impl ExchangeContext {
         let (opened, address) = match self.dialer.dial(origin, parts, deadline).await {
             Ok(dialed) => {
                 let address = dialed.address;
-                (HttpConnection::open(dialed, deadline).await, address)
+                let mut opened = HttpConnection::open(dialed, deadline).await;
+                if let (Ok(connection), Some(proxy)) =
+                    (&mut opened, self.dialer.forward_proxy(origin))
+                {
+                    connection.forward_by(proxy);
+                }
+                (opened, address)
             }
             Err(failed) => (Err(failed), None),
         };

@@ -289,6 +289,7 @@ impl Lane {
             watermark: accounting.watermark(),
             counters: LaneCounters {
                 unreached: dialer.unreached(),
+                attempts: dialer.attempts(),
                 lookups: dialer.lookups(),
                 ..accounting.counters()
             },

@@ -167,7 +167,11 @@ impl LocalPorts {
     fn wanted(self, plan: &Plan) -> BTreeMap<String, PortDemand> {
         let mut all: BTreeMap<String, PortDemand> = BTreeMap::new();
         let probers = u64::from(plan.shard_plan.map_or(1, |part| part.shard.of));
-        for scenario in plan.scenarios.iter().filter(|scenario| scenario.uses_http()) {
+        // A Unix socket needs no port.
+        let needs_ports = |scenario: &&ScenarioPlan| {
+            scenario.uses_http() && scenario.target.unix_socket.is_none()
+        };
+        for scenario in plan.scenarios.iter().filter(needs_ports) {
             let destinations = PortDestinations::of(scenario);
             let among = destinations.names.len() as u64;
             let hold = self.hold(destinations.are_loopback);
@@ -194,8 +198,10 @@ struct PortDestinations {
 
 impl PortDestinations {
     fn of(scenario: &ScenarioPlan) -> Self {
-        let url = &scenario.target.base_url;
-        let origin = UrlOrigin::of(url);
+        let base_url = &scenario.target.base_url;
+        let origin = UrlOrigin::of(base_url);
+        let proxy = scenario.target.proxies.for_url(base_url);
+        let url = proxy.map_or(base_url, |proxy| &proxy.url);
         let known = origin.as_ref().map(|origin| known_addresses(&scenario.target, origin));
         let known = known.unwrap_or_default();
         if known.is_empty() {

@@ -26,7 +26,9 @@ use crate::engine::exchange::redirect::{self, RedirectDecision, RedirectRules};
 use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, Expectation, ExpectationSet, ResponseCheck};
-use crate::plan::{AddressFamily, CertificateTrust, ExchangeTimeouts, HttpProtocol, TargetPlan};
+use crate::plan::{
+    AddressFamily, CertificateTrust, ExchangeTimeouts, HttpProtocol, ProxyChoice, TargetPlan,
+};
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use crate::units::ByteSize;
@@ -111,6 +113,8 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
         protocol: HttpProtocol::Http1,
         trust: CertificateTrust::System,
         identity: None,
+        unix_socket: None,
+        proxies: ProxyChoice::default(),
         family: AddressFamily::Any,
         pinned_addresses: Vec::new(),
         allowed_hosts: Vec::new(),

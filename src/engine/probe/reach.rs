@@ -1,6 +1,7 @@
 //! Finds out whether a target can be reached, at which of its addresses, and over which protocol.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -10,7 +11,8 @@ use url::Host;
 
 use crate::engine::connection::dial::{
     ConnectionTerms, DialedConnection, Dialer as _, HandshakeProblem, NameResolver as _,
-    NegotiatedVersion, SystemResolver, TcpDialer, UrlOrigin, known_addresses, usable_addresses,
+    NegotiatedVersion, SystemResolver, TcpDialer, UrlOrigin, known_addresses, reached_origin,
+    usable_addresses,
 };
 use crate::engine::error::EngineError;
 use crate::engine::thread::current_thread_runtime;
@@ -55,6 +57,8 @@ pub enum AddressSource {
     Written,
     /// The scenario gives them for the name.
     Given,
+    /// There are none: the target is a Unix socket.
+    Socket,
     /// A look-up found them, in this time.
     LookedUp(Duration),
 }
@@ -62,8 +66,8 @@ pub enum AddressSource {
 /// The result of trying one address.
 #[derive(Debug, Clone)]
 pub struct AddressAttempt {
-    /// The address, with its port.
-    pub address: SocketAddr,
+    /// The address, with its port, or the path of a Unix socket.
+    pub address: String,
     /// The opened connection, or why none could be opened.
     pub opened: Result<OpenedConnection, ConnectionFailure>,
 }
@@ -105,7 +109,10 @@ pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, Engine
     })?;
     let runtime = current_thread_runtime()?;
     let reach = LocalSet::new().block_on(&runtime, async {
-        let names = names(target, &origin, limit).await;
+        if let Some(path) = &target.unix_socket {
+            return reach_socket(&terms, &origin, path, limit).await;
+        }
+        let names = names(target, &reached_origin(target, &origin), limit).await;
         let usable = names.iter().filter_map(|names| names.usable.as_ref().ok()).flatten();
         let addresses: Vec<_> = usable.copied().take(TRIED).collect();
         TargetReach { names, doors: doors(&terms, &origin, &addresses, limit).await }
@@ -113,6 +120,21 @@ pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, Engine
     // A look-up that hangs in the system would otherwise delay the return.
     runtime.shutdown_background();
     Ok(reach)
+}
+
+async fn reach_socket(
+    terms: &ConnectionTerms,
+    origin: &UrlOrigin,
+    path: &Path,
+    limit: Duration,
+) -> TargetReach {
+    let dial = TcpDialer::new(terms.clone(), 0, Box::new(SystemResolver));
+    let shown = path.display().to_string();
+    let opened = try_address(&dial, origin, limit).await;
+    let opened = opened.map_err(|refused| refused.without_address(&shown));
+    let names =
+        TargetAddresses { found: AddressSource::Socket, all: Vec::new(), usable: Ok(Vec::new()) };
+    TargetReach { names: Ok(names), doors: vec![AddressAttempt { address: shown, opened }] }
 }
 
 async fn names(
@@ -162,16 +184,10 @@ async fn doors(
     let mut doors = Vec::new();
     for (address, attempt) in under_way {
         let lost = |_| Err(ConnectionFailure::of(Failure::Prober, "the attempt was given up"));
-        // The result names the address already.
-        let here = format!("{address}: ");
-        let bare = |refused: ConnectionFailure| match refused.seen.strip_prefix(&here) {
-            Some(seen) => ConnectionFailure { seen: seen.to_owned(), ..refused },
-            None => refused,
-        };
-        doors.push(AddressAttempt {
-            address,
-            opened: attempt.await.unwrap_or_else(lost).map_err(bare),
-        });
+        let address = address.to_string();
+        let opened = attempt.await.unwrap_or_else(lost);
+        let opened = opened.map_err(|refused| refused.without_address(&address));
+        doors.push(AddressAttempt { address, opened });
     }
     doors
 }
@@ -211,6 +227,15 @@ async fn try_address(
 impl ConnectionFailure {
     pub(super) fn new(failed: ExchangeFailure, trouble: Option<HandshakeProblem>) -> Self {
         Self { failure: failed.failure, phase: failed.phase, seen: failed.seen, trouble }
+    }
+
+    /// The same failure; what was seen no longer starts with the address.
+    fn without_address(self, address: &str) -> Self {
+        let bare = self.seen.strip_prefix(address).and_then(|rest| rest.strip_prefix(": "));
+        match bare.map(str::to_owned) {
+            Some(seen) => Self { seen, ..self },
+            None => self,
+        }
     }
 
     fn of(failure: Failure, seen: &str) -> Self {

@@ -10,10 +10,14 @@ use socket2::{Domain, Socket, Type};
 use tokio::task::LocalSet;
 
 use super::harness::{Watcher, conduct, millis, open, scenario};
-use crate::engine::connection::dial::{ConnectionTerms, LookupFuture, NameResolver, TcpDialer};
+use crate::engine::connection::dial::{
+    ConnectionTerms, Dialer as _, LookupFuture, NameResolver, SystemResolver, TcpDialer, UrlOrigin,
+};
+use crate::engine::time::clock;
 use crate::engine::{Engine, stop_channel};
 use crate::plan::{ConnectionReuse, LoadPlan, PinnedAddresses, Plan, ScenarioPlan};
-use crate::record::{Dimension, Failure, ScenarioMeasurement};
+use crate::record::{AddressAttempts, Dimension, Failure, ScenarioMeasurement};
+use crate::recorder::ExchangeParts;
 
 fn ip(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, last).into()
@@ -128,23 +132,83 @@ fn an_address_that_refuses_costs_no_exchange_and_is_tried_last() {
     );
 }
 
-#[test]
-fn an_address_that_never_answers_delays_only_one_connection() {
-    let port = serve();
-    // While the connection in its queue of one is not accepted, Linux answers no further one.
+/// A listener whose queue is full: Linux answers no further connection. It lasts as long as the
+/// returned sockets.
+fn hole(last: u8, port: u16) -> (Socket, TcpStream) {
     let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    hole.bind(&SocketAddr::new(ip(3), port).into()).unwrap();
+    hole.bind(&SocketAddr::new(ip(last), port).into()).unwrap();
     hole.listen(0).unwrap();
-    let _in_the_queue = TcpStream::connect((ip(3), port)).unwrap();
-    let mut scenario = given(port, &[3, 1, 2]);
-    scenario.target.timeouts.connect = millis(300);
+    (hole, TcpStream::connect((ip(last), port)).unwrap())
+}
+
+fn attempts(scenario: &ScenarioMeasurement, last: u8, port: u16) -> AddressAttempts {
+    scenario.attempts["several.test"]
+        .get(&format!("{}:{port}", ip(last)))
+        .copied()
+        .unwrap_or_default()
+}
+
+#[test]
+fn an_address_that_never_answers_delays_one_connection_and_fails_none() {
+    let port = serve();
+    let _hole = hole(3, port);
+    let scenario = run(given(port, &[3, 1, 2]));
+    let stage = &scenario.requests[0].measured;
+    assert_eq!((stage.tally.ok, stage.tally.failed()), (40, 0), "{:?}", stage.tally);
+    // The phase lasts until the winner has connected. The next address had its turn after 250 ms.
+    assert!(stage.series.get(Dimension::Connect).unwrap().max() >= Some(millis(250)));
+    let only = AddressAttempts { unanswered: 1, ..AddressAttempts::default() };
+    assert_eq!((attempts(&scenario, 3, port), opened(&scenario, port)[2]), (only, 0));
+    assert_eq!(attempts(&scenario, 1, port).connected, opened(&scenario, port)[0]);
+}
+
+#[test]
+fn each_lane_finds_out_about_a_dead_address_for_itself() {
+    let port = serve();
+    let _hole = hole(3, port);
+    let (scenario, _) = looking_up(two_senders(port), &[3, 1, 2]);
+    let stage = &scenario.requests[0].measured;
+    assert_eq!((stage.tally.ok, stage.tally.failed()), (40, 0), "{:?}", stage.tally);
+    assert!((1..=2).contains(&attempts(&scenario, 3, port).unanswered));
+}
+
+#[test]
+fn if_no_address_answers_the_failure_names_all_of_them() {
+    let port = serve();
+    let _holes = (hole(3, port), hole(4, port));
+    let mut target = given(port, &[3, 4]).target;
+    target.timeouts.connect = millis(60);
+    let origin = UrlOrigin::of(&target.base_url).unwrap();
+    let terms = ConnectionTerms::new(&target, false).unwrap();
+    let dialer = TcpDialer::new(terms, 0, Box::new(SystemResolver));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dialled = runtime.block_on(async {
+        let (mut parts, deadline) = (ExchangeParts::default(), clock::now() + millis(5_000));
+        dialer.dial(&origin, &mut parts, deadline).await
+    });
+    let failed = dialled.err().unwrap();
+    let seen = format!("127.0.0.3:{port}, 127.0.0.4:{port}: no connect within 60 ms");
+    assert_eq!((failed.failure, failed.seen), (Failure::TimedOut, seen));
+    assert_eq!(dialer.attempts().named()["several.test"].len(), 2);
+}
+
+#[test]
+fn a_failed_handshake_fails_the_exchange_and_names_which_address_it_was() {
+    let port = serve();
+    let mut scenario = given(port, &[1, 2]);
+    let url = url::Url::parse(&format!("https://several.test:{port}/")).unwrap();
+    (scenario.target.base_url, scenario.requests[0].http_mut().url) = (url.clone(), url);
+    scenario.target.trust = crate::plan::CertificateTrust::AnyCertificate;
+    scenario.load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(4) };
     let scenario = run(scenario);
     let tally = &scenario.requests[0].measured.tally;
-    assert_eq!((tally.ok, tally.failed_by(Failure::TimedOut)), (39, 1), "{tally:?}");
+    assert_eq!(tally.failed_by(Failure::Tls), 4, "{tally:?}");
+    for last in [1, 2] {
+        let seen = attempts(&scenario, last, port);
+        assert_eq!((seen.connected, seen.failed_handshakes), (2, 2));
+    }
     let evidence = scenario.requests[0].measured.evidence.by_count();
-    assert_eq!(evidence[0].seen, format!("127.0.0.3:{port}: no connect within 300 ms"));
-    assert_eq!(opened(&scenario, port)[2], 0);
-    assert_eq!(scenario.unreached.values().sum::<u64>(), 1);
+    assert!(evidence[0].seen.starts_with("127.0.0."), "{}", evidence[0].seen);
 }
 
 #[test]

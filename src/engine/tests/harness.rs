@@ -29,8 +29,8 @@ use crate::expect::{CaptureSet, ExpectationSet};
 use crate::plan::live::LiveParts;
 use crate::plan::{
     AddressFamily, CertificateTrust, ConnectionReuse, CookiePolicy, ExchangeTimeouts, HttpPlan,
-    HttpProtocol, LoadPlan, PacingMode, Plan, RequestAction, RequestPlan, RetryPlan, ScenarioPlan,
-    Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
+    HttpProtocol, LoadPlan, PacingMode, Plan, ProxyChoice, RequestAction, RequestPlan, RetryPlan,
+    ScenarioPlan, Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
     Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
@@ -272,6 +272,8 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
             protocol: HttpProtocol::Http1,
             trust: CertificateTrust::System,
             identity: None,
+            unix_socket: None,
+            proxies: ProxyChoice::default(),
             family: AddressFamily::Any,
             pinned_addresses: Vec::new(),
             allowed_hosts: Vec::new(),

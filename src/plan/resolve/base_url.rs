@@ -1,8 +1,12 @@
 //! The base URL of a scenario, and URLs relative to it.
 
+use std::path::PathBuf;
+
 use url::Url;
 
+use super::route::{self, UNIX_SCHEME};
 use super::template_filler::TemplateFiller;
+use crate::scenario::Scenario;
 use crate::scenario::file::TargetSection;
 
 /// A base URL, and how it is shown.
@@ -11,15 +15,23 @@ pub(super) struct BaseUrl {
     pub(super) shown: String,
     /// Whether variables are missing or wrong, so that the URL is a placeholder.
     pub(super) guessed: bool,
-    /// Whether its addresses are set, so that its name is never looked up.
-    pub(super) given: bool,
+    /// The Unix socket that it names. The URL is then one of `http://localhost`.
+    pub(super) unix_socket: Option<PathBuf>,
+    /// Why no connection to it waits for a look-up; `None` if one may.
+    pub(super) no_lookup: Option<&'static str>,
+    /// Why no connection to it needs a proxy's tunnel; `None` if it does.
+    pub(super) no_tunnel: Option<&'static str>,
 }
 
 impl BaseUrl {
     /// The placeholder for an unknown base URL.
     pub(super) fn placeholder() -> Option<Self> {
         let url = Url::parse("http://placeholder.invalid").ok()?;
-        Some(Self { url, shown: String::new(), guessed: true, given: false })
+        Some(Self::new(url, String::new(), true))
+    }
+
+    fn new(url: Url, shown: String, guessed: bool) -> Self {
+        Self { url, shown, guessed, unix_socket: None, no_lookup: None, no_tunnel: None }
     }
 
     /// The URL of a path that starts with `/`.
@@ -29,7 +41,11 @@ impl BaseUrl {
 }
 
 /// The base URL; `None` after reporting an error.
-pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) -> Option<BaseUrl> {
+pub(super) fn base_url(
+    scenario: &Scenario,
+    target: &TargetSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<BaseUrl> {
     let (location, template) = target.base_url.located()?;
     let text = filler.fill(&location.value, template)?;
     let mistake = |url: &Url| base_url_mistake(url);
@@ -40,7 +56,14 @@ pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) 
             } else {
                 url.as_str().trim_end_matches('/').to_owned()
             };
-            Some(BaseUrl { url, shown, guessed: text.guessed, given: false })
+            let base = BaseUrl::new(url, shown, text.guessed);
+            if base.url.scheme() != UNIX_SCHEME {
+                return Some(base);
+            }
+            match route::over_unix_socket(&base.url, scenario) {
+                Ok((socket, url)) => Some(BaseUrl { unix_socket: Some(socket), url, ..base }),
+                Err((problem, remedy)) => filler.report(&location.value, problem, remedy),
+            }
         }
         _ if text.guessed => {
             BaseUrl::placeholder().map(|base| BaseUrl { shown: text.shown, ..base })
@@ -65,10 +88,10 @@ pub(super) fn base_url(target: &TargetSection, filler: &mut TemplateFiller<'_>) 
 
 fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
     let plain = "write scheme, host and perhaps port and path: `https://example.org`";
-    if !matches!(url.scheme(), "http" | "https") {
+    if !matches!(url.scheme(), "http" | "https" | UNIX_SCHEME) {
         return Some((
             "the base URL is neither http nor https",
-            "start it with `http://` or `https://`",
+            "start it with `http://` or `https://`, or with `http+unix://` for a Unix socket",
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {

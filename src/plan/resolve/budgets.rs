@@ -69,14 +69,13 @@ pub(super) fn reachable(
                 Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed
                     if base.url.scheme() == "http" =>
                 {
-                    "the target is http"
+                    Some("the target is http")
                 }
-                Dimension::Dns if !matches!(base.url.host(), Some(url::Host::Domain(_))) => {
-                    "the target is an address, not a name"
-                }
-                Dimension::Dns if base.given => "the target's addresses are given by `resolve`",
-                _ => continue,
+                Dimension::Dns => base.no_lookup,
+                Dimension::Proxy => base.no_tunnel,
+                _ => None,
             };
+            let Some(why) = why else { continue };
             let problem = format!("`{dimension}` is never entered: {why}");
             filler.report::<()>(&location.value, problem, "remove this budget");
         }

@@ -7,6 +7,7 @@ use super::action::ResolvedAction;
 use super::base_url::{BaseUrl, url_of};
 use super::body;
 use super::header::{RequestHeaders, of_entries};
+use super::route::UNIX_SCHEME;
 use super::template_filler::TemplateFiller;
 use crate::plan::live::{LiveParts, LiveText};
 use crate::plan::request_plan::{HttpPlan, RequestAction};
@@ -122,6 +123,10 @@ fn whole_url(
     } else {
         return Some(RequestUrl { shown: text.shown, url, live: text.live });
     };
+    if url.scheme() == UNIX_SCHEME {
+        let remedy = "write the socket as `base_url` in `[target]`, and a `path` here";
+        return filler.report(at, "a complete URL cannot name a Unix socket", remedy);
+    }
     filler.report(
         at,
         problem,

@@ -11,6 +11,7 @@ mod http;
 mod load;
 mod pattern;
 mod request;
+mod route;
 mod shard;
 mod sql;
 mod step;
@@ -138,7 +139,7 @@ fn resolve_one(
         shard::look_at(scenario, part.shard, filler);
     }
     let base = match written.base_url.located() {
-        Some(_) => base_url(written, filler),
+        Some(_) => base_url(scenario, written, filler),
         None => BaseUrl::placeholder(),
     };
     // The requests are checked even if the base URL is wrong, so that all mistakes are reported at

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::base_url::BaseUrl;
+use super::route;
 use super::template_filler::TemplateFiller;
 use crate::plan::overrides::PlanOverrides;
+use crate::plan::proxy::ProxyPlan;
 use crate::plan::target_plan::{
     AddressFamily, CertificateTrust, ClientIdentity, ExchangeTimeouts, HttpProtocol,
     PinnedAddresses, TargetPlan,
@@ -31,17 +33,22 @@ pub(super) fn resolve(
     let identity = identity(scenario, target, filler);
     let resolve = given_addresses(target, overrides);
     let family = family(target, overrides);
-    base.given = resolve.iter().any(|pinned| pinned.is_of(&base.url));
+    let proxies = route::proxies(target, base.unix_socket.is_some(), overrides, filler);
+    let proxy = proxies.as_ref().and_then(|proxies| proxies.for_url(&base.url));
+    (base.no_lookup, base.no_tunnel) = (no_lookup(base, &resolve, proxy), no_tunnel(base, proxy));
     let allowed_hosts = allowed_hosts(target, overrides);
     if !base.guessed {
-        reachable(target, &base.url, family, &resolve, filler);
-        looked_up(target, &base.url, &allowed_hosts, filler);
+        let reached = proxy.map_or(&base.url, |proxy| &proxy.url);
+        reachable(target, reached, family, &resolve, filler);
+        looked_up(target, reached, &allowed_hosts, filler);
     }
     Some(TargetPlan {
         base_url: base.url.clone(),
         protocol: protocol(target, overrides),
         trust: trust?,
         identity: identity.ok()?,
+        unix_socket: base.unix_socket.clone(),
+        proxies: proxies?,
         family,
         pinned_addresses: resolve,
         allowed_hosts,
@@ -59,7 +66,46 @@ pub(super) fn caveats(target: &TargetPlan) -> Vec<String> {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         format!("{host}:{port} is not looked up: `resolve` gives {}", addresses.join(", "))
     });
-    insecure.into_iter().chain(pinned).collect()
+    insecure.into_iter().chain(proxied(target)).chain(pinned).collect()
+}
+
+/// The caveat of a target that is reached by a proxy.
+fn proxied(target: &TargetPlan) -> Option<String> {
+    if let Some(proxy) = target.proxies.for_url(&target.base_url) {
+        return Some(format!("connections go through the proxy {proxy}, so its time counts"));
+    }
+    let other = target.proxies.https.as_ref().or(target.proxies.http.as_ref())?;
+    Some(format!("connections to other hosts may go through the proxy {other}"))
+}
+
+/// Why no connection to the base URL waits for a look-up; `None` if one may.
+fn no_lookup(
+    base: &BaseUrl,
+    resolve: &[PinnedAddresses],
+    proxy: Option<&ProxyPlan>,
+) -> Option<&'static str> {
+    if base.unix_socket.is_some() {
+        return Some("the target is a Unix socket");
+    }
+    let reached = proxy.map_or(&base.url, |proxy| &proxy.url);
+    let is_name = matches!(reached.host(), Some(Host::Domain(_)));
+    let is_given = resolve.iter().any(|pinned| pinned.is_of(reached));
+    match (is_name, is_given, proxy.is_some()) {
+        (false, _, false) => Some("the target is an address, not a name"),
+        (false, _, true) => Some("the proxy is an address, not a name"),
+        (true, true, false) => Some("the target's addresses are given by `resolve`"),
+        (true, true, true) => Some("the proxy's addresses are given by `resolve`"),
+        (true, false, _) => None,
+    }
+}
+
+/// Why no connection to the base URL needs a proxy's tunnel; `None` if it does.
+fn no_tunnel(base: &BaseUrl, proxy: Option<&ProxyPlan>) -> Option<&'static str> {
+    match proxy {
+        None => Some("no proxy is used"),
+        Some(_) if base.url.scheme() == "http" => Some("plain http needs no tunnel"),
+        Some(_) => None,
+    }
 }
 
 fn protocol(target: &TargetSection, overrides: &PlanOverrides) -> HttpProtocol {

@@ -89,6 +89,11 @@ impl<'a> TemplateFiller<'a> {
         }
     }
 
+    /// A variable of the environment that no template names; `None` if it is not set or empty.
+    pub(super) fn environment_value(&self, name: &str) -> Option<String> {
+        self.environment.value(name).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
     /// Lets the following steps use the values that a step captures.
     pub(super) fn allow_captured<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         self.known.extend(names.into_iter().map(str::to_owned));

@@ -98,6 +98,10 @@ fn verdict(model: &ReportModel) -> Markup {
                 p.why { strong { "Warnings about the target" } }
                 ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
             }
+            @if !model.warnings.is_empty() {
+                p.why { strong { "Warnings about the target" } }
+                ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
+            }
         }
     }
 }

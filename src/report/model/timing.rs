@@ -62,7 +62,7 @@ pub(in crate::report) struct TimingRow {
 }
 
 /// The parts of latency as a tree, top down.
-const TREE: [(Dimension, usize); 14] = [
+const TREE: [(Dimension, usize); 15] = [
     (Dimension::Latency, 0),
     (Dimension::Fresh, 1),
     (Dimension::Reused, 1),
@@ -71,6 +71,7 @@ const TREE: [(Dimension, usize); 14] = [
     (Dimension::Setup, 1),
     (Dimension::Dns, 2),
     (Dimension::Connect, 2),
+    (Dimension::Proxy, 2),
     (Dimension::Tls, 2),
     (Dimension::TlsFull, 3),
     (Dimension::TlsResumed, 3),
@@ -161,6 +162,7 @@ pub(in crate::report) fn label(dimension: Dimension) -> &'static str {
         Dimension::Service => "service",
         Dimension::Dns => "dns",
         Dimension::Connect => "connect",
+        Dimension::Proxy => "proxy",
         Dimension::Tls => "tls",
         Dimension::TlsFull => "if full",
         Dimension::TlsResumed => "if resumed",
@@ -181,6 +183,7 @@ pub(in crate::report) fn meaning(dimension: Dimension) -> &'static str {
         Dimension::Service => "from sent to done",
         Dimension::Dns => "looking up the name",
         Dimension::Connect => "TCP handshake",
+        Dimension::Proxy => "the proxy's tunnel to the target",
         Dimension::Tls => "TLS handshake",
         Dimension::TlsFull => "full TLS handshake",
         Dimension::TlsResumed => "TLS handshake that resumed a session",

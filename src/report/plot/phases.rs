@@ -13,11 +13,12 @@ use super::table::PlotTable;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The parts that add up to latency, in the order of an exchange.
-const PARTS: [Dimension; 7] = [
+const PARTS: [Dimension; 8] = [
     Dimension::Lag,
     Dimension::Wait,
     Dimension::Dns,
     Dimension::Connect,
+    Dimension::Proxy,
     Dimension::Tls,
     Dimension::FirstByte,
     Dimension::Body,

@@ -50,6 +50,7 @@ pub(super) fn part(dimension: Dimension) -> RgbColour {
         Dimension::Wait => WAIT,
         Dimension::Dns => SERIES[1],
         Dimension::Connect => SERIES[4],
+        Dimension::Proxy => SERIES[5],
         Dimension::Tls => SERIES[2],
         Dimension::FirstByte => SERIES[0],
         Dimension::Body => SERIES[3],

@@ -163,7 +163,7 @@ impl TargetSection {
         let (key, own) = match dimension {
             Dimension::Lag => return None,
             Dimension::Dns => ("dns_timeout", &self.dns_timeout),
-            Dimension::Connect => ("connect_timeout", &self.connect_timeout),
+            Dimension::Connect | Dimension::Proxy => ("connect_timeout", &self.connect_timeout),
             Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed => {
                 ("tls_timeout", &self.tls_timeout)
             }

@@ -2,16 +2,21 @@
 
 mod address_counts;
 mod address_rules;
+mod attempt_counts;
 mod handshake_problem;
 mod lookup;
+mod race;
 mod roots;
 mod rotation;
 mod tls;
+mod tunnel;
+#[cfg(unix)]
+mod unix_socket;
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,18 +29,24 @@ use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::{CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, TargetPlan};
+use crate::plan::{
+    CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, ProxyChoice, ProxyPlan,
+    TargetPlan,
+};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use address_rules::{AddressRules, HostAddresses};
 use lookup::AddressCache;
+use race::ConnectionRace;
 use rotation::AddressRotation;
 use tls::TlsClient;
 
 pub(in crate::engine) use address_counts::AddressCounts;
 pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
+pub(in crate::engine) use attempt_counts::AttemptCounts;
 pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
+pub(in crate::engine) use tunnel::refused_by_proxy;
 
 /// The version of HTTP spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +113,17 @@ pub(in crate::engine) trait Dialer {
     fn unreached(&self) -> AddressCounts {
         AddressCounts::default()
     }
+
+    /// The attempts to connect to hosts with several addresses so far.
+    fn attempts(&self) -> AttemptCounts {
+        AttemptCounts::default()
+    }
+
+    /// The proxy that forwards requests to an origin; `None` if connections are the target's own
+    /// or a tunnel to it.
+    fn forward_proxy(&self, _: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
+        None
+    }
 }
 
 /// An origin's addresses if they are known without a look-up; otherwise empty.
@@ -109,10 +131,17 @@ pub(in crate::engine) fn known_addresses(
     target: &TargetPlan,
     origin: &UrlOrigin,
 ) -> Vec<SocketAddr> {
-    match AddressRules::new(target).addresses(origin) {
+    let reached = reached_origin(target, origin);
+    match AddressRules::new(target).addresses(&reached) {
         Ok(HostAddresses::Known(addresses)) => addresses,
         Ok(HostAddresses::LookUp(_)) | Err(_) => Vec::new(),
     }
+}
+
+/// The origin that connections to an origin are opened to: a proxy, or the origin itself.
+pub(in crate::engine) fn reached_origin(target: &TargetPlan, origin: &UrlOrigin) -> UrlOrigin {
+    let proxy = target.proxies.for_host(origin.secure, &origin.host);
+    proxy.and_then(UrlOrigin::of_proxy).unwrap_or_else(|| origin.clone())
 }
 
 /// The addresses found for a host that a target's connections may use, each once; the error says
@@ -169,7 +198,7 @@ impl ConnectionTerms {
         let bad_url = || EngineError::Target(format!("{url} names no host and port"));
         let home = UrlOrigin::of(url).ok_or_else(bad_url)?;
         AddressRules::new(target)
-            .addresses(&home)
+            .addresses(&reached_origin(target, &home))
             .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         if home.secure {
             tls::server_name(&home.host)
@@ -190,9 +219,9 @@ impl ConnectionTerms {
         let mut terms = self.clone();
         let ExchangeTimeouts { connect, tls, .. } = &mut terms.target.timeouts;
         (*connect, *tls) = ((*connect).min(limit), (*tls).min(limit));
-        if let Host::Domain(name) = &origin.host {
-            let only =
-                PinnedAddresses { host: name.clone(), port: origin.port, addresses: vec![address] };
+        let UrlOrigin { host, port, .. } = reached_origin(&self.target, origin);
+        if let Host::Domain(host) = host {
+            let only = PinnedAddresses { host, port, addresses: vec![address] };
             terms.target.pinned_addresses.insert(0, only);
         }
         terms
@@ -204,6 +233,9 @@ pub(in crate::engine) struct TcpDialer {
     names: AddressRules,
     directory: AddressCache,
     turns: AddressRotation,
+    /// The Unix socket that serves the base URL's origin, with that origin.
+    socket: Option<(UrlOrigin, PathBuf)>,
+    proxies: ProxyChoice,
     tls: Option<TlsClient>,
     protocol: HttpProtocol,
     timeouts: ExchangeTimeouts,
@@ -224,6 +256,8 @@ impl TcpDialer {
             names: AddressRules::new(&target),
             directory: AddressCache::new(&target, resolver),
             turns: AddressRotation::new(usize::try_from(turn).unwrap_or(0), Self::PENALTY),
+            socket: UrlOrigin::of(&target.base_url).zip(target.unix_socket),
+            proxies: target.proxies,
             tls,
             protocol: target.protocol,
             timeouts: target.timeouts,
@@ -240,20 +274,100 @@ impl TcpDialer {
         origin: &UrlOrigin,
         phases: &mut PhaseTimer<'_>,
     ) -> Result<DialedConnection, ExchangeFailure> {
-        let addresses = self.addresses(origin, phases).await?;
-        let (tcp, address) = self.tcp(origin, &addresses, phases).await?;
-        let address = Some(address);
+        if let Some((_, path)) = self.socket.as_ref().filter(|(home, _)| home == origin) {
+            return self.connect_to_socket(path, phases).await;
+        }
+        let proxy = self.proxies.for_host(origin.secure, &origin.host);
+        let (tcp, reached, is_choice) = match proxy {
+            Some(proxy) => self.reach_by_proxy(origin, proxy, phases).await?,
+            None => self.reach(origin, phases).await?,
+        };
+        let address = Some(reached);
         let Some(tls) = self.tls.as_ref().filter(|_| origin.secure) else {
-            return Ok(DialedConnection {
-                stream: Box::new(tcp),
-                spoken: self.spoken_in_plain(),
-                address,
-            });
+            let spoken = self.spoken_in_plain();
+            return Ok(DialedConnection { stream: Box::new(tcp), spoken, address });
         };
         let shaking = tls.shake_hands(&origin.host, tcp);
-        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await?;
+        let shaken = phases.timed(Dimension::Tls, self.timeouts.tls, shaking).await;
+        let shaken = shaken.map_err(|failed| match (is_choice, proxy) {
+            (true, None) => self.handshake_failed_at(origin, reached, failed),
+            _ => failed,
+        })?;
         phases.record_handshake_kind(shaken.resumed);
         Ok(DialedConnection { stream: Box::new(shaken.stream), spoken: shaken.spoken, address })
+    }
+
+    /// A TCP connection to an origin, its address, and whether the origin has several.
+    async fn reach(
+        &self,
+        origin: &UrlOrigin,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<(PeekableStream, SocketAddr, bool), ExchangeFailure> {
+        let addresses = self.addresses(origin, phases).await?;
+        let (tcp, reached) = self.tcp(origin, &addresses, phases).await?;
+        Ok((tcp, reached, addresses.len() > 1))
+    }
+
+    /// The same by a proxy, with a tunnel unless the proxy forwards the requests.
+    async fn reach_by_proxy(
+        &self,
+        origin: &UrlOrigin,
+        proxy: &ProxyPlan,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<(PeekableStream, SocketAddr, bool), ExchangeFailure> {
+        let Some(hop) = UrlOrigin::of_proxy(proxy) else {
+            return Err(dns_failed(format!("{proxy} names no host")));
+        };
+        let reached = self.reach(&hop, phases).await;
+        let (mut tcp, address, is_choice) =
+            reached.map_err(|failed| tunnel::not_reached(proxy, failed))?;
+        if !self.is_forwarded(origin) {
+            let opening = tunnel::open_tunnel(&mut tcp, origin, proxy);
+            phases.timed(Dimension::Proxy, self.timeouts.connect, opening).await.map_err(
+                |failed| match failed.failure {
+                    Failure::TimedOut => tunnel::silent(proxy, failed),
+                    _ => failed,
+                },
+            )?;
+        }
+        Ok((tcp, address, is_choice))
+    }
+
+    /// Whether a proxy would forward requests to an origin, one by one, instead of opening a
+    /// tunnel.
+    fn is_forwarded(&self, origin: &UrlOrigin) -> bool {
+        !origin.secure && self.protocol != HttpProtocol::Http2
+    }
+
+    #[cfg(unix)]
+    async fn connect_to_socket(
+        &self,
+        path: &Path,
+        phases: &mut PhaseTimer<'_>,
+    ) -> Result<DialedConnection, ExchangeFailure> {
+        let connected = unix_socket::connect(path);
+        let limit = self.timeouts.connect;
+        let stream = phases.timed(Dimension::Connect, limit, connected).await.map_err(
+            |failed| match failed.failure {
+                Failure::TimedOut => {
+                    let seen = format!("{}: {}", path.display(), failed.seen);
+                    ExchangeFailure { seen, ..failed }
+                }
+                _ => failed,
+            },
+        )?;
+        let stream = Box::new(PeekableStream::new(stream));
+        Ok(DialedConnection { stream, spoken: self.spoken_in_plain(), address: None })
+    }
+
+    /// A plan for a system without Unix sockets names none.
+    #[cfg(not(unix))]
+    async fn connect_to_socket(
+        &self,
+        _: &Path,
+        _: &mut PhaseTimer<'_>,
+    ) -> Result<DialedConnection, ExchangeFailure> {
+        Err(connect_failed(&std::io::ErrorKind::Unsupported.into()))
     }
 
     fn spoken_in_plain(&self) -> NegotiatedProtocol {
@@ -282,34 +396,19 @@ impl TcpDialer {
         phases.timed(Dimension::Dns, self.timeouts.dns, found).await
     }
 
-    /// Connects to the first address that can be reached.
+    /// Connects to one of the addresses; the phase lasts until the first one has connected.
     async fn tcp(
         &self,
         origin: &UrlOrigin,
         addresses: &[SocketAddr],
         phases: &mut PhaseTimer<'_>,
     ) -> Result<(PeekableStream, SocketAddr), ExchangeFailure> {
-        let under_way = Cell::new(None);
-        let connected = async {
-            let mut failed = None;
-            for address in self.turns.order(&origin.host, origin.port, addresses) {
-                under_way.set(Some(address));
-                let attempted = self.attempt(address).await;
-                under_way.set(None);
-                match attempted {
-                    Ok(stream) => return Ok((stream, address)),
-                    Err(error) => failed = Some(worse(failed, error)),
-                }
-            }
-            Err(failed
-                .unwrap_or_else(|| connect_failed(&std::io::ErrorKind::HostUnreachable.into())))
-        };
+        let order = self.turns.order(&origin.host, origin.port, addresses);
+        let race = ConnectionRace::new(order, phases.limit(self.timeouts.connect));
+        let connected = race.run(TcpStream::connect);
         let connected = phases.timed(Dimension::Connect, self.timeouts.connect, connected).await;
-        // An attempt that the timeout cut off does not name its address.
-        let connected = connected.map_err(|failed| match under_way.get() {
-            Some(address) => at(failed, address),
-            None => failed,
-        });
+        // Attempts that the timeout cut off do not name their addresses.
+        let connected = connected.map_err(|failed| at(failed, &race.unanswered()));
         if let (Err(_), Host::Domain(name)) = (&connected, &origin.host) {
             // The addresses may have changed: the next connection must not use the old ones.
             self.directory.forget(name, origin.port);
@@ -320,33 +419,16 @@ impl TcpDialer {
         let _gone = stream.set_nodelay(true);
         Ok((PeekableStream::new(stream), address))
     }
-}
 
-impl TcpDialer {
-    /// Connects to one address. A failed attempt is counted, and the address is tried last for a
-    /// while, unless the prober itself was at fault.
-    async fn attempt(&self, address: SocketAddr) -> Result<TcpStream, ExchangeFailure> {
-        let attempt = self.turns.attempt(address);
-        let error = match TcpStream::connect(address).await {
-            Ok(stream) => {
-                attempt.reached();
-                return Ok(stream);
-            }
-            Err(error) => at(connect_failed(&error), address),
-        };
-        if error.failure == Failure::Prober {
-            attempt.excused();
-        }
-        Err(error)
-    }
-}
-
-/// Which of two failures to report. A failure of the target outranks one of this machine, which is
-/// not blamed on the target.
-fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
-    match before {
-        Some(before) if failed.failure == Failure::Prober => before,
-        _ => failed,
+    /// Counts the failed handshake of one of several addresses, and names the address.
+    fn handshake_failed_at(
+        &self,
+        origin: &UrlOrigin,
+        address: SocketAddr,
+        failed: ExchangeFailure,
+    ) -> ExchangeFailure {
+        self.turns.count_failed_handshake(&origin.host, address);
+        at(failed, &[address])
     }
 }
 
@@ -367,6 +449,15 @@ impl Dialer for TcpDialer {
     fn unreached(&self) -> AddressCounts {
         self.turns.unreached()
     }
+
+    fn attempts(&self) -> AttemptCounts {
+        self.turns.attempts()
+    }
+
+    fn forward_proxy(&self, origin: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
+        let proxy = self.proxies.for_host(origin.secure, &origin.host)?;
+        self.is_forwarded(origin).then(|| Rc::new(proxy.clone()))
+    }
 }
 
 /// The phases of one connection: each has its own timeout, and none outlasts the exchange.
@@ -376,6 +467,11 @@ struct PhaseTimer<'a> {
 }
 
 impl PhaseTimer<'_> {
+    /// How long a phase with this timeout may last if it starts now.
+    fn limit(&self, timeout: Duration) -> Duration {
+        timeout.min(self.deadline.saturating_duration_since(clock::now()))
+    }
+
     /// Runs one phase within its timeout and records how long it took, or that it failed.
     async fn timed<T>(
         &mut self,
@@ -421,13 +517,21 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
     ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
 }
 
-/// Adds the address to the failure: of several addresses, only one may fail.
-fn at(failed: ExchangeFailure, address: SocketAddr) -> ExchangeFailure {
-    match failed.failure {
-        // A resource that this machine lacks does not depend on the address.
-        Failure::Prober => failed,
-        _ => ExchangeFailure { seen: format!("{address}: {}", failed.seen), ..failed },
+/// Maximum number of addresses that a failure names.
+const ADDRESSES_NAMED: usize = 4;
+
+/// Adds the addresses to the failure, if there are any: of several, only some may fail.
+fn at(failed: ExchangeFailure, addresses: &[SocketAddr]) -> ExchangeFailure {
+    // A resource that this machine lacks does not depend on the address.
+    if failed.failure == Failure::Prober || addresses.is_empty() {
+        return failed;
     }
+    let named: Vec<_> = addresses.iter().take(ADDRESSES_NAMED).map(ToString::to_string).collect();
+    let more = match addresses.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    ExchangeFailure { seen: format!("{}{more}: {}", named.join(", "), failed.seen), ..failed }
 }
 
 /// Whether this machine ran out of descriptors, local ports or buffers: not a fault of the target.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::response;
+use http::{Request, response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -18,12 +18,13 @@ use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
     note_phases, phase, read,
 };
-use crate::engine::connection::dial::NegotiatedProtocol;
+use crate::engine::connection::dial::{NegotiatedProtocol, refused_by_proxy};
 use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
+use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
@@ -37,6 +38,8 @@ pub(in crate::engine) struct Http1Connection {
     /// Whether it could not take a request in time, although nothing was in progress on it.
     is_stuck: bool,
     driver: AbortHandle,
+    /// The proxy at the other end, if it forwards requests.
+    proxy: Option<Rc<ProxyPlan>>,
 }
 
 impl Drop for Http1Connection {
@@ -73,7 +76,26 @@ impl Http1Connection {
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
         let (idle, is_stuck) = (IdleWatch::default(), false);
-        Ok(Self { sender, stamps, spoken, peek, idle, is_stuck, driver })
+        Ok(Self { sender, stamps, spoken, peek, idle, is_stuck, driver, proxy: None })
+    }
+
+    /// Sends every request to a proxy, which forwards it.
+    pub(super) fn forward_by(&mut self, proxy: Rc<ProxyPlan>) {
+        self.proxy = Some(proxy);
+    }
+
+    /// The request as this connection sends it.
+    fn request(&self, message: &RequestMessage) -> Request<Full<Bytes>> {
+        match &self.proxy {
+            Some(proxy) => message.one_by_proxy(proxy.authorization.as_ref()),
+            None => message.one(),
+        }
+    }
+
+    /// Tells a proxy's own answer from the target's.
+    fn of_target(&self, head: response::Parts) -> Result<response::Parts, ExchangeFailure> {
+        let refused = self.proxy.as_ref().and_then(|proxy| refused_by_proxy(proxy, head.status));
+        refused.map_or(Ok(head), Err)
     }
 
     /// Waits until the connection can take a request, but no longer than `patience`; false if it
@@ -124,7 +146,7 @@ impl Http1Connection {
             Ok((head, body)) => {
                 let limits = collector.see(&head, limits);
                 let whole = read(Http1Body { body, stamps: &self.stamps }, limits, collector).await;
-                whole.and_then(|()| self.nothing_more()).map(|()| head)
+                whole.and_then(|()| self.nothing_more()).and_then(|()| self.of_target(head))
             }
         };
         let done = match &answer {
@@ -160,7 +182,8 @@ impl Http1Connection {
         limits: ExchangeLimits,
     ) -> Result<Result<(response::Parts, Incoming), ExchangeFailure>, RequestNotSent> {
         let written = self.stamps.written();
-        let mut answered = std::pin::pin!(self.sender.try_send_request(message.one()));
+        let request = self.request(message);
+        let mut answered = std::pin::pin!(self.sender.try_send_request(request));
         let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
         if head.is_err() && self.stamps.first_read().is_some() {
             head = timeout_at(limits.deadline, answered).await;

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::Full;
 use url::{Position, Url};
@@ -84,6 +86,17 @@ impl RequestMessage {
     /// A copy to send over HTTP/1.1.
     pub(super) fn one(&self) -> Request<Full<Bytes>> {
         self.one.clone()
+    }
+
+    /// A copy to send to a proxy over HTTP/1.1, which names the target in full (RFC 9112, section
+    /// 3.2.2).
+    pub(super) fn one_by_proxy(&self, authorization: Option<&HeaderValue>) -> Request<Full<Bytes>> {
+        let mut request = self.one.clone();
+        self.two.uri().clone_into(request.uri_mut());
+        if let Some(credentials) = authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, credentials.clone());
+        }
+        request
     }
 
     /// A copy of the head to send over HTTP/2.

@@ -5,6 +5,7 @@ mod http2;
 mod http2_failure;
 mod message;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::engine::connection::dial::{
 use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
-use crate::plan::ExchangeTimeouts;
+use crate::plan::{ExchangeTimeouts, ProxyPlan};
 use crate::record::Dimension;
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
@@ -69,6 +70,13 @@ impl HttpConnection {
             NegotiatedVersion::Http2 => {
                 http2::Http2Connection::open(stream, spoken, deadline).await.map(Self::Http2)
             }
+        }
+    }
+
+    /// Sends every request to a proxy, which forwards it. Only HTTP/1.1 is forwarded.
+    pub(in crate::engine) fn forward_by(&mut self, proxy: Rc<ProxyPlan>) {
+        if let Self::Http1(connection) = self {
+            connection.forward_by(proxy);
         }
     }
 

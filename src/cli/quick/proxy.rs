@@ -1,0 +1,91 @@
+//! `--proxy URL`, with a typed password kept out of the scenario.
+
+use std::collections::BTreeMap;
+
+/// A proxy as typed. It may contain variables.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct TypedProxy(String);
+
+/// Omits the URL, which may contain a password.
+impl std::fmt::Debug for TypedProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TypedProxy")
+    }
+}
+
+impl TypedProxy {
+    pub(super) fn new(typed: &str) -> Self {
+        Self(typed.to_owned())
+    }
+
+    /// The proxy for the scenario file. A typed password is replaced by a variable, which is added
+    /// to `variables` under a name that `environment` does not have.
+    pub(super) fn extract_password(
+        &self,
+        environment: &BTreeMap<String, String>,
+        variables: &mut BTreeMap<String, String>,
+    ) -> String {
+        let Some((before, password, after)) = split(&self.0) else { return self.0.clone() };
+        if password.is_empty() || password.contains("${") {
+            return self.0.clone();
+        }
+        let first = "PROXY_PASSWORD".to_owned();
+        let numbered = (2..).map(|number| format!("{first}_{number}"));
+        let is_free =
+            |name: &String| !environment.contains_key(name) && !variables.contains_key(name);
+        let free = std::iter::once(first.clone()).chain(numbered).find(is_free).unwrap_or(first);
+        variables.insert(free.clone(), password.to_owned());
+        format!("{before}${{{free}}}{after}")
+    }
+}
+
+/// A proxy as typed, without its password.
+pub(in crate::cli) fn redact_proxy(typed: &str) -> String {
+    match split(typed) {
+        Some((before, password, after)) if !password.starts_with("${") => {
+            format!("{before}•••{after}")
+        }
+        _ => typed.to_owned(),
+    }
+}
+
+/// The text before, in and after the password; `None` if there are no credentials. A user without a
+/// password counts as one, because tokens are written so.
+fn split(typed: &str) -> Option<(&str, &str, &str)> {
+    let begin = typed.find("://").map_or(0, |at| at + 3);
+    let end = typed[begin..].rfind('@')? + begin;
+    let password = typed[begin..end].find(':').map_or(begin, |colon| begin + colon + 1);
+    Some((&typed[..password], &typed[password..end], &typed[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_password_becomes_a_variable_and_is_redacted_in_the_command() {
+        for (typed, written, redacted) in [
+            (
+                "http://me:p@ss@proxy.test:3128",
+                "http://me:${PROXY_PASSWORD}@proxy.test:3128",
+                "http://me:•••@proxy.test:3128",
+            ),
+            (
+                "http://token@proxy.test:3128",
+                "http://${PROXY_PASSWORD}@proxy.test:3128",
+                "http://•••@proxy.test:3128",
+            ),
+            (
+                "http://me:${P}@proxy.test:3128",
+                "http://me:${P}@proxy.test:3128",
+                "http://me:${P}@proxy.test:3128",
+            ),
+            ("http://proxy.test:3128", "http://proxy.test:3128", "http://proxy.test:3128"),
+        ] {
+            let mut variables = BTreeMap::new();
+            let file = TypedProxy::new(typed).extract_password(&BTreeMap::new(), &mut variables);
+            assert_eq!((file.as_str(), redact_proxy(typed).as_str()), (written, redacted));
+            assert_eq!(variables.is_empty(), typed == written);
+        }
+    }
+}
