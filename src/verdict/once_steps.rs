@@ -117,7 +117,15 @@ mod tests {
 
     fn failed(failure: Failure, expected: &str, seen: &str) -> Option<FailureEvidence> {
         let (expected, seen) = (expected.to_owned(), seen.to_owned());
-        Some(FailureEvidence { failure, phase: None, expected, seen, next: None, count: 1 })
+        Some(FailureEvidence {
+            failure,
+            phase: None,
+            expected,
+            seen,
+            next: None,
+            idle: None,
+            count: 1,
+        })
     }
 
     fn step(name: &str, failed: Option<FailureEvidence>) -> StepRecord {
