@@ -7,6 +7,7 @@ mod adder;
 mod budget;
 pub mod checkup;
 mod comparison;
+mod data;
 mod dimension;
 mod encoded;
 mod encoded_histogram;
@@ -29,6 +30,7 @@ pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, ShareChange,
 };
+pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;

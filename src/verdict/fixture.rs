@@ -191,6 +191,8 @@ pub(super) fn scenario(
         warmup: "none".to_owned(),
         caveats: Vec::new(),
         capacity: None,
+        data: None,
+        draw: None,
         requests: requests.iter().map(FixtureRequest::planned).collect(),
     };
     let measured = ScenarioMeasurement {

@@ -158,6 +158,8 @@ fn planned(name: &str) -> PlannedScenario {
         warmup: "8 connections, 32 requests".to_owned(),
         caveats: Vec::new(),
         capacity: None,
+        data: None,
+        draw: None,
         requests: vec![PlannedRequest {
             name: REQUEST.to_owned(),
             line: "GET /app?mock=1".to_owned(),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::expect::CaptureSet;
-use crate::plan::SecretSet;
 use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
+use crate::plan::{DataRow, SecretSet};
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
 
@@ -22,9 +22,9 @@ pub(in crate::engine) struct ArrivalState {
 }
 
 impl ArrivalState {
-    /// The state of a new arrival.
-    pub(in crate::engine) fn begin() -> Self {
-        Self { values: ArrivalValues::for_arrival(), ..Self::default() }
+    /// The state of a new arrival, which uses a row of the data file if there is one.
+    pub(in crate::engine) fn begin(row: Option<DataRow>) -> Self {
+        Self { values: ArrivalValues::for_arrival().with_row(row), ..Self::default() }
     }
 
     /// The values known so far.
@@ -47,7 +47,7 @@ impl ArrivalState {
         }
     }
 
-    /// The values that must not be shown; `None` if nothing secret was captured.
+    /// The values that must not be shown; `None` if the arrival has none.
     pub(super) fn secrets(&self) -> Option<&SecretSet> {
         let secrets = self.secrets.get_or_init(|| SecretSet::new(self.values.secrets()));
         (!secrets.is_empty()).then_some(secrets)
@@ -65,7 +65,7 @@ impl ArrivalState {
         let name = match unfit {
             LiveValueError::Unknown(UnknownValue(name)) => name,
             LiveValueError::Unsendable(what) => {
-                let seen = format!("a captured value is not valid in {what}");
+                let seen = format!("a value is not valid in {what}");
                 return not_sent(Failure::NotCaptured, seen);
             }
         };

@@ -1,5 +1,6 @@
 //! One try of a step over HTTP, with the redirects that follow.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{StatusCode, response};
@@ -70,9 +71,10 @@ impl HttpAttempt<'_> {
                         self.record_hop(exchange, &hop, failed.clone());
                     }
                     if let Ok(head) = &hop.answer {
-                        let captured = state.as_ref().and_then(ArrivalState::secrets);
-                        exchange.totals.server_timings =
-                            self.context.server_timing.metrics(&head.headers, captured);
+                        exchange.totals.server_timings = self
+                            .context
+                            .server_timing
+                            .metrics(&head.headers, || state.as_ref()?.secrets());
                     }
                     exchange.end(failed);
                     return Some(was_answered);
@@ -109,12 +111,22 @@ impl HttpAttempt<'_> {
         state: &mut Option<ArrivalState>,
     ) -> AfterHop {
         if self.redirects > 0
+            && head.status.is_redirection()
             && let Some(after) = self.redirect(request, head, followed)
         {
             return after;
         }
-        let (url, headers) = (&request.parts.url, &head.headers);
-        let answer = ResponseView { status: head.status, url, headers, body: self.body };
+        let url = if self.step.expectations.needs_url() {
+            request.url()
+        } else {
+            Cow::Borrowed(request.prepared_url())
+        };
+        let answer = ResponseView {
+            status: head.status,
+            url: &url,
+            headers: &head.headers,
+            body: self.body,
+        };
         let is_absent = head.status == StatusCode::NOT_FOUND;
         AfterHop::End(judge_response(self.step, &answer, is_absent, state))
     }
@@ -128,7 +140,7 @@ impl HttpAttempt<'_> {
     ) -> Option<AfterHop> {
         let rules = &self.context.redirect_rules;
         let counts = (followed, self.redirects);
-        match redirect::next_request(&request.parts, head.status, &head.headers, rules, counts) {
+        match redirect::next_request(&request.parts(), head.status, &head.headers, rules, counts) {
             RedirectDecision::Final => None,
             RedirectDecision::Refused(mut failed) => {
                 if self.step.expectations.is_sensitive() {

@@ -1,10 +1,15 @@
 //! A scenario's steps, prepared before the run.
 
 use std::borrow::Cow;
+use std::rc::Rc;
+
+use url::{Position, Url};
 
 use super::arrival_state::{ArrivalState, not_sent};
 use crate::engine::connection::dial::{RequestDestination, UrlOrigin};
-use crate::engine::connection::http::{RequestMessage, RequestParts, UnsendablePart};
+use crate::engine::connection::http::{
+    MessageChanges, RequestMessage, RequestParts, UnsendablePart,
+};
 use crate::engine::error::EngineError;
 use crate::expect::{CaptureSet, ExpectationSet};
 use crate::plan::live::{ArrivalValues, LiveParts, LiveValueError};
@@ -46,7 +51,8 @@ pub(in crate::engine) enum StepAction {
 
 /// One request, ready to be copied to a connection.
 pub(in crate::engine) struct PreparedRequest {
-    pub(super) parts: RequestParts,
+    /// Its parts, without what an arrival changes.
+    prepared: Rc<RequestParts>,
     pub(super) message: RequestMessage,
     /// Its origin; `None` for the base URL's.
     origin: Option<UrlOrigin>,
@@ -112,7 +118,6 @@ impl PreparedStep {
     pub(in crate::engine) fn for_arrival(
         &self,
         state: Option<&ArrivalState>,
-        home: &UrlOrigin,
     ) -> Result<ArrivalStep<'_>, Box<ExchangeFailure>> {
         if let Some(lacks) = &self.lacks {
             return Err(Box::new(not_sent(Failure::NotConfigured, lacks.clone())));
@@ -125,7 +130,7 @@ impl PreparedStep {
                 expectations: Cow::Borrowed(&self.expectations),
             });
         };
-        self.fill(state.values(), home).map_err(|unfit| Box::new(state.unfit(unfit)))
+        self.fill(state.values()).map_err(|unfit| Box::new(state.unfit(unfit)))
     }
 
     /// Notes in an arrival's state that this step failed.
@@ -139,20 +144,21 @@ impl PreparedStep {
         }
     }
 
-    /// Fills in captured values.
-    fn fill(
-        &self,
-        values: &ArrivalValues,
-        home: &UrlOrigin,
-    ) -> Result<ArrivalStep<'_>, LiveValueError> {
+    /// Fills in captured values, and those of the arrival's row.
+    fn fill(&self, values: &ArrivalValues) -> Result<ArrivalStep<'_>, LiveValueError> {
         let (mut own_request, mut sql_values) = (None, Vec::new());
         match &self.action {
             StepAction::Http { request, .. } if self.live.changes_request() => {
-                own_request = Some(Box::new(self.own_request(request, values, home)?));
+                let changes = MessageChanges {
+                    target: self.live.target(values)?,
+                    headers: self.live.headers(values)?,
+                    body: self.live.body(values)?,
+                };
+                own_request = Some(Box::new(request.with(changes)));
             }
             StepAction::Http { .. } => {}
             StepAction::Sql(plan) => {
-                let filled = plan.values.iter().map(|text| text.fill(values).map(Some));
+                let filled = plan.values.iter().map(|text| text.fill_nullable(values));
                 sql_values = filled.collect::<Result<_, _>>()?;
             }
         }
@@ -163,24 +169,6 @@ impl PreparedStep {
         };
         Ok(ArrivalStep { prepared: self, own_request, sql_values, expectations })
     }
-
-    fn own_request(
-        &self,
-        prepared: &PreparedRequest,
-        values: &ArrivalValues,
-        home: &UrlOrigin,
-    ) -> Result<PreparedRequest, LiveValueError> {
-        let mut parts = prepared.parts.clone();
-        if let Some(url) = self.live.url(values)? {
-            parts.url = url;
-        }
-        self.live.fill_headers(&mut parts.headers, values)?;
-        if let Some(body) = self.live.body(values)? {
-            parts.body = body;
-        }
-        PreparedRequest::new(parts, home)
-            .map_err(|UnsendablePart(what)| LiveValueError::Unsendable(what))
-    }
 }
 
 impl PreparedRequest {
@@ -189,7 +177,44 @@ impl PreparedRequest {
         let message = RequestMessage::new(&parts)?;
         let origin = UrlOrigin::of(&parts.url).ok_or(UnsendablePart("the target's host"))?;
         let origin = (origin != *home).then_some(origin);
-        Ok(Self { parts, message, origin })
+        Ok(Self { prepared: Rc::new(parts), message, origin })
+    }
+
+    /// The same request with what one arrival changes; its origin stays the same.
+    fn with(&self, changes: MessageChanges) -> Self {
+        Self {
+            prepared: Rc::clone(&self.prepared),
+            message: self.message.with(changes),
+            origin: self.origin.clone(),
+        }
+    }
+
+    /// The URL that it is sent to.
+    pub(super) fn url(&self) -> Cow<'_, Url> {
+        let prepared = &self.prepared.url;
+        let Some(target) = &self.message.changes().target else { return Cow::Borrowed(prepared) };
+        let whole = format!("{}{target}", &prepared[..Position::BeforePath]);
+        Url::parse(&whole).map_or(Cow::Borrowed(prepared), Cow::Owned)
+    }
+
+    /// The URL without what an arrival changes, which costs nothing.
+    pub(super) fn prepared_url(&self) -> &Url {
+        &self.prepared.url
+    }
+
+    /// Its parts, with what the arrival changes.
+    pub(super) fn parts(&self) -> Cow<'_, RequestParts> {
+        let changes = self.message.changes();
+        if changes.target.is_none() && changes.headers.is_empty() && changes.body.is_none() {
+            return Cow::Borrowed(&self.prepared);
+        }
+        let mut parts = RequestParts::clone(&self.prepared);
+        parts.url = self.url().into_owned();
+        changes.apply_to(&mut parts.headers);
+        if let Some(body) = &changes.body {
+            parts.body = body.clone();
+        }
+        Cow::Owned(parts)
     }
 
     /// Where the request goes.

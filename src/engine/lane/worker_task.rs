@@ -68,7 +68,7 @@ impl WorkerTask {
             turn = gate.acquire() => turn,
             () = context.drain.started() => return self,
         };
-        let mut was_answered = self.run_steps(QueuedArrival::immediate(), Stage::Warmup).await;
+        let mut was_answered = self.run_steps(queue.immediate(), Stage::Warmup).await;
         if !was_answered {
             gate.close();
         }
@@ -116,15 +116,15 @@ impl WorkerTask {
             stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
             built: Duration::ZERO,
         };
-        let mut captured = context.has_state.then(ArrivalState::begin);
+        let mut captured = context.begin_state(stage, arrival.index);
         let mut was_answered = false;
-        for (at, prepared) in context.steps.iter().enumerate() {
+        for (at, prepared) in context.steps_of(stage, arrival.index).iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
                 return false;
             }
             let building = captured.is_some().then(clock::now);
-            let step = match prepared.for_arrival(captured.as_ref(), &context.home) {
+            let step = match prepared.for_arrival(captured.as_ref()) {
                 Ok(step) => {
                     start.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
                     step
@@ -243,7 +243,8 @@ pub(super) fn drop_arrival(context: &ExchangeContext, arrival: &QueuedArrival) {
     let stood_still = context.stood_still_by(now);
     let since_release = stood_still.saturating_sub(arrival.stood_still_before(stood_still));
     exchange.allow_for_standstill(since_release, now - dispatched);
-    let index = context.steps.first().map_or(0, |first| first.index);
+    let steps = context.steps_of(Stage::Measured, arrival.index);
+    let index = steps.first().map_or(0, |first| first.index);
     context.accounting.begin(arrival.due);
     context.accounting.record(index, Stage::Measured, arrival.due, exchange);
     context.accounting.end(arrival.due);

@@ -293,6 +293,8 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         reuse: ConnectionReuse::Keep,
         warmup: WarmupPlan { connections: 0, requests: 0 },
         secrets: SecretSet::default(),
+        data: None,
+        draw: None,
     }
 }
 
@@ -337,6 +339,8 @@ fn shown() -> PlannedScenario {
         warmup: String::new(),
         caveats: Vec::new(),
         capacity: None,
+        data: None,
+        draw: None,
         requests: vec![request],
     }
 }

@@ -167,6 +167,8 @@ fn planned(
         warmup: unknown(),
         caveats: caveats.to_vec(),
         capacity: None,
+        data: None,
+        draw: None,
         requests: requests.collect(),
     }
 }

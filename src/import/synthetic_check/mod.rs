@@ -74,6 +74,8 @@ impl ImportedArtifact {
             warmup: "none".to_owned(),
             caveats: caveats::caveats(self),
             capacity: None,
+            data: None,
+            draw: None,
             requests: vec![PlannedRequest {
                 name: self.line(),
                 line: self.line(),

@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
 
 /// A request to show, a request to send, and the names of its hops and tries.
-type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
+pub(super) type ResolvedRequest = (PlannedRequest, RequestPlan, Vec<String>);
 
 /// Every request of a scenario, to show and to send; `None` after reporting an error.
 pub(super) fn resolve(

@@ -3,12 +3,14 @@
 
 mod budgets;
 mod capture;
+mod data;
 mod expect;
 mod load;
 mod request;
 mod steps;
 mod target;
 mod warmup;
+mod weights;
 
 use http::HeaderName;
 
@@ -41,7 +43,9 @@ pub(super) fn file(
     request::all(file, diagnostics);
     steps::databases(file, diagnostics);
     public(file, diagnostics);
+    data::all(file, diagnostics);
     let load = load::shape(file, diagnostics);
+    weights::all(file, load.as_ref(), diagnostics);
     budgets::all(file, load.as_ref(), diagnostics);
     let load = load?;
     let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;

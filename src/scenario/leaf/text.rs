@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::{Budget, JsonType};
+use crate::record::{Budget, JsonType, RowOrder};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
@@ -39,7 +39,8 @@ texts!(
     PatternText,
     JsonType,
     SqlText,
-    MissingPolicy
+    MissingPolicy,
+    RowOrder
 );
 
 impl TextValue for PlainText {
@@ -98,6 +99,28 @@ impl TextValue for MissingPolicy {
                 format!("unknown word `{text}`"),
                 "write `report`, which prevents a pass, or `accept`",
             )),
+        }
+    }
+}
+
+impl TextValue for RowOrder {
+    const EXAMPLES: &[&str] = &["sequential", "shuffle", "once"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "sequential" => Ok(Self::Sequential),
+            "shuffle" => Ok(Self::Shuffle),
+            "once" => Ok(Self::Once),
+            _ => {
+                let remedy = match text {
+                    "random" | "shuffled" | "shuffle_once" => "write `shuffle`",
+                    "circular" | "queue" | "loop" => "write `sequential`, which starts again",
+                    "unique" => "write `once`",
+                    _ => "write `sequential`, `shuffle` or `once`",
+                };
+                Err(UnitError::new(format!("unknown order `{text}`"), remedy))
+            }
         }
     }
 }
