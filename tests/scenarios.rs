@@ -95,6 +95,8 @@ fn every_example_of_the_reference_page_is_a_scenario() {
     for name in ["ca.pem", "probe.pem", "probe.key", "payload.bin"] {
         fs::write(folder.path().join(name), "").unwrap();
     }
+    fs::write(folder.path().join("users.csv"), "id,region,token\n7,ord,secret\n").unwrap();
+    fs::write(folder.path().join("paths.csv"), "path\n/a?b=c\n/d\n").unwrap();
     let name = folder.path().join("scenario.toml");
     for example in examples {
         let text = completed(example);

@@ -7,8 +7,8 @@ use super::connection::{self, AddressFlags, ConnectionFlags};
 use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
 use super::{quick, variables};
-use crate::plan::{Environment, Plan};
-use crate::record::PlannedScenario;
+use crate::plan::{Environment, Plan, ScenarioPlan};
+use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
 use crate::scenario::Scenario;
 use crate::units::parse_duration;
 
@@ -59,20 +59,46 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     connection::warn_caveats(&plan);
     let console = Console { output: OutputFormat::Text };
     for scenario in &plan.scenarios {
-        console.print_result(&summary(&scenario.shown))?;
+        console.print_result(&summary(scenario))?;
     }
     Ok(ExitStatus::Pass)
 }
 
-fn summary(scenario: &PlannedScenario) -> String {
-    let PlannedScenario { name, source, load, warmup, setup, teardown, .. } = scenario;
-    let mut summary = format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}");
+fn summary(scenario: &ScenarioPlan) -> String {
+    let PlannedScenario { name, source, load, warmup, setup, teardown, .. } = &scenario.shown;
+    let mut lines = vec![format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}")];
+    lines.extend(scenario.shown.draw.as_ref().map(|draw| shares(draw, scenario.load.arrivals())));
+    lines.extend(scenario.shown.data.as_ref().map(|data| rows(data, scenario.load.arrivals())));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());
         let names: Vec<_> = own.map(|step| format!("`{}`", step.name)).collect();
         if !names.is_empty() {
-            summary += &format!("\n  {stage}, once: {}", names.join(", "));
+            lines.push(format!("{stage}, once: {}", names.join(", ")));
         }
     }
-    summary
+    lines.join("\n  ")
+}
+
+/// How often each weighted request is sent: `weights: read 75.0 % (about 900 of 1200)`.
+fn shares(draw: &PlannedDraw, arrivals: Option<u64>) -> String {
+    let share = |one: &PlannedWeight| {
+        let percent = draw.share_of(&one.request).unwrap_or_default() * 100.0;
+        let about = arrivals.and_then(|all| Some((draw.expected(&one.request, all)?, all)));
+        let about = about.map(|(about, all)| format!(" (about {about} of {all})"));
+        format!("{} {percent:.1} %{}", one.request, about.unwrap_or_default())
+    };
+    let all: Vec<_> = draw.weights.iter().map(share).collect();
+    format!("each arrival sends one request: {}; seed {}", all.join(", "), draw.seed)
+}
+
+/// Which rows the arrivals use, and how often.
+fn rows(data: &PlannedData, arrivals: Option<u64>) -> String {
+    let used = match arrivals {
+        None => String::new(),
+        Some(arrivals) if arrivals <= data.rows => format!("; the arrivals use {arrivals} of them"),
+        Some(arrivals) => {
+            format!("; {arrivals} arrivals use each up to {} times", arrivals.div_ceil(data.rows))
+        }
+    };
+    format!("data: {}{used}", data.words())
 }

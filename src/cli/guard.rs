@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::Host;
 
 use super::exit::CommandError;
-use crate::plan::{LoadPlan, Plan, RequestAction, ScenarioPlan, TargetPlan};
+use crate::plan::{LoadPlan, Plan, RequestAction, RequestPlan, ScenarioPlan, TargetPlan};
 use crate::units::Rate;
 
 /// Maximum requests per second, and maximum burst, for a foreign host without the flag.
@@ -19,7 +19,7 @@ const FOREIGN_LIMIT: f64 = 100.0;
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
     for scenario in &plan.scenarios {
-        for (host, requests) in foreign(scenario) {
+        for (host, requests) in per_arrival(scenario) {
             *hosts.entry(host).or_default() += weight(scenario) * requests;
         }
     }
@@ -39,11 +39,31 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
     )))
 }
 
-/// The requests per arrival for each host that is not this machine.
-fn foreign(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
+/// The requests per arrival for each host that is not this machine. If an arrival sends only one of
+/// the requests, the most that one of them needs.
+fn per_arrival(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
+    if scenario.draw.is_none() {
+        return foreign(scenario, &scenario.requests);
+    }
+    let mut most: BTreeMap<String, f64> = BTreeMap::new();
+    for request in &scenario.requests {
+        let mut own: BTreeMap<String, f64> = BTreeMap::new();
+        for (host, requests) in foreign(scenario, std::slice::from_ref(request)) {
+            *own.entry(host).or_default() += requests;
+        }
+        for (host, requests) in own {
+            let most = most.entry(host).or_default();
+            *most = most.max(requests);
+        }
+    }
+    most.into_iter().collect()
+}
+
+/// The requests for each host that is not this machine, if each of these steps is sent once.
+fn foreign(scenario: &ScenarioPlan, requests: &[RequestPlan]) -> Vec<(String, f64)> {
     let target = &scenario.target;
     let mut foreign = Vec::new();
-    for request in scenario.requests.iter().filter(|request| request.missing_variable.is_none()) {
+    for request in requests.iter().filter(|request| request.missing_variable.is_none()) {
         let host = match &request.action {
             RequestAction::Http(http) => {
                 http.url.host_str().filter(|host| !is_loopback(host, target))

@@ -45,7 +45,8 @@ fn judge_cores(cores: usize, peak: f64) -> CheckFinding {
 fn peak(scenario: &ScenarioPlan) -> Option<f64> {
     let LoadPlan::Open { schedule, .. } = &scenario.load else { return None };
     let arrivals = schedule.peak().as_per_second().min(schedule.count() as f64);
-    Some(arrivals * scenario.requests.len() as f64)
+    let requests = if scenario.draw.is_some() { 1 } else { scenario.requests.len() };
+    Some(arrivals * requests as f64)
 }
 
 /// Processor time since boot as the kernel counts it, in ticks (`proc_stat(5)`).

@@ -66,7 +66,7 @@ impl<'a> OnceSteps<'a> {
                 (!steps.is_empty()).then(|| OncePhase::new(&plan(), dialer(at))).transpose()
             };
             Ok(ScenarioOnce {
-                state: plan.has_once_steps().then(|| ArrivalState::begin(&own)),
+                state: plan.has_once_steps().then(|| ArrivalState::begin(&own, None)),
                 setup: phase(&plan.setup, &|| plan.for_setup())?,
                 teardown: phase(&plan.teardown, &|| plan.for_teardown())?,
                 setup_records: Vec::new(),
@@ -242,7 +242,7 @@ impl OncePhase {
         let context = Rc::clone(&self.context);
         let prepared = &context.steps[at];
         let start = context.start_now(None);
-        let (took, tries, failed) = match prepared.for_arrival(state.as_ref(), &context.home) {
+        let (took, tries, failed) = match prepared.for_arrival(state.as_ref()) {
             Err(failed) => (Duration::ZERO, 0, Some(failed)),
             Ok(step) => {
                 let end = self.runner.run_step(&step, start, Stage::Warmup, state).await?;

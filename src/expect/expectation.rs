@@ -1,6 +1,7 @@
 //! Everything that is expected of one response.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -25,7 +26,9 @@ pub struct Expectation {
 #[derive(Clone)]
 pub struct ExpectationSet {
     /// In the order of judging: status, URL, headers, number of rows, content.
-    pub(super) all: Vec<Expectation>,
+    pub(super) all: Arc<[Expectation]>,
+    /// The checks that one arrival replaces, by their index.
+    replaced: Vec<(usize, ResponseCheck)>,
     max_body: ByteSize,
     is_sensitive: bool,
 }
@@ -69,7 +72,7 @@ impl ExpectationSet {
 
     fn in_order(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
         all.sort_by_key(|expectation| expectation.check.rank());
-        Self { all, max_body, is_sensitive: false }
+        Self { all: all.into(), replaced: Vec::new(), max_body, is_sensitive: false }
     }
 
     /// The same expectations on responses that may be sensitive.
@@ -90,13 +93,7 @@ impl ExpectationSet {
     /// which is that of [`Self::lines`]. Their written form and their order stay the same.
     #[must_use]
     pub fn with_checks(&self, replaced: impl IntoIterator<Item = (usize, ResponseCheck)>) -> Self {
-        let mut replacing = self.clone();
-        for (at, check) in replaced {
-            if let Some(expectation) = replacing.all.get_mut(at) {
-                expectation.check = check;
-            }
-        }
-        replacing
+        Self { replaced: replaced.into_iter().collect(), ..self.clone() }
     }
 
     /// The index of an expectation in the order of judging, found by its written form.
@@ -120,8 +117,9 @@ impl ExpectationSet {
     }
 
     fn judge_subject(&self, subject: &mut CheckSubject<'_>) -> Result<(), UnmetExpectation> {
-        self.all.iter().try_for_each(|Expectation { written, check }| {
-            check
+        self.all.iter().enumerate().try_for_each(|(index, Expectation { written, check })| {
+            let own = self.replaced.iter().find(|(at, _)| *at == index);
+            own.map_or(check, |(_, check)| check)
                 .judge(subject, self.is_sensitive)
                 .map_err(|wrong| UnmetExpectation::of(wrong, written, self.max_body))
         })
@@ -130,6 +128,14 @@ impl ExpectationSet {
     /// Whether the request must be denied.
     pub fn wants_denial(&self) -> bool {
         self.all.iter().any(|expectation| matches!(expectation.check, ResponseCheck::Denied))
+    }
+
+    /// Whether an expectation looks at the URL of the response.
+    pub fn needs_url(&self) -> bool {
+        let looks = |check: &ResponseCheck| {
+            matches!(check, ResponseCheck::FinalUrl(_) | ResponseCheck::FinalPlace(_))
+        };
+        self.all.iter().any(|expectation| looks(&expectation.check))
     }
 
     /// Whether an expectation looks at the body. Otherwise the body need not be kept.

@@ -239,8 +239,11 @@ fn a_2xx_status_instead_of_a_denial_is_an_admission() {
 fn patterns_are_found_in_headers_and_bodies() {
     let location = || ResponseCheck::HeaderMatches(LOCATION, pattern("^/auth/login"));
     let unexpected = |mismatch: &str| Some((Failure::Unexpected, mismatch.to_owned()));
-    let mut expectations = expecting(status(302));
-    expectations.all.push(Expectation { written: "location".to_owned(), check: location() });
+    let own = |check| Expectation { written: "location".to_owned(), check };
+    let expectations = ExpectationSet::new(
+        vec![own(ResponseCheck::Status(vec![StatusCode::FOUND])), own(location())],
+        ExpectationSet::DEFAULT_MAX_BODY,
+    );
     assert_eq!(
         judged(&expectations, 302, &[(LOCATION, "/x"), (LOCATION, "/auth/login?a=b")], ""),
         Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::load_plan::LoadPlan;
 use super::scenario_plan::ConnectionReuse;
-use crate::record::{Budget, CapacityEstimate, Dimension, PlannedRequest};
+use crate::record::{Budget, CapacityEstimate, Dimension, PlannedDraw, PlannedRequest};
 use crate::scenario::LoadShape;
 use crate::units::Rate;
 
@@ -14,10 +14,11 @@ pub(super) fn of(
     streams: u32,
     reuse: ConnectionReuse,
     requests: &[PlannedRequest],
+    draw: Option<&PlannedDraw>,
 ) -> Option<CapacityEstimate> {
     let &LoadPlan::Open { ref schedule, connections, max_connections } = load else { return None };
     let places = u64::from(max_connections) * u64::from(streams);
-    let wanted = longest(requests)
+    let wanted = longest(requests, draw)
         .map(|longest| concurrent_arrivals(schedule.peak(), longest).min(schedule.count()));
     let key = if max_connections > connections || reuse == ConnectionReuse::Fresh {
         "max_connections"
@@ -39,12 +40,15 @@ fn more(key: &str, connections: u64) -> String {
 }
 
 /// The longest time that an arrival may take by its budgets on latency quantiles: the sum of the
-/// largest ceilings of its requests. `None` without such a budget.
-pub(super) fn longest(requests: &[PlannedRequest]) -> Option<Duration> {
-    requests
-        .iter()
-        .filter_map(|request| largest_latency_ceiling(&request.budgets))
-        .reduce(Duration::saturating_add)
+/// largest ceilings of its requests. If an arrival sends only one of them, the mean over the draws.
+/// `None` without such a budget.
+pub(super) fn longest(requests: &[PlannedRequest], draw: Option<&PlannedDraw>) -> Option<Duration> {
+    let longest = |request: &PlannedRequest| {
+        let ceiling = largest_latency_ceiling(&request.budgets)?;
+        let share = draw.and_then(|draw| draw.share_of(&request.name));
+        Some(share.map_or(ceiling, |share| ceiling.mul_f64(share)))
+    };
+    requests.iter().filter_map(longest).reduce(Duration::saturating_add)
 }
 
 /// The largest ceiling of the budgets on latency quantiles.

@@ -1,25 +1,44 @@
-//! Values that are known only during the run: steps capture them and later steps send them.
+//! Values that are known only during the run: steps capture them, or rows of a data file hold them,
+//! and steps send them.
 
+mod json;
+mod target;
+mod text;
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
-use url::Url;
 
-use crate::expect::{CaptureSet, JsonExpectation, JsonRule, ResponseCheck};
+use super::data::{DataCell, DataRow};
+use crate::expect::{CaptureSet, JsonExpectation, ResponseCheck};
 
-/// The characters of a value that a URL contains unescaped (RFC 3986, section 2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub use json::{JsonEquality, LiveBody, LiveJson, LiveJsonText};
+pub use target::LiveTarget;
+pub use text::LiveText;
 
 /// The values of one arrival, by name.
 #[derive(Clone, Default)]
 pub struct ArrivalValues {
-    /// The values that all arrivals share: those that the setup captured.
-    shared: Option<Arc<ArrivalValues>>,
+    /// What the arrival's own steps captured.
+    own: CapturedValues,
+    /// What the setup captured. All arrivals share it.
+    setup: Option<Arc<CapturedValues>>,
+    /// The built-in value, made when a step first uses it; `None` outside an arrival.
+    uuid: Option<OnceCell<Value>>,
+    /// The row of the data file that the arrival uses.
+    row: Option<DataRow>,
+}
+
+/// Captured values, by name.
+#[derive(Clone, Default)]
+pub struct CapturedValues {
     all: BTreeMap<String, Value>,
     /// The names of the values that may be shown.
     public: BTreeSet<String>,
@@ -52,27 +71,31 @@ impl ArrivalValues {
 
     /// The values at the start of an arrival.
     pub fn for_arrival() -> Self {
-        let uuid = uuid::Uuid::new_v4().to_string();
-        Self {
-            all: BTreeMap::from([(Self::UUID.to_owned(), Value::String(uuid))]),
-            public: BTreeSet::from([Self::UUID.to_owned()]),
-            untyped: BTreeSet::new(),
-            shared: None,
-        }
+        Self { uuid: Some(OnceCell::new()), ..Self::default() }
     }
 
     /// The values at the start of an arrival that shares those of the setup.
     #[must_use]
-    pub fn after_setup(shared: &Arc<Self>) -> Self {
-        Self { shared: Some(Arc::clone(shared)), ..Self::for_arrival() }
+    pub fn after_setup(setup: &Arc<CapturedValues>) -> Self {
+        Self { setup: Some(Arc::clone(setup)), ..Self::for_arrival() }
     }
 
-    /// What a setup shares with all arrivals: everything but its UUID.
+    /// The values of the setup alone, which are the same for every arrival.
     #[must_use]
-    pub fn to_shared(&self) -> Arc<Self> {
-        let mut shared = self.clone();
-        shared.all.remove(Self::UUID);
-        Arc::new(shared)
+    pub fn of_setup(setup: &Arc<CapturedValues>) -> Self {
+        Self { setup: Some(Arc::clone(setup)), ..Self::default() }
+    }
+
+    /// What a setup that has these values shares with all arrivals.
+    #[must_use]
+    pub fn to_shared(&self) -> Arc<CapturedValues> {
+        Arc::new(self.own.clone())
+    }
+
+    /// The same values with those of a row.
+    #[must_use]
+    pub fn with_row(self, row: Option<DataRow>) -> Self {
+        Self { row, ..self }
     }
 
     /// Adds the values that a step captured.
@@ -81,37 +104,55 @@ impl ArrivalValues {
         taken: impl IntoIterator<Item = (String, Value)>,
         captures: &CaptureSet,
     ) {
-        self.all.extend(taken);
-        self.public.extend(captures.public().map(str::to_owned));
-        self.untyped.extend(captures.untyped().map(str::to_owned));
+        self.own.all.extend(taken);
+        self.own.public.extend(captures.public().map(str::to_owned));
+        self.own.untyped.extend(captures.untyped().map(str::to_owned));
     }
 
-    /// The texts that must not be shown: every captured value that is not public, and for a list or
-    /// an object every text in it. Those of the setup are not among them.
+    /// The texts that must not be shown: every captured value that is not public, for a list or an
+    /// object every text in it, and every value of the row in a column that is not public. Those of
+    /// the setup are not among them.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
-        for (_, value) in self.all.iter().filter(|(name, _)| !self.public.contains(*name)) {
+        let CapturedValues { all, public, .. } = &self.own;
+        for (_, value) in all.iter().filter(|(name, _)| !public.contains(*name)) {
             match value {
                 Value::Array(_) | Value::Object(_) => texts_in(value, &mut secrets),
-                scalar => secrets.push(text_of(scalar)),
+                scalar => secrets.push(text_of(scalar).into_owned()),
             }
         }
+        secrets.extend(self.row.iter().flat_map(DataRow::secrets).map(str::to_owned));
         secrets
     }
 
     fn get(&self, name: &str) -> Result<&Value, UnknownValue> {
-        let shared = || self.shared.as_ref()?.all.get(name);
-        self.all.get(name).or_else(shared).ok_or_else(|| UnknownValue(name.to_owned()))
+        if let Some(uuid) = self.uuid.as_ref().filter(|_| name == Self::UUID) {
+            return Ok(uuid.get_or_init(|| Value::String(uuid::Uuid::new_v4().to_string())));
+        }
+        let of_setup = || self.setup.as_ref()?.all.get(name);
+        self.own.all.get(name).or_else(of_setup).ok_or_else(|| UnknownValue(name.to_owned()))
     }
 
     fn is_untyped(&self, name: &str) -> bool {
-        let shared = || self.shared.as_ref().is_some_and(|shared| shared.untyped.contains(name));
-        self.untyped.contains(name) || shared()
+        let of_setup = || self.setup.as_ref().is_some_and(|setup| setup.untyped.contains(name));
+        self.own.untyped.contains(name) || of_setup()
+    }
+
+    fn cell(&self, column: usize) -> Result<DataCell<'_>, UnknownValue> {
+        let row = self.row.as_ref().ok_or_else(|| UnknownValue("data".to_owned()))?;
+        Ok(row.cell(column))
     }
 }
 
 /// Leaves out the values, which may be secret.
 impl fmt::Debug for ArrivalValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.own.fmt(f)
+    }
+}
+
+/// Leaves out the values, which may be secret.
+impl fmt::Debug for CapturedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.all.keys()).finish()
     }
@@ -127,165 +168,8 @@ fn texts_in(value: &Value, texts: &mut Vec<String>) {
 }
 
 /// A value inside a text: a string as it is, anything else as JSON.
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// A piece of a text: fixed text, or the name of a value.
-#[derive(Debug, Clone, PartialEq)]
-enum LiveTextPiece {
-    Fixed(String),
-    Value(String),
-}
-
-/// A text with live values in it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LiveText(Vec<LiveTextPiece>);
-
-impl LiveText {
-    pub(super) fn push(&mut self, fixed: &str) {
-        match self.0.last_mut() {
-            Some(LiveTextPiece::Fixed(text)) => text.push_str(fixed),
-            _ => self.0.push(LiveTextPiece::Fixed(fixed.to_owned())),
-        }
-    }
-
-    pub(super) fn push_value(&mut self, name: &str) {
-        self.0.push(LiveTextPiece::Value(name.to_owned()));
-    }
-
-    /// The same text with `text` before it.
-    pub(super) fn after(mut self, text: &str) -> Self {
-        self.0.insert(0, LiveTextPiece::Fixed(text.to_owned()));
-        self
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.0.iter().any(|bit| matches!(bit, LiveTextPiece::Value(_)))
-    }
-
-    /// The names of its values.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|piece| match piece {
-            LiveTextPiece::Value(name) => Some(name.as_str()),
-            LiveTextPiece::Fixed(_) => None,
-        })
-    }
-
-    /// The fixed text at its start; empty if a value comes first.
-    pub(super) fn beginning(&self) -> &str {
-        match self.0.first() {
-            Some(LiveTextPiece::Fixed(text)) => text,
-            Some(LiveTextPiece::Value(_)) | None => "",
-        }
-    }
-
-    /// The name of the value if the text is nothing else.
-    fn one_value(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [LiveTextPiece::Value(name)] => Some(name),
-            _ => None,
-        }
-    }
-
-    /// The text with its values filled in.
-    pub fn fill(&self, values: &ArrivalValues) -> Result<String, UnknownValue> {
-        self.fill_as(values, |text| text)
-    }
-
-    fn fill_as(
-        &self,
-        values: &ArrivalValues,
-        escape: impl Fn(String) -> String,
-    ) -> Result<String, UnknownValue> {
-        let mut filled = String::new();
-        for bit in &self.0 {
-            match bit {
-                LiveTextPiece::Fixed(text) => filled.push_str(text),
-                LiveTextPiece::Value(name) => filled.push_str(&escape(text_of(values.get(name)?))),
-            }
-        }
-        Ok(filled)
-    }
-
-    /// The value itself if the text is nothing else, so that a number stays a number; the filled
-    /// text otherwise.
-    fn fill_json(&self, values: &ArrivalValues) -> Result<Value, UnknownValue> {
-        match self.0.as_slice() {
-            [LiveTextPiece::Value(name)] => values.get(name).cloned(),
-            _ => self.fill(values).map(Value::String),
-        }
-    }
-}
-
-/// A JSON value with live values in its strings.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LiveJson {
-    /// A value without live values.
-    Fixed(Value),
-    /// A string. A live value that is the whole string keeps its JSON type.
-    Text(LiveText),
-    /// A list.
-    Array(Vec<LiveJson>),
-    /// An object.
-    Object(Vec<(String, LiveJson)>),
-}
-
-impl LiveJson {
-    /// The value with its live values filled in.
-    pub fn fill(&self, values: &ArrivalValues) -> Result<Value, UnknownValue> {
-        match self {
-            Self::Fixed(value) => Ok(value.clone()),
-            Self::Text(text) => text.fill_json(values),
-            Self::Array(list) => list.iter().map(|value| value.fill(values)).collect(),
-            Self::Object(entries) => {
-                entries.iter().map(|(key, value)| Ok((key.clone(), value.fill(values)?))).collect()
-            }
-        }
-    }
-
-    /// The value, if it contains no live value.
-    pub(super) fn fixed(&self) -> Option<Value> {
-        match self {
-            Self::Fixed(value) => Some(value.clone()),
-            Self::Text(_) => None,
-            Self::Array(list) => list.iter().map(Self::fixed).collect(),
-            Self::Object(entries) => {
-                entries.iter().map(|(key, value)| Some((key.clone(), value.fixed()?))).collect()
-            }
-        }
-    }
-}
-
-/// A body with live values in it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LiveBody {
-    /// Plain text.
-    Text(LiveText),
-    /// JSON.
-    Json(LiveJson),
-}
-
-/// Whether a JSON value must equal another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonEquality {
-    /// It must be equal.
-    Is,
-    /// It must differ.
-    IsNot,
-}
-
-impl JsonEquality {
-    /// The rule about a value. A value without a type, such as that of a variable or a pattern, is
-    /// compared as text.
-    pub(super) fn rule(self, value: Value, has_type: bool) -> JsonRule {
-        match (self, value) {
-            (Self::Is, Value::String(text)) if !has_type => JsonRule::Reads(text),
-            (Self::IsNot, Value::String(text)) if !has_type => JsonRule::ReadsNot(text),
-            (Self::Is, value) => JsonRule::Is(value),
-            (Self::IsNot, value) => JsonRule::IsNot(value),
-        }
-    }
+fn text_of(value: &Value) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }
 
 /// An expectation with live values in it.
@@ -300,13 +184,21 @@ pub enum LiveCheck {
 }
 
 impl LiveCheck {
+    /// Whether it searches for values of the data file, which must not be empty.
+    fn uses_columns(&self) -> bool {
+        match self {
+            Self::Contains(text) | Self::Lacks(text) => text.columns().next().is_some(),
+            Self::Json(..) => false,
+        }
+    }
+
     fn fill(&self, values: &ArrivalValues) -> Result<ResponseCheck, LiveValueError> {
         Ok(match self {
             Self::Contains(text) => ResponseCheck::contains(&searched(text, values)?),
             Self::Lacks(text) => ResponseCheck::lacks(&searched(text, values)?),
             Self::Json(pointer, value, equality) => {
-                let is_untyped = |name: &str| values.is_untyped(name);
-                let has_type = !matches!(value, LiveJson::Text(text) if text.one_value().is_some_and(is_untyped));
+                let has_type =
+                    !matches!(value, LiveJson::Text(text) if text.is_one_untyped(values));
                 let rule = equality.rule(value.fill(values)?, has_type);
                 ResponseCheck::Json(JsonExpectation { pointer: pointer.clone(), rule })
             }
@@ -327,7 +219,7 @@ fn searched(text: &LiveText, values: &ArrivalValues) -> Result<String, LiveValue
 /// The parts of a step that are built for each arrival.
 #[derive(Debug, Clone, Default)]
 pub struct LiveParts {
-    pub(super) url: Option<LiveText>,
+    pub(super) target: Option<LiveTarget>,
     pub(super) headers: Vec<(HeaderName, LiveText)>,
     pub(super) body: Option<LiveBody>,
     /// Expectations by their index in the order of judging.
@@ -337,7 +229,7 @@ pub struct LiveParts {
 impl LiveParts {
     /// Whether the request must be built for each arrival.
     pub fn changes_request(&self) -> bool {
-        self.url.is_some() || !self.headers.is_empty() || self.body.is_some()
+        self.target.is_some() || !self.headers.is_empty() || self.body.is_some()
     }
 
     /// The same parts for a request that is built already.
@@ -357,37 +249,47 @@ impl LiveParts {
         !self.checks.is_empty()
     }
 
-    /// The URL, if it contains live values. The values are percent-encoded.
-    pub fn url(&self, values: &ArrivalValues) -> Result<Option<Url>, LiveValueError> {
-        let Some(text) = &self.url else { return Ok(None) };
-        let filled =
-            text.fill_as(values, |text| utf8_percent_encode(&text, UNRESERVED).to_string())?;
-        let path = filled.split(['?', '#']).next().unwrap_or_default();
-        // A `.` or `..` segment would leave the path that the scenario writes.
-        if path.split('/').any(|segment| [".", ".."].contains(&segment)) {
-            return Err(LiveValueError::Unsendable("the URL"));
-        }
-        Url::parse(&filled).map(Some).map_err(|_| LiveValueError::Unsendable("the URL"))
+    /// Path and query, if they contain live values. The values are percent-encoded.
+    pub fn target(&self, values: &ArrivalValues) -> Result<Option<PathAndQuery>, LiveValueError> {
+        self.target.as_ref().map(|target| target.fill(values)).transpose()
     }
 
-    /// Replaces the headers that contain live values. A header whose value is empty is removed.
-    pub fn fill_headers(
+    /// The headers that contain live values. One whose value is empty is not sent: `None`.
+    pub fn headers(
         &self,
-        headers: &mut HeaderMap,
         values: &ArrivalValues,
-    ) -> Result<(), LiveValueError> {
-        for (name, text) in &self.headers {
+    ) -> Result<Vec<(HeaderName, Option<HeaderValue>)>, LiveValueError> {
+        let fill = |(name, text): &(HeaderName, LiveText)| {
             let text = text.fill(values)?;
             if text.is_empty() {
-                headers.remove(name);
-                continue;
+                return Ok((name.clone(), None));
             }
-            let mut value = HeaderValue::from_bytes(text.as_bytes())
+            let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
                 .map_err(|_| LiveValueError::Unsendable("a header"))?;
             value.set_sensitive(true);
-            headers.insert(name.clone(), value);
-        }
-        Ok(())
+            Ok((name.clone(), Some(value)))
+        };
+        self.headers.iter().map(fill).collect()
+    }
+
+    /// Whether path, headers or searched texts use values of the data file, which they may refuse.
+    pub(super) fn uses_columns(&self) -> bool {
+        let headers = self.headers.iter().any(|(_, text)| text.columns().next().is_some());
+        let target = self.target.as_ref().is_some_and(LiveTarget::uses_columns);
+        target || headers || self.checks.iter().any(|(_, check)| check.uses_columns())
+    }
+
+    /// Whether everything that may refuse a value accepts those of a row.
+    pub(super) fn rehearse(&self, row: DataRow) -> Result<(), LiveValueError> {
+        let values = ArrivalValues::for_arrival().with_row(Some(row));
+        let known = |result: Result<(), LiveValueError>| match result {
+            // Captured values are not known yet.
+            Err(LiveValueError::Unknown(_)) => Ok(()),
+            result => result,
+        };
+        known(self.target(&values).map(drop))?;
+        known(self.headers(&values).map(drop))?;
+        self.checks.iter().try_for_each(|(_, check)| known(check.fill(&values).map(drop)))
     }
 
     /// The body, if it contains live values.
@@ -395,7 +297,7 @@ impl LiveParts {
         Ok(match &self.body {
             None => None,
             Some(LiveBody::Text(text)) => Some(text.fill(values)?.into()),
-            Some(LiveBody::Json(json)) => Some(json.fill(values)?.to_string().into()),
+            Some(LiveBody::Json(json)) => Some(json.fill(values)?.into()),
         })
     }
 

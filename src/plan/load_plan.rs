@@ -44,6 +44,15 @@ impl LoadPlan {
         }
     }
 
+    /// The number of arrivals, or the largest possible number; `None` if the speed of the target
+    /// decides.
+    pub fn arrivals(&self) -> Option<u64> {
+        match self {
+            Self::Open { schedule, .. } => Some(schedule.count()),
+            Self::Closed { iterations, .. } => *iterations,
+        }
+    }
+
     /// The length of the measured stage. The last responses may come later.
     pub fn duration(&self) -> Duration {
         match self {

@@ -3,9 +3,14 @@
 //! Each type of a plan has a file. [`Plan::resolve`] makes them from scenarios.
 
 pub(crate) mod capacity;
+pub mod data;
+mod draw;
 mod environment;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod live;
 mod load_plan;
+mod mix;
 mod overrides;
 mod proxy;
 mod request_plan;
@@ -16,6 +21,8 @@ mod schedule;
 mod secrets;
 mod target_plan;
 
+pub use data::{DataPlan, DataRow};
+pub use draw::RequestDraw;
 pub use environment::Environment;
 pub use load_plan::LoadPlan;
 pub use overrides::PlanOverrides;

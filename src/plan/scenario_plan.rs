@@ -1,5 +1,7 @@
 //! What one scenario will do.
 
+use super::data::DataPlan;
+use super::draw::RequestDraw;
 use super::load_plan::LoadPlan;
 use super::request_plan::{RequestAction, RequestPlan};
 use super::schedule::Shard;
@@ -37,6 +39,10 @@ pub struct ScenarioPlan {
     pub warmup: WarmupPlan,
     /// The secrets of the whole run: a target may echo those of any scenario.
     pub secrets: SecretSet,
+    /// The rows of which each arrival uses one; `None` without a data file.
+    pub data: Option<DataPlan>,
+    /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
+    pub draw: Option<RequestDraw>,
 }
 
 impl ScenarioPlan {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Interval, Measurement, PlannedScenario, RequestMeasurement, RunEnding, RunRecord,
+    Interval, Measurement, PlannedDraw, PlannedScenario, RequestMeasurement, RunEnding, RunRecord,
     ScenarioMeasurement, ShardSharing, Stage, StageMeasurement,
 };
 
@@ -153,7 +153,8 @@ fn plans_differ(one: &[PlannedScenario], other: &[PlannedScenario]) -> Option<St
     })
 }
 
-/// How two plans of a scenario differ in base URL, load and warm-up, one line per difference.
+/// How two plans of a scenario differ in base URL, load, warm-up, data and weights, one line per
+/// difference.
 pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<String> {
     let lines = [
         ("base URL", &one.base_url, &other.base_url),
@@ -161,7 +162,22 @@ pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<S
         ("warm-up", &one.warmup, &other.warmup),
     ];
     let differing = lines.into_iter().filter(|(_, one, other)| one != other);
-    differing.map(|(what, one, other)| format!("{what}: {one}, and {other}")).collect()
+    let mut differences: Vec<String> =
+        differing.map(|(what, one, other)| format!("{what}: {one}, and {other}")).collect();
+    let words = |scenario: &PlannedScenario| match &scenario.data {
+        Some(data) => format!("{}, SHA-256 {:.12}", data.words(), data.sha256),
+        None => "none".to_owned(),
+    };
+    if one.data != other.data {
+        differences.push(format!("data: {}, and {}", words(one), words(other)));
+    }
+    let words = |scenario: &PlannedScenario| {
+        scenario.draw.as_ref().map_or_else(|| "none".to_owned(), PlannedDraw::words)
+    };
+    if one.draw != other.draw {
+        differences.push(format!("weights: {}, and {}", words(one), words(other)));
+    }
+    differences
 }
 
 fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<String> {

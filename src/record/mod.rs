@@ -8,6 +8,7 @@ mod address_attempts;
 mod budget;
 pub mod checkup;
 mod comparison;
+mod data;
 mod dimension;
 mod encoded;
 mod encoded_histogram;
@@ -33,6 +34,7 @@ pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,
 };
+pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Budget, Failure, Measurement, Verdict};
+use super::{Budget, Failure, Measurement, PlannedData, PlannedDraw, Verdict};
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
 pub const FORMAT: u32 = 1;
@@ -114,6 +114,12 @@ pub struct PlannedScenario {
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<PlannedRequest>,
+    /// The data file whose rows its arrivals use; `None` without one, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PlannedData>,
+    /// How each arrival chooses its request; `None` if it sends all of them, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<PlannedDraw>,
     /// Its requests. The hops of a request that follows redirects come after it.
     pub requests: Vec<PlannedRequest>,
     /// The steps that run once after the load, in order, like `requests`; older records have none.

@@ -12,12 +12,13 @@ use super::diagnostic::Diagnostics;
 use super::field::{ReadValue, ScenarioField, TableEntries};
 use super::leaf::{
     ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
-    MissingPolicy, PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
+    MissingPolicy, PatternText, PlainText, RampRate, RequestWeight, ResolveEntry, SqlText,
+    StatusList,
 };
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
-use crate::record::{Budget, JsonType};
+use crate::record::{Budget, JsonType, RowOrder};
 use crate::units::{ByteSize, Rate};
 
 /// Marks a key that its section must have.
@@ -80,6 +81,9 @@ section! {
         budgets: Vec<ScenarioField<Budget>>,
         /// Variables whose values may be shown. The values of all other variables are secret.
         public: Vec<ScenarioField<PlainText>>,
+        /// The seed of the draws among weighted requests and of shuffled data rows. The same seed
+        /// gives the same draws. Default: 0.
+        seed: u64,
         /// Where requests go, and how the connection is made.
         target: TargetSection,
         /// The databases that `sql` steps query: a name for each, and its URL,
@@ -101,6 +105,8 @@ section! {
         request: Vec<ScenarioField<RequestSection>> = REQUIRED,
         /// When requests are sent. Default: exactly once.
         load: LoadSection,
+        /// A file with rows of values. Each arrival uses one row, as `${{data.column}}`.
+        data: DataSection,
         /// What is sent before the measured stage. Default: one arrival over each connection.
         warmup: WarmupSection,
     }
@@ -161,6 +167,9 @@ section! {
     "[[request]]" RequestSection {
         /// The name of the request. It is unique within the scenario.
         name: PlainText = REQUIRED,
+        /// How often this request is sent in relation to the others. With a weight at any request,
+        /// each arrival sends only one request, which is drawn. Default: 1.
+        weight: RequestWeight,
         /// The HTTP method. Default: GET.
         method: Method,
         /// The path, with an optional query, that is appended to the base URL. It starts with `/`.
@@ -342,6 +351,21 @@ section! {
 }
 
 section! {
+    /// A file with rows of values. Each arrival uses one row, as `${{data.column}}`.
+    "[data]" DataSection {
+        /// A CSV file (`.csv`) with a header line, or a file with one JSON object a line (`.jsonl`,
+        /// `.ndjson`), relative to the folder of the scenario.
+        file: PlainText = REQUIRED,
+        /// The order in which arrivals use the rows. `sequential` (the default) starts again after
+        /// the last row, `shuffle` does so in a random order, and `once` uses each row at most
+        /// once.
+        order: RowOrder,
+        /// Columns whose values may be shown. The values of all other columns are secret.
+        public: Vec<ScenarioField<PlainText>>,
+    }
+}
+
+section! {
     /// What is sent before the measured stage. It is recorded separately and never judged.
     "[warmup]" WarmupSection {
         /// How many connections to open. Default: those of the load.
@@ -352,10 +376,11 @@ section! {
 }
 
 /// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
-const SECTIONS: [(&str, &[&str]); 11] = [
+const SECTIONS: [(&str, &[&str]); 12] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),
+    ("[data]", DataSection::KEYS),
     ("[warmup]", WarmupSection::KEYS),
     ("[[request]]", RequestSection::KEYS),
     ("[request.expect]", ExpectSection::KEYS),

@@ -37,7 +37,8 @@ pub use errors::{DiagnosticParts, ScenarioErrors, ScenarioWarning};
 pub use field::{KeyLocation, ScenarioField, TableEntries};
 pub use leaf::{
     ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
-    MissingPolicy, PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
+    MissingPolicy, PatternText, PlainText, RampRate, RequestWeight, ResolveEntry, SqlText,
+    StatusList,
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use schema::schema;
@@ -46,6 +47,7 @@ pub use template::{Template, TemplatePart};
 
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;
+pub(crate) use template::{data_column, data_value};
 
 /// One scenario file.
 #[derive(Debug, Clone)]

@@ -78,18 +78,45 @@ const END_OF_LIVE: &str = "}}";
 
 /// Parses the live value at the start of `text`. Returns it and the rest.
 fn live(text: &str) -> Result<(TemplatePart, &str), UnitError> {
-    let remedy = "write `${{name}}` for a value that an earlier step captured, or `${{uuid}}`";
+    let remedy = "write `${{name}}` for a value that an earlier step captured, `${{data.column}}` for one of a data file, or `${{uuid}}`";
     let inner = &text[LIVE.len()..];
     let end = inner
         .find(END_OF_LIVE)
         .ok_or_else(|| UnitError::new(format!("`{}` is not closed", excerpt(text)), remedy))?;
     let name = inner[..end].trim();
+    if let Some(column) = column_of(name) {
+        let rest = &inner[end + END_OF_LIVE.len()..];
+        return Ok((TemplatePart::Live(data_value(column)), rest));
+    }
     if !is_name(name) {
         let written = &text[..LIVE.len() + end + END_OF_LIVE.len()];
         return Err(UnitError::new(format!("`{written}` is not a valid name of a value"), remedy));
     }
     Ok((TemplatePart::Live(name.to_owned()), &inner[end + END_OF_LIVE.len()..]))
 }
+
+/// The column that `data.column` names. Columns are named by their file, so blanks and `-` are
+/// valid.
+fn column_of(name: &str) -> Option<&str> {
+    let column = name.strip_prefix(DATA)?.trim();
+    let is_valid =
+        !column.is_empty() && !column.contains(['{', '}']) && !column.contains(char::is_control);
+    is_valid.then_some(column)
+}
+
+/// The name of the live value of a column: `data.column`.
+pub(crate) fn data_value(column: &str) -> String {
+    format!("{DATA}{column}")
+}
+
+/// The column of a live value; `None` if its value comes from elsewhere.
+pub(crate) fn data_column(name: &str) -> Option<&str> {
+    name.strip_prefix(DATA)
+}
+
+/// What the name of each value of a data file starts with. No capture is named so: captures have no
+/// dot.
+const DATA: &str = "data.";
 
 /// Parses the variable at the start of `text`. Returns it and the rest.
 fn variable(text: &str) -> Result<(TemplatePart, &str), UnitError> {
@@ -147,8 +174,12 @@ mod tests {
     fn live_values_are_written_in_two_braces() {
         assert_eq!(filled("a${{id}}b${{ id }}${A}"), "a<{id}>b<{id}><A|none>");
         assert_eq!(filled("$${{id}}"), "${{id}}");
+        assert_eq!(
+            filled("${{ data.user id }}${{data.e-mail}}"),
+            "<{data.user id}><{data.e-mail}>"
+        );
         assert_eq!(Template::parse("${{a}}${B}").unwrap().live().collect::<Vec<_>>(), ["a"]);
-        for text in ["${{", "${{a}", "${{}}", "${{1}}", "${{a b}}"] {
+        for text in ["${{", "${{a}", "${{}}", "${{1}}", "${{a b}}", "${{data.}}", "${{data.a{b}}"] {
             assert!(Template::parse(text).is_err(), "{text}");
         }
     }

@@ -194,6 +194,8 @@ pub(super) fn scenario(
         capacity: None,
         setup: Vec::new(),
         teardown: Vec::new(),
+        data: None,
+        draw: None,
         requests: requests.iter().map(FixtureRequest::planned).collect(),
     };
     let measured = ScenarioMeasurement {

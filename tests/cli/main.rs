@@ -4,6 +4,7 @@
 mod addresses;
 mod bench;
 mod compare;
+mod data;
 mod demo;
 mod doctor;
 mod every;

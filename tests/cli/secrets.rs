@@ -50,6 +50,40 @@ fn a_secret_never_reaches_a_file_or_a_message() {
     }
 }
 
+#[test]
+fn the_values_of_data_rows_never_reach_a_file_or_a_message() {
+    let echo = echoing_server();
+    let rest = r#"X-Token = "${{data.token}}"
+        [data]
+        file = "rows.csv"
+        [[request]]
+        name = "page"
+        path = "/x?key=${{data.token}}"
+        method = "POST"
+        body_json = { token = "${{data.token}}" }
+        expect = { headers = { x-echo = "other" } }
+        [[request]]
+        name = "redirect"
+        path = "/redirect"
+        [[request]]
+        name = "told"
+        path = "/told"
+        expect = { json = { "/token" = "${{data.token}}!" } }
+        [load]
+        arrival_rate = "20/s"
+        duration = "1s"
+        connections = 1"#;
+    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest);
+    let rows = format!("id,token\n1,{CANARY}\n2,\"{CANARY}\"\n");
+    std::fs::write(bench.folder.path().join("rows.csv"), rows).unwrap();
+    for flags in FORMS {
+        let output = bench.command().args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        assert_no_canary(&output);
+    }
+    assert_no_canary_in_files(&bench.runs(), FORMS.len());
+}
+
 /// The flags for every form of output.
 const FORMS: [&[&str]; 5] = [
     &[],

@@ -161,6 +161,8 @@ fn planned(name: &str) -> PlannedScenario {
         capacity: None,
         setup: Vec::new(),
         teardown: Vec::new(),
+        data: None,
+        draw: None,
         requests: vec![PlannedRequest {
             name: REQUEST.to_owned(),
             line: "GET /app?mock=1".to_owned(),

@@ -11,7 +11,7 @@ use super::cookies::CookieJar;
 use super::setup_state::{MissingValues, SetupState};
 use crate::expect::CaptureSet;
 use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
-use crate::plan::{CookiePolicy, SecretSet};
+use crate::plan::{CookiePolicy, DataRow, SecretSet};
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
 
@@ -29,10 +29,11 @@ pub(in crate::engine) struct ArrivalState {
 }
 
 impl ArrivalState {
-    /// The state of a new arrival after this setup.
-    pub(in crate::engine) fn begin(setup: &SetupState) -> Self {
+    /// The state of a new arrival after this setup, which uses a row of the data file if there is
+    /// one.
+    pub(in crate::engine) fn begin(setup: &SetupState, row: Option<DataRow>) -> Self {
         Self {
-            values: ArrivalValues::after_setup(&setup.values),
+            values: ArrivalValues::after_setup(&setup.values).with_row(row),
             missing_of_setup: Arc::clone(&setup.missing),
             jar: setup.jar.as_ref().map(CookieJar::to_start),
             ..Self::default()
@@ -97,7 +98,7 @@ impl ArrivalState {
         let name = match unfit {
             LiveValueError::Unknown(UnknownValue(name)) => name,
             LiveValueError::Unsendable(what) => {
-                let seen = format!("a captured value is not valid in {what}");
+                let seen = format!("a value is not valid in {what}");
                 return not_sent(Failure::NotCaptured, seen);
             }
         };

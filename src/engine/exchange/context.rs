@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::arrival_state::ArrivalState;
 use super::in_progress::ExchangeStart;
 use super::prepared::PreparedStep;
 use super::redirect::RedirectRules;
@@ -16,18 +17,24 @@ use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
-use crate::plan::{ConnectionReuse, ExchangeTimeouts, RequestPlan, ScenarioPlan};
-use crate::record::Dimension;
+use crate::plan::{
+    ConnectionReuse, DataPlan, DataRow, ExchangeTimeouts, RequestDraw, RequestPlan, ScenarioPlan,
+};
+use crate::record::{Dimension, Stage};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 /// What a lane's worker tasks need to run exchanges.
 pub(in crate::engine) struct ExchangeContext {
-    /// The steps that each arrival runs, in order.
+    /// The steps of the scenario, in order. Each arrival runs all of them, or one that is drawn.
     pub(in crate::engine) steps: Vec<PreparedStep>,
-    /// Whether any step captures values or sends captured ones or cookies.
-    pub(in crate::engine) has_state: bool,
     /// What the setup yields to each arrival.
-    pub(in crate::engine) setup: SetupState,
+    pub(super) setup: SetupState,
+    /// The rows of which each arrival uses one.
+    data: Option<Rc<DataPlan>>,
+    /// How an arrival chooses the one step that it runs.
+    draw: Option<RequestDraw>,
+    /// Whether any step captures values, or sends captured ones or cookies.
+    has_state: bool,
     /// The origin of the base URL.
     pub(in crate::engine) home: UrlOrigin,
     pub(in crate::engine) timeouts: ExchangeTimeouts,
@@ -68,6 +75,8 @@ impl ExchangeContext {
             has_state: setup.jar.is_some() || steps.iter().any(PreparedStep::needs_state),
             setup: setup.clone(),
             steps,
+            data: plan.data.clone().map(Rc::new),
+            draw: plan.draw.clone(),
             home,
             timeouts: plan.target.timeouts,
             reuse: plan.reuse,
@@ -79,6 +88,26 @@ impl ExchangeContext {
             survived_idling: LongestIdleTime::default(),
             thread,
         })
+    }
+
+    /// The steps that an arrival runs, in order. Its index counts the arrivals of its stage over all
+    /// shards.
+    pub(in crate::engine) fn steps_of(&self, stage: Stage, index: u64) -> &[PreparedStep] {
+        let Some(draw) = &self.draw else { return &self.steps };
+        let drawn = match stage {
+            Stage::Measured => draw.of_measured(index),
+            Stage::Cold | Stage::Warmup => draw.of_warmup(index),
+        };
+        self.steps.get(drawn..=drawn).unwrap_or(&self.steps)
+    }
+
+    /// What the steps of an arrival share; `None` if they share nothing.
+    pub(in crate::engine) fn begin_state(&self, stage: Stage, index: u64) -> Option<ArrivalState> {
+        let row_of = |data| match stage {
+            Stage::Measured => DataRow::of_measured(data, index),
+            Stage::Cold | Stage::Warmup => DataRow::of_warmup(data, index),
+        };
+        self.has_state.then(|| ArrivalState::begin(&self.setup, self.data.as_ref().map(row_of)))
     }
 
     /// Total time the prober has stood still up to an instant; use the difference of two values.

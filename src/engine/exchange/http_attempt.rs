@@ -1,5 +1,6 @@
 //! One try of a step over HTTP, with the redirects that follow.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{StatusCode, response};
@@ -51,7 +52,7 @@ impl HttpAttempt<'_> {
             let hop = self.send(request, exchange).await?;
             let was_answered = hop.answer.is_ok();
             if let (Ok(head), Some(state)) = (&hop.answer, state.as_mut()) {
-                state.receive_cookies(&head.headers, &request.parts.url);
+                state.receive_cookies(&head.headers, &request.url());
             }
             let after = match &hop.answer {
                 Ok(head) => self.decide(request, head, exchange.followed, state),
@@ -63,8 +64,7 @@ impl HttpAttempt<'_> {
                     self.record_hop(exchange, &hop, None);
                     exchange.followed += 1;
                     let jar = state.as_ref().and_then(ArrivalState::jar);
-                    let home = &self.context.home;
-                    next = jar.and_then(|jar| request.with_cookies(jar, home)).or(Some(request));
+                    next = jar.and_then(|jar| request.with_cookies(jar)).or(Some(request));
                 }
                 AfterHop::End(mut failed) => {
                     // Captured values are redacted here, before anything is recorded.
@@ -76,9 +76,10 @@ impl HttpAttempt<'_> {
                         self.record_hop(exchange, &hop, failed.clone());
                     }
                     if let Ok(head) = &hop.answer {
-                        let captured = state.as_ref().and_then(ArrivalState::secrets);
-                        exchange.totals.server_timings =
-                            self.context.server_timing.metrics(&head.headers, captured);
+                        exchange.totals.server_timings = self
+                            .context
+                            .server_timing
+                            .metrics(&head.headers, || state.as_ref()?.secrets());
                     }
                     exchange.end(failed);
                     return Some(was_answered);
@@ -115,12 +116,22 @@ impl HttpAttempt<'_> {
         state: &mut Option<ArrivalState>,
     ) -> AfterHop {
         if self.redirects > 0
+            && head.status.is_redirection()
             && let Some(after) = self.redirect(request, head, followed)
         {
             return after;
         }
-        let (url, headers) = (&request.parts.url, &head.headers);
-        let answer = ResponseView { status: head.status, url, headers, body: self.body };
+        let url = if self.step.expectations.needs_url() {
+            request.url()
+        } else {
+            Cow::Borrowed(request.prepared_url())
+        };
+        let answer = ResponseView {
+            status: head.status,
+            url: &url,
+            headers: &head.headers,
+            body: self.body,
+        };
         let is_absent = head.status == StatusCode::NOT_FOUND;
         AfterHop::End(judge_response(self.step, &answer, is_absent, state))
     }
@@ -134,7 +145,7 @@ impl HttpAttempt<'_> {
     ) -> Option<AfterHop> {
         let rules = &self.context.redirect_rules;
         let counts = (followed, self.redirects);
-        match redirect::next_request(&request.parts, head.status, &head.headers, rules, counts) {
+        match redirect::next_request(&request.parts(), head.status, &head.headers, rules, counts) {
             RedirectDecision::Final => None,
             RedirectDecision::Refused(mut failed) => {
                 if self.step.expectations.is_sensitive() {

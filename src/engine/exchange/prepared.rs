@@ -1,14 +1,18 @@
 //! A scenario's steps, prepared before the run.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use http::header::COOKIE;
+use url::{Position, Url};
 
 use super::arrival_state::{ArrivalState, not_sent};
 use super::cookies::CookieJar;
 use super::setup_state::SetupState;
 use crate::engine::connection::dial::{RequestDestination, UrlOrigin};
-use crate::engine::connection::http::{RequestMessage, RequestParts, UnsendablePart};
+use crate::engine::connection::http::{
+    MessageChanges, RequestMessage, RequestParts, UnsendablePart,
+};
 use crate::engine::error::EngineError;
 use crate::expect::{CaptureSet, ExpectationSet};
 use crate::plan::live::{ArrivalValues, LiveParts, LiveValueError};
@@ -50,7 +54,8 @@ pub(in crate::engine) enum StepAction {
 
 /// One request, ready to be copied to a connection.
 pub(in crate::engine) struct PreparedRequest {
-    pub(super) parts: RequestParts,
+    /// Its parts, without what an arrival changes.
+    prepared: Rc<RequestParts>,
     pub(super) message: RequestMessage,
     /// Its origin; `None` for the base URL's.
     origin: Option<UrlOrigin>,
@@ -78,7 +83,7 @@ impl PreparedStep {
         setup: &SetupState,
     ) -> Result<Self, EngineError> {
         let mut prepared = Self::unfilled(name, plan, home)?;
-        prepared.fill_from_setup(&setup.values, home);
+        prepared.fill_from_setup(&ArrivalValues::of_setup(&setup.values), home);
         Ok(prepared)
     }
 
@@ -118,7 +123,9 @@ impl PreparedStep {
     fn fill_from_setup(&mut self, values: &ArrivalValues, home: &UrlOrigin) {
         if let StepAction::Http { request, .. } = &mut self.action
             && self.live.changes_request()
-            && let Ok(filled) = request.filled(&self.live, values, home)
+            && let Ok(changes) = changes(&self.live, values)
+            && let Ok(filled) =
+                PreparedRequest::new(request.with(changes).parts().into_owned(), home)
         {
             **request = filled;
             self.live = std::mem::take(&mut self.live).without_request();
@@ -144,7 +151,6 @@ impl PreparedStep {
     pub(in crate::engine) fn for_arrival(
         &self,
         state: Option<&ArrivalState>,
-        home: &UrlOrigin,
     ) -> Result<ArrivalStep<'_>, Box<ExchangeFailure>> {
         if let Some(lacks) = &self.lacks {
             return Err(Box::new(not_sent(Failure::NotConfigured, lacks.clone())));
@@ -157,7 +163,7 @@ impl PreparedStep {
                 expectations: Cow::Borrowed(&self.expectations),
             });
         };
-        self.fill(state.values(), home).map_err(|unfit| Box::new(state.unfit(unfit)))
+        self.fill(state.values()).map_err(|unfit| Box::new(state.unfit(unfit)))
     }
 
     /// Notes in an arrival's state that this step failed.
@@ -171,20 +177,16 @@ impl PreparedStep {
         }
     }
 
-    /// Fills in captured values.
-    fn fill(
-        &self,
-        values: &ArrivalValues,
-        home: &UrlOrigin,
-    ) -> Result<ArrivalStep<'_>, LiveValueError> {
+    /// Fills in captured values, and those of the arrival's row.
+    fn fill(&self, values: &ArrivalValues) -> Result<ArrivalStep<'_>, LiveValueError> {
         let (mut own_request, mut sql_values) = (None, Vec::new());
         match &self.action {
             StepAction::Http { request, .. } if self.live.changes_request() => {
-                own_request = Some(Box::new(request.filled(&self.live, values, home)?));
+                own_request = Some(Box::new(request.with(changes(&self.live, values)?)));
             }
             StepAction::Http { .. } => {}
             StepAction::Sql(plan) => {
-                let filled = plan.values.iter().map(|text| text.fill(values).map(Some));
+                let filled = plan.values.iter().map(|text| text.fill_nullable(values));
                 sql_values = filled.collect::<Result<_, _>>()?;
             }
         }
@@ -203,42 +205,69 @@ impl PreparedRequest {
         let message = RequestMessage::new(&parts)?;
         let origin = UrlOrigin::of(&parts.url).ok_or(UnsendablePart("the target's host"))?;
         let origin = (origin != *home).then_some(origin);
-        Ok(Self { parts, message, origin })
+        Ok(Self { prepared: Rc::new(parts), message, origin })
     }
 
-    /// The same request with live values filled in.
-    fn filled(
-        &self,
-        live: &LiveParts,
-        values: &ArrivalValues,
-        home: &UrlOrigin,
-    ) -> Result<Self, LiveValueError> {
-        let mut parts = self.parts.clone();
-        if let Some(url) = live.url(values)? {
-            parts.url = url;
+    /// The same request with what one arrival changes; its origin stays the same.
+    fn with(&self, changes: MessageChanges) -> Self {
+        Self {
+            prepared: Rc::clone(&self.prepared),
+            message: self.message.with(changes),
+            origin: self.origin.clone(),
         }
-        live.fill_headers(&mut parts.headers, values)?;
-        if let Some(body) = live.body(values)? {
-            parts.body = body;
+    }
+
+    /// The URL that it is sent to.
+    pub(super) fn url(&self) -> Cow<'_, Url> {
+        let prepared = &self.prepared.url;
+        let Some(target) = &self.message.changes().target else { return Cow::Borrowed(prepared) };
+        let whole = format!("{}{target}", &prepared[..Position::BeforePath]);
+        Url::parse(&whole).map_or(Cow::Borrowed(prepared), Cow::Owned)
+    }
+
+    /// The URL without what an arrival changes, which costs nothing.
+    pub(super) fn prepared_url(&self) -> &Url {
+        &self.prepared.url
+    }
+
+    /// Its parts, with what the arrival changes.
+    pub(super) fn parts(&self) -> Cow<'_, RequestParts> {
+        let changes = self.message.changes();
+        if changes.target.is_none() && changes.headers.is_empty() && changes.body.is_none() {
+            return Cow::Borrowed(&self.prepared);
         }
-        Self::new(parts, home).map_err(|UnsendablePart(what)| LiveValueError::Unsendable(what))
+        let mut parts = RequestParts::clone(&self.prepared);
+        parts.url = self.url().into_owned();
+        changes.apply_to(&mut parts.headers);
+        if let Some(body) = &changes.body {
+            parts.body = body.clone();
+        }
+        Cow::Owned(parts)
     }
 
     /// The same request with the cookies that a jar has for it; `None` if there are none.
-    pub(super) fn with_cookies(&self, jar: &CookieJar, home: &UrlOrigin) -> Option<Box<Self>> {
-        let cookies = jar.header_for(&self.parts.url);
-        if cookies.is_none() && !self.parts.headers.contains_key(COOKIE) {
+    pub(super) fn with_cookies(&self, jar: &CookieJar) -> Option<Box<Self>> {
+        let cookies = jar.header_for(&self.url());
+        // A redirect repeats the headers of the request before it.
+        if cookies.is_none() && !self.prepared.headers.contains_key(COOKIE) {
             return None;
         }
-        let mut parts = self.parts.clone();
-        // A redirect repeats the headers of the request before it.
-        parts.headers.remove(COOKIE);
-        parts.headers.extend(cookies.map(|cookies| (COOKIE, cookies)));
-        Self::new(parts, home).ok().map(Box::new)
+        let mut changes = self.message.changes().clone();
+        changes.headers.push((COOKIE, cookies));
+        Some(Box::new(self.with(changes)))
     }
 
     /// Where the request goes.
     pub(super) fn destination(&self) -> RequestDestination<'_> {
         self.origin.as_ref().map_or(RequestDestination::Home, RequestDestination::Elsewhere)
     }
+}
+
+/// What a step's live values change in its request.
+fn changes(live: &LiveParts, values: &ArrivalValues) -> Result<MessageChanges, LiveValueError> {
+    Ok(MessageChanges {
+        target: live.target(values)?,
+        headers: live.headers(values)?,
+        body: live.body(values)?,
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cookies::CookieJar;
-use crate::plan::live::ArrivalValues;
+use crate::plan::live::{ArrivalValues, CapturedValues};
 use crate::plan::{CookiePolicy, SecretSet};
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
@@ -15,7 +15,7 @@ pub(super) type MissingValues = BTreeMap<String, (String, Failure)>;
 /// What the setup of a scenario yields to its arrivals: values and cookies. All threads share it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine) struct SetupState {
-    pub(super) values: Arc<ArrivalValues>,
+    pub(super) values: Arc<CapturedValues>,
     pub(super) missing: Arc<MissingValues>,
     /// The cookies that an arrival starts with; `None` if requests send no cookies.
     pub(super) jar: Option<CookieJar>,

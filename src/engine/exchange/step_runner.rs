@@ -110,7 +110,7 @@ impl StepRunner {
         let jar = captured?.jar()?;
         let building = clock::now();
         let request = step.own_request.as_deref().unwrap_or(request);
-        let request = request.with_cookies(jar, &self.context.home);
+        let request = request.with_cookies(jar);
         start.built += clock::now() - building;
         request
     }

@@ -7,10 +7,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::engine::time::clock::{self, Instant};
+use crate::plan::Shard;
 
 /// One arrival on its way to a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueuedArrival {
+    /// Its index among the arrivals of its stage, over all lanes and probers.
+    pub(super) index: u64,
     /// Its planned start.
     pub(super) due: Instant,
     /// Its release, if no connection was free at that moment.
@@ -25,11 +28,6 @@ struct ReleaseStamp {
 }
 
 impl QueuedArrival {
-    /// An arrival that starts now because a task asked for it.
-    pub(super) fn immediate() -> Self {
-        Self { due: clock::now(), queued: None }
-    }
-
     /// When the prober released it; a task took it at `claimed`.
     ///
     /// If a connection was free, the time from the timer to the task is the prober's own: lag.
@@ -65,6 +63,7 @@ pub(super) enum SlotRank {
 #[derive(Debug)]
 pub(super) struct ArrivalQueue {
     source: ArrivalSource,
+    numbers: ArrivalNumbers,
     /// The tasks that wait for an arrival, in the order in which they are called.
     waiting: RefCell<BTreeMap<QueueTicket, Waker>>,
     /// How many tickets were issued.
@@ -83,21 +82,38 @@ enum ArrivalSource {
     Closed { until: Option<Instant>, left: Cell<u64>, claimed: Cell<u64> },
 }
 
+/// Numbers the arrivals that tasks ask for, so that no two lanes use the same index.
+#[derive(Debug)]
+struct ArrivalNumbers {
+    shard: Shard,
+    issued: Cell<u64>,
+}
+
+impl ArrivalNumbers {
+    fn next(&self) -> u64 {
+        let issued = self.issued.get();
+        self.issued.set(issued + 1);
+        self.shard.nth(issued)
+    }
+}
+
 impl ArrivalQueue {
     /// A queue of the open model: the dispatcher releases arrivals to it.
     pub(super) fn open() -> Self {
-        Self::new(ArrivalSource::Open { backlog: RefCell::default() })
+        Self::new(ArrivalSource::Open { backlog: RefCell::default() }, Shard::WHOLE)
     }
 
     /// A queue of the closed model: every task that asks gets an arrival, up to `left` in total and
-    /// none after `until`.
-    pub(super) fn closed(until: Option<Instant>, left: u64) -> Self {
-        Self::new(ArrivalSource::Closed { until, left: Cell::new(left), claimed: Cell::new(0) })
+    /// none after `until`. Their indexes are those of the `shard`.
+    pub(super) fn closed(until: Option<Instant>, left: u64, shard: Shard) -> Self {
+        let claimed = Cell::new(0);
+        Self::new(ArrivalSource::Closed { until, left: Cell::new(left), claimed }, shard)
     }
 
-    fn new(source: ArrivalSource) -> Self {
+    fn new(source: ArrivalSource, shard: Shard) -> Self {
         Self {
             source,
+            numbers: ArrivalNumbers { shard, issued: Cell::new(0) },
             waiting: RefCell::default(),
             drawn: Cell::new(0),
             called: Cell::new(0),
@@ -105,14 +121,19 @@ impl ArrivalQueue {
         }
     }
 
-    /// Releases an arrival that was due at `due`; does nothing in the closed model.
+    /// An arrival that starts now because a task asked for it.
+    pub(super) fn immediate(&self) -> QueuedArrival {
+        QueuedArrival { index: self.numbers.next(), due: clock::now(), queued: None }
+    }
+
+    /// Releases arrival `index`, which was due at `due`; does nothing in the closed model.
     ///
     /// While the prober's thread is `saturated`, the prober does not know whether a connection was
     /// free. The time until a task takes the arrival is then lag, never wait, and no further
     /// connection is opened for it.
     pub(super) fn release(
         &self,
-        due: Instant,
+        (index, due): (u64, Instant),
         saturated: bool,
         stood_still: impl FnOnce() -> Duration,
     ) {
@@ -122,7 +143,7 @@ impl ArrivalQueue {
             let is_queued = !saturated && backlog.len() >= free;
             let queued =
                 is_queued.then(|| ReleaseStamp { at: clock::now(), stood_still: stood_still() });
-            backlog.push_back(QueuedArrival { due, queued });
+            backlog.push_back(QueuedArrival { index, due, queued });
             drop(backlog);
             self.call_up_to(if saturated { SlotRank::Open } else { SlotRank::Closed(u64::MAX) });
         }
@@ -263,7 +284,7 @@ impl ArrivalQueue {
                 }
                 left.set(left.get() - 1);
                 claimed.set(claimed.get() + 1);
-                Some(QueuedArrival::immediate())
+                Some(self.immediate())
             }
         }
     }

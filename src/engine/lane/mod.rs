@@ -126,7 +126,7 @@ impl Lane {
     ) -> Vec<WorkerTask> {
         let connections = self.warmup_connections;
         let further = self.warmup_requests.saturating_sub(connections);
-        let queue = Rc::new(ArrivalQueue::closed(None, further));
+        let queue = Rc::new(ArrivalQueue::closed(None, further, self.shard));
         let gate = Rc::new(Semaphore::new(CONCURRENT_OPENS));
         let mut running = JoinSet::new();
         for task in tasks.drain(..usize::try_from(connections).unwrap_or(0)) {
@@ -165,7 +165,7 @@ impl Lane {
             LoadPlan::Open { .. } => ArrivalQueue::open(),
             LoadPlan::Closed { until, iterations, .. } => {
                 let left = iterations.map_or(u64::MAX, |all| self.shard.share(all));
-                ArrivalQueue::closed(Some(start + *until), left)
+                ArrivalQueue::closed(Some(start + *until), left, self.shard)
             }
         }
     }
@@ -180,7 +180,7 @@ impl Lane {
         let LoadPlan::Open { schedule, .. } = &self.load else { return };
         let mut slack = DispatchSlack::new(start);
         let mut turn = clock::now();
-        for (_, offset) in schedule.arrivals(self.shard) {
+        for (index, offset) in schedule.arrivals(self.shard) {
             self.released_up_to.set(Some(offset));
             let (now, due) = (clock::now(), start + offset);
             let saturated = slack.is_exhausted(now, due);
@@ -195,7 +195,7 @@ impl Lane {
                 return;
             }
             self.context.accounting.release();
-            queue.release(due, saturated, || self.context.stood_still_by(clock::now()));
+            queue.release((index, due), saturated, || self.context.stood_still_by(clock::now()));
         }
         self.released_up_to.set(Some(Duration::MAX));
         timer.until(start + schedule.duration()).await;

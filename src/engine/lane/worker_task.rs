@@ -7,7 +7,6 @@ use tokio::sync::Semaphore;
 
 use super::arrival_queue::{ArrivalQueue, QueuedArrival, SlotRank};
 use crate::engine::connection::shared::SharedConnection;
-use crate::engine::exchange::arrival_state::ArrivalState;
 use crate::engine::exchange::context::ExchangeContext;
 use crate::engine::exchange::in_progress::ExchangeStart;
 use crate::engine::exchange::step_runner::StepRunner;
@@ -50,7 +49,7 @@ impl WorkerTask {
             turn = gate.acquire() => turn,
             () = context.drain.started() => return self,
         };
-        let mut was_answered = self.run_steps(QueuedArrival::immediate(), Stage::Warmup).await;
+        let mut was_answered = self.run_steps(queue.immediate(), Stage::Warmup).await;
         if !was_answered {
             gate.close();
         }
@@ -98,15 +97,15 @@ impl WorkerTask {
             stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
             built: Duration::ZERO,
         };
-        let mut captured = context.has_state.then(|| ArrivalState::begin(&context.setup));
+        let mut captured = context.begin_state(stage, arrival.index);
         let mut was_answered = false;
-        for (at, prepared) in context.steps.iter().enumerate() {
+        for (at, prepared) in context.steps_of(stage, arrival.index).iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
                 return false;
             }
             let building = captured.is_some().then(clock::now);
-            let step = match prepared.for_arrival(captured.as_ref(), &context.home) {
+            let step = match prepared.for_arrival(captured.as_ref()) {
                 Ok(step) => {
                     start.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
                     step
@@ -151,7 +150,8 @@ pub(super) fn drop_arrival(context: &ExchangeContext, arrival: &QueuedArrival) {
     let stood_still = context.stood_still_by(now);
     let since_release = stood_still.saturating_sub(arrival.stood_still_before(stood_still));
     exchange.allow_for_standstill(since_release, now - dispatched);
-    let index = context.steps.first().map_or(0, |first| first.index);
+    let steps = context.steps_of(Stage::Measured, arrival.index);
+    let index = steps.first().map_or(0, |first| first.index);
     context.accounting.begin(arrival.due);
     context.accounting.record(index, Stage::Measured, arrival.due, exchange);
     context.accounting.end(arrival.due);

@@ -306,6 +306,8 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         reuse: ConnectionReuse::Keep,
         warmup: WarmupPlan { connections: 0, requests: 0 },
         secrets: SecretSet::default(),
+        data: None,
+        draw: None,
     }
 }
 
@@ -352,6 +354,8 @@ fn shown() -> PlannedScenario {
         capacity: None,
         setup: Vec::new(),
         teardown: Vec::new(),
+        data: None,
+        draw: None,
         requests: vec![request],
     }
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod blame;
+mod data;
 mod early;
 mod further;
 pub(in crate::engine) mod harness;

@@ -169,6 +169,8 @@ fn planned(
         capacity: None,
         setup: Vec::new(),
         teardown: Vec::new(),
+        data: None,
+        draw: None,
         requests: requests.collect(),
     }
 }

@@ -76,6 +76,8 @@ impl ImportedArtifact {
             capacity: None,
             setup: Vec::new(),
             teardown: Vec::new(),
+            data: None,
+            draw: None,
             requests: vec![PlannedRequest {
                 name: self.line(),
                 line: self.line(),

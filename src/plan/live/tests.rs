@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::expect::{Capture, CaptureSource};
+use crate::expect::{Capture, CaptureSource, JsonRule};
 
 fn values(captured: &Value) -> ArrivalValues {
     let mut values = ArrivalValues::for_arrival();
@@ -43,26 +43,56 @@ fn a_value_alone_keeps_its_json_type_and_becomes_text_next_to_text() {
     assert_eq!(json.fixed(), None);
 }
 
+fn target(bits: &[&str]) -> LiveTarget {
+    LiveTarget::of_url(&text(bits)).unwrap()
+}
+
 #[test]
 fn a_value_never_leaves_its_segment_of_the_url() {
     let values = values(&json!({ "id": "a/b?c#d" }));
-    let url = Some(text(&["http://example.org/x/", "@id", "?y"]));
-    let live = LiveParts { url, ..LiveParts::default() };
-    assert_eq!(
-        live.url(&values).unwrap().unwrap().as_str(),
-        "http://example.org/x/a%2Fb%3Fc%23d?y"
-    );
+    let filled = target(&["http://example.org/x/", "@id", "?y"]).fill(&values);
+    assert_eq!(filled.unwrap(), "/x/a%2Fb%3Fc%23d?y");
+}
+
+#[test]
+fn the_fixed_text_of_a_url_is_normalised_around_its_values() {
+    let values = values(&json!({ "id": "7", "q": "ä" }));
+    let filled =
+        target(&["http://example.org/a b/../c/", "@id", "/%7e?q=", "@q", "&r=ö"]).fill(&values);
+    assert_eq!(filled.unwrap(), "/c/7/%7e?q=%C3%A4&r=%C3%B6");
+    assert_eq!(target(&["http://example.org/", "@id", "/../x"]).fill(&values).unwrap(), "/x");
 }
 
 #[test]
 fn a_value_that_would_leave_its_path_is_refused() {
-    for (before, id) in
-        [("http://a.test/safe/", ".."), ("http://a.test/safe/.", "."), ("http://a.test/", ".")]
-    {
-        let live = LiveParts { url: Some(text(&[before, "@id", "/x"])), ..LiveParts::default() };
-        let filled = live.url(&values(&json!({ "id": id })));
+    for (before, id) in [
+        ("http://a.test/safe/", ".."),
+        ("http://a.test/safe/.", "."),
+        ("http://a.test/safe/%2E", "."),
+        ("http://a.test/", "."),
+    ] {
+        let filled = target(&[before, "@id", "/x"]).fill(&values(&json!({ "id": id })));
         assert_eq!(filled, Err(LiveValueError::Unsendable("the URL")), "{before}{id}");
     }
+    let dots =
+        target(&["http://a.test/v1", "@id", "/x?y=", "@id"]).fill(&values(&json!({ "id": ".." })));
+    assert_eq!(dots.unwrap(), "/v1../x?y=..");
+}
+
+#[test]
+fn json_text_is_that_of_the_json_value() {
+    let values = values(&json!({ "id": 7, "tags": ["a"], "text": "a\"b\n" }));
+    let json = LiveJson::Object(vec![
+        ("k\"".to_owned(), LiveJson::Fixed(json!({ "a": [1, null] }))),
+        ("one".to_owned(), LiveJson::Text(text(&["@id"]))),
+        ("text".to_owned(), LiveJson::Text(text(&["x\\", "@text", "@id"]))),
+        (
+            "list".to_owned(),
+            LiveJson::Array(vec![LiveJson::Text(text(&["@tags"])), LiveJson::Array(Vec::new())]),
+        ),
+    ]);
+    let written: Value = serde_json::from_str(&json.pieces().fill(&values).unwrap()).unwrap();
+    assert_eq!(written, json.fill(&values).unwrap());
 }
 
 #[test]
@@ -108,13 +138,11 @@ fn typed_values_are_compared_by_type_and_untyped_ones_as_text() {
 fn an_empty_header_is_not_sent_and_one_with_a_line_end_is_refused() {
     let name = HeaderName::from_static("mcp-session-id");
     let live = LiveParts { headers: vec![(name.clone(), text(&["@id"]))], ..LiveParts::default() };
-    let mut headers = HeaderMap::new();
-    live.fill_headers(&mut headers, &values(&json!({ "id": "s-1" }))).unwrap();
-    assert!(headers[&name].is_sensitive() && headers[&name] == "s-1");
-    live.fill_headers(&mut headers, &values(&json!({ "id": "" }))).unwrap();
-    assert!(headers.is_empty());
-    let broken = live.fill_headers(&mut headers, &values(&json!({ "id": "a\r\nb: c" })));
-    assert_eq!(broken, Err(LiveValueError::Unsendable("a header")));
+    let filled = |id: &str| live.headers(&values(&json!({ "id": id })));
+    let sent = filled("s-1").unwrap().remove(0).1.unwrap();
+    assert!(sent.is_sensitive() && sent == "s-1");
+    assert_eq!(filled("").unwrap(), [(name, None)]);
+    assert_eq!(filled("a\r\nb: c"), Err(LiveValueError::Unsendable("a header")));
 }
 
 #[test]

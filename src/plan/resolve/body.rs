@@ -1,19 +1,12 @@
 //! The body of a request: as it is written, as JSON, or from a file.
 
-use std::fs;
-use std::io::{self, Read as _};
-use std::path::Path;
-
 use bytes::Bytes;
 
+use super::attached_file;
 use super::template_filler::TemplateFiller;
 use crate::plan::live::LiveBody;
 use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
-use crate::units::ByteSize;
-
-/// The largest body; bodies are held in memory.
-const LARGEST: ByteSize = ByteSize(1 << 30);
 
 /// The body of a request.
 #[derive(Default)]
@@ -49,43 +42,15 @@ pub(super) fn resolve(
         let (value, _) = filler.fill_live_json(&location.value, json)?;
         let (bytes, live) = match value.fixed() {
             Some(fixed) => (Bytes::from(fixed.to_string()), None),
-            None => (Bytes::new(), Some(LiveBody::Json(value))),
+            None => (Bytes::new(), Some(LiveBody::Json(value.pieces()))),
         };
         return Some(RequestBody { bytes, is_json: true, live });
     }
     let Some((location, path)) = request.body_file.located() else {
         return Some(RequestBody::default());
     };
-    let path = scenario.source.resolve(path.as_str());
-    match bytes_of(&path) {
+    match attached_file::read(&scenario.source.resolve(path.as_str())) {
         Ok(bytes) => Some(RequestBody { bytes: Bytes::from(bytes), ..RequestBody::default() }),
-        Err(error) => {
-            let (problem, remedy) = wrong(&path, &error);
-            filler.report(&location.value, problem, remedy)
-        }
+        Err((problem, remedy)) => filler.report(&location.value, problem, remedy),
     }
-}
-
-fn wrong(path: &Path, error: &io::Error) -> (String, String) {
-    let display = path.display();
-    let remedy = "name a file relative to the scenario's folder".to_owned();
-    match error.kind() {
-        io::ErrorKind::NotFound => (format!("there is no file {display}"), remedy),
-        io::ErrorKind::IsADirectory => (format!("{display} is not a file"), remedy),
-        io::ErrorKind::FileTooLarge => {
-            let problem = "bodies of that size do not fit into memory".to_owned();
-            (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))
-        }
-        _ => (format!("{display} cannot be read: {error}"), "make the file readable".to_owned()),
-    }
-}
-
-fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for a writer, and a device may have no end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LARGEST.0 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST.0 { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }

@@ -9,8 +9,9 @@ use crate::scenario::{Scenario, ScenarioField};
 /// The budgets of the scenario and of the request, each once.
 ///
 /// Only the first request of an arrival opens a connection, so the scenario's budgets on opening
-/// one judge only that request.
+/// one judge only that request. With weights, every request is the first one of its arrivals.
 pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) -> Vec<Budget> {
+    let is_first = at == 0 || scenario.file.is_weighted();
     let opens = |budget: &Budget| {
         budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
     };
@@ -24,7 +25,7 @@ pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) 
             .collect::<Vec<_>>()
     };
     let shared =
-        written(&scenario.file.budgets).into_iter().filter(|budget| at == 0 || !opens(budget));
+        written(&scenario.file.budgets).into_iter().filter(|budget| is_first || !opens(budget));
     let mut budgets: Vec<Budget> = Vec::new();
     for budget in shared.chain(written(&request.budgets)) {
         if !budgets.contains(&budget) {

@@ -6,10 +6,11 @@ use url::Url;
 use super::action::ResolvedAction;
 use super::base_url::{BaseUrl, url_of};
 use super::body;
+use super::data;
 use super::header::{RequestHeaders, of_entries};
 use super::route::UNIX_SCHEME;
 use super::template_filler::TemplateFiller;
-use crate::plan::live::{LiveParts, LiveText};
+use crate::plan::live::{LiveParts, LiveTarget, LiveText};
 use crate::plan::request_plan::{HttpPlan, RequestAction};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Scenario, Span, Template};
@@ -35,7 +36,12 @@ pub(super) fn resolve(
     Some(ResolvedAction {
         line: format!("{method} {shown}"),
         headers: headers.shown(),
-        live: LiveParts { url: live, headers: headers.live(), body: body.live, checks: Vec::new() },
+        live: LiveParts {
+            target: live,
+            headers: headers.live(),
+            body: body.live,
+            checks: Vec::new(),
+        },
         ask: RequestAction::Http(Box::new(HttpPlan {
             method,
             url,
@@ -50,7 +56,7 @@ pub(super) fn resolve(
 struct RequestUrl {
     shown: String,
     url: Url,
-    live: Option<LiveText>,
+    live: Option<LiveTarget>,
 }
 
 fn path(
@@ -77,18 +83,38 @@ fn path(
             "write it like `/app?mock=1`",
         );
     }
-    if text.live.as_ref().is_some_and(|live| !live.beginning().starts_with('/')) {
-        return filler.report(
-            &location.value,
-            LIVE_ORIGIN,
-            "start the path with `/` and write the value after it",
-        );
-    }
+    let live = match text.live {
+        Some(live) => Some(live_path(&location.value, live, base, filler)?),
+        None => None,
+    };
     let value = if text.value.starts_with('/') { text.value } else { "/".to_owned() };
-    let live = text.live.map(|live| live.after(base.url.as_str().trim_end_matches('/')));
     match url_of(&value, base) {
         Ok(url) => Some(RequestUrl { shown: text.shown, url, live }),
         Err((problem, remedy)) => filler.report(&location.value, problem, remedy),
+    }
+}
+
+/// The target of a path with live values. A value of the data file may begin it, because all such
+/// values are known; it is then sent as it is.
+fn live_path(
+    at: &Span,
+    path: LiveText,
+    base: &BaseUrl,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<LiveTarget> {
+    let before = base.url.as_str().trim_end_matches('/');
+    if let Some(column) = path.first_column() {
+        let column = data::path_column(column, base, at, filler)?;
+        let target = LiveTarget::of_url(&path.after(&format!("{before}/")))?;
+        return Some(target.of_column(column));
+    }
+    if !path.beginning().starts_with('/') {
+        let remedy = "start the path with `/` and write the value after it";
+        return filler.report(at, LIVE_ORIGIN, remedy);
+    }
+    match LiveTarget::of_url(&path.after(before)) {
+        Some(target) => Some(target),
+        None => filler.report(at, "this is not a URL", "write a path such as `/app?mock=1`"),
     }
 }
 
@@ -121,7 +147,8 @@ fn whole_url(
     } else if url.fragment().is_some() {
         "the URL contains a fragment, which is never sent"
     } else {
-        return Some(RequestUrl { shown: text.shown, url, live: text.live });
+        let live = text.live.as_ref().and_then(LiveTarget::of_url);
+        return Some(RequestUrl { shown: text.shown, url, live });
     };
     if url.scheme() == UNIX_SCHEME {
         let remedy = "write the socket as `base_url` in `[target]`, and a `path` here";

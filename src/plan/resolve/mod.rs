@@ -1,10 +1,14 @@
 //! From scenarios and an environment to a plan.
 
 mod action;
+mod attached_file;
 mod base_url;
 mod body;
 mod budgets;
 mod capture;
+mod data;
+mod data_source;
+mod draw;
 mod expectation;
 mod header;
 mod http;
@@ -134,7 +138,7 @@ fn resolve_one(
 ) -> Option<ScenarioPlan> {
     let unwritten = TargetSection::default();
     let written = scenario.file.target.value().unwrap_or(&unwritten);
-    let load = load::resolve(scenario, overrides, filler);
+    let mut load = load::resolve(scenario, overrides, filler);
     if let Some(part) = overrides.shard_plan {
         shard::look_at(scenario, part.shard, filler);
     }
@@ -148,8 +152,13 @@ fn resolve_one(
         base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
     let mut base = base_url?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
+    let data = data::read(scenario, filler);
+    filler.allow_data(data);
     let steps = request::resolve(scenario, &base, filler);
+    let plans = steps.iter().flat_map(|steps| &steps.requests).map(|(_, plan, _)| plan);
+    let data = data::plan(scenario, load.as_mut(), &plans.collect::<Vec<_>>(), filler);
     let (load, mut target, steps) = (load?, target?, steps?);
+    let (data, planned_data) = data.unzip();
     let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
     let [(shown_setup, setup), (shown, requests), (shown_teardown, teardown)] =
@@ -158,6 +167,7 @@ fn resolve_one(
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
     let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
+    let draw = draw::words(scenario);
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
@@ -167,8 +177,10 @@ fn resolve_one(
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
             caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
-            capacity: capacity::of(&load, streams, reuse, &shown),
             setup: shown_setup,
+            capacity: capacity::of(&load, streams, reuse, &shown, draw.as_ref()),
+            data: planned_data,
+            draw,
             requests: shown,
             teardown: shown_teardown,
         },
@@ -182,6 +194,8 @@ fn resolve_one(
         reuse,
         warmup: WarmupPlan { connections: warmup.connections, requests: warmup.requests },
         secrets: SecretSet::default(),
+        data,
+        draw: draw::plan(scenario),
     };
     if is_wrong {
         return None;

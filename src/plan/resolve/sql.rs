@@ -71,7 +71,7 @@ fn address(
 
 fn value(field: &ScenarioField<Template>, filler: &mut TemplateFiller<'_>) -> Option<LiveText> {
     let (location, template) = field.located()?;
-    let FilledTemplate { value, live, .. } = filler.fill_live(&location.value, template)?;
+    let FilledTemplate { value, live, .. } = filler.fill_nullable(&location.value, template)?;
     Some(live.unwrap_or_else(|| LiveText::default().after(&value)))
 }
 

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::data_source::{DataSource, no_such_column};
 use crate::plan::environment::Environment;
 use crate::plan::live::{ArrivalValues, LiveJson, LiveText};
 use crate::plan::secrets;
-use crate::scenario::{Diagnostic, JsonTemplate, Span, Template, TemplatePart};
+use crate::scenario::{
+    Diagnostic, JsonTemplate, Span, Template, TemplatePart, data_column, data_value,
+};
 use crate::units::near::nearest;
 
 /// Replaces a missing variable in a check.
@@ -63,6 +66,8 @@ pub(super) struct TemplateFiller<'a> {
     /// missing one.
     may_miss_variable: bool,
     missing_variable: Option<String>,
+    /// The rows of the data file.
+    pub(super) data: DataSource,
     /// The errors found so far.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The warnings found so far.
@@ -83,6 +88,7 @@ impl<'a> TemplateFiller<'a> {
             time: StepTime::Arrival,
             may_miss_variable: false,
             missing_variable: None,
+            data: DataSource::Unwritten,
             diagnostics: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
@@ -92,6 +98,11 @@ impl<'a> TemplateFiller<'a> {
     /// A variable of the environment that no template names; `None` if it is not set or empty.
     pub(super) fn environment_value(&self, name: &str) -> Option<String> {
         self.environment.value(name).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// Lets the steps of arrivals use the rows of the data file.
+    pub(super) fn allow_data(&mut self, data: DataSource) {
+        self.data = data;
     }
 
     /// Lets the following steps use the values that a step captures.
@@ -112,11 +123,15 @@ impl<'a> TemplateFiller<'a> {
             let of_setup = self.captured.iter().filter(|value| value.time == StepTime::Setup);
             self.known.extend(of_setup.map(|value| value.name.clone()));
         }
+        if let (StepTime::Arrival, DataSource::Read(file)) = (time, &self.data) {
+            self.known.extend(file.rows.table.names().map(data_value));
+        }
     }
 
     /// Whether the current step may use all live values of a text.
     pub(super) fn knows_all_of(&self, text: &LiveText) -> bool {
-        text.names().all(|name| self.known.contains(name))
+        let knows_columns = self.time == StepTime::Arrival || text.columns().next().is_none();
+        knows_columns && text.names().all(|name| self.known.contains(name))
     }
 
     /// Starts a step. With `may_miss_variable`, a missing variable skips the step instead of being
@@ -167,8 +182,30 @@ impl<'a> TemplateFiller<'a> {
         self.fill_live(at, template)
     }
 
-    /// Like [`Self::fill`], but allows live values.
+    /// Like [`Self::fill`], but allows live values. A `null` of the data file is an error: it has no
+    /// text.
     pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
+        let filled = self.fill_value(at, template)?;
+        let columns = filled.live.iter().flat_map(LiveText::columns);
+        let columns: Vec<usize> = columns.collect();
+        columns.into_iter().all(|column| self.has_text(at, column)).then_some(filled)
+    }
+
+    /// Like [`Self::fill_live`] for a place that can hold JSON's or SQL's `null`. A text that is
+    /// more than one value cannot.
+    pub(super) fn fill_nullable(
+        &mut self,
+        at: &Span,
+        template: &Template,
+    ) -> Option<FilledTemplate> {
+        if template.parts().len() == 1 {
+            self.fill_value(at, template)
+        } else {
+            self.fill_live(at, template)
+        }
+    }
+
+    fn fill_value(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
         let mut filled = FilledTemplate::default();
         let mut live = LiveText::default();
         let mut complete = true;
@@ -185,7 +222,7 @@ impl<'a> TemplateFiller<'a> {
                 }
                 TemplatePart::Live(name) => {
                     complete &= self.is_known(at, name);
-                    live.push_value(name);
+                    self.push_live(name, &mut live);
                     filled.value.push_str(PLACEHOLDER);
                     filled.shown.extend(["${{", name, "}}"]);
                     filled.guessed = true;
@@ -212,7 +249,7 @@ impl<'a> TemplateFiller<'a> {
         Some(match written {
             Value::String(text) => {
                 // The reader of the file has parsed every string as a template already.
-                let text = self.fill_live(at, &Template::parse(text).unwrap_or_default())?;
+                let text = self.fill_nullable(at, &Template::parse(text).unwrap_or_default())?;
                 let value = match text.live {
                     Some(live) => LiveJson::Text(live),
                     None => LiveJson::Fixed(Value::String(text.value)),
@@ -245,8 +282,56 @@ impl<'a> TemplateFiller<'a> {
         if self.known.contains(name) {
             return true;
         }
+        if let Some(column) = data_column(name) {
+            return self.is_column(at, column);
+        }
         let remedy = self.remedy_for_unknown(name);
         self.report::<()>(at, format!("no earlier step captures `{name}`"), remedy);
+        false
+    }
+
+    /// Whether an unknown column may be used nevertheless; reports an error otherwise.
+    fn is_column(&mut self, at: &Span, column: &str) -> bool {
+        let (problem, remedy) = match &self.data {
+            // What is wrong with the file was reported, and its columns are not known.
+            DataSource::Unreadable => return true,
+            _ if self.time != StepTime::Arrival => (
+                format!("`${{{{data.{column}}}}}` is used in a step that runs once"),
+                "each arrival has a row of its own: use it in a step of `[[request]]`".to_owned(),
+            ),
+            DataSource::Unwritten => (
+                format!("`${{{{data.{column}}}}}` is used, but no data file is given"),
+                "write `[data]` with `file = \"rows.csv\"`".to_owned(),
+            ),
+            DataSource::Read(file) => {
+                no_such_column(column, &file.rows.table.names().collect::<Vec<_>>())
+            }
+        };
+        self.report::<()>(at, problem, remedy);
+        false
+    }
+
+    /// Appends a live value to a text, and notes the column that it uses.
+    fn push_live(&mut self, name: &str, live: &mut LiveText) {
+        let DataSource::Read(file) = &mut self.data else { return live.push_value(name) };
+        match data_column(name).and_then(|column| file.rows.table.position(column)) {
+            Some(column) => {
+                file.used.insert(column);
+                live.push_column(column);
+            }
+            None => live.push_value(name),
+        }
+    }
+
+    /// Whether every value of a column has a text; reports an error otherwise.
+    fn has_text(&mut self, at: &Span, column: usize) -> bool {
+        let DataSource::Read(file) = &self.data else { return true };
+        let Some(row) = file.first_null(column) else { return true };
+        let name = file.rows.table.names().nth(column).unwrap_or_default();
+        let problem = format!("`{name}` is null in {}, and a null has no text", file.place(row));
+        let remedy =
+            "use the value alone in `body_json`, `json` or `values`, or write another value";
+        self.report::<()>(at, problem, remedy);
         false
     }
 
@@ -267,6 +352,9 @@ impl<'a> TemplateFiller<'a> {
             };
         }
         let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
+        if name == "data" {
+            return "write `${{data.column}}`, with the name of a column".to_owned();
+        }
         if let Some(near) = nearest(name, &known) {
             return format!("did you mean `{near}`?");
         }

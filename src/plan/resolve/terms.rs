@@ -22,6 +22,7 @@ pub(super) fn of(
         RequestAction::Sql(sql) => of_statement(sql),
         RequestAction::Http(_) => file.cookies.value().map(cookies).into_iter().collect(),
     };
+    terms.extend(request.weight.value().map(|_| format!("weight = {}", request.weight())));
     terms.extend(flag("writes", &request.writes));
     terms.extend(request.retry.value().map(retry));
     terms.extend(request.poll.value().map(poll));

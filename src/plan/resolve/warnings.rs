@@ -49,7 +49,8 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     };
     let LoadPlan::Open { schedule, max_connections, .. } = &plan.load else { return None };
     let load = scenario.file.load.value()?;
-    let longest = duration_literal(capacity::longest(&plan.shown.requests)?);
+    let longest =
+        duration_literal(capacity::longest(&plan.shown.requests, plan.shown.draw.as_ref())?);
     let have = match plan.streams {
         1 if places == 1 => "1 connection is".to_owned(),
         1 => format!("{places} connections are"),
@@ -101,27 +102,39 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";
         return vec![Diagnostic::new(at, "no budget is given: there is nothing to pass", remedy)];
     }
-    let Some(arrivals) = arrivals(&plan.load) else { return Vec::new() };
+    if plan.load.arrivals().is_none() {
+        return Vec::new();
+    }
     placed
         .into_iter()
         .filter_map(|(location, budget)| Some((location, budget, needed(budget.allowed()?))))
-        .filter(|&(.., needed)| needed > arrivals)
-        .map(|(location, budget, needed)| {
+        .filter_map(|(location, budget, needed)| {
+            let (name, sent) = fewest(plan, budget)?;
+            let sends = match name {
+                Some(name) => format!("about {sent} of `{name}`"),
+                None => sent.to_string(),
+            };
             let problem = format!(
-                "`{}` needs at least {needed} requests to pass; this plan sends {arrivals}",
+                "`{}` needs at least {needed} requests to pass; this plan sends {sends}",
                 head(budget)
             );
-            Diagnostic::new(location.value.clone(), problem, remedy(budget))
+            (needed > sent)
+                .then(|| Diagnostic::new(location.value.clone(), problem, remedy(budget)))
         })
         .collect()
 }
 
-/// How many arrivals a plan has; `None` if the speed of the target decides.
-fn arrivals(load: &LoadPlan) -> Option<u64> {
-    match load {
-        LoadPlan::Open { schedule, .. } => Some(schedule.count()),
-        LoadPlan::Closed { iterations, .. } => *iterations,
-    }
+/// How many requests a budget judges, at the request that is sent least often. With weights this is
+/// the expected number, and the request is named.
+fn fewest<'p>(plan: &'p ScenarioPlan, budget: &Budget) -> Option<(Option<&'p str>, u64)> {
+    let arrivals = plan.load.arrivals()?;
+    let Some(draw) = &plan.shown.draw else { return Some((None, arrivals)) };
+    let judged = plan.shown.requests.iter().filter(|request| request.budgets.contains(budget));
+    let expected = judged.filter_map(|request| {
+        let expected = draw.expected(&request.name, arrivals)?;
+        Some((Some(request.name.as_str()), expected))
+    });
+    expected.min_by_key(|(_, expected)| *expected)
 }
 
 /// The smallest number of requests that can pass, if none exceeds its ceiling: `(1 − allowed)ⁿ ≤

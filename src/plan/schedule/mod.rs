@@ -45,6 +45,11 @@ impl Shard {
         all / self.step() + u64::from(self.first() < all % self.step())
     }
 
+    /// The index in the whole of the n-th item of this part, from 0.
+    pub fn nth(self, nth: u64) -> u64 {
+        self.first().saturating_add(nth.saturating_mul(self.step()))
+    }
+
     fn first(self) -> u64 {
         u64::from(self.index)
     }

@@ -97,6 +97,8 @@ pub(super) fn of_scenario(
         facts.push(fact("load", &plan.load));
         facts.push(fact("warm-up", &plan.warmup));
         facts.push(fact("file", &plan.source));
+        facts.extend(plan.data.as_ref().map(|data| fact("data", &data.words())));
+        facts.extend(plan.draw.as_ref().map(|draw| fact("weights", &draw.words())));
     }
     if let Some(scenario) = measured {
         facts.push(fact("arrivals", &arrivals(scenario)));

@@ -20,10 +20,13 @@ pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &m
         None => file.requests().any(RequestSection::is_repeated),
     };
     let redirected = |at| file.requests().nth(at).is_some_and(|request| request.redirects() > 0);
-    let is_alone = file.requests().count() == 1;
+    // With weights every request is the first one of its arrivals.
+    let is_weighted = file.is_weighted();
+    let is_alone = is_weighted || file.requests().count() == 1;
     let shared = (0, &file.budgets);
     for (at, budgets) in std::iter::once(shared).chain(own) {
-        let is_of_first = at == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
+        let opens = if is_weighted { 0 } else { at };
+        let is_of_first = opens == 0 && (is_alone || !std::ptr::eq(budgets, shared.1));
         for (location, budget) in
             budgets.value().into_iter().flatten().filter_map(ScenarioField::located)
         {
@@ -33,7 +36,7 @@ pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &m
             let problem = (!repeated(of))
                 .then(|| beyond_timeout(budget, target))
                 .flatten()
-                .or_else(|| unredirected.and_then(|load| never_entered(budget, load, at)))
+                .or_else(|| unredirected.and_then(|load| never_entered(budget, load, opens)))
                 .or_else(|| {
                     unredirected.filter(|_| is_of_first).and_then(|load| never_reused(budget, load))
                 })

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod capture;
+mod data;
 mod expect;
 mod load;
 mod once;
@@ -10,6 +11,7 @@ mod request;
 mod steps;
 mod target;
 mod warmup;
+mod weights;
 
 use http::HeaderName;
 
@@ -43,7 +45,9 @@ pub(super) fn file(
     once::all(file, diagnostics);
     steps::databases(file, diagnostics);
     public(file, diagnostics);
+    data::all(file, diagnostics);
     let load = load::shape(file, diagnostics);
+    weights::all(file, load.as_ref(), diagnostics);
     budgets::all(file, load.as_ref(), diagnostics);
     let load = load?;
     let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;

@@ -65,6 +65,10 @@ pub enum CookieScope {
     Setup,
 }
 
+/// How often a request is sent in relation to others; at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestWeight(pub u32);
+
 /// A rate that may be zero: `0/s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RampRate(pub Option<Rate>);

@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
-use super::{ConnectionSetting, StatusList};
+use super::{ConnectionSetting, RequestWeight, StatusList};
 use crate::scenario::diagnostic::{Diagnostic, Diagnostics};
 use crate::scenario::field::ReadValue;
 use crate::scenario::load::LoadShape;
@@ -68,6 +68,42 @@ impl ReadValue for bool {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "boolean" })
+    }
+}
+
+impl RequestWeight {
+    /// The largest weight.
+    const MOST: u32 = 1_000_000;
+}
+
+impl ReadValue for RequestWeight {
+    fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let remedy = format!("write an integer from 1 to {}, such as `3`", Self::MOST);
+        let number = value.get_ref().as_integer().and_then(signed);
+        let weight = number.and_then(|number| u32::try_from(number).ok());
+        let weight = weight.filter(|weight| (1..=Self::MOST).contains(weight));
+        if weight.is_none() {
+            diagnostics.add(match value.get_ref() {
+                DeValue::Integer(_) if number == Some(0) => {
+                    let problem = "a request of weight 0 is never sent";
+                    Diagnostic::new(value.span(), problem, "remove the request, or write `1`")
+                }
+                DeValue::Integer(number) => {
+                    Diagnostic::new(value.span(), format!("{number} is out of range"), remedy)
+                }
+                DeValue::Float(_) => {
+                    let problem = "a weight is a whole number";
+                    let remedy = "multiply all weights: 0.5 and 1.5 are `1` and `3`";
+                    Diagnostic::new(value.span(), problem, remedy)
+                }
+                _ => wrong_type(value, "a weight", remedy),
+            });
+        }
+        weight.map(Self)
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": Self::MOST, "examples": [3] })
     }
 }
 

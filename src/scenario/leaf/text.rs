@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::{Budget, JsonType};
+use crate::record::{Budget, JsonType, RowOrder};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
@@ -40,7 +40,8 @@ texts!(
     JsonType,
     SqlText,
     MissingPolicy,
-    CookieScope
+    CookieScope,
+    RowOrder
 );
 
 impl TextValue for PlainText {
@@ -115,6 +116,28 @@ impl TextValue for CookieScope {
                 format!("unknown word `{text}`"),
                 "write `arrival` for cookies of one arrival, or `setup` to send those of the setup too",
             )),
+        }
+    }
+}
+
+impl TextValue for RowOrder {
+    const EXAMPLES: &[&str] = &["sequential", "shuffle", "once"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "sequential" => Ok(Self::Sequential),
+            "shuffle" => Ok(Self::Shuffle),
+            "once" => Ok(Self::Once),
+            _ => {
+                let remedy = match text {
+                    "random" | "shuffled" | "shuffle_once" => "write `shuffle`",
+                    "circular" | "queue" | "loop" => "write `sequential`, which starts again",
+                    "unique" => "write `once`",
+                    _ => "write `sequential`, `shuffle` or `once`",
+                };
+                Err(UnitError::new(format!("unknown order `{text}`"), remedy))
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::record::Dimension;
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
 pub(in crate::engine) use http2::NO_STREAM;
-pub(in crate::engine) use message::{RequestMessage, RequestParts, UnsendablePart};
+pub(in crate::engine) use message::{MessageChanges, RequestMessage, RequestParts, UnsendablePart};
 
 /// An open connection: all of it over HTTP/1.1, one stream at a time over HTTP/2.
 pub(in crate::engine) enum HttpConnection {

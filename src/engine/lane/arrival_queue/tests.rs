@@ -15,8 +15,8 @@ fn an_arrival_released_to_a_free_connection_does_not_wait() {
             async move { queue.next(|| SlotRank::Base).await.unwrap() }
         });
         tokio::task::yield_now().await;
-        queue.release(clock::now(), false, Duration::default);
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         assert!(taker.await.unwrap().queued.is_none());
         assert!(queue.next(|| SlotRank::Base).await.unwrap().queued.is_some());
     }));
@@ -35,7 +35,7 @@ async fn ranks_that_take(queue: &Rc<ArrivalQueue>, ranks: &[SlotRank]) -> Vec<Sl
     }
     tokio::task::yield_now().await;
     for _ in ranks {
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         tokio::task::yield_now().await;
     }
     order.take()
@@ -61,11 +61,11 @@ fn while_the_prober_is_saturated_no_further_connection_is_opened() {
             async move { queue.next(|| SlotRank::Closed(0)).await.is_some() }
         });
         tokio::task::yield_now().await;
-        queue.release(clock::now(), true, Duration::default);
+        queue.release((0, clock::now()), true, Duration::default);
         tokio::task::yield_now().await;
         assert!(!further.is_finished());
         assert!(queue.next(|| SlotRank::Base).await.is_some());
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         assert!(further.await.unwrap());
     }));
 }
@@ -80,11 +80,11 @@ fn a_slot_that_becomes_free_is_faster_than_one_that_was_called_to_open_a_connect
         });
         tokio::task::yield_now().await;
         let first = clock::now();
-        queue.release(first, false, Duration::default);
+        queue.release((0, first), false, Duration::default);
         assert_eq!(queue.next(|| SlotRank::Base).await.unwrap().due, first);
         tokio::time::advance(Duration::from_millis(1)).await;
         let second = clock::now();
-        queue.release(second, false, Duration::default);
+        queue.release((0, second), false, Duration::default);
         assert_eq!(further.await.unwrap(), second);
     }));
 }
@@ -101,10 +101,10 @@ fn a_called_task_that_lost_its_connection_leaves_the_arrival_to_one_with_a_conne
         let (lost, kept) = (place(&held), place(&Rc::new(Cell::new(SlotRank::Open))));
         tokio::task::yield_now().await;
         held.set(SlotRank::Closed(0));
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         assert!(kept.await.unwrap());
         assert!(!lost.is_finished());
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         assert!(lost.await.unwrap());
     }));
 }
@@ -118,7 +118,7 @@ fn a_slot_without_a_connection_does_not_take_an_arrival_that_another_was_called_
             async move { queue.next(|| SlotRank::Base).await.is_some() }
         });
         tokio::task::yield_now().await;
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         let mut further = std::pin::pin!(queue.next(|| SlotRank::Closed(0)));
         assert!(further.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert!(base.await.unwrap());
@@ -135,7 +135,7 @@ fn a_called_task_that_is_dropped_leaves_the_arrival_to_another() {
         };
         let (gone, other) = (place(), place());
         tokio::task::yield_now().await;
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         gone.abort();
         assert!(other.await.unwrap());
         assert!(gone.await.unwrap_err().is_cancelled());
@@ -147,7 +147,7 @@ fn a_called_task_that_is_dropped_leaves_the_arrival_to_another() {
 fn while_the_prober_is_saturated_nothing_counts_as_waiting_for_a_connection() {
     paused().block_on(async {
         let queue = ArrivalQueue::open();
-        queue.release(clock::now(), true, Duration::default);
+        queue.release((0, clock::now()), true, Duration::default);
         tokio::time::advance(Duration::from_secs(1)).await;
         let arrival = queue.next(|| SlotRank::Base).await.unwrap();
         assert_eq!(arrival.dispatched(clock::now()) - arrival.due, Duration::from_secs(1));
@@ -158,7 +158,7 @@ fn while_the_prober_is_saturated_nothing_counts_as_waiting_for_a_connection() {
 fn a_closed_queue_hands_out_what_is_queued_and_then_nothing() {
     paused().block_on(async {
         let queue = ArrivalQueue::open();
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         queue.close();
         assert!(queue.next(|| SlotRank::Base).await.is_some());
         assert!(queue.next(|| SlotRank::Base).await.is_none());
@@ -168,9 +168,11 @@ fn a_closed_queue_hands_out_what_is_queued_and_then_nothing() {
 #[test]
 fn the_closed_model_counts_its_arrivals_and_stops_at_its_end() {
     paused().block_on(async {
-        let queue = ArrivalQueue::closed(Some(clock::now() + Duration::from_secs(1)), 3);
-        assert!(queue.next(|| SlotRank::Base).await.is_some());
-        assert!(queue.next(|| SlotRank::Base).await.is_some());
+        let until = clock::now() + Duration::from_secs(1);
+        let queue = ArrivalQueue::closed(Some(until), 3, Shard { index: 1, of: 4 });
+        for index in [1, 5] {
+            assert_eq!(queue.next(|| SlotRank::Base).await.unwrap().index, index);
+        }
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(queue.next(|| SlotRank::Base).await.is_none());
         assert_eq!(queue.claimed(), 2);
@@ -182,9 +184,9 @@ fn only_arrivals_that_waited_too_long_expire() {
     paused().block_on(async {
         let queue = ArrivalQueue::open();
         let limit = Duration::from_secs(10);
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         tokio::time::advance(Duration::from_secs(6)).await;
-        queue.release(clock::now(), false, Duration::default);
+        queue.release((0, clock::now()), false, Duration::default);
         assert!(queue.expired(limit).is_none());
         tokio::time::advance(Duration::from_secs(4)).await;
         assert!(queue.expired(limit).is_some());
