@@ -113,8 +113,8 @@ impl Scene {
         self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
-    /// Width of a wide sans-serif font, such as `DejaVu` Sans, relative to the embedded one: a page is
-    /// shown in the fonts that the reader has.
+    /// Width of a wide sans-serif font, such as `DejaVu` Sans, relative to the embedded one: a page
+    /// is shown in the fonts that the reader has.
     pub(super) const WIDE_FONT: f64 = 1.17;
     /// The same for bold text.
     const WIDE_BOLD_FONT: f64 = 1.24;
