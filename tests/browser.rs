@@ -11,13 +11,14 @@ use std::time::Duration;
 use devtools::Browser;
 use serde_json::{Value, json};
 use tollgate::record::{
-    Dimension, Failure, FailureEvidence, Interval, RequestMeasurement, RunRecord, ShardRecord,
-    ShardSharing, Stage, VerdictReason,
+    Dimension, Failure, FailureEvidence, Histogram, Interval, RequestMeasurement, RunRecord,
+    ShardRecord, ShardSharing, Stage, VerdictReason,
 };
-use tollgate::report;
+use tollgate::units::Quantile;
+use tollgate::{report, verdict};
 
-/// Widths of a phone and of a desktop screen.
-const WIDTHS: [u32; 2] = [360, 1440];
+/// Widths of two phones, of a window next to another one, and of a desktop screen.
+const WIDTHS: [u32; 4] = [360, 390, 1100, 1440];
 
 /// Script that inspects a page; sizes are in CSS pixels.
 const LOOK: &str = r"(() => {
@@ -32,7 +33,20 @@ const LOOK: &str = r"(() => {
   });
   const handlers = [...document.querySelectorAll('*')]
     .flatMap(element => element.getAttributeNames()).filter(name => name.startsWith('on'));
+  const all = selector => [...document.querySelectorAll(selector)];
+  const regions = all('.scroll').map(region => ({
+    name: region.getAttribute('aria-label'), role: region.getAttribute('role'), tab: region.tabIndex,
+  }));
+  // The verdicts and the measured p50 and p95 must be seen without scrolling.
+  const first = '.stages tbody tr > :nth-child(2), .stages tbody tr > :nth-child(3)';
+  const cut = all('.gate .badge, ' + first)
+    .filter(cell => cell.getClientRects().length > 0)
+    .filter(cell => cell.getBoundingClientRect().right > cell.closest('.scroll').getBoundingClientRect().right + 1)
+    .map(cell => cell.outerHTML);
+  const levels = all('h1, h2, h3, h4').map(heading => Number(heading.tagName[1]));
+  const skipped = levels.filter((level, at) => level > (at === 0 ? 1 : levels[at - 1] + 1));
   return {
+    regions, cut, skipped, unscoped: all('th:not([scope])').length,
     figures, handlers, room: innerWidth, needed: document.documentElement.scrollWidth,
     hacked: typeof window.__hacked, scripts: document.scripts.length, links: document.links.length,
     frames: window.frames.length, background: getComputedStyle(document.body).backgroundColor,
@@ -165,6 +179,7 @@ fn inspect(browser: &mut Browser, page: &Path) {
             let place = format!("{} at {width} px, {scheme}", page.display());
             let closed = browser.evaluate(LOOK);
             fits(&closed, &place);
+            tables_are_accessible(&closed, &place);
             browser
                 .evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })");
             fits(&browser.evaluate(LOOK), &format!("{place}, all figures open"));
@@ -189,6 +204,7 @@ fn fits(page: &Value, place: &str) {
         page["needed"],
         page["room"]
     );
+    assert_eq!(page["cut"], json!([]), "{place}: hidden until the table is scrolled");
     let figures = page["figures"].as_array().unwrap();
     assert!(!figures.is_empty(), "{place}: no plot");
     for figure in figures {
@@ -196,6 +212,19 @@ fn fits(page: &Value, place: &str) {
         assert!(figure["right"].as_f64() <= figure["column"].as_f64(), "{place}: {figure}");
         assert!(figure["rows"].as_u64() > Some(0), "{place}: {figure}");
     }
+}
+
+/// Tables that scroll can be reached by keyboard and have a name, cells have headings, and no level
+/// of headings is left out.
+fn tables_are_accessible(page: &Value, place: &str) {
+    let regions = page["regions"].as_array().unwrap();
+    assert!(!regions.is_empty(), "{place}");
+    for region in regions {
+        assert_eq!((&region["role"], &region["tab"]), (&json!("region"), &json!(0)), "{place}");
+        assert!(region["name"].as_str().is_some_and(|name| !name.is_empty()), "{place}: {region}");
+    }
+    assert_eq!(page["unscoped"], 0, "{place}: headings of cells without a scope");
+    assert_eq!(page["skipped"], json!([]), "{place}: levels of headings");
 }
 
 /// The accessibility tree has each plot as an image whose name says more than the kind of plot.
@@ -250,7 +279,60 @@ fn keep_picture(browser: &mut Browser, page: &Path, width: u32, scheme: &str) {
 #[test]
 fn the_sample_opens_without_errors_and_fits_every_screen() {
     let Some(mut browser) = browser() else { return };
-    inspect(&mut browser, &sample().join("report.html"));
+    // Its record is rendered anew, so that the test sees the page that today's code makes.
+    let record = sample_record();
+    let start = record.measurement.measured_from;
+    let scenarios = record.measurement.scenarios.iter();
+    let intervals: Vec<Interval> = scenarios
+        .flat_map(|scenario| {
+            let requests = scenario.requests.iter();
+            requests.flat_map(|request| twelve_seconds(&scenario.name, request, start))
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("sample/report.html");
+    std::fs::create_dir(page.parent().unwrap()).unwrap();
+    let model = report::ReportModel::new(&record, &intervals);
+    std::fs::write(&page, report::html(&model)).unwrap();
+    inspect(&mut browser, &page);
+}
+
+/// The sample's record after the loss of all its measurements, and with one exchange only.
+#[test]
+fn a_run_of_one_exchange_or_none_fits_every_screen() {
+    let Some(mut browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for exchanges in [0, 1] {
+        let mut record = sample_record();
+        for request in
+            record.measurement.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests)
+        {
+            let (name, ceilings) = (request.name.clone(), request.ceilings.clone());
+            let one = request.measured.series.quantile(Dimension::Latency, Quantile::P50).unwrap();
+            *request = RequestMeasurement::new(name, ceilings);
+            for _ in 0..exchanges {
+                let mut latency = Histogram::default();
+                latency.record(one);
+                request.measured.series.add(Dimension::Latency, &latency);
+                request.measured.tally.exchanges += 1;
+                request.measured.tally.ok += 1;
+            }
+        }
+        record.verdict = verdict::judge(&record.plan, &record.measurement);
+        let page = folder.path().join(format!("{exchanges}.html"));
+        let model = report::ReportModel::new(&record, Vec::<Interval>::new());
+        std::fs::write(&page, report::html(&model)).unwrap();
+        for width in WIDTHS {
+            let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+            browser.call("Emulation.setDeviceMetricsOverride", &size);
+            browser.open(&page);
+            let place = format!("{exchanges} exchanges at {width} px");
+            let seen = browser.evaluate(LOOK);
+            assert!(seen["needed"].as_f64() <= seen["room"].as_f64(), "{place}: {seen}");
+            assert_eq!(seen["cut"], json!([]), "{place}");
+            tables_are_accessible(&seen, &place);
+        }
+    }
 }
 
 #[test]

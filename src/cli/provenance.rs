@@ -1,6 +1,7 @@
 //! When, where and by which command a run was made.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use time::OffsetDateTime;
@@ -10,7 +11,8 @@ use crate::engine::{clock, cores};
 use crate::plan::SecretSet;
 use crate::record::{HostFacts, RunProvenance};
 
-/// The provenance of a run that starts now. The default commit is the one checked out here.
+/// The provenance of a run that starts now. The default commit is the one checked out here, unless
+/// it is tollgate's own.
 pub(super) fn now(commit: Option<String>, secrets: &SecretSet) -> RunProvenance {
     here(commit.or_else(checked_out), secrets)
 }
@@ -91,20 +93,44 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
 const SHORT_SWITCHES: &str = "46hqvV";
 
 /// The commit checked out in the working directory, if there is a git repository.
+///
+/// tollgate's own repository names no commit: what is checked out there is the prober and not the
+/// software that it probes.
 fn checked_out() -> Option<String> {
     let git = Command::new("git")
-        .args(["rev-parse", "HEAD"])
+        .args(["rev-parse", "HEAD", "--show-toplevel"])
         .stderr(Stdio::null())
         .stdin(Stdio::null())
         .output();
     let output = git.ok().filter(|output| output.status.success())?;
-    let commit = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (!commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (commit, top) = text.trim().split_once('\n')?;
+    let is_commit = !commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_commit && !is_own_repository(Path::new(top))).then(|| commit.to_owned())
+}
+
+/// Whether a repository is tollgate's own: its root has the manifest of this package.
+fn is_own_repository(top: &Path) -> bool {
+    let manifest = top.join("Cargo.toml");
+    // A pipe of that name would wait for a writer.
+    let text = manifest.is_file().then(|| std::fs::read_to_string(&manifest).ok()).flatten();
+    let name = concat!("name = \"", env!("CARGO_PKG_NAME"), "\"");
+    text.is_some_and(|text| text.lines().take(20).any(|line| line.trim() == name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_commit_of_tollgates_own_repository_is_not_that_of_the_target() {
+        assert!(is_own_repository(Path::new(env!("CARGO_MANIFEST_DIR"))));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_own_repository(folder.path()));
+        let manifest = "[package]\nname = \"shop\"\n[dependencies]\ntollgate = \"1\"\n";
+        std::fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        assert!(!is_own_repository(folder.path()));
+    }
 
     #[test]
     fn bodies_tokens_and_secret_headers_are_redacted_in_the_command() {

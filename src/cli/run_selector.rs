@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::exit::CommandError;
 use super::source::RunSource;
-use super::tags;
-use crate::history::{self, HistoryFilter};
+
+use crate::history::{self, DEPLOY_TAG, HistoryFilter};
 use crate::record::{BeforeAfter, RunRecord, RunSummary};
 
 /// The word for the run that started last.
@@ -163,7 +163,7 @@ impl RunList {
 }
 
 fn is_of_deploy(run: &RunSummary, deploy: &str) -> bool {
-    run.tags.get(tags::DEPLOY).is_some_and(|tag| tag == deploy)
+    run.tags.get(DEPLOY_TAG).is_some_and(|tag| tag == deploy)
 }
 
 fn shares_scenario(one: &RunSummary, other: &RunSummary) -> bool {

@@ -33,8 +33,8 @@ pub(super) struct RunFlags {
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     runs_dir: PathBuf,
     /// The commit of the software under test [default: the one checked out in the working
-    /// directory]
-    #[arg(long, value_name = "HASH")]
+    /// directory, except in tollgate's own repository]
+    #[arg(long, value_name = "HASH", visible_alias = "commit")]
     git_commit: Option<String>,
     #[command(flatten)]
     tags: tags::Flags,

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The keys that have their own flags.
-const ENVIRONMENT: &str = "environment";
-pub(super) const DEPLOY: &str = "deploy";
+use crate::history::{DEPLOY_TAG, ENVIRONMENT_TAG};
 
 /// The tags of a run.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,7 +25,7 @@ impl Flags {
     /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
     /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {
-        let own = [(ENVIRONMENT, &self.environment), (DEPLOY, &self.deploy)];
+        let own = [(ENVIRONMENT_TAG, &self.environment), (DEPLOY_TAG, &self.deploy)];
         let own = own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
         self.tags.iter().cloned().chain(own).filter(|(_, value)| !value.is_empty()).collect()
     }

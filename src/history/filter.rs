@@ -9,6 +9,9 @@ use crate::record::{Decision, RequestSummary, RunSummary};
 /// The key of the tag that names the probed environment.
 pub const ENVIRONMENT_TAG: &str = "environment";
 
+/// The key of the tag that names the deploy under test.
+pub const DEPLOY_TAG: &str = "deploy";
+
 /// Selects the runs and requests that meet every given condition.
 ///
 /// Its fields are plain values, so that an SQL query can apply the same conditions.

@@ -14,7 +14,7 @@ use std::thread;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::filter::{ENVIRONMENT_TAG, HistoryFilter};
+pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 pub use self::sparkline::sparkline;
 use crate::record::{
     Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, RequestSummary, RunSummary,
@@ -235,6 +235,11 @@ impl TrendRun {
     /// The environment that was probed, if the run has that tag.
     pub fn environment(&self) -> Option<&str> {
         self.tags.get(ENVIRONMENT_TAG).map(String::as_str)
+    }
+
+    /// The deploy under test, if it was named.
+    pub fn deploy(&self) -> Option<&str> {
+        self.tags.get(DEPLOY_TAG).map(String::as_str)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::record::ActualQuantile;
 use crate::units::{self, Ratio};
 
 /// Maximum number of characters of a name.
-pub(super) const NAME: usize = 56;
+pub(super) const NAME: usize = 80;
 /// Maximum number of characters of a line of a plan or of evidence.
 pub(super) const LINE: usize = 240;
 /// Maximum number of characters of a reason or a next step, which explain a decision in several
@@ -27,9 +27,24 @@ pub(super) fn display(text: &str, most: usize) -> String {
     shown
 }
 
-/// A name that is safe to display; `(no name)` if it is empty.
+/// A name that is safe to display; `(no name)` if it is empty. A long one is abbreviated in the
+/// middle.
 pub(super) fn name(name: &str) -> String {
-    if name.is_empty() { "(no name)".to_owned() } else { display(name, NAME) }
+    if name.is_empty() { "(no name)".to_owned() } else { abbreviated(name, NAME) }
+}
+
+/// A name that is safe to display, with at most `most` characters. The middle of a longer one is
+/// left out: names that begin alike usually differ at their ends.
+pub(super) fn abbreviated(name: &str, most: usize) -> String {
+    let all = name.chars().count();
+    if all <= most {
+        return display(name, most);
+    }
+    let end = most.saturating_sub(1) / 2;
+    let start = most.saturating_sub(1) - end;
+    let tail: String = name.chars().skip(all - end).collect();
+    let head: String = name.chars().take(start).collect();
+    display(&format!("{head}…{tail}"), most)
 }
 
 /// Whether a character could control a terminal, break a line or change the reading direction.
@@ -162,6 +177,14 @@ mod tests {
         assert_eq!(display("tile-loader", 11), "tile-loader");
         assert_eq!(display("tile-loader", 5), "tile…");
         assert_eq!(display(&"x".repeat(10_000), NAME).chars().count(), NAME);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_beginning_and_its_end() {
+        assert_eq!(abbreviated("tile-loader-live", 16), "tile-loader-live");
+        assert_eq!(abbreviated("tile-loader-live", 9), "tile…live");
+        assert_eq!(abbreviated("tile-loader-live", 10), "tile-…live");
+        assert_eq!(name(&"ü".repeat(10_000)).chars().count(), NAME);
     }
 
     #[test]

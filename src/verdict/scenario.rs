@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::duration_budget::DurationBudget;
 use super::explanation::ExplainedVerdict;
 use super::failure_budget::{self, FailureClass};
+use super::failures::LeadingFailure;
 use super::judging_context::{JudgingContext, VerdictContext};
 use super::not_judged::NotJudgedStep;
 use super::once_steps::SetupFailure;
@@ -63,7 +64,7 @@ pub(super) fn judge(
         Some(silent) => std::iter::once(silent)
             .chain(pairs.iter().filter_map(MeasuredRequest::not_judged_reason))
             .collect(),
-        None => pairs.iter().filter_map(MeasuredRequest::reason).collect(),
+        None => pairs.iter().filter_map(|pair| pair.reason(&budgets)).collect(),
     };
     ScenarioVerdict {
         scenario: planned.name.clone(),
@@ -147,11 +148,14 @@ impl<'a> MeasuredRequest<'a> {
         self.planned.budgets.is_empty().then_some(not_judged)
     }
 
-    /// The reason to report for the request in addition to its budgets: its failures, or why it
-    /// needs no budget.
-    fn reason(&self) -> Option<VerdictReason> {
+    /// The reason to report for the request in addition to its budgets: its failures, unless one
+    /// of the budgets names them, or why it needs no budget.
+    fn reason(&self, budgets: &[BudgetVerdict]) -> Option<VerdictReason> {
         let name = &self.planned.name;
         let decided_here = self.by_expectations();
+        if self.are_failures_named(budgets) {
+            return self.not_judged_reason();
+        }
         if let Some(failures) = failures::reason(&self.measured.measured) {
             let rule = if decided_here.is_some() {
                 " has no budget, so a single failure fails it"
@@ -182,6 +186,16 @@ impl<'a> MeasuredRequest<'a> {
                 what: format!("`{name}` has no budget: every expectation held in {}", self.made()),
                 next: String::new(),
             },
+        })
+    }
+
+    /// Whether a budget of the request that is not met names its most frequent failure.
+    fn are_failures_named(&self, budgets: &[BudgetVerdict]) -> bool {
+        let leading = LeadingFailure::of(&self.measured.measured).map(|leading| leading.words());
+        leading.is_some_and(|words| {
+            let mine = budgets.iter().filter(|budget| budget.request == self.planned.name);
+            mine.filter(|budget| budget.decision != Decision::Pass)
+                .any(|budget| budget.reason.what.contains(&words))
         })
     }
 

@@ -75,9 +75,26 @@ pub(super) fn explain(
     }
     let body = of_service.then(|| body(stage, dimension, rank)).flatten();
     let own = (of_service || dimension == Dimension::FirstByte)
-        .then(|| own_account(stage, dimension, rank))
+        .then(|| own_account(stage, dimension, rank, ceiling))
         .flatten();
-    body.or(own).into_iter().collect()
+    let wait = is_whole.then(|| wait(stage, dimension, rank)).flatten();
+    wait.into_iter().chain(body.or(own)).collect()
+}
+
+/// The wait for a connection, if it took at least half of the time. It need not be the only cause:
+/// the exceedances may be slow without it.
+fn wait(stage: &StageMeasurement, dimension: Dimension, rank: ComparedRank) -> Option<TimeBlame> {
+    let read = |dimension| rank.read(stage.series.get(dimension)?);
+    let (wait, whole) = (read(Dimension::Wait)?, read(dimension)?);
+    (wait * 2 >= whole).then(|| TimeBlame {
+        words: format!(
+            "waiting for a connection took {} of {} {}",
+            format_duration(wait),
+            format_duration(whole),
+            rank.words()
+        ),
+        remedy: "allow as many connections as clients use, or lower the rate to what the target can serve",
+    })
 }
 
 /// The set-up, if at least half of the slow exchanges opened a connection and spent half of the
@@ -130,17 +147,18 @@ fn body(stage: &StageMeasurement, dimension: Dimension, rank: ComparedRank) -> O
 }
 
 /// The target's own account of the service time, if the service time is at least half of what the
-/// budget judges.
+/// budget judges, or too long by itself.
 fn own_account(
     stage: &StageMeasurement,
     dimension: Dimension,
     rank: ComparedRank,
+    ceiling: Duration,
 ) -> Option<TimeBlame> {
     let of = if dimension == Dimension::FirstByte { dimension } else { Dimension::Service };
     let ours = stage.series.get(of)?;
     let (measured, whole) = (rank.read(ours)?, rank.read(stage.series.get(dimension)?)?);
     let (metric, own) = largest(&stage.server_timings, ours.count(), rank, measured)?;
-    if measured * 2 < whole {
+    if measured * 2 < whole && measured < ceiling {
         return None;
     }
     let account = format!(

@@ -44,6 +44,22 @@ fn a_slow_target_fails() {
 }
 
 #[test]
+fn a_comparison_is_advised_from_the_second_run_on_and_its_command_works() {
+    let target = Target::start(&["--mock-latency", "constant:60ms"]);
+    let rest = PLAIN.replace("/plain", "/app?mock=1");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &rest);
+    let words = |output: &[u8]| text(output).split_whitespace().collect::<Vec<_>>().join(" ");
+    let first = words(&bench.run().stdout);
+    assert!(!first.contains("tollgate compare"), "{first}");
+    assert!(first.contains("the target's own account (app) is "), "{first}");
+    let second = words(&bench.run().stdout);
+    let (_, command) = second.split_once("`tollgate compare ").unwrap();
+    let (arguments, _) = command.split_once('`').unwrap();
+    let compared = tollgate().arg("compare").args(arguments.split(' ')).output().unwrap();
+    assert_eq!(compared.status.code(), Some(0), "{arguments}: {}", text(&compared.stderr));
+}
+
+#[test]
 fn a_live_page_behind_a_login_is_reported_as_exactly_that() {
     let target = Target::start(&["--auth", "today"]);
     let rest = PLAIN.replace("/plain", "/app?mock=0");

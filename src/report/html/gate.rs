@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::badge;
+use super::{badge, scrolling};
 use crate::report::model::{BudgetRow, ReportModel, RequestView, ScenarioView, TableShape};
 use crate::report::words;
 
@@ -10,22 +10,23 @@ use crate::report::words;
 pub(super) fn table(model: &ReportModel) -> Markup {
     let shape = model.shape();
     let actual = if model.has_intervals() { "actual (90 % interval)" } else { "actual" };
+    let table = html! {
+        table.gate {
+            thead {
+                tr {
+                    th scope="col" { (shape.place_head()) }
+                    @for head in shape.heads() { th.number scope="col" { (head) } }
+                    @for head in ["budget", actual, "verdict"] { th scope="col" { (head) } }
+                }
+            }
+            @for (scenario, request) in model.requests() { (rows(shape, scenario, request)) }
+        }
+    };
     html! {
         section {
             h2 { "Budgets" }
             div.card {
-                div.scroll {
-                    table.gate {
-                        thead {
-                            tr {
-                                th { (shape.place_head()) }
-                                @for head in shape.heads() { th.number { (head) } }
-                                @for head in ["budget", actual, "verdict"] { th { (head) } }
-                            }
-                        }
-                        @for (scenario, request) in model.requests() { (rows(shape, scenario, request)) }
-                    }
-                }
+                (scrolling("Budgets", &table))
                 p.muted.small {
                     (of_the_ok(shape))
                     @for (scenario, request) in model.requests() { (clipped(scenario, request)) }
@@ -64,7 +65,7 @@ fn rows(shape: TableShape, scenario: &ScenarioView, request: &RequestView) -> Ma
 
 fn figures(shape: TableShape, scenario: &ScenarioView, request: &RequestView) -> Markup {
     html! {
-        td.words.place.hop[request.hop.is_some()] { (request.row_name(scenario.place(request))) }
+        th.words.place.hop[request.hop.is_some()] scope="row" title=[scenario.whole_place(request)] { (request.row_name(scenario.place(request))) }
         @for (name, figure) in shape.figures(request) { td.number.figure data-label=(name) { (figure) } }
     }
 }

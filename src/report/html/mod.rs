@@ -106,6 +106,12 @@ fn verdict(model: &ReportModel) -> Markup {
     }
 }
 
+/// A table that scrolls within its container where the screen is too narrow for it. The keyboard
+/// reaches it, and a screen reader announces its name.
+fn scrolling(name: &str, table: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
+}
+
 /// A decision as a badge.
 fn badge(decision: Decision) -> Markup {
     html! { span.badge.(decision.name()) { (decision.name().to_uppercase()) } }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use super::scrolling;
 use crate::report::model::ReportModel;
 use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
@@ -12,10 +13,17 @@ pub(super) fn section(model: &ReportModel) -> Markup {
         @if !sketches.is_empty() {
             section {
                 h2 { "Plots" }
-                div.plots { @for sketch in &sketches { (figure(sketch)) } }
+                @for row in rows(&sketches) { div.plots { @for sketch in row { (figure(sketch)) } } }
             }
         }
     }
+}
+
+/// The plots in rows of a kind, so that those to compare are side by side. If no kind has two, the
+/// plots of different kinds share rows.
+fn rows<'a, 'b>(sketches: &'a [PlotSketch<'b>]) -> Vec<&'a [PlotSketch<'b>]> {
+    let kinds: Vec<_> = sketches.chunk_by(|a, b| a.kind == b.kind).collect();
+    if kinds.iter().any(|kind| kind.len() > 1) { kinds } else { vec![sketches] }
 }
 
 fn figure(sketch: &PlotSketch<'_>) -> Markup {
@@ -39,18 +47,19 @@ fn pictures(sketch: &PlotSketch<'_>) -> Result<Markup, PlotError> {
 
 fn figures(sketch: &PlotSketch<'_>) -> Markup {
     let PlotTable { heads, rows } = sketch.table();
+    let table = html! {
+        table {
+            thead {
+                tr { @for (at, head) in heads.iter().enumerate() { th.number[at > 0] scope="col" { (head) } } }
+            }
+            tbody { @for row in &rows { (cells(row)) } }
+        }
+    };
     html! {
         details {
             summary { "Figures" }
             p.small { (sketch.alt) "." }
-            div.scroll tabindex="0" role="region" aria-label={ "Figures: " (sketch.title) } {
-                table {
-                    thead {
-                        tr { @for (at, head) in heads.iter().enumerate() { th.number[at > 0] scope="col" { (head) } } }
-                    }
-                    tbody { @for row in &rows { (cells(row)) } }
-                }
-            }
+            (scrolling(&format!("Figures: {}", sketch.title), &table))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::scrolling;
 use crate::report::model::{
     ReportModel, RequestView, SERVER_TIMING_NOTE, ScenarioView, ServerTimingRow,
 };
@@ -25,47 +26,60 @@ pub(super) fn tables(model: &ReportModel) -> Markup {
 }
 
 fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
-    let warm = request.timing.warm_name;
+    let place = scenario.place(request);
+    let rows = &request.server_timing.rows;
+    let table = html! {
+        table.stages {
+            @if scenario.is_single {
+                thead { tr { th scope="col" { "metric" } th.number scope="col" { "took" } } }
+                tbody { @for metric in rows { (row_of_one(metric)) } }
+            } @else {
+                thead { (stage_heads(request.timing.warm_name)) }
+                tbody { @for metric in rows { (row(metric)) } }
+            }
+        }
+    };
     html! {
         div.card {
-            h3 { (scenario.place(request)) }
-            div.scroll {
-                table {
-                    thead {
-                        tr {
-                            th { "metric" }
-                            @if scenario.is_single {
-                                th.number { "took" }
-                            } @else {
-                                @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
-                                @for head in ["n", "p50", "p95", "p99"] { th.number { (warm) " " (head) } }
-                            }
-                        }
-                    }
-                    tbody {
-                        @for metric in &request.server_timing.rows {
-                            @if scenario.is_single { (row_of_one(metric)) } @else { (row(metric)) }
-                        }
-                    }
-                }
+            h3 { (place) }
+            (scrolling(&format!("The target's Server-Timing report: {place}"), &table))
+        }
+    }
+}
+
+fn stage_heads(warm: &str) -> Markup {
+    html! {
+        tr {
+            td {}
+            th.stage scope="colgroup" colspan="4" { (warm) }
+            th.stage scope="colgroup" colspan="3" { "cold" }
+        }
+        tr {
+            th scope="col" { "metric" }
+            @for head in ["p50", "p95", "p99", "n", "p50", "p95", "n"] {
+                th.number scope="col" { (head) }
             }
         }
     }
 }
 
 fn row_of_one(metric: &ServerTimingRow) -> Markup {
-    html! { tr { td.muted[metric.is_ours] { (metric.name) } td.number { (words::time(metric.warm.max)) } } }
+    html! { tr { (name(metric)) td.number { (words::time(metric.warm.max)) } } }
+}
+
+fn name(metric: &ServerTimingRow) -> Markup {
+    html! { th.words.muted[metric.is_ours] scope="row" { (metric.name) } }
 }
 
 fn row(metric: &ServerTimingRow) -> Markup {
     let (cold, warm) = (metric.cold, metric.warm);
     html! {
         tr {
-            td.muted[metric.is_ours] { (metric.name) }
-            td.number { (words::count(cold.n)) }
-            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
-            td.number { (words::count(warm.n)) }
+            (name(metric))
             @for time in [warm.p50, warm.p95, warm.p99] { td.number { (words::time(time)) } }
+            td.number { (words::count(warm.n)) }
+            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
+            td.number { (words::count(cold.n)) }
         }
     }
 }

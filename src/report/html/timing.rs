@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::scrolling;
 use crate::report::model::{
     ReportModel, RequestView, ScenarioView, TimingRow, label, meaning, part_heads,
 };
@@ -52,12 +53,7 @@ fn steps(model: &ReportModel) -> Markup {
                 @for (scenario, steps) in timed {
                     div.card {
                         @if model.scenarios.len() > 1 { h3 { (scenario.name) } }
-                        div.scroll {
-                            table {
-                                thead { tr { th { "step" } @for head in part_heads() { th.number { (head) } } } }
-                                tbody { @for (name, parts) in steps { (step(name, &parts)) } }
-                            }
-                        }
+                        (scrolling(&format!("Where the time goes: {}", scenario.name), &steps_table(&steps)))
                     }
                 }
             }
@@ -65,28 +61,48 @@ fn steps(model: &ReportModel) -> Markup {
     }
 }
 
-fn step(name: &str, parts: &[String]) -> Markup {
-    html! { tr { td.words { (name) } @for part in parts { td.number { (part) } } } }
+fn steps_table(steps: &[(&str, [String; 6])]) -> Markup {
+    html! {
+        table {
+            thead {
+                tr { th scope="col" { "step" } @for head in part_heads() { th.number scope="col" { (head) } } }
+            }
+            tbody { @for (name, parts) in steps { (step(name, parts)) } }
+        }
+    }
 }
 
+fn step(name: &str, parts: &[String]) -> Markup {
+    html! { tr { th.words scope="row" { (name) } @for part in parts { td.number { (part) } } } }
+}
+
+/// The measured stage comes first, because that is what budgets judge and what a phone shows.
 fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
     let timing = &request.timing;
-    html! {
-        div.card {
-            h3 { (scenario.place(request)) }
-            @if let Some(comparison) = &timing.comparison { p { (comparison) "." } }
-            div.scroll {
-                table {
-                    thead {
-                        tr {
-                            th { "part" }
-                            @for head in ["n", "p50", "p95"] { th.number { "cold " (head) } }
-                            @for head in ["n", "p50", "p95", "p99", "max"] { th.number { (timing.warm_name) " " (head) } }
-                        }
+    let place = scenario.place(request);
+    let table = html! {
+        table.stages {
+            thead {
+                tr {
+                    td {}
+                    th.stage scope="colgroup" colspan="5" { (timing.warm_name) }
+                    th.stage scope="colgroup" colspan="3" { "cold" }
+                }
+                tr {
+                    th scope="col" { "part" }
+                    @for head in ["p50", "p95", "p99", "max", "n", "p50", "p95", "n"] {
+                        th.number scope="col" { (head) }
                     }
-                    tbody { @for part in &timing.rows { (row(part)) } }
                 }
             }
+            tbody { @for part in &timing.rows { (row(part)) } }
+        }
+    };
+    html! {
+        div.card {
+            h3 { (place) }
+            @if let Some(comparison) = &timing.comparison { p { (comparison) "." } }
+            (scrolling(&format!("Where the time goes: {place}"), &table))
         }
     }
 }
@@ -95,13 +111,13 @@ fn row(part: &TimingRow) -> Markup {
     let (cold, warm) = (part.cold, part.warm);
     html! {
         tr {
-            td.(format!("depth-{}", part.depth)) {
+            th.(format!("depth-{}", part.depth)) scope="row" {
                 (label(part.dimension)) " " span.meaning.muted.small { (meaning(part.dimension)) }
             }
-            td.number { (words::count(cold.n)) }
-            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
-            td.number { (words::count(warm.n)) }
             @for time in [warm.p50, warm.p95, warm.p99, warm.max] { td.number { (words::time(time)) } }
+            td.number { (words::count(warm.n)) }
+            @for time in [cold.p50, cold.p95] { td.number { (words::time(time)) } }
+            td.number { (words::count(cold.n)) }
         }
     }
 }

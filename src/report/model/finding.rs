@@ -81,7 +81,9 @@ fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &VerdictReason
     };
     let of_all = |reason: &VerdictReason| {
         let said = reason.what.strip_prefix(SILENT).and_then(|rest| rest.rsplit_once(", "));
-        said.is_some_and(|(why, _how_many)| of_budget.what.ends_with(why))
+        said.is_some_and(|(why, how_many)| {
+            of_budget.what.ends_with(why) || of_budget.what.contains(&format!("{how_many} failed"))
+        })
     };
     let is_same = |reason: &VerdictReason| reason == of_budget;
     scenario.reasons.iter().any(|reason| is_same(reason) || of_request(reason) || of_all(reason))

@@ -80,6 +80,8 @@ pub(super) struct ScenarioCaveat {
 pub(super) struct ScenarioView {
     /// Name, safe to display.
     pub(super) name: String,
+    /// The name without abbreviation, but not without limit.
+    pub(super) whole_name: String,
     /// Purpose; may be empty.
     pub(super) description: String,
     /// The decision on it.
@@ -180,6 +182,7 @@ impl ScenarioView {
         let hops = request::hops(planned);
         Self {
             name: words::name(name),
+            whole_name: words::abbreviated(name, words::LINE),
             description: planned
                 .map(|plan| words::display(&plan.description, words::LINE))
                 .unwrap_or_default(),
@@ -216,6 +219,12 @@ impl ScenarioView {
     /// A request's name qualified by its scenario: `tile-loader · mock`.
     pub(super) fn place(&self, request: &RequestView) -> String {
         format!("{} · {}", self.name, request.name)
+    }
+
+    /// The whole names if [`Self::place`] abbreviates one of them.
+    pub(super) fn whole_place(&self, request: &RequestView) -> Option<String> {
+        let whole = format!("{} · {}", self.whole_name, request.whole_name);
+        (whole != self.place(request)).then_some(whole)
     }
 }
 

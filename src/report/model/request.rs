@@ -20,6 +20,8 @@ pub(in crate::report) struct RequestHop {
 pub(in crate::report) struct RequestView {
     /// Name, safe to display.
     pub(in crate::report) name: String,
+    /// The name without abbreviation, but not without limit.
+    pub(in crate::report) whole_name: String,
     /// Set if this is a hop of another request; hops are never judged.
     pub(in crate::report) hop: Option<RequestHop>,
     /// Method and path.
@@ -139,6 +141,7 @@ impl RequestView {
         let curve = LatencyCurve::new(&request.measured);
         Self {
             name: words::name(&request.name),
+            whole_name: words::abbreviated(&request.name, words::LINE),
             hop: plan.and_then(RequestHop::new),
             was_run: Stage::ALL.into_iter().any(|stage| request.stage(stage).tally.exchanges > 0),
             line: plan.map(|plan| words::display(&plan.line, words::LINE)).unwrap_or_default(),

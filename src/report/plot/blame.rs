@@ -108,7 +108,7 @@ fn table(scenario: &ScenarioView) -> PlotTable {
 }
 
 /// The figure.
-fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
     let measure = measure(line);
     let subtitle = format!("{} {} · logarithmic scale", measure.name, in_each(line));
@@ -121,9 +121,10 @@ fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     );
     let below = scene.legend(below, &entries);
     let frame = PlotFrame::below(&mut scene, below + 2.0, 0.8);
-    let clock = TimeAxis { line, frame };
-    let values: Vec<Duration> = line
-        .points()
+    let lines = || peers.iter().map(|scenario| &scenario.timeline);
+    let clock = TimeAxis { line, end: TimeAxis::end(lines()), frame };
+    let values: Vec<Duration> = lines()
+        .flat_map(Timeline::points)
         .flat_map(|point| parts.iter().filter_map(|part| (measure.of)((part.of)(point))))
         .collect();
     let heights = DurationAxis::tenfolds(values.into_iter());

@@ -53,7 +53,7 @@ fn alt(request: &RequestView) -> String {
 
 /// The figures: rows are time, columns are latency bands.
 fn table(request: &RequestView) -> PlotTable {
-    let edges = heights(&request.timeline).ticks();
+    let edges = heights(std::iter::once(&request.timeline)).ticks();
     let shown = |edge: &Duration| words::time(Some(*edge));
     let mut heads: Vec<String> =
         edges.first().map(|first| format!("< {}", shown(first))).into_iter().collect();
@@ -71,17 +71,19 @@ fn table(request: &RequestView) -> PlotTable {
 }
 
 /// The figure.
-fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(request: &RequestView, peers: &[&RequestView], sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
+    let lines = || peers.iter().map(|request| &request.timeline);
+    let heights = heights(lines());
     let subtitle =
         format!("ok exchanges {}, by due time and latency · logarithmic scale", in_each(line));
     let (mut scene, below) = sheet.headed(&subtitle);
-    let right = scale(&mut scene, below, most(line, &heights(line), rows(sheet.paper)));
+    let right = scale(&mut scene, below, most(line, &heights, rows(sheet.paper)));
     let below = legend(&mut scene, (right + 18.0, below), line);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
     let figure = HeatMap {
-        clock: TimeAxis { line, frame },
-        heights: heights(line),
+        clock: TimeAxis { line, end: TimeAxis::end(lines()), frame },
+        heights,
         rows: rows(sheet.paper),
     };
     figure.clock.shade(&mut scene, STRIP);
@@ -97,11 +99,12 @@ fn in_each(line: &Timeline) -> String {
     format!("of {}", TimeAxis::each(line))
 }
 
-fn heights(line: &Timeline) -> DurationAxis {
+fn heights<'a>(lines: impl Iterator<Item = &'a Timeline>) -> DurationAxis {
     let ends = |point: &TimelinePoint| {
         [point.spread.steps().next().map(|(value, _)| value), point.latency.max]
     };
-    DurationAxis::tenfolds(line.points().flat_map(ends).flatten())
+    let values: Vec<Duration> = lines.flat_map(Timeline::points).flat_map(ends).flatten().collect();
+    DurationAxis::tenfolds(values.into_iter())
 }
 
 fn rows(paper: PlotPaper) -> usize {

@@ -74,8 +74,10 @@ fn errors(point: &TimelinePoint) -> u64 {
 }
 
 /// The figure.
-fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>) -> Scene {
     let line = &scenario.timeline;
+    let lines: Vec<&Timeline> = peers.iter().map(|scenario| &scenario.timeline).collect();
+    let end = TimeAxis::end(lines.iter().copied());
     let failing = line.points().any(|point| point.failed > 0);
     let subtitle = format!(
         "requests per second by due time, one point {}{}",
@@ -85,12 +87,12 @@ fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
     let upper = PlotFrame::below(&mut scene, below + 2.0, if failing { 0.62 } else { 0.8 });
-    let asked = TimeAxis { line, frame: upper };
-    throughput(&mut scene, &asked);
+    let asked = TimeAxis { line, end, frame: upper };
+    throughput(&mut scene, &asked, &lines);
     if failing {
         let lower = PlotFrame::below(&mut scene, upper.bottom + 34.0, 0.34);
-        let failed = TimeAxis { line, frame: lower };
-        failures(&mut scene, &failed);
+        let failed = TimeAxis { line, end, frame: lower };
+        failures(&mut scene, &failed, &lines);
         failed.floor(&mut scene);
     } else {
         asked.floor(&mut scene);
@@ -115,8 +117,9 @@ fn legend(scene: &mut Scene, top: f64, line: &Timeline) -> f64 {
     scene.legend(top, &entries)
 }
 
-fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>) {
-    let heights = NumberAxis::over(clock.line.points().map(|point| point.per_second(point.n)), 4.0);
+fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>, lines: &[&Timeline]) {
+    let points = lines.iter().flat_map(|line| line.points());
+    let heights = NumberAxis::over(points.map(|point| point.per_second(point.n)), 4.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, &clock.frame);
     let due: PointCount = |point| point.n;
@@ -133,10 +136,10 @@ fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>) {
 }
 
 /// Draws failures as bars with drops on top.
-fn failures(scene: &mut Scene, clock: &TimeAxis<'_>) {
+fn failures(scene: &mut Scene, clock: &TimeAxis<'_>, lines: &[&Timeline]) {
     let frame = &clock.frame;
-    let heights =
-        NumberAxis::over(clock.line.points().map(|point| point.per_second(point.failed)), 2.0);
+    let points = lines.iter().flat_map(|line| line.points());
+    let heights = NumberAxis::over(points.map(|point| point.per_second(point.failed)), 2.0);
     clock.shade(scene, 0.0);
     heights.grid(scene, frame);
     scene.text(

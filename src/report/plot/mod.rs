@@ -19,6 +19,7 @@ mod table;
 mod time_axis;
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use plotters::style::{FontStyle, register_font};
 
@@ -82,8 +83,7 @@ struct PlotKind {
     stem: &'static str,
     /// Start of the title.
     title: &'static str,
-    /// Whether a list of checks has it too: each check runs once, so most plots would be a few
-    /// dots.
+    /// Whether a scenario that ran once has it too: most plots of one sample would be a dot.
     suits_checks: bool,
     subject: PlotSubject,
 }
@@ -102,11 +102,21 @@ struct PlotFunctions<Subject> {
     alt: fn(&Subject) -> String,
     /// The plot's figures.
     table: fn(&Subject) -> PlotTable,
-    scene: fn(&Subject, PlotSheet<'_>) -> Scene,
+    /// The figure. All subjects of the kind come second: their plots share their axes, so that a
+    /// reader can compare them side by side.
+    scene: fn(&Subject, &[&Subject], PlotSheet<'_>) -> Scene,
+}
+
+/// What one plot shows, and the subjects of all plots of its kind.
+struct PlottedSubject<'a, Subject> {
+    subject: &'a Subject,
+    peers: Rc<[&'a Subject]>,
 }
 
 /// A plot that is not drawn yet.
 pub(super) struct PlotSketch<'a> {
+    /// The kind of plot: plots of one kind belong next to each other.
+    pub(super) kind: &'static str,
     /// File stem.
     pub(super) name: String,
     /// Heading.
@@ -130,26 +140,34 @@ impl PlotKind {
         model: &'a ReportModel,
         names: &mut FileStems,
     ) -> Vec<PlotSketch<'a>> {
-        let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_list_of_checks();
+        let suits = |scenario: &ScenarioView| self.suits_checks || !scenario.is_single;
         let scenarios = model.scenarios.iter().filter(|scenario| suits(scenario));
         match &self.subject {
-            PlotSubject::EachScenario(functions) => scenarios
-                .filter(|scenario| (functions.has_data)(scenario))
-                .map(|scenario| {
+            PlotSubject::EachScenario(functions) => {
+                let drawn: Rc<[_]> =
+                    scenarios.filter(|scenario| (functions.has_data)(scenario)).collect();
+                let sketch = |scenario: &&'a ScenarioView| {
                     let name = names.unique(&[self.stem, &scenario.name]);
-                    self.sketch(name, &scenario.name, scenario, (functions, scenario))
-                })
-                .collect(),
-            PlotSubject::EachRequest(functions) => scenarios
-                .flat_map(|scenario| {
-                    scenario.own_requests().map(move |request| (scenario, request))
-                })
-                .filter(|(_, request)| (functions.has_data)(request))
-                .map(|(scenario, request)| {
+                    let subject = PlottedSubject { subject: *scenario, peers: Rc::clone(&drawn) };
+                    self.sketch(name, &scenario.name, scenario, (functions, subject))
+                };
+                drawn.iter().map(sketch).collect()
+            }
+            PlotSubject::EachRequest(functions) => {
+                let drawn: Vec<(&ScenarioView, &RequestView)> = scenarios
+                    .flat_map(|scenario| {
+                        scenario.own_requests().map(move |request| (scenario, request))
+                    })
+                    .filter(|(_, request)| (functions.has_data)(request))
+                    .collect();
+                let peers: Rc<[_]> = drawn.iter().map(|(_, request)| *request).collect();
+                let sketch = |(scenario, request): (&'a ScenarioView, &'a RequestView)| {
                     let name = names.unique(&[self.stem, &scenario.name, &request.name]);
-                    self.sketch(name, &scenario.place(request), scenario, (functions, request))
-                })
-                .collect(),
+                    let subject = PlottedSubject { subject: request, peers: Rc::clone(&peers) };
+                    self.sketch(name, &scenario.place(request), scenario, (functions, subject))
+                };
+                drawn.into_iter().map(sketch).collect()
+            }
         }
     }
 
@@ -158,19 +176,21 @@ impl PlotKind {
         name: String,
         place: &str,
         scenario: &'a ScenarioView,
-        (functions, subject): (&'static PlotFunctions<Subject>, &'a Subject),
+        (functions, plotted): (&'static PlotFunctions<Subject>, PlottedSubject<'a, Subject>),
     ) -> PlotSketch<'a> {
+        let PlottedSubject { subject, peers } = plotted;
         let mut alt = (functions.alt)(subject);
         if !scenario.caveats.is_empty() {
             alt += &format!(". Note: {}", scenario.caveats.join("; "));
         }
         PlotSketch {
+            kind: self.stem,
             name,
             title: format!("{}: {place}", self.title),
             alt,
             caveats: &scenario.caveats,
             table: Box::new(move || (functions.table)(subject)),
-            scene: Box::new(move |sheet| (functions.scene)(subject, sheet)),
+            scene: Box::new(move |sheet| (functions.scene)(subject, &peers, sheet)),
         }
     }
 }

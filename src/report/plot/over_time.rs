@@ -84,14 +84,15 @@ fn table(request: &RequestView) -> PlotTable {
 }
 
 /// The figure.
-fn scene(request: &RequestView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(request: &RequestView, peers: &[&RequestView], sheet: PlotSheet<'_>) -> Scene {
     let line = &request.timeline;
-    let heights = heights(request);
+    let heights = heights(peers);
+    let end = TimeAxis::end(peers.iter().map(|request| &request.timeline));
     let subtitle = subtitle(line) + heights.note();
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
-    let figure = QuantilePlot { clock: TimeAxis { line, frame }, heights };
+    let figure = QuantilePlot { clock: TimeAxis { line, end, frame }, heights };
     figure.clock.shade(&mut scene, STRIP);
     figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, request);
@@ -116,9 +117,10 @@ fn subtitle(line: &Timeline) -> String {
     format!("ok exchanges of {}, by due time{missing}", TimeAxis::each(line))
 }
 
-fn heights(request: &RequestView) -> DurationAxis {
-    let points = || request.timeline.points();
-    let ceilings = || request.budgets.iter().filter_map(|row| row.mark.map(|mark| mark.ceiling));
+fn heights(requests: &[&RequestView]) -> DurationAxis {
+    let points = || requests.iter().flat_map(|request| request.timeline.points());
+    let budgets = || requests.iter().flat_map(|request| &request.budgets);
+    let ceilings = || budgets().filter_map(|row| row.mark.map(|mark| mark.ceiling));
     let values = points().filter_map(|point| point.latency.max).chain(ceilings());
     let low = points().filter_map(|point| point.latency.p50).chain(ceilings());
     DurationAxis::over(values, low)

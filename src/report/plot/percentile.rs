@@ -76,22 +76,28 @@ fn table(scenario: &ScenarioView) -> PlotTable {
 }
 
 /// The figure.
-fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>) -> Scene {
     let requests = plotted_requests(scenario);
-    let heights = heights(&requests);
+    let all: Vec<_> = peers.iter().flat_map(|scenario| plotted_requests(scenario)).collect();
+    let heights = heights(&all);
     let subtitle = subtitle(scenario, &requests) + heights.note();
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, &requests);
     let frame = PlotFrame::below(&mut scene, below + 8.0, 1.0);
     let figure = PercentilePlot {
-        tenfolds: tenfolds(&requests),
+        tenfolds: tenfolds(&all),
+        most: all.iter().map(|request| request.curve.total).max().unwrap_or(1),
         heights,
         several: requests.len() > 1,
         frame,
     };
     figure.heights.grid(&mut scene, &frame);
     figure.budgets(&mut scene, &requests);
-    frame.floor(&mut scene, &figure.ticks(), "share of the requests that were at least as fast");
+    frame.floor(
+        &mut scene,
+        &figure.ticks(&all),
+        "share of the requests that were at least as fast",
+    );
     for (request, colour) in requests.iter().zip(SERIES) {
         figure.stair(&mut scene, &request.curve, colour);
     }
@@ -118,8 +124,9 @@ fn subtitle(scenario: &ScenarioView, requests: &[&RequestView]) -> String {
 }
 
 fn legend(scene: &mut Scene, top: f64, requests: &[&RequestView]) -> f64 {
+    let room = if requests.len() <= 3 { 220.0 } else { 120.0 };
     let names: Vec<String> =
-        requests.iter().map(|request| scene.fit_text(&request.name, 92.0, LABEL)).collect();
+        requests.iter().map(|request| scene.fit_text(&request.name, room, LABEL)).collect();
     let mut entries: Vec<(LegendMark, &str)> = names
         .iter()
         .zip(SERIES)
@@ -161,6 +168,8 @@ fn tenfolds(requests: &[&RequestView]) -> f64 {
 struct PercentilePlot {
     /// Number of decades of the tail that the axis shows.
     tenfolds: f64,
+    /// The number of exchanges of the request with the most.
+    most: u64,
     heights: DurationAxis,
     /// Whether there is more than one curve.
     several: bool,
@@ -176,8 +185,9 @@ impl PercentilePlot {
         self.frame.up(self.heights.share(latency))
     }
 
-    /// The ticks, those that matter most first.
-    fn ticks(&self) -> Vec<(f64, String)> {
+    /// The ticks, those that matter most first. A share is labelled only if there are enough
+    /// exchanges to have one beyond it, or if a budget judges it: one sample has no 90 %.
+    fn ticks(&self, requests: &[&RequestView]) -> Vec<(f64, String)> {
         let mut shares = vec![(0.95, "95 %".to_owned()), (0.5, "50 %".to_owned())];
         for nines in 1..=9_u8 {
             let decimals = usize::from(nines.saturating_sub(2));
@@ -185,7 +195,16 @@ impl PercentilePlot {
             shares.push((share, format!("{:.decimals$} %", share * 100.0)));
         }
         shares.extend([(0.0, "0 %".to_owned()), (0.75, "75 %".to_owned())]);
-        let shown = shares.into_iter().filter(|(share, _)| tail(*share) < self.tenfolds);
+        let judged: Vec<f64> = budgets(requests)
+            .iter()
+            .filter_map(|budget| budget.quantile)
+            .map(crate::units::Quantile::as_f64)
+            .collect();
+        let is_known = |share: f64| (1.0 - share) * self.most as f64 >= 1.0 - 1e-9;
+        let is_judged = |share: f64| judged.iter().any(|judged| (judged - share).abs() < 1e-9);
+        let shown = shares.into_iter().filter(|(share, _)| {
+            tail(*share) < self.tenfolds && (is_known(*share) || is_judged(*share))
+        });
         shown.map(|(share, label)| (self.x(share), label)).collect()
     }
 

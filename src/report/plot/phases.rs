@@ -122,11 +122,11 @@ fn table(scenario: &ScenarioView) -> PlotTable {
 }
 
 /// The figure.
-fn scene(scenario: &ScenarioView, sheet: PlotSheet<'_>) -> Scene {
+fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>) -> Scene {
     let groups: Vec<(&RequestView, Vec<PhaseBar>)> =
         plotted_requests(scenario).into_iter().map(|request| (request, bars(request))).collect();
-    let longest =
-        groups.iter().flat_map(|(_, bars)| bars).map(PhaseBar::total).max().unwrap_or_default();
+    let all = peers.iter().flat_map(|scenario| plotted_requests(scenario)).flat_map(bars);
+    let longest = all.map(|bar| bar.total()).max().unwrap_or_default();
     let (mut scene, mut y) = sheet.headed(subtitle(scenario));
     for (request, bars) in &groups {
         if scenario.own_requests().count() > 1 {
@@ -197,7 +197,7 @@ fn key(scene: &mut Scene, bar: &PhaseBar, left: f64, y: f64) -> f64 {
     let (mut x, mut y) = (left, y);
     for (part, value) in &bar.parts {
         let words = format!("{} {}", label(*part), words::time(Some(*value)));
-        let width = 13.0 + scene.measure(&words, face) * 1.06;
+        let width = 13.0 + scene.measure(&words, face) * Scene::WIDE_FONT;
         if x > left && x + width > scene.width - scene.paper.edge {
             (x, y) = (left, y + ROW);
         }

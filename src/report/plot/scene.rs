@@ -113,7 +113,13 @@ impl Scene {
         self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
-    /// A text, vertically centred on `spot`; returns its right end.
+    /// Width of a wide sans-serif font, such as `DejaVu` Sans, relative to the embedded one: a page
+    /// is shown in the fonts that the reader has.
+    pub(super) const WIDE_FONT: f64 = 1.17;
+    /// The same for bold text.
+    const WIDE_BOLD_FONT: f64 = 1.24;
+
+    /// A text, vertically centred on `spot`; returns its right end, also in a wide font.
     pub(super) fn text(
         &mut self,
         spot: PaperSpot,
@@ -137,7 +143,8 @@ impl Scene {
             face,
             side,
         });
-        left + width
+        let wide = width * (Self::WIDE_FONT - 1.0);
+        left + width + if side == TextAnchor::Start { wide } else { 0.0 }
     }
 
     /// A text on a patch of paper, readable above lines. It moves inwards from the edges and down
@@ -238,13 +245,20 @@ impl Scene {
         if self.fits(text, width, face) {
             return text.to_owned();
         }
-        let mut kept: String = text.to_owned();
-        while kept.pop().is_some() && !self.fits(&format!("{kept}…"), width, face) {}
-        kept + "…"
+        // The middle is left out: names that begin alike usually differ at their ends.
+        let letters: Vec<char> = text.chars().collect();
+        let without = |kept: usize| {
+            let (head, tail) = (kept.div_ceil(2), kept / 2);
+            let tail = &letters[letters.len() - tail..];
+            letters[..head].iter().chain(&['…']).chain(tail).collect::<String>()
+        };
+        let fitting = (0..letters.len()).rev().map(without);
+        fitting.into_iter().find(|cut| self.fits(cut, width, face)).unwrap_or_default()
     }
 
     fn fits(&self, text: &str, width: f64, face: TextFace) -> bool {
-        self.fonts.width(text, face) * 13.0 / 12.0 <= width
+        let wide = if face.bold { Self::WIDE_BOLD_FONT } else { Self::WIDE_FONT };
+        self.fonts.width(text, face) * wide <= width
     }
 
     /// An interval from `top` to `bottom`.
@@ -279,7 +293,7 @@ impl Scene {
         for (mark, words) in entries {
             let words = self.fit_text(words, self.width - 2.0 * edge - 26.0, LABEL);
             // Space for fonts wider than the embedded one.
-            let width = 26.0 + self.measure(&words, LABEL) * 1.06;
+            let width = 26.0 + self.measure(&words, LABEL) * Self::WIDE_FONT;
             if left > edge && left + width > self.width - edge {
                 (left, middle) = (edge, middle + ROW);
             }

@@ -16,6 +16,8 @@ pub(super) const STRIP: f64 = 18.0;
 pub(super) struct TimeAxis<'a> {
     /// The run over time.
     pub(super) line: &'a Timeline,
+    /// The end of the axis: that of the longest of the plots next to each other.
+    pub(super) end: Duration,
     /// The area it is drawn in.
     pub(super) frame: PlotFrame,
 }
@@ -23,7 +25,17 @@ pub(super) struct TimeAxis<'a> {
 impl TimeAxis<'_> {
     /// Position of a moment.
     pub(super) fn x(&self, at: Duration) -> f64 {
-        self.frame.across(at.as_secs_f64() / self.line.end.as_secs_f64().max(1.0))
+        self.frame.across(at.as_secs_f64() / self.seconds())
+    }
+
+    /// The length of the axis.
+    fn seconds(&self) -> f64 {
+        self.end.as_secs_f64().max(1.0)
+    }
+
+    /// The end of an axis that several runs over time share.
+    pub(super) fn end<'b>(lines: impl Iterator<Item = &'b Timeline>) -> Duration {
+        lines.map(|line| line.end).max().unwrap_or_default()
     }
 
     /// Shades the warm-up, which is not judged, up to `above` the frame.
@@ -41,7 +53,7 @@ impl TimeAxis<'_> {
 
     /// Draws the axis.
     pub(super) fn floor(&self, scene: &mut Scene) {
-        let ticks = clock(self.line.end, scene.paper.ticks);
+        let ticks = clock(self.end, scene.paper.ticks);
         let ticks: Vec<_> =
             ticks.into_iter().map(|(share, label)| (self.frame.across(share), label)).collect();
         self.frame.floor(scene, &ticks, "time since the start of the run");
@@ -60,7 +72,7 @@ impl TimeAxis<'_> {
     /// The left and right edge of a bin's bar.
     pub(super) fn bar(&self, point: &TimelinePoint) -> (f64, f64) {
         let width = self.frame.right - self.frame.left;
-        let bin = width * self.line.bin.as_secs_f64() / self.line.end.as_secs_f64().max(1.0);
+        let bin = width * self.line.bin.as_secs_f64() / self.seconds();
         let (x, half) = (self.x(point.at()), (bin / 2.0 - 0.5).clamp(1.0, 8.0));
         ((x - half).max(self.frame.left), (x + half).min(self.frame.right))
     }

@@ -21,6 +21,8 @@ const OF_THE_OK: &str = "p50 to max cover ok exchanges only";
 const COMMIT: usize = 8;
 /// Maximum width of an environment's name.
 const ENVIRONMENT: usize = 16;
+/// Maximum width of a deploy's name.
+const DEPLOY: usize = 24;
 
 /// Renders a history for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 /// Each request has the figures of all runs and a table of its newest `most` runs.
@@ -46,7 +48,7 @@ struct HistoryPage {
 impl HistoryPage {
     fn trend(&self, trend: &RequestTrend) -> String {
         let name = format!("{} · {}", words::name(&trend.scenario), words::name(&trend.request));
-        let mut text = format!("{}\n", self.style.bold(&cut(&name, self.width)));
+        let mut text = self.bold(&wrap(&name, self.width, 0));
         text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
         text += &wrap(&figures(trend), self.width, 2);
         text += &environments(trend).map(|line| wrap(&line, self.width, 2)).unwrap_or_default();
@@ -71,6 +73,10 @@ impl HistoryPage {
         text
     }
 
+    fn bold(&self, lines: &str) -> String {
+        lines.lines().map(|line| self.style.bold(line) + "\n").collect()
+    }
+
     /// The sparkline: one bar per run, for its p95.
     fn bars(&self, trend: &RequestTrend) -> String {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
@@ -86,12 +92,14 @@ impl HistoryPage {
         let run = &row.run;
         let EncodedHistogram { p50_us, p95_us, p99_us, max_us, .. } = row.latency;
         let times = [p50_us, p95_us, p99_us, max_us].map(time);
-        let environment = run.environment().map(|name| cut(&words::name(name), ENVIRONMENT));
+        let environment = run.environment().map(|name| words::abbreviated(name, ENVIRONMENT));
+        let deploy = run.deploy().map(|name| words::abbreviated(name, DEPLOY));
         let commit = run.git_commit.as_deref().map(|commit| words::display(commit, words::NAME));
         let mut cells = vec![
             started(run.started),
             run.name.clone(),
             environment.unwrap_or_default(),
+            deploy.unwrap_or_default(),
             commit.map(|commit| commit.chars().take(COMMIT).collect()).unwrap_or_default(),
             words::count(row.exchanges),
             words::count(row.failed()),
@@ -102,18 +110,19 @@ impl HistoryPage {
     }
 }
 
-fn columns() -> [TableColumn; 11] {
+fn columns() -> [TableColumn; 12] {
     [
-        TableColumn::left("started (UTC)", 7),
+        TableColumn::left("started (UTC)", 8),
         TableColumn::left("run", 0),
-        TableColumn::left("environment", 4),
-        TableColumn::left("commit", 5),
-        TableColumn::right("n", 2),
-        TableColumn::right("failed", 1),
-        TableColumn::right("p50", 3),
+        TableColumn::left("environment", 5),
+        TableColumn::left("deploy", 1),
+        TableColumn::left("commit", 6),
+        TableColumn::right("n", 3),
+        TableColumn::right("failed", 2),
+        TableColumn::right("p50", 4),
         TableColumn::right("p95", 0),
         TableColumn::right("p99", 1),
-        TableColumn::right("max", 6),
+        TableColumn::right("max", 7),
         TableColumn::left("verdict", 0),
     ]
 }

@@ -44,6 +44,23 @@ fn a_history_has_figures_of_all_runs_over_a_table_of_the_newest() {
 }
 
 #[test]
+fn a_history_shows_the_deploy_of_each_run_and_long_names_keep_both_ends() {
+    let mut runs = six_runs();
+    for (number, run) in runs.iter_mut().enumerate() {
+        let deploy = format!("registry.example/shop/web@sha256-{number}");
+        run.provenance.tags.insert("deploy".to_owned(), deploy);
+        let name = format!("checkout-{}-of-the-live-site", "very-".repeat(20));
+        for scenario in &mut run.measurement.scenarios[..1] {
+            scenario.name.clone_from(&name);
+        }
+    }
+    let history = History::from_runs(runs.iter().map(RunSummary::of), &HistoryFilter::default());
+    let text = report::history_text(&history, 20, 120, false);
+    assert!(text.contains("deploy") && text.contains("sha256-5"), "{text}");
+    assert!(text.contains("checkout-very-") && text.contains("-of-the-live-site"), "{text}");
+}
+
+#[test]
 fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_stay() {
     for width in [60, 72, 80, 100, 120] {
         let text = report::history_text(&history(), 20, width, false);

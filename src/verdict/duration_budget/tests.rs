@@ -275,6 +275,29 @@ fn a_breach_says_where_the_time_went_by_the_targets_own_account() {
 }
 
 #[test]
+fn a_breach_says_how_much_of_the_time_was_waiting_though_service_alone_is_too_slow() {
+    let request = FixtureRequest::new("tile", &["p95 < 50ms"]).took(&[580_000; 100]);
+    let (planned, mut measured) = scenario("tiles", &[request]);
+    let stage = &mut measured.requests[0].measured;
+    for (dimension, millis) in [(Dimension::Wait, 516), (Dimension::Service, 64)] {
+        let mut histogram = Histogram::default();
+        histogram.record_many(Duration::from_millis(millis), 100);
+        stage.series.add(dimension, &histogram);
+    }
+    (0..100).for_each(|_| stage.server_timings.record("app", Duration::from_millis(60)));
+    let (plan, measurement) = run(vec![(planned, measured)]);
+    let reason = judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0).reason;
+    assert!(
+        reason.what.ends_with(
+            "; waiting for a connection took 516 ms of 580 ms at p95; the target's own account (app) \
+             is 60 ms of 64 ms at p95: the time was spent in the application"
+        ),
+        "{}",
+        reason.what
+    );
+}
+
+#[test]
 fn a_breach_in_the_body_names_the_body() {
     let reason = with_parts(60, 504, None).reason;
     assert!(
