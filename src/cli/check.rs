@@ -66,13 +66,11 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
 
 fn summary(scenario: &PlannedScenario) -> String {
     let PlannedScenario { name, source, load, warmup, setup, teardown, .. } = scenario;
-    let mut summary = format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}");
+    let mut lines = vec![format!("{source}: ok"), format!("{name}: {load}; warm-up: {warmup}")];
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());
         let names: Vec<_> = own.map(|step| format!("`{}`", step.name)).collect();
-        if !names.is_empty() {
-            summary += &format!("\n  {stage}, once: {}", names.join(", "));
-        }
+        lines.extend((!names.is_empty()).then(|| format!("{stage}, once: {}", names.join(", "))));
     }
-    summary
+    lines.join("\n  ")
 }
