@@ -70,7 +70,7 @@ pub(super) fn teardown_warnings(
     let own = planned.teardown.iter().filter(|step| step.hop_of.is_none());
     let not_run = own.filter(|step| measured.teardown.iter().all(|ran| ran.name != step.name));
     let not_run = not_run.map(|step| VerdictReason {
-        what: format!("teardown step `{}` did not run", step.name),
+        what: format!("teardown step `{}` did not finish", step.name),
         next: LEFT_BEHIND.to_owned(),
     });
     failures.chain(not_run).collect()
@@ -115,17 +115,9 @@ mod tests {
     use crate::verdict::fixture::{FixtureRequest, run, scenario};
     use crate::verdict::judge;
 
-    fn failed(failure: Failure, expected: &str, seen: &str) -> Option<FailureEvidence> {
+    fn failed(failure: Failure, expected: &str, seen: &str) -> FailureEvidence {
         let (expected, seen) = (expected.to_owned(), seen.to_owned());
-        Some(FailureEvidence {
-            failure,
-            phase: None,
-            expected,
-            seen,
-            next: None,
-            idle: None,
-            count: 1,
-        })
+        FailureEvidence { failure, phase: None, expected, seen, next: None, idle: None, count: 1 }
     }
 
     fn step(name: &str, failed: Option<FailureEvidence>) -> StepRecord {
@@ -150,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_setup_that_the_target_refuses_fails_and_names_the_step() {
-        let verdict = after_setup(failed(Failure::Status, "status = 200", "401"), &[]);
+        let verdict = after_setup(Some(failed(Failure::Status, "status = 200", "401")), &[]);
         assert_eq!(verdict.decision, Decision::Fail);
         assert_eq!(verdict.reasons.len(), 1);
         assert_eq!(
@@ -168,7 +160,7 @@ mod tests {
             (Failure::Absent, "failed, so nothing was measured: absent"),
             (Failure::Prober, "failed, so nothing was measured: prober at fault"),
         ] {
-            let verdict = after_setup(failed(failure, "", "variable `KEY` is not set"), &[]);
+            let verdict = after_setup(Some(failed(failure, "", "variable `KEY` is not set")), &[]);
             assert_eq!(verdict.decision, Decision::Inconclusive);
             assert!(verdict.reasons[0].what.contains(words), "{}", verdict.reasons[0].what);
         }
@@ -202,8 +194,10 @@ mod tests {
     #[test]
     fn a_failed_teardown_warns_and_changes_no_decision() {
         let gone = failed(Failure::Status, "status = 204", "500");
-        let (decision, warnings) =
-            after_teardown(RunEnding::Complete, vec![step("remove", gone), step("log out", None)]);
+        let (decision, warnings) = after_teardown(
+            RunEnding::Complete,
+            vec![step("remove", Some(gone)), step("log out", None)],
+        );
         assert_eq!(decision, Decision::Pass);
         assert_eq!(
             warnings,
@@ -215,7 +209,7 @@ mod tests {
     fn a_teardown_that_did_not_run_is_warned_of() {
         for ending in [RunEnding::Interrupted, RunEnding::Recovered] {
             let (_, warnings) = after_teardown(ending, vec![step("remove", None)]);
-            assert_eq!(warnings, ["teardown step `log out` did not run"]);
+            assert_eq!(warnings, ["teardown step `log out` did not finish"]);
         }
         let never_begun = RunEnding::SetupFailed("other".to_owned());
         assert!(after_teardown(never_begun, Vec::new()).1.is_empty());

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::arrival_state::ArrivalState;
-use super::in_progress::ExchangeStart;
+use super::exchange_start::ExchangeStart;
 use super::prepared::PreparedStep;
 use super::redirect::RedirectRules;
 use super::server_timing::ServerTimingFilter;

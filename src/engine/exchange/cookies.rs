@@ -24,6 +24,9 @@ impl CookieJar {
     /// Maximum number of cookies in a jar, and of values to redact: a hostile target must not
     /// exhaust memory.
     const MOST: usize = 300;
+    /// Minimum length of a value that is redacted, in bytes: `en` or `200` is no session, and
+    /// redacting it would spoil what a failure says.
+    const SHORTEST_SECRET: usize = 6;
 
     /// A jar with the same cookies, to which no answer has added one yet.
     pub(super) fn to_start(&self) -> Self {
@@ -71,11 +74,12 @@ impl CookieJar {
         self.received.iter().map(String::as_str)
     }
 
-    /// Notes the value in a `Set-Cookie` line, kept or not, since a failure may quote it.
+    /// Notes the value in a `Set-Cookie` line to redact it, kept or not, since a failure may quote it.
     fn note_value(&mut self, line: &str) {
         let pair = line.split(';').next().unwrap_or_default();
         let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim().trim_matches('"');
-        let is_new = !value.is_empty() && self.received.iter().all(|known| known != value);
+        let is_secret = value.len() >= Self::SHORTEST_SECRET;
+        let is_new = is_secret && self.received.iter().all(|known| known != value);
         if is_new && self.received.len() < Self::MOST {
             self.received.push(value.to_owned());
         }
@@ -157,10 +161,10 @@ mod tests {
         let first = after("https://h.test/", &["session=shared"]);
         let mut own = first.to_start();
         assert_eq!(sent(&own, "https://h.test/"), "session=shared");
-        assert!(own.receive(&answer(&["session=own", "more=1"]), &url("https://h.test/")));
-        assert_eq!(sent(&own, "https://h.test/"), "more=1; session=own");
+        assert!(own.receive(&answer(&["session=own-value", "lang=en"]), &url("https://h.test/")));
+        assert_eq!(sent(&own, "https://h.test/"), "lang=en; session=own-value");
         assert_eq!(sent(&first, "https://h.test/"), "session=shared");
-        assert_eq!(own.received().collect::<Vec<_>>(), ["own", "1"]);
+        assert_eq!(own.received().collect::<Vec<_>>(), ["own-value"]);
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl HttpAttempt<'_> {
                     // Captured values are redacted here, before anything is recorded.
                     if let Some(failed) = &mut failed {
                         self.context.setup.redact(failed);
-                        state.iter().for_each(|state| state.redact(failed));
+                        if let Some(state) = state.as_ref() {
+                            state.redact(failed);
+                        }
                     }
                     if exchange.followed > 0 {
                         self.record_hop(exchange, &hop, failed.clone());

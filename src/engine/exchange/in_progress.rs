@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::exchange_start::ExchangeStart;
 use super::hop::HopResult;
 use super::tries::StepTries;
 use crate::engine::connection::http::ExchangeLimits;
@@ -9,17 +10,6 @@ use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
 use crate::units::format_duration;
-
-/// When an exchange was due and released.
-#[derive(Clone, Copy)]
-pub(in crate::engine) struct ExchangeStart {
-    pub(in crate::engine) due: Instant,
-    pub(in crate::engine) dispatched: Instant,
-    /// Total time the prober had stood still by then.
-    pub(in crate::engine) stood_still: Duration,
-    /// Time spent since then on building a request from captured values: the prober's own time.
-    pub(in crate::engine) built: Duration,
-}
 
 /// An exchange in progress.
 pub(in crate::engine) struct ExchangeInProgress {

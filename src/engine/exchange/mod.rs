@@ -7,9 +7,10 @@
 pub(super) mod arrival_state;
 pub(super) mod context;
 mod cookies;
+pub(super) mod exchange_start;
 mod hop;
 mod http_attempt;
-pub(super) mod in_progress;
+mod in_progress;
 mod judgement;
 pub(super) mod prepared;
 pub(super) mod redirect;

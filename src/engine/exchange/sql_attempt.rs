@@ -40,7 +40,9 @@ impl SqlAttempt<'_> {
         };
         if let Some(failed) = &mut failed {
             context.setup.redact(failed);
-            state.iter().for_each(|state| state.redact(failed));
+            if let Some(state) = state.as_ref() {
+                state.redact(failed);
+            }
         }
         exchange.end(failed);
         was_answered

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::arrival_state::ArrivalState;
 use super::context::ExchangeContext;
+use super::exchange_start::ExchangeStart;
 use super::http_attempt::HttpAttempt;
-use super::in_progress::{ExchangeInProgress, ExchangeStart};
+use super::in_progress::ExchangeInProgress;
 use super::prepared::{ArrivalStep, PreparedRequest, StepAction};
 use super::sql::SqlSessions;
 use super::sql_attempt::SqlAttempt;

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::arrival_queue::{ArrivalQueue, QueuedArrival, SlotRank};
 use crate::engine::connection::shared::SharedConnection;
 use crate::engine::exchange::context::ExchangeContext;
-use crate::engine::exchange::in_progress::ExchangeStart;
+use crate::engine::exchange::exchange_start::ExchangeStart;
 use crate::engine::exchange::step_runner::StepRunner;
 use crate::engine::time::clock;
 use crate::plan::ConnectionReuse;

@@ -156,3 +156,30 @@ fn each_arrival_has_its_own_uuid() {
     let uuid = || text(&["@uuid"]).fill(&ArrivalValues::for_arrival()).unwrap();
     assert_ne!(uuid(), uuid());
 }
+
+#[test]
+fn arrivals_share_what_the_setup_captured_but_not_its_uuid() {
+    let mut setup = ArrivalValues::for_arrival();
+    let captures = CaptureSet(vec![
+        capture("id", true, at("/id")),
+        capture("token", false, CaptureSource::Header(HeaderName::from_static("x-token"))),
+    ]);
+    setup.extend([("id".to_owned(), json!(7)), ("token".to_owned(), json!("7"))], &captures);
+    let shared = setup.to_shared();
+    let mut arrival = ArrivalValues::after_setup(&shared);
+    assert_eq!(text(&["/", "@id"]).fill(&arrival).unwrap(), "/7");
+    let uuid = |values: &ArrivalValues| text(&["@uuid"]).fill(values).unwrap();
+    assert_ne!(uuid(&arrival), uuid(&setup));
+    assert!(text(&["@uuid"]).fill(&shared).is_err());
+    // The value of a header has no type, also in the arrivals that share it.
+    let check =
+        LiveCheck::Json("/a".to_owned(), LiveJson::Text(text(&["@token"])), JsonEquality::Is);
+    let ResponseCheck::Json(JsonExpectation { rule, .. }) = check.fill(&arrival).unwrap() else {
+        panic!("no JSON check")
+    };
+    assert!(matches!(rule, JsonRule::Reads(_)));
+    // What the arrival captures itself comes first, and only that is redacted for it.
+    arrival.extend([("own".to_owned(), json!("mine"))], &CaptureSet::default());
+    assert_eq!(arrival.secrets(), ["mine"]);
+    assert_eq!(setup.secrets(), ["7"]);
+}

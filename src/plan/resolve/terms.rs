@@ -20,7 +20,7 @@ pub(super) fn of(
 ) -> Vec<String> {
     let mut terms = match ask {
         RequestAction::Sql(sql) => of_statement(sql),
-        RequestAction::Http(_) => file.cookies.value().map(cookies).into_iter().collect(),
+        RequestAction::Http(_) => file.cookies.value().copied().map(cookies).into_iter().collect(),
     };
     terms.extend(request.weight.value().map(|_| format!("weight = {}", request.weight())));
     terms.extend(flag("writes", &request.writes));
@@ -33,7 +33,7 @@ pub(super) fn of(
     terms
 }
 
-fn cookies(scope: &CookieScope) -> String {
+fn cookies(scope: CookieScope) -> String {
     let word = match scope {
         CookieScope::Arrival => "arrival",
         CookieScope::Setup => "setup",
