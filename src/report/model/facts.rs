@@ -154,8 +154,8 @@ fn connections(connections: ConnectionCounts) -> String {
 fn replaced(connections: ConnectionCounts) -> String {
     let replaced = words::plural(connections.replaced, "connection");
     format!(
-        "{replaced} replaced that took no more requests: the target answers before it reads a whole \
-         request"
+        "{replaced} replaced because they took no more requests: the target answers before it reads a \
+         whole request"
     )
 }
 
