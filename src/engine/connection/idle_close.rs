@@ -12,15 +12,37 @@ use crate::engine::time::clock::Instant;
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
 
-/// The longest time for which a connection of a lane had been idle and then still gave an answer.
-pub(in crate::engine) type LongestIdleTime = Rc<Cell<Duration>>;
+/// What the connections of a lane to one origin have shown about idle times.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct IdleHistory {
+    /// The longest time for which a connection had been idle and then still gave an answer.
+    survived: Cell<Duration>,
+    /// How many requests were cut off without an answer after a pause.
+    cut_off_after_pause: Cell<u64>,
+    /// How many were cut off on a connection that had not been idle.
+    cut_off_otherwise: Cell<u64>,
+}
+
+impl IdleHistory {
+    /// Whether a close after this pause is probably due to the pause: no connection has survived a
+    /// pause twice as long, and few requests are cut off without one.
+    fn suggests_idle_close(&self, idle: Duration) -> bool {
+        self.survived.get() <= 2 * idle
+            && self.cut_off_otherwise.get() * 4 <= self.cut_off_after_pause.get()
+    }
+
+    fn note_cut_off(&self, after_pause: bool) {
+        let count = if after_pause { &self.cut_off_after_pause } else { &self.cut_off_otherwise };
+        count.set(count.get() + 1);
+    }
+}
 
 /// When a connection was last used, and what helps to explain its close.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct IdleWatch {
     last_used: Cell<Option<Instant>>,
     round_trip: Cell<Duration>,
-    survived: RefCell<LongestIdleTime>,
+    history: RefCell<Rc<IdleHistory>>,
 }
 
 /// A request on a connection that had been idle before.
@@ -37,11 +59,11 @@ impl IdleWatch {
     /// Shorter pauses are those of a client that sends again at once.
     const SHORTEST: Duration = Duration::from_millis(1);
 
-    /// Sets how long opening the connection took on the network, and the longest idle time that
-    /// its lane's connections to the same origin share.
-    pub(in crate::engine) fn set_known(&self, round_trip: Duration, survived: &LongestIdleTime) {
+    /// Sets how long opening the connection took on the network, and the history that the lane's
+    /// connections to the same origin share.
+    pub(in crate::engine) fn set_known(&self, round_trip: Duration, history: &Rc<IdleHistory>) {
         self.round_trip.set(round_trip);
-        *self.survived.borrow_mut() = Rc::clone(survived);
+        *self.history.borrow_mut() = Rc::clone(history);
     }
 
     /// Notes that the connection is idle from now on.
@@ -56,20 +78,21 @@ impl IdleWatch {
         (idle >= Self::SHORTEST).then_some(RequestAfterIdling { sent, idle, round_trip })
     }
 
-    /// Notes that a request was answered.
-    pub(super) fn note_answer(&self, request: RequestAfterIdling) {
-        let survived = self.survived.borrow();
-        survived.set(survived.get().max(request.idle));
+    /// Notes that a request was answered; `None` for one on a connection that was not idle.
+    pub(super) fn note_answer(&self, request: Option<RequestAfterIdling>) {
+        if let Some(request) = request {
+            let history = self.history.borrow();
+            history.survived.set(history.survived.get().max(request.idle));
+        }
     }
 
     /// Names a failure without a byte of an answer, which occurred at `done`, if it is the close of
-    /// an idle connection.
+    /// an idle connection; the request is `None` if the connection was not idle.
     ///
-    /// The close must arrive soon after the request, and no connection of the lane may have been idle
-    /// for twice as long and still have given an answer.
+    /// The close must arrive soon after the request, and fit what the lane has seen before.
     pub(super) fn name(
         &self,
-        request: RequestAfterIdling,
+        request: Option<RequestAfterIdling>,
         failed: ExchangeFailure,
         done: Instant,
     ) -> ExchangeFailure {
@@ -78,12 +101,18 @@ impl IdleWatch {
             Failure::Reset => "reset",
             _ => return failed,
         };
-        let survives = self.survived.borrow().get() > 2 * request.idle;
-        if survives || done > request.within(RequestAfterIdling::NOTICED) {
-            return failed;
+        let history = self.history.borrow();
+        let crossed = request.filter(|request| done <= request.within(RequestAfterIdling::NOTICED));
+        history.note_cut_off(crossed.is_some());
+        match crossed.filter(|request| history.suggests_idle_close(request.idle)) {
+            None => failed,
+            Some(request) => ExchangeFailure {
+                failure: Failure::IdleClosed,
+                seen: format!("the target {how} the connection as the request went out"),
+                idle: Some(request.idle),
+                ..failed
+            },
         }
-        let seen = format!("the target {how} the connection as the request went out");
-        ExchangeFailure { failure: Failure::IdleClosed, seen, idle: Some(request.idle), ..failed }
     }
 }
 
@@ -115,12 +144,30 @@ mod tests {
     /// another one answered after it had been idle for `survived`.
     fn named(after: Duration, round_trip: Duration, survived: Duration) -> Failure {
         let (watch, now) = (IdleWatch::default(), clock::now());
-        watch.set_known(round_trip, &Rc::new(Cell::new(survived)));
+        let history = IdleHistory { survived: Cell::new(survived), ..IdleHistory::default() };
+        watch.set_known(round_trip, &Rc::new(history));
         watch.note_use(now);
         let sent = now + Duration::from_secs(5);
-        let request = watch.after_idling(sent).unwrap();
-        let failed = ExchangeFailure::in_phase(Failure::Closed, Dimension::FirstByte, "");
-        watch.name(request, failed, sent + after).failure
+        watch.name(watch.after_idling(sent), cut_off(), sent + after).failure
+    }
+
+    fn cut_off() -> ExchangeFailure {
+        ExchangeFailure::in_phase(Failure::Closed, Dimension::FirstByte, "")
+    }
+
+    #[test]
+    fn where_new_connections_are_cut_off_too_a_pause_is_not_the_reason() {
+        let (watch, now) = (IdleWatch::default(), clock::now());
+        watch.note_use(now);
+        let sent = now + Duration::from_secs(5);
+        let name = |request| watch.name(request, cut_off(), sent).failure;
+        assert_eq!(name(None), Failure::Closed);
+        for _ in 0..3 {
+            assert_eq!(name(watch.after_idling(sent)), Failure::Closed);
+        }
+        assert_eq!(name(watch.after_idling(sent)), Failure::IdleClosed);
+        assert_eq!(name(None), Failure::Closed);
+        assert_eq!(name(watch.after_idling(sent)), Failure::Closed);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(in crate::engine) struct WireStamps {
     /// Whether the target has sent more than its answer.
     surplus: Cell<bool>,
     /// Whether the target takes no more bytes.
-    deaf: Cell<bool>,
+    write_closed: Cell<bool>,
     /// The limit of the TLS library that ended the connection.
     limit: Cell<Option<LibraryLimit>>,
     frames: Cell<FrameFacts>,
@@ -98,8 +98,8 @@ impl WireStamps {
     }
 
     /// Whether the target takes no more bytes. Its answer may still be on the way.
-    pub(in crate::engine) fn is_deaf(&self) -> bool {
-        self.deaf.get()
+    pub(in crate::engine) fn is_write_closed(&self) -> bool {
+        self.write_closed.get()
     }
 
     /// The limit of the TLS library that ended the connection, if one did.
@@ -109,7 +109,7 @@ impl WireStamps {
 
     /// Whether `h2` would soon end the connection, because of frames that cannot be removed. It
     /// takes 100 of them.
-    pub(super) fn is_worn_out(&self) -> bool {
+    pub(super) fn is_near_limit(&self) -> bool {
         self.frames.get().padded_empty >= 50
     }
 
@@ -238,7 +238,7 @@ impl StampedStream {
 
     fn note_broken(&mut self, cx: &Context<'_>, error: io::Error) {
         self.broken = Some(error);
-        self.stamps.deaf.set(true);
+        self.stamps.write_closed.set(true);
         cx.waker().wake_by_ref();
     }
 }
@@ -267,7 +267,7 @@ impl AsyncWrite for StampedStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.stamps.is_deaf() {
+        if self.stamps.is_write_closed() {
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -277,7 +277,7 @@ impl AsyncWrite for StampedStream {
     /// hyper does not look for the next request after a flush that had to wait, if the answer came
     /// before the flush. So the connection's driver is woken once more.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.stamps.is_deaf() {
+        if self.stamps.is_write_closed() {
             return Poll::Ready(Ok(()));
         }
         match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
@@ -306,7 +306,7 @@ impl AsyncWrite for StampedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = slices.iter().map(|slice| slice.len()).sum();
-        if self.stamps.is_deaf() {
+        if self.stamps.is_write_closed() {
             return Poll::Ready(Ok(length));
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);

@@ -12,7 +12,7 @@ use super::setup_state::SetupState;
 use crate::engine::accounting::LaneAccounting;
 use crate::engine::connection::dial::{Dialer, RequestDestination, UrlOrigin};
 use crate::engine::connection::http::{ConnectionLoss, HttpConnection};
-use crate::engine::connection::idle_close::LongestIdleTime;
+use crate::engine::connection::idle_close::IdleHistory;
 use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
@@ -45,8 +45,8 @@ pub(in crate::engine) struct ExchangeContext {
     pub(in crate::engine) dialer: Box<dyn Dialer>,
     pub(in crate::engine) accounting: LaneAccounting,
     pub(in crate::engine) drain: DrainSignal,
-    /// The longest time for which a connection to the base URL's origin was idle and then answered.
-    survived_idling: LongestIdleTime,
+    /// What the connections to the base URL's origin have shown about idle times.
+    idle_history: Rc<IdleHistory>,
     thread: Rc<ThreadState>,
 }
 
@@ -85,7 +85,7 @@ impl ExchangeContext {
             dialer,
             accounting: LaneAccounting::new(plan.ceilings(), run_start),
             drain: DrainSignal::default(),
-            survived_idling: LongestIdleTime::default(),
+            idle_history: Rc::default(),
             thread,
         })
     }
@@ -131,9 +131,9 @@ impl ExchangeContext {
         deadline: Instant,
         parts: &mut ExchangeParts,
     ) -> Result<HttpConnection, Box<ExchangeFailure>> {
-        let (origin, survived) = match destination {
-            RequestDestination::Home => (&self.home, Rc::clone(&self.survived_idling)),
-            RequestDestination::Elsewhere(origin) => (origin, LongestIdleTime::default()),
+        let (origin, history) = match destination {
+            RequestDestination::Home => (&self.home, Rc::clone(&self.idle_history)),
+            RequestDestination::Elsewhere(origin) => (origin, Rc::default()),
         };
         let connected_before = parts.duration(Dimension::Connect);
         let (opened, address) = match self.dialer.dial(origin, parts, deadline).await {
@@ -152,7 +152,7 @@ impl ExchangeContext {
         match &opened {
             Ok(connection) => {
                 let connected = parts.duration(Dimension::Connect);
-                connection.idle().set_known(connected.saturating_sub(connected_before), &survived);
+                connection.idle().set_known(connected.saturating_sub(connected_before), &history);
                 self.accounting.count_opened(address, connection.protocol(), lost);
             }
             Err(_) => self.accounting.count_unopened(),

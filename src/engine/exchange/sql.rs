@@ -16,7 +16,15 @@ use crate::units::format_duration;
 ///
 /// Two names may lead to one server with different settings, so each has its own session.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct SqlSessions(Vec<(String, PgSession)>);
+pub(in crate::engine) struct SqlSessions(Vec<OpenSession>);
+
+#[derive(Debug)]
+struct OpenSession {
+    database: String,
+    session: PgSession,
+    /// When its last statement ended; `None` before the first.
+    last_used: Option<Instant>,
+}
 
 /// The result of one statement.
 pub(super) struct SqlResult {
@@ -60,6 +68,7 @@ impl SqlSessions {
             rows: Ok(Vec::new()),
         };
         result.parts.set_duration(Dimension::Wait, Duration::ZERO);
+        let idle = self.idle(plan, since);
         let session = match self.session(plan, since, deadline, &mut result).await {
             Ok(session) => session,
             Err(failure) => return result.refused(failure),
@@ -76,6 +85,7 @@ impl SqlSessions {
         .await
         {
             Ok(Ok(StatementRows { documents, rows_at, done })) => {
+                self.note_use(plan, done);
                 result.bytes = documents.bytes();
                 let result = result.answered(sent, rows_at, done);
                 let rows =
@@ -87,7 +97,9 @@ impl SqlSessions {
                 if !is_of_statement(error.kind) || self.is_given_up(plan) {
                     self.forget(plan);
                 }
-                let failure = SqlFailure::of(&error, Dimension::FirstByte);
+                let idle = idle.filter(|_| clock::now() - sent <= CLOSE_NOTICED);
+                let failure =
+                    SqlFailure::of(&error, Dimension::FirstByte).after_idling(&error, idle);
                 if failure.failed.failure.is_without_answer() {
                     result.unanswered(failure)
                 } else {
@@ -112,8 +124,8 @@ impl SqlSessions {
         result: &mut SqlResult,
     ) -> Result<&mut PgSession, SqlFailure> {
         let SqlPlan { database, address, .. } = plan;
-        if let Some(at) = self.0.iter().position(|(known, _)| known == database) {
-            return Ok(&mut self.0[at].1);
+        if let Some(at) = self.0.iter().position(|open| open.database == *database) {
+            return Ok(&mut self.0[at].session);
         }
         result.fresh = true;
         let opened = timeout_at(deadline, PgSession::connect(address)).await;
@@ -125,17 +137,31 @@ impl SqlSessions {
             result.parts.set_failed(Dimension::Connect);
             result.parts.set_failed(Dimension::Setup);
         })?;
-        self.0.push((database.clone(), session));
+        self.0.push(OpenSession { database: database.clone(), session, last_used: None });
         let last = self.0.len() - 1;
-        Ok(&mut self.0[last].1)
+        Ok(&mut self.0[last].session)
+    }
+
+    /// How long the session with a database has been idle; `None` without one.
+    fn idle(&self, plan: &SqlPlan, now: Instant) -> Option<Duration> {
+        let open = self.0.iter().find(|open| open.database == plan.database)?;
+        Some(now.saturating_duration_since(open.last_used?))
+    }
+
+    fn note_use(&mut self, plan: &SqlPlan, at: Instant) {
+        let mut open = self.0.iter_mut();
+        if let Some(open) = open.find(|open| open.database == plan.database) {
+            open.last_used = Some(at);
+        }
     }
 
     fn is_given_up(&self, plan: &SqlPlan) -> bool {
-        self.0.iter().any(|(known, session)| *known == plan.database && session.is_abandoned())
+        let mut open = self.0.iter();
+        open.any(|open| open.database == plan.database && open.session.is_abandoned())
     }
 
     fn forget(&mut self, plan: &SqlPlan) {
-        self.0.retain(|(known, _)| *known != plan.database);
+        self.0.retain(|open| open.database != plan.database);
     }
 
     /// Drops every session.
@@ -148,6 +174,18 @@ impl SqlSessions {
 ///
 /// The server then cancels the statement first, and the session stays usable.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// The SQLSTATE of a session that exceeded `idle_session_timeout`.
+const IDLE_SESSION_TIMEOUT: &str = "57P05";
+
+/// How long after a statement was sent the close of an idle session is noticed.
+const CLOSE_NOTICED: Duration = Duration::from_millis(100);
+
+/// Shorter pauses are those of steps that follow each other.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+const RAISE_IDLE_TIMEOUT: &str = "raise the idle timeout of the server or the pooler (`idle_session_timeout`, \
+                                  `client_idle_timeout`) above the pause, or look for restarts at that time";
 
 /// What a statement returned, and when.
 ///
@@ -219,6 +257,20 @@ impl SqlFailure {
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),
         }
+    }
+
+    /// The failure of a statement on a session that had been idle for this long.
+    ///
+    /// A pooler closes idle sessions without a word, and the server with a state of its own.
+    fn after_idling(mut self, error: &PgError, idle: Option<Duration>) -> Self {
+        let is_silent = error.kind == PgErrorKind::Lost && error.state.is_none();
+        let is_idle_timeout = error.state.as_deref() == Some(IDLE_SESSION_TIMEOUT);
+        let pause = idle.filter(|idle| *idle >= SHORTEST_PAUSE);
+        if let (Some(pause), true) = (pause, is_silent || is_idle_timeout) {
+            self.failed.failure = Failure::IdleClosed;
+            (self.failed.next, self.failed.idle) = (Some(RAISE_IDLE_TIMEOUT), Some(pause));
+        }
+        self
     }
 
     fn late(phase: Dimension, limit: Duration) -> Self {
@@ -297,4 +349,43 @@ pub(super) fn deadline(
 ) -> Instant {
     let own = taken + timeouts.whole;
     end.map_or(own, |end| own.min(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(state: Option<&str>) -> PgError {
+        PgError {
+            kind: PgErrorKind::Lost,
+            database: "u@h:5432/x".to_owned(),
+            message: "closed".to_owned(),
+            state: state.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_closed_after_a_pause_differs_from_one_that_a_restart_ends() {
+        let pause = Some(Duration::from_secs(5));
+        for (state, idle, name) in [
+            (None, pause, Failure::IdleClosed),
+            (Some("57P05"), pause, Failure::IdleClosed),
+            (Some("57P01"), pause, Failure::Closed),
+            (None, Some(Duration::ZERO), Failure::Closed),
+            (None, None, Failure::Closed),
+        ] {
+            let error = lost(state);
+            let failed =
+                SqlFailure::of(&error, Dimension::FirstByte).after_idling(&error, idle).failed;
+            assert_eq!(failed.failure, name, "{state:?} {idle:?}");
+            assert_eq!(failed.idle.is_some(), name == Failure::IdleClosed);
+        }
+    }
+
+    #[test]
+    fn what_tollgate_does_not_keep_or_cannot_do_is_a_limit_of_its_own() {
+        for kind in [PgErrorKind::TooMuch, PgErrorKind::Unsupported] {
+            assert_eq!(failure(kind), Failure::OwnLimit);
+        }
+    }
 }

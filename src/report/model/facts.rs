@@ -155,6 +155,15 @@ fn connections(connections: ConnectionCounts) -> String {
     text
 }
 
+/// The connections that tollgate gave up, with the usual reason.
+fn replaced(connections: ConnectionCounts) -> String {
+    let replaced = words::plural(connections.replaced, "connection");
+    format!(
+        "{replaced} replaced because they took no more requests: the target answers before it reads a \
+         whole request"
+    )
+}
+
 /// Connections and failed attempts by address.
 fn addresses(scenario: &ScenarioMeasurement) -> String {
     let opened = by_address(&scenario.addresses, "connection");
@@ -200,13 +209,15 @@ fn lookups(lookups: &LookupMeasurement) -> String {
     parts.join(", ")
 }
 
-/// Addresses and DNS lookups in one line; `None` if one address was used and no lookup failed.
+/// Addresses, replaced connections and DNS lookups in one line; `None` if one address was used, no
+/// connection was replaced and no lookup failed.
 pub(super) fn address_summary(scenario: &ScenarioMeasurement) -> Option<String> {
     let mut parts = Vec::new();
     parts.extend(has_notable_addresses(scenario).then(|| addresses(scenario)));
     let has_lookups =
         !scenario.lookups.is_empty() && (!parts.is_empty() || scenario.lookups.failed > 0);
     parts.extend(has_lookups.then(|| format!("DNS lookups: {}", lookups(&scenario.lookups))));
+    parts.extend((scenario.connections.replaced > 0).then(|| replaced(scenario.connections)));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

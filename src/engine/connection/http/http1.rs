@@ -115,7 +115,7 @@ impl Http1Connection {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        !self.sender.is_closed() && !self.stamps.is_deaf()
+        !self.sender.is_closed() && !self.stamps.is_write_closed()
     }
 
     pub(super) fn is_stuck(&self) -> bool {
@@ -155,12 +155,12 @@ impl Http1Connection {
         };
         note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
         self.idle.note_use(done);
-        match (&mut answer, after_idling) {
-            (Ok(_), Some(request)) => self.idle.note_answer(request),
-            (Err(failed), Some(request)) if self.stamps.first_read().is_none() => {
-                *failed = self.idle.name(request, failed.clone(), done);
+        match &mut answer {
+            Ok(_) => self.idle.note_answer(after_idling),
+            Err(failed) if self.stamps.first_read().is_none() => {
+                *failed = self.idle.name(after_idling, failed.clone(), done);
             }
-            _ => {}
+            Err(_) => {}
         }
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
     }

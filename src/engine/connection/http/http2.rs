@@ -202,7 +202,7 @@ impl Http2Connection {
         let mut nobody = Context::from_waker(Waker::noop());
         !self.shared.retired.get()
             && !self.shared.ended.get()
-            && !self.is_worn_out()
+            && !self.is_near_limit()
             && !self.shared.streams.is_closed()
             && matches!(self.sender.poll_ready(&mut nobody), Poll::Ready(Ok(())))
     }
@@ -218,8 +218,8 @@ impl Http2Connection {
     }
 
     /// Whether `h2` would soon end the connection at a limit of its own.
-    pub(super) fn is_worn_out(&self) -> bool {
-        self.shared.traits.stamps.is_worn_out()
+    pub(super) fn is_near_limit(&self) -> bool {
+        self.shared.traits.stamps.is_near_limit()
     }
 
     pub(super) fn idle(&self) -> &IdleWatch {
@@ -265,12 +265,12 @@ impl Http2Connection {
         if let Err(failed) = &answer {
             self.note_failed_exchange(failed, sent);
         }
-        match (&mut answer, in_progress.after_idling) {
-            (Ok(_), Some(request)) => self.idle().note_answer(request),
-            (Err(failed), Some(request)) if first.get().is_none() && self.ended_without_error() => {
-                *failed = self.idle().name(request, failed.clone(), done);
+        match &mut answer {
+            Ok(_) => self.idle().note_answer(in_progress.after_idling),
+            Err(failed) if first.get().is_none() && self.ended_without_error() => {
+                *failed = self.idle().name(in_progress.after_idling, failed.clone(), done);
             }
-            _ => {}
+            Err(_) => {}
         }
         Ok(ExchangeResponse { done, reusable: self.is_open(), answer: answer.map_err(Box::new) })
     }

@@ -114,7 +114,7 @@ impl HttpConnection {
     pub(in crate::engine) fn why_replaced(&self) -> Option<ConnectionLoss> {
         let is_given_up = match self {
             Self::Http1(connection) => connection.is_stuck(),
-            Self::Http2(connection) => connection.is_worn_out(),
+            Self::Http2(connection) => connection.is_near_limit(),
         };
         match (self.is_broken(), is_given_up) {
             (true, _) => None,

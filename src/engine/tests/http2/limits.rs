@@ -27,7 +27,7 @@ fn empty_data_frames_end_no_connection_however_many_there_are() {
 }
 
 #[test]
-fn padded_frames_without_data_wear_a_connection_out_and_it_is_replaced_in_time() {
+fn a_connection_with_many_padded_frames_without_data_is_replaced_in_time() {
     // They count for flow control, so they reach h2, which accepts 100 of them on a connection.
     let padded = frame(0, 8, &[1, 0]).repeat(60);
     let answer = [frame(1, 4, &[0x88]), padded, frame(0, 1, b"hello")].concat();

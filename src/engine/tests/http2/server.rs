@@ -201,11 +201,7 @@ async fn take(act: Act, mut body: RecvStream, mut answer: SendResponse<Bytes>, l
         }
         Act::Reset(reason) => answer.send_reset(reason),
         Act::Vanish | Act::VanishAfter(_) => full(&mut answer, Bytes::from_static(b"hello")),
-        Act::EmptyData(count) => {
-            let mut stream = answer.send_response(Response::new(()), false).unwrap();
-            (0..count).for_each(|_| stream.send_data(Bytes::new(), false).unwrap());
-            stream.send_data(Bytes::from_static(b"hello"), true).unwrap();
-        }
+        Act::EmptyData(count) => send_after_empty_data(&mut answer, count),
         Act::LastAnswer => {
             tokio::time::sleep(millis(30)).await;
             full(&mut answer, Bytes::from_static(b"hello"));
@@ -226,4 +222,11 @@ async fn take(act: Act, mut body: RecvStream, mut answer: SendResponse<Bytes>, l
         }
         Act::GoAway(_) | Act::Cut => unreachable!("taken by the connection"),
     }
+}
+
+/// Answers with five bytes after this many empty DATA frames.
+fn send_after_empty_data(answer: &mut SendResponse<Bytes>, count: usize) {
+    let mut stream = answer.send_response(Response::new(()), false).unwrap();
+    (0..count).for_each(|_| stream.send_data(Bytes::new(), false).unwrap());
+    stream.send_data(Bytes::from_static(b"hello"), true).unwrap();
 }
