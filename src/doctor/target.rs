@@ -182,7 +182,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
         }),
         Err(refused) => {
             let found = found(failure_text(refused));
-            // A run tries the next address only after a failed connection.
+            // A run goes on to another address only before a connection is open.
             if some_open && refused.phase == Some(Dimension::Connect) {
                 found.warn(format!("another address answers and is used; {}", remedy(refused)))
             } else {

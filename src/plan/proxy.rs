@@ -75,7 +75,11 @@ impl ProxyPlan {
             return Err(UnitError::new(problem, remedy));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("the URL of the proxy has more than a host and a port"));
+            let remedy = format!(
+                "{REMEDY}; in a password, write `/` as `%2F`, `?` as `%3F` and `#` as `%23`"
+            );
+            let problem = "the URL of the proxy has more than a host and a port".to_owned();
+            return Err(UnitError { problem, remedy });
         }
         if !names_port(&whole) {
             match notation {

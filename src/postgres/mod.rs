@@ -10,6 +10,7 @@
 mod address;
 mod documents;
 mod error;
+mod opening;
 mod session;
 mod statement;
 mod statement_error;

@@ -11,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 
 use super::documents::{RowCollector, RowDocuments};
-use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode};
+use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode, opening};
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -50,7 +50,7 @@ impl PgSession {
         let at = address.display_name();
         address.ca_file().map_or(Ok(()), |ca| check_readable(ca, &at))?;
         let limit = address.connect_timeout();
-        let opening = PgConnection::connect_with(address.options());
+        let opening = opening::open(address);
         match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false }),
             Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),

@@ -11,7 +11,8 @@ use crate::units::UnitError;
 /// One measured part of an exchange.
 ///
 /// `latency = lag + wait + setup + service` exactly, and `service = first_byte + body`.
-/// `setup = dns + connect + proxy + tls` if a connection was opened for the exchange; otherwise it is zero.
+/// `setup = dns + connect + proxy + tls` if a connection was opened for the exchange; otherwise it
+/// is zero.
 /// `fresh` and `reused` split the exchanges, not their time: each exchange enters one of the two
 /// with its whole latency.
 #[derive(

@@ -1,7 +1,7 @@
 //! Hides the passwords of database and proxy URLs in quoted lines of a scenario file.
 
-/// The line with every password of a database or proxy URL replaced by as many dots, so that columns
-/// stay the same. A password ends before the last `@` of its string, because it may contain one. A
+/// The line with every password of a database or proxy URL replaced by as many dots, so that
+/// columns stay the same. A password ends before the last `@` of its string, because it may contain one. A
 /// password that is one variable stays, because it shows only the name of the variable.
 pub(super) fn redact_passwords(line: &str) -> String {
     let mut redacted = line.to_owned();
@@ -13,11 +13,9 @@ pub(super) fn redact_passwords(line: &str) -> String {
         let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
         let length = quote.and_then(|quote| line[begin..].find(quote));
         let end = length.map_or(line.len(), |length| begin + length);
-        let end = match scheme.starts_with("http") {
-            // The path of a request may contain both signs.
-            true => line[begin..end].find('/').map_or(end, |length| begin + length),
-            false => end,
-        };
+        let path = line[begin..end].find('/').filter(|_| scheme.starts_with("http"));
+        // The path of a request may contain both signs.
+        let end = path.map_or(end, |length| begin + length);
         let user = &line[begin..end];
         let Some((colon, last)) =
             user.find(':').zip(user.rfind('@')).filter(|(colon, last)| colon < last)

@@ -103,8 +103,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "URL", value_parser = unshown::PROXY, help_heading = "Connection")]
     #[arg(conflicts_with = "proxy_from_env")]
     proxy: Option<TypedProxy>,
-    /// Go through the proxies that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name, except to the hosts in
-    /// NO_PROXY, as curl does; also for scenario files, instead of their `proxy`
+    /// Go through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` name, except to the
+    /// hosts in `NO_PROXY`, as curl does; also for scenario files, instead of their `proxy`
     #[arg(long, help_heading = "Connection")]
     pub(super) proxy_from_env: bool,
     /// Print the equivalent scenario file and send nothing

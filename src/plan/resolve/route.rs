@@ -9,7 +9,7 @@ use super::template_filler::TemplateFiller;
 use crate::plan::overrides::PlanOverrides;
 use crate::plan::proxy::{ParsedProxy, ProxyBypass, ProxyChoice, ProxyNotation, ProxyPlan};
 use crate::scenario::file::TargetSection;
-use crate::scenario::{Scenario, Span};
+use crate::scenario::{AlreadyReported, Scenario, Span};
 
 /// The scheme of a base URL whose host is the percent-encoded path of a Unix socket.
 pub(super) const UNIX_SCHEME: &str = "http+unix";
@@ -97,27 +97,27 @@ fn from_environment(at: &Span, filler: &mut TemplateFiller<'_>) -> Option<ProxyC
     let bypass = ["no_proxy", "NO_PROXY"];
     let bypass = bypass.into_iter().find_map(|name| filler.environment_value(name));
     let bypass = ProxyBypass::parse(bypass.as_deref().unwrap_or_default());
-    Some(ProxyChoice { http: http?, https: https?, bypass })
+    Some(ProxyChoice { http: http.ok()?, https: https.ok()?, bypass })
 }
 
-/// The proxy in the first of these variables that is set; `None` after reporting an error.
+/// The proxy in the first of these variables that is set.
 fn proxy_of(
     names: &[&'static str],
     at: &Span,
     filler: &mut TemplateFiller<'_>,
-) -> Option<Option<ProxyPlan>> {
-    let names = names.iter().copied().chain(["all_proxy", "ALL_PROXY"]);
-    let mut set = names.filter_map(|name| Some((name, filler.environment_value(name)?)));
-    let Some((name, text)) = set.next() else { return Some(None) };
-    drop(set);
+) -> Result<Option<ProxyPlan>, AlreadyReported> {
+    let mut names = names.iter().copied().chain(["all_proxy", "ALL_PROXY"]);
+    let set = names.find_map(|name| Some((name, filler.environment_value(name)?)));
+    let Some((name, text)) = set else { return Ok(None) };
     match ProxyPlan::parse(&text, ProxyNotation::Curl) {
         Ok(ParsedProxy { proxy, secrets }) => {
             filler.secrets.extend(secrets);
-            Some(Some(proxy))
+            Ok(Some(proxy))
         }
         Err(error) => {
             let remedy = format!("correct {name}, or leave out `--proxy-from-env`");
-            filler.report(at, format!("{name}: {}", error.problem), remedy)
+            filler.report::<()>(at, format!("{name}: {}", error.problem), remedy);
+            Err(AlreadyReported)
         }
     }
 }

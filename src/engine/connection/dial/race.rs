@@ -81,7 +81,7 @@ impl<'a> ConnectionRace<'a> {
 
     /// The addresses that have not answered yet, in a fixed order.
     pub(super) fn unanswered(&self) -> Vec<SocketAddr> {
-        let mut all: Vec<_> = self.under_way.borrow().iter().map(|one| one.address()).collect();
+        let mut all: Vec<_> = self.under_way.borrow().iter().map(ConnectAttempt::address).collect();
         all.sort_unstable();
         all
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     async fn connect(servers: &[Server], to: SocketAddr) -> io::Result<()> {
-        let at = (1..).find(|&last| address(last) == to).unwrap();
+        let at = (1..=servers.len()).find(|&last| address(last) == to).unwrap();
         match servers[at - 1] {
             Answers(after) => tokio::time::sleep(millis(after)).await,
             Refuses(after) => {

@@ -80,12 +80,16 @@ impl AddressRotation {
         }
         let turn = self.take(host, port);
         self.forgive_if_all(addresses);
-        let (now, shunned) = (clock::now(), self.shunned.borrow());
+        let (now, mut shunned) = (clock::now(), self.shunned.borrow_mut());
         let is_shunned =
             |address: &SocketAddr| shunned.get(address).is_some_and(|&until| now < until);
         let (last, mut order): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_shunned);
         let first = turn % order.len().max(1);
         order.rotate_left(first);
+        // One connection finds out whether the address has recovered; the others lose no time.
+        if let Some(until) = order.first().and_then(|first| shunned.get_mut(first)) {
+            *until = now + self.penalty;
+        }
         let mut order = alternate_families(order);
         order.extend(alternate_families(last));
         AddressOrder { turns: self, choice_of: Some(host.to_string()), addresses: order }
@@ -264,6 +268,18 @@ mod tests {
             attempt(&turns, addresses()[1]).failed();
             attempt(&turns, addresses()[1]).reached();
             assert_eq!(order(&turns), [2, 3, 1]);
+        });
+    }
+
+    #[test]
+    fn one_connection_finds_out_whether_an_address_has_recovered() {
+        paused(async {
+            let turns = AddressRotation::new(0, millis(1_000));
+            attempt(&turns, addresses()[0]).failed();
+            tokio::time::sleep(millis(1_001)).await;
+            assert_eq!([order(&turns), order(&turns)], [[1, 3, 2], [3, 2, 1]]);
+            attempt(&turns, addresses()[0]).reached();
+            assert_eq!([order(&turns), order(&turns)], [[3, 1, 2], [1, 3, 2]]);
         });
     }
 

@@ -27,8 +27,8 @@ pub(super) async fn connect(path: &Path) -> Result<TcpStream, ExchangeFailure> {
     }
 }
 
-/// The same socket under the type of TCP streams, which only reads, writes and closes it: both kinds
-/// then share everything above.
+/// The same socket under the type of TCP streams, which only reads, writes and closes it. Both
+/// kinds then share everything above.
 fn into_stream(stream: UnixStream) -> io::Result<TcpStream> {
     let descriptor = OwnedFd::from(stream.into_std()?);
     TcpStream::from_std(std::net::TcpStream::from(descriptor))
