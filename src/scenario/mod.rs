@@ -9,6 +9,7 @@ mod check;
 mod diagnostic;
 mod errors;
 mod field;
+mod foreign_words;
 mod leaf;
 mod load;
 mod read;
@@ -46,6 +47,7 @@ pub use template::{Template, TemplatePart};
 
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;
+pub(crate) use foreign_words::scheme_remedy;
 
 /// One scenario file.
 #[derive(Debug, Clone)]

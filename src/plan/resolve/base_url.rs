@@ -4,6 +4,7 @@ use url::Url;
 
 use super::template_filler::TemplateFiller;
 use crate::scenario::file::TargetSection;
+use crate::scenario::scheme_remedy;
 
 /// A base URL, and how it is shown.
 pub(super) struct BaseUrl {
@@ -68,7 +69,7 @@ fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
     if !matches!(url.scheme(), "http" | "https") {
         return Some((
             "the base URL is neither http nor https",
-            "start it with `http://` or `https://`",
+            scheme_remedy(url.scheme()).unwrap_or("start it with `http://` or `https://`"),
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {

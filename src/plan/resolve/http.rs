@@ -11,7 +11,7 @@ use super::template_filler::TemplateFiller;
 use crate::plan::live::{LiveParts, LiveText};
 use crate::plan::request_plan::{HttpPlan, RequestAction};
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Scenario, Span, Template};
+use crate::scenario::{Scenario, Span, Template, scheme_remedy};
 
 pub(super) fn resolve(
     scenario: &Scenario,
@@ -122,11 +122,8 @@ fn whole_url(
     } else {
         return Some(RequestUrl { shown: text.shown, url, live: text.live });
     };
-    filler.report(
-        at,
-        problem,
-        "write scheme, host, path and perhaps a query; send credentials in `headers`",
-    )
+    let remedy = "write scheme, host, path and perhaps a query; send credentials in `headers`";
+    filler.report(at, problem, scheme_remedy(url.scheme()).unwrap_or(remedy))
 }
 
 /// A captured value must not choose the origin: secret headers would follow it there.
