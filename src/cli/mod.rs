@@ -34,6 +34,7 @@ mod show;
 mod signals;
 mod source;
 mod store_flags;
+mod stray_variables;
 mod sync;
 mod synthetic_check;
 mod tags;
@@ -93,6 +94,20 @@ enum TollgateCommand {
     Man(man::Args),
 }
 
+impl TollgateCommand {
+    /// Warns of mistyped variables where no judgement depends on them. The commands that judge a
+    /// target refuse them.
+    fn warn_of_strays(&self) {
+        use TollgateCommand as Is;
+        if matches!(
+            self,
+            Is::Show(_) | Is::History(_) | Is::Compare(_) | Is::Merge(_) | Is::Sync(_)
+        ) {
+            stray_variables::warn();
+        }
+    }
+}
+
 /// The whole command line.
 fn command() -> clap::Command {
     help::group_commands(flag_variables::name_flags(Cli::command()))
@@ -124,6 +139,7 @@ pub fn main(
         }
     };
     log::start(cli.log);
+    cli.command.warn_of_strays();
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),

@@ -12,6 +12,7 @@ mod field;
 mod foreign_words;
 mod leaf;
 mod load;
+mod overrides;
 mod read;
 mod redact;
 mod render;
@@ -41,6 +42,7 @@ pub use leaf::{
     PatternText, PlainText, RampRate, ResolveEntry, SqlText, StatusList,
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
+pub use overrides::{OverrideValue, ScenarioOverrides};
 pub use schema::schema;
 pub use source::ScenarioSource;
 pub use template::{Template, TemplatePart};
@@ -60,6 +62,8 @@ pub struct Scenario {
     pub load: LoadShape,
     /// The warm-up that `[warmup]` describes, with defaults filled in.
     pub warmup: WarmupShape,
+    /// What the command line replaced, by what, and in place of what: one sentence each.
+    pub overridden: Vec<String>,
 }
 
 impl Scenario {
@@ -84,13 +88,18 @@ impl Scenario {
         self.file.name.value().map_or("", PlainText::as_str)
     }
 
+    /// The names of the variables that the file uses.
+    pub fn variables(&self) -> Vec<String> {
+        check::variables(&self.file)
+    }
+
     fn from_source(source: ScenarioSource) -> Result<Self, ScenarioErrors> {
         let source = Arc::new(source);
         let mut diagnostics = Diagnostics::default();
         let understood = understand(&source, &mut diagnostics);
         match understood {
             Some((file, load, warmup)) if diagnostics.is_empty() => {
-                Ok(Self { source, file, load, warmup })
+                Ok(Self { source, file, load, warmup, overridden: Vec::new() })
             }
             _ => Err(ScenarioErrors::of(&source, diagnostics.into_inner())),
         }

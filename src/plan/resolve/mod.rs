@@ -32,6 +32,7 @@ use crate::plan::request_plan::{RequestAction, RequestPlan};
 use crate::plan::run_plan::Plan;
 use crate::plan::scenario_plan::{ConnectionReuse, ScenarioPlan, WarmupPlan};
 use crate::plan::secrets::SecretSet;
+use crate::plan::target_plan::TargetPlan;
 use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
@@ -100,6 +101,13 @@ fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
     scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
+/// What a reader of the figures must know: what the command line changed, how the target is reached,
+/// and that a load is closed.
+fn caveats(scenario: &Scenario, target: &TargetPlan, load: &LoadPlan) -> Vec<String> {
+    let overridden = scenario.overridden.iter().cloned();
+    overridden.chain(target::caveats(target)).chain(closed(load)).collect()
+}
+
 /// The caveat of a closed load.
 fn closed(load: &LoadPlan) -> Option<String> {
     matches!(load, LoadPlan::Closed { .. }).then(|| {
@@ -155,7 +163,7 @@ fn resolve_one(
             base_url: base.shown,
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
-            caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
+            caveats: caveats(scenario, &target, &load),
             capacity: capacity::of(&load, streams, reuse, &shown),
             requests: shown,
         },

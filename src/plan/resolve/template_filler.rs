@@ -10,9 +10,6 @@ use crate::plan::secrets;
 use crate::scenario::{Diagnostic, JsonTemplate, Span, Template, TemplatePart};
 use crate::units::near::nearest;
 
-/// Replaces a missing variable in a check.
-const PLACEHOLDER: &str = "placeholder";
-
 /// A filled template.
 #[derive(Default)]
 pub(super) struct FilledTemplate {
@@ -145,7 +142,7 @@ impl<'a> TemplateFiller<'a> {
                 TemplatePart::Live(name) => {
                     complete &= self.is_known(at, name);
                     live.push_value(name);
-                    filled.value.push_str(PLACEHOLDER);
+                    filled.value.push_str(Environment::PLACEHOLDER);
                     filled.shown.extend(["${{", name, "}}"]);
                     filled.guessed = true;
                     continue;
@@ -268,7 +265,7 @@ impl<'a> TemplateFiller<'a> {
                     return false;
                 }
                 filled.guessed = true;
-                PLACEHOLDER
+                Environment::PLACEHOLDER
             }
         };
         filled.value.push_str(value);
