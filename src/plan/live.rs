@@ -68,7 +68,8 @@ impl ArrivalValues {
     }
 
     /// The texts that must not be shown: every captured value that is not public, and for a list or
-    /// an object every text in it.
+    /// an object every text in it. Numbers and short texts are among them, but a
+    /// [`SecretSet`](crate::plan::SecretSet) of them does not search for those.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for (_, value) in self.all.iter().filter(|(name, _)| !self.public.contains(*name)) {

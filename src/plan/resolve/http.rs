@@ -62,6 +62,7 @@ fn path(
     }
     let (location, template) = request.path.located()?;
     let text = filler.fill_live(&location.value, template)?;
+    filler.keep_url_secret(&text);
     if text.value.contains('#') {
         return filler.report(
             &location.value,
@@ -98,6 +99,7 @@ fn whole_url(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<RequestUrl> {
     let text = filler.fill_live(at, template)?;
+    filler.keep_url_secret(&text);
     if text.live.as_ref().is_some_and(|live| !names_its_origin(live.beginning())) {
         return filler.report(at, LIVE_ORIGIN, "write scheme, host and a `/` before the value");
     }

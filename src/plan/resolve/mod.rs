@@ -52,7 +52,7 @@ impl Plan {
         overrides: &PlanOverrides,
     ) -> Result<(Self, Vec<ScenarioWarning>), ScenarioErrors> {
         let public = public_variables(scenarios);
-        let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
+        let (mut warnings, mut secrets, mut url_parts) = (Vec::new(), Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
             let mut filler = TemplateFiller::new(environment, &public);
             unique_name(&scenarios[..at], scenario, &mut filler);
@@ -61,6 +61,7 @@ impl Plan {
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
+            url_parts.append(&mut filler.url_parts);
             warnings.extend(ScenarioWarning::all(
                 &scenario.source,
                 std::mem::take(&mut filler.warnings),
@@ -71,7 +72,7 @@ impl Plan {
             }
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
-        let secrets = SecretSet::new(secrets);
+        let secrets = searched_secrets(secrets, url_parts, &plans);
         for plan in &mut plans {
             plan.secrets = secrets.clone();
         }
@@ -85,6 +86,23 @@ impl Plan {
         };
         Ok((plan, warnings))
     }
+}
+
+/// The secrets that are searched for in what targets say: without those that the plans show.
+fn searched_secrets(
+    values: Vec<String>,
+    url_parts: Vec<String>,
+    plans: &[ScenarioPlan],
+) -> SecretSet {
+    let mut secrets = SecretSet::new(values);
+    secrets.extend(&SecretSet::from_url_parts(url_parts));
+    let shown = |plan: &ScenarioPlan| {
+        let PlannedScenario { name, source, base_url, requests, .. } = &plan.shown;
+        let requests = requests.iter().map(|request| request.name.clone());
+        [name, source, base_url].into_iter().cloned().chain(requests).collect::<Vec<_>>()
+    };
+    let public: Vec<String> = plans.iter().flat_map(shown).collect();
+    secrets.without_public(&public.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
