@@ -1,62 +1,66 @@
 //! `tollgate check`
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::time::Duration;
 
 use super::connection::{self, AddressFlags, ConnectionFlags};
 use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
-use super::{quick, variables};
-use crate::plan::{Environment, Plan, ScenarioPlan};
+use super::quick::{self, ComposeContext, UrlScenarios};
+use super::{guard, log, stray_variables, variables};
+use crate::engine::{Engine, EngineError};
+use crate::plan::{Environment, Plan, ScenarioPlan, SecretSet};
 use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
-use crate::scenario::Scenario;
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
 Examples:
   tollgate check scenarios/*.toml
   tollgate check scenarios/shop.toml --duration 5m      whether it can run for 5 minutes
+  tollgate check scenarios/shop.toml --rate 200/s       whether it can run at another rate
 
 Exit codes:
   0  every scenario is valid; there may be warnings
-  2  usage: a flag or a scenario file is wrong
+  2  usage: a flag or a scenario file is wrong, or `run` would refuse the plan
   4  internal: the result could not be printed, or a defect";
 
 /// Validate scenario files without sending anything
 ///
-/// Reports the errors of all files at once. A variable that is not set is a warning here and an
+/// Reports the errors of all files at once, and refuses what `run` would refuse. Flags and their
+/// variables override the files as in `run`. A variable that is not set is a warning here and an
 /// error in `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
 pub(super) struct Args {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    files: Vec<OsString>,
     /// Check with another length of the measured stage, as `run --duration` sets it
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
     #[command(flatten)]
+    quick: quick::Flags,
+    #[command(flatten)]
     connection: ConnectionFlags,
     #[command(flatten)]
     addresses: AddressFlags,
+    /// Allow more than 100 requests per second to a host that is not this machine
+    #[arg(long, help_heading = "Load")]
+    yes_load_this_host: bool,
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
-    if args.files.iter().any(|file| quick::is_url(file.as_os_str())) {
+    if args.files.iter().any(|file| quick::is_url(file)) || args.quick.print_scenario {
         return Err(CommandError::usage(
             "error: `check` reads scenario files; `tollgate run URL --print-scenario` shows the scenario of a URL",
         ));
     }
-    let environment = Environment::for_check(variables::utf8_variables());
-    let overrides = args.connection.overrides(&args.addresses, args.duration);
-    let checked = Scenario::read_all(&args.files)
-        .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, warnings) =
-        checked.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
-    for warning in warnings {
-        tracing::warn!("{}", warning.render(stderr_has_colour()));
-    }
-    connection::warn_caveats(&plan);
+    stray_variables::check(&args.files)?;
+    let plan = read_plan(args)?;
+    guard::check_each(&plan, args.yes_load_this_host)?;
+    prepare(&plan)?;
     let console = Console { output: OutputFormat::Text };
     for scenario in &plan.scenarios {
         console.print_result(&summary(scenario))?;
@@ -101,4 +105,53 @@ fn rows(data: &PlannedData, arrivals: Option<u64>) -> String {
         }
     };
     format!("data: {}{used}", data.words())
+}
+
+/// Refuses certificates that `run` would refuse. The limits of this machine are only a warning: the
+/// run may take place on another one.
+fn prepare(plan: &Plan) -> Result<(), CommandError> {
+    match Engine::prepare(plan) {
+        Ok(_) => Ok(()),
+        Err(limit @ (EngineError::Descriptors { .. } | EngineError::Ports { .. })) => {
+            tracing::warn!("WARNING: this machine cannot run all of it at once: {limit}");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The plan of the files with the flags in place of what they say. Prints its warnings.
+fn read_plan(args: &Args) -> Result<Plan, CommandError> {
+    let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
+    let quick = overrides(args, &environment)?;
+    log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
+    let environment =
+        Environment::for_check(environment.into_iter().chain(quick.variables.clone()));
+    let overrides = args.connection.overrides(&args.addresses, args.duration);
+    let checked = quick
+        .read(&args.files)
+        .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
+    let (plan, warnings) =
+        checked.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    for warning in warnings {
+        tracing::warn!("{}", warning.render(stderr_has_colour()));
+    }
+    connection::warn_caveats(&plan);
+    Ok(plan)
+}
+
+/// What the flags change in the files.
+fn overrides(
+    args: &Args,
+    environment: &BTreeMap<String, String>,
+) -> Result<UrlScenarios, CommandError> {
+    let around = ComposeContext {
+        duration: None,
+        every: None,
+        target: Vec::new(),
+        taken: BTreeSet::new(),
+        shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
+        variables: environment,
+    };
+    args.quick.compose(&[], &around)
 }

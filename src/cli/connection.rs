@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::engine;
 use crate::plan::{AddressFamily, HttpProtocol, PinnedAddresses, Plan, PlanOverrides};
+use crate::scenario::{HttpVersion, IpFamily};
 use crate::units::{UnitError, parse_duration};
 
 /// Which protocol is used, and how certificates are checked.
@@ -52,7 +53,27 @@ enum HttpFlag {
     Two,
 }
 
+impl AddressFlags {
+    /// The IP version that was asked for, and the flag that says it.
+    pub(super) fn family(&self) -> Option<(&'static str, IpFamily)> {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Some(("--ipv4", IpFamily::V4)),
+            (_, true) => Some(("--ipv6", IpFamily::V6)),
+            _ => None,
+        }
+    }
+}
+
 impl ConnectionFlags {
+    /// The HTTP version that was asked for.
+    pub(super) fn version(&self) -> Option<HttpVersion> {
+        self.http.map(|http| match http {
+            HttpFlag::Auto => HttpVersion::Auto,
+            HttpFlag::One => HttpVersion::One,
+            HttpFlag::Two => HttpVersion::Two,
+        })
+    }
+
     /// The overrides of these flags and of the address flags.
     pub(super) fn overrides(
         &self,

@@ -65,7 +65,7 @@ const TOKEN: &str = "rehearsal";
 
 pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     if let Err(error) = check_target_flags(&args.target) {
-        return usage::from_clap(&error, None);
+        return usage::from_clap(&error, None, &[]);
     }
     let target = TargetProcess::start(&args.target)?;
     let signals = RunSignals::listen()?;

@@ -1,5 +1,6 @@
 //! Gives every flag an environment variable, by one rule.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::{FalseyValueParser, OsStr as Name, Resettable, StyledStr};
@@ -42,10 +43,7 @@ pub(super) fn name_flags_of(command: Command, name: &str) -> Command {
 fn name_flag(arg: Arg, prefix: &str) -> Arg {
     let takes = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue);
     let Some(long) = arg.get_long().filter(|_| takes && !arg.is_hide_set()) else { return arg };
-    let name = match arg.get_env() {
-        Some(own) => own.to_string_lossy().into_owned(),
-        None => format!("{prefix}_{}", upper(long)),
-    };
+    let name = variable_of(&arg, long, prefix);
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let repeats = matches!(arg.get_action(), ArgAction::Append);
     let arg = if is_switch { arg.value_parser(FalseyValueParser::new()) } else { arg };
@@ -60,9 +58,56 @@ fn name_flag(arg: Arg, prefix: &str) -> Arg {
     }
 }
 
-/// The value of a shared flag, such as `--budget`, in the environment.
-pub(super) fn value_from_environment(flag: &str) -> Option<OsString> {
-    std::env::var_os(format!("TOLLGATE_{}", upper(flag.trim_start_matches('-'))))
+/// The variable of a flag: its own, or one made of the prefix and its name.
+fn variable_of(arg: &Arg, long: &str, prefix: &str) -> String {
+    match arg.get_env() {
+        Some(own) => own.to_string_lossy().into_owned(),
+        None => format!("{prefix}_{}", upper(long)),
+    }
+}
+
+/// The variables of all flags of a command that [`name_flags`] has not changed, and of its
+/// subcommands.
+pub(super) fn all_variables(command: &Command) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    collect_variables(command, "TOLLGATE", true, &mut names);
+    names
+}
+
+fn collect_variables(command: &Command, prefix: &str, is_top: bool, names: &mut BTreeSet<String>) {
+    let flags = command.get_arguments();
+    names.extend(flags.filter_map(|arg| Some(variable_of(arg, arg.get_long()?, prefix))));
+    for command in command.get_subcommands() {
+        let name = command.get_name();
+        let prefix = match name {
+            shared if is_top && SHARING.contains(&shared) => prefix.to_owned(),
+            name => format!("{prefix}_{}", upper(name)),
+        };
+        collect_variables(command, &prefix, false, names);
+    }
+}
+
+/// Where the value of a shared flag comes from: the flag itself, such as `--budget`, if it was
+/// typed, else its variable.
+pub(super) fn origin(flag: &str) -> String {
+    let variable = format!("TOLLGATE_{}", upper(flag.trim_start_matches('-')));
+    let is_set = std::env::var_os(&variable).is_some_and(|value| !value.is_empty());
+    let is_typed = std::env::args_os().any(|word| is_flag(&word.to_string_lossy(), flag));
+    if is_set && !is_typed { variable } else { flag.to_owned() }
+}
+
+/// The verb for doing without a flag or a variable.
+pub(super) fn leave_out(origin: &str) -> &'static str {
+    if origin.starts_with('-') { "remove" } else { "unset" }
+}
+
+/// Whether a typed word is a flag, in its long or its short form, with or without a value.
+fn is_flag(word: &str, flag: &str) -> bool {
+    const SHORT: [(&str, &str); 3] =
+        [("--connections", "-c"), ("--header", "-H"), ("--method", "-X")];
+    let short = SHORT.iter().find(|(long, _)| *long == flag).map(|(_, short)| *short);
+    word.split('=').next() == Some(flag)
+        || short.is_some_and(|short| !word.starts_with("--") && word.starts_with(short))
 }
 
 /// The variable that holds the value rejected by clap; `None` if the value was typed.

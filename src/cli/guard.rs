@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use url::Host;
 
 use super::exit::CommandError;
-use crate::plan::{LoadPlan, Plan, RequestAction, RequestPlan, ScenarioPlan, TargetPlan};
+use crate::plan::{
+    Environment, LoadPlan, Plan, RequestAction, RequestPlan, ScenarioPlan, TargetPlan,
+};
 use crate::units::Rate;
 
 /// Maximum requests per second, and maximum burst, for a foreign host without the flag.
@@ -17,26 +19,58 @@ const FOREIGN_LIMIT: f64 = 100.0;
 /// Every redirect that may be followed counts for the target's own host and for each host it may
 /// lead to.
 pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
+    match heaviest(plan.scenarios.iter()).filter(|_| !allowed) {
+        Some((host, weight)) => Err(refusal("this run would send", &host, weight)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses each scenario that exceeds the limit alone. Scenarios that exceed it only together are a
+/// warning: whoever checks many files need not run them at once.
+pub(super) fn check_each(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
+    if allowed {
+        return Ok(());
+    }
+    let alone = plan.scenarios.iter().filter_map(|scenario| {
+        let (host, weight) = heaviest([scenario].into_iter())?;
+        let subject = format!("`tollgate run {}` would send", scenario.shown.source);
+        Some(refusal(&subject, &host, weight).to_string())
+    });
+    let alone: Vec<_> = alone.collect();
+    if !alone.is_empty() {
+        return Err(CommandError::usage(alone.join("\n")));
+    }
+    if let Some((host, weight)) = heaviest(plan.scenarios.iter()) {
+        let problem = refusal("run together, these files would send", &host, weight).to_string();
+        tracing::warn!("WARNING: {}", problem.trim_start_matches("error: "));
+    }
+    Ok(())
+}
+
+/// The foreign host with the most requests, if they exceed the limit.
+fn heaviest<'a>(scenarios: impl Iterator<Item = &'a ScenarioPlan>) -> Option<(String, f64)> {
     let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
-    for scenario in &plan.scenarios {
+    for scenario in scenarios {
         for (host, requests) in per_arrival(scenario) {
             *hosts.entry(host).or_default() += weight(scenario) * requests;
         }
     }
-    let heaviest = hosts
-        .into_iter()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .filter(|(_, weight)| *weight > FOREIGN_LIMIT);
-    let Some((host, weight)) = heaviest.filter(|_| !allowed) else { return Ok(()) };
+    // A check does not know the host of a variable that is not set.
+    hosts.retain(|host, _| !Environment::is_placeholder(host));
+    let heaviest = hosts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    heaviest.filter(|(_, weight)| *weight > FOREIGN_LIMIT)
+}
+
+fn refusal(subject: &str, host: &str, weight: f64) -> CommandError {
     let planned = if weight.is_finite() {
         format!("up to {weight:.0} requests per second or in a burst")
     } else {
         "requests as fast as the target responds".to_owned()
     };
-    Err(CommandError::usage(format!(
-        "error: this run would send {planned} to {host}, and more than {FOREIGN_LIMIT:.0} to a host that is not this machine \
+    CommandError::usage(format!(
+        "error: {subject} {planned} to {host}, and more than {FOREIGN_LIMIT:.0} to a host that is not this machine \
          needs your consent; add --yes-load-this-host if you may load this host"
-    )))
+    ))
 }
 
 /// The requests per arrival for each host that is not this machine. If an arrival sends only one of
@@ -128,7 +162,7 @@ fn is_loopback_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Environment, PinnedAddresses, PlanOverrides};
+    use crate::plan::{PinnedAddresses, PlanOverrides};
     use crate::scenario::Scenario;
 
     /// Whether a plan of 60 requests per second to `base_url` is allowed after `change`.

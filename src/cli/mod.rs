@@ -36,6 +36,7 @@ mod show;
 mod signals;
 mod source;
 mod store_flags;
+mod stray_variables;
 mod sync;
 mod synthetic_check;
 mod tags;
@@ -95,6 +96,20 @@ enum TollgateCommand {
     Man(man::Args),
 }
 
+impl TollgateCommand {
+    /// Warns of mistyped variables where no judgement depends on them. The commands that judge a
+    /// target refuse them.
+    fn warn_of_strays(&self) {
+        use TollgateCommand as Is;
+        if matches!(
+            self,
+            Is::Show(_) | Is::History(_) | Is::Compare(_) | Is::Merge(_) | Is::Sync(_)
+        ) {
+            stray_variables::warn();
+        }
+    }
+}
+
 /// The whole command line.
 fn command() -> clap::Command {
     help::group_commands(flag_variables::name_flags(Cli::command()))
@@ -117,7 +132,7 @@ pub fn main(
         Err(error) => {
             log::start(log::Flags::guess(&arguments));
             let variable = flag_variables::rejected_variable(&command(), &arguments, &error);
-            let ended = usage::from_clap(&error, variable.as_deref());
+            let ended = usage::from_clap(&error, variable.as_deref(), &arguments);
             return if is_synthetic_check(&arguments) {
                 ended.map_err(CommandError::into_failure)
             } else {
@@ -126,6 +141,7 @@ pub fn main(
         }
     };
     log::start(cli.log);
+    cli.command.warn_of_strays();
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),

@@ -19,7 +19,7 @@ pub(super) fn now(commit: Option<String>, secrets: &SecretSet) -> RunProvenance 
 
 /// The provenance of this command on this machine.
 pub(super) fn here(git_commit: Option<String>, secrets: &SecretSet) -> RunProvenance {
-    let command = typed_command().into_iter().map(|word| secrets.redact(&word).into_owned());
+    let command = typed_command().into_iter().map(|word| secrets.redact_tokens(&word).into_owned());
     RunProvenance {
         started: in_micros(clock::wall_clock()),
         tollgate: env!("CARGO_PKG_VERSION").to_owned(),

@@ -14,7 +14,7 @@ use super::quick::{self, ComposeContext, UrlScenarios};
 use super::results::{self, ResultForm};
 use super::session::{self, RunFlags};
 use super::signals::RunSignals;
-use super::{log, repeat, shard, variables};
+use super::{log, repeat, shard, stray_variables, variables};
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::units::parse_duration;
 
@@ -38,7 +38,8 @@ Every flag can be set in the environment; a flag that may be repeated takes one 
 ///
 /// Everything named on one command line runs at the same time. A URL is measured with defaults: 20
 /// requests per second for 30 s, with the budget 'errors < 1%'. A scenario file defines its own
-/// load and budgets.
+/// load and budgets; flags and their variables override it, and every output names what they
+/// replace.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
@@ -82,6 +83,7 @@ pub(super) fn run(args: &Args) -> Result<ExitStatus, CommandError> {
 }
 
 fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, CommandError> {
+    stray_variables::check(&args.sources)?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let shard = planned_shard(args)?;
     let destinations = args.outputs.destinations()?;
@@ -139,13 +141,14 @@ fn compose(
     environment: &BTreeMap<String, String>,
 ) -> Result<UrlScenarios, CommandError> {
     let urls = quick::urls(&args.sources);
-    // Overrides change only the plan. A printed scenario has to contain their values itself.
+    // Overrides change only plans and files. A printed scenario has to contain their values itself.
     let printed = args.quick.print_scenario;
     let around = ComposeContext {
         duration: args.duration,
         every: args.every.filter(|_| printed),
         target: if printed { args.connection.keys(&args.addresses) } else { Vec::new() },
         taken: if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) },
+        shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
     };
     args.quick.compose(&urls, &around)

@@ -97,7 +97,8 @@ pub(super) fn execute(
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
     let id = Uuid::now_v7();
     let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
-    let redacted = |(key, value): (String, String)| (key, plan.secrets.redact(&value).into_owned());
+    let redacted =
+        |(key, value): (String, String)| (key, plan.secrets.redact_tokens(&value).into_owned());
     let tags = flags.tags.tags().into_iter().map(redacted).collect();
     let provenance = RunProvenance { tags, ..provenance::now(commit, &plan.secrets) };
     let sharing = plan.shard_plan.map(|ShardPlan { shard, start }| {

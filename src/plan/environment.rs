@@ -21,6 +21,14 @@ impl Environment {
         Self { lenient: true, ..Self::new(values) }
     }
 
+    /// What a check fills in for a variable that is not set.
+    pub(super) const PLACEHOLDER: &str = "placeholder";
+
+    /// Whether a host stands for one that depends on a variable that is not set.
+    pub fn is_placeholder(host: &str) -> bool {
+        host.strip_suffix(".invalid").unwrap_or(host) == Self::PLACEHOLDER
+    }
+
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }

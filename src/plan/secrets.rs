@@ -1,37 +1,103 @@
 //! Values that must never be shown, and their redaction from text.
+//!
+//! A plan shows a variable by its name, so no value of it gets into our own texts in the first
+//! place. Redaction is for what a target, a database or a file says: it may echo a secret.
+
+mod folded_text;
+mod strength;
 
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+
+use folded_text::FoldedText;
+use strength::{MIN_SEARCHED_CHARS, SecretStrength};
 
 /// Replaces a secret in text.
 const BLOT: &str = "•••";
 
-/// Values shorter than this are only redacted as whole words. Otherwise a secret `1` would hide
-/// every digit 1.
-const SHORT: usize = 4;
-
 /// Values that must never be shown, in every form in which they may be echoed. Nothing prints
 /// them, not even `Debug`.
+///
+/// Short and common values are not among them: texts contain them anyway. See [`Self::is_weak`].
 #[derive(Clone, Default)]
-pub struct SecretSet(Vec<SecretString>);
+pub struct SecretSet(Vec<SecretForm>);
+
+/// One form of a value.
+#[derive(Clone)]
+struct SecretForm {
+    text: SecretString,
+    /// Whether our own texts are searched too.
+    is_token_like: bool,
+}
+
+impl SecretForm {
+    fn text(&self) -> &str {
+        self.text.expose_secret()
+    }
+}
 
 impl SecretSet {
-    /// Keeps each value and its escaped forms. Empty values are not secret.
+    /// Keeps each value that may be searched for, and its escaped forms.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut forms: Vec<String> = values.into_iter().flat_map(forms).collect();
-        forms.sort_by(|a, b| longest_first(a, b));
-        forms.dedup();
-        Self(forms.into_iter().filter(|form| !form.is_empty()).map(SecretString::from).collect())
+        let searched = values.into_iter().filter(|value| !Self::is_weak(value));
+        Self::from_forms(searched.flat_map(|value| {
+            let is_token_like = SecretStrength::of(&value) == SecretStrength::TokenLike;
+            forms(&value).into_iter().map(move |form| (form, is_token_like))
+        }))
+    }
+
+    /// Keeps parts of URLs that contain a secret: `key=abc`. The name next to it makes the part
+    /// recognizable even if the value alone is too short or too common to be searched for.
+    pub fn from_url_parts(parts: impl IntoIterator<Item = String>) -> Self {
+        let parts = parts.into_iter().flat_map(|part| forms(&part));
+        Self::from_forms(parts.map(|form| (form, false)))
+    }
+
+    fn from_forms(forms: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let forms = forms.into_iter().filter(|(form, _)| !form.is_empty());
+        let forms =
+            forms.map(|(form, is_token_like)| SecretForm { text: form.into(), is_token_like });
+        let mut all = Self(forms.collect());
+        all.put_in_order();
+        all
+    }
+
+    /// Whether a secret value is too short (fewer than eight characters) or too common to be
+    /// searched for: `true`, `staging-1`. Plans still show its variable instead, but a target that
+    /// echoes it is not noticed.
+    pub fn is_weak(value: &str) -> bool {
+        SecretStrength::of(value) == SecretStrength::Weak
+    }
+
+    /// The same secrets without those that public texts, such as the base URL, contain: they are
+    /// known to every reader.
+    #[must_use]
+    pub fn without_public(mut self, public: &[&str]) -> Self {
+        let public: Vec<_> = public.iter().map(|text| FoldedText::of(text).bytes).collect();
+        let is_public = |form: &SecretForm| {
+            let form = FoldedText::of(form.text()).bytes;
+            public.iter().any(|text| memchr::memmem::find(text, &form).is_some())
+        };
+        self.0.retain(|form| !is_public(form));
+        self
     }
 
     /// Adds the secrets of another set.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend(others.0.iter().cloned());
-        self.0.sort_by(|a, b| longest_first(a.expose_secret(), b.expose_secret()));
-        self.0.dedup_by(|a, b| a.expose_secret() == b.expose_secret());
+        self.put_in_order();
+    }
+
+    fn put_in_order(&mut self) {
+        self.0.sort_by(|a, b| {
+            longest_first(a.text(), b.text()).then(b.is_token_like.cmp(&a.is_token_like))
+        });
+        self.0.dedup_by(|a, b| a.text() == b.text());
     }
 
     /// Whether there are no secrets.
@@ -44,11 +110,10 @@ impl SecretSet {
         matches!(self.redact(text), Cow::Owned(_))
     }
 
-    /// The text with every secret replaced by `•••`.
+    /// What a target, a database or a file says, with every secret replaced by `•••`.
     ///
-    /// A secret is found as it is, percent-encoded in any way, and escaped as in JSON. Case is
-    /// ignored, because hosts and paths may come back in another case. A secret of fewer than four
-    /// characters is replaced only if no letter or digit touches it.
+    /// A secret is found as it is, percent-encoded in any way, in base64, and escaped as in JSON
+    /// and HTML. Case is ignored, because hosts and paths may come back in another case.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.redact_with(text, BLOT)
     }
@@ -56,9 +121,14 @@ impl SecretSet {
     /// Like [`Self::redact`], but with a replacement of the caller, which must not contain a
     /// secret.
     pub fn redact_with<'a>(&self, text: &'a str, by: &str) -> Cow<'a, str> {
-        self.0
-            .iter()
-            .fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.expose_secret(), by))
+        self.0.iter().fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.text(), by))
+    }
+
+    /// A text of ours, or one that the user typed, with secrets that look like no word replaced by
+    /// `•••`. Our own words stay as they are, whatever the values of secrets are.
+    pub fn redact_tokens<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let tokens = self.0.iter().filter(|secret| secret.is_token_like);
+        tokens.fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.text(), BLOT))
     }
 }
 
@@ -95,24 +165,60 @@ fn longest_first(a: &str, b: &str) -> std::cmp::Ordering {
     b.len().cmp(&a.len()).then_with(|| a.cmp(b))
 }
 
-/// The value as it is, as in a form's query, and as in JSON. Other escapes are undone before
-/// comparing.
-fn forms(value: String) -> [String; 3] {
-    let json = serde_json::to_string(&value).unwrap_or_default();
+/// The value as it is, as in a form's query, as in JSON and HTML, and in base64. Other escapes are
+/// undone before comparing.
+fn forms(value: &str) -> Vec<String> {
+    let json = serde_json::to_string(value).unwrap_or_default();
     let quoted = json.trim_start_matches('"');
-    [value.replace(' ', "+"), quoted.strip_suffix('"').unwrap_or(quoted).to_owned(), value]
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    vec![
+        value.to_owned(),
+        value.replace(' ', "+"),
+        quoted.strip_suffix('"').unwrap_or(quoted).to_owned(),
+        html.replace('"', "&quot;").replace('\'', "&#39;"),
+        html.replace('"', "&#34;").replace('\'', "&#x27;"),
+        html,
+        STANDARD_NO_PAD.encode(value),
+        URL_SAFE_NO_PAD.encode(value),
+    ]
+}
+
+/// The parts of a URL that contain a secret, without those that are searched for by themselves.
+/// `shown` is the URL with the names of variables in place of their secret values.
+pub(super) fn url_parts(value: &str, shown: &str) -> Vec<String> {
+    let ((path, query), (shown_path, shown_query)) = (cut_query(value), cut_query(shown));
+    let mut parts = Vec::new();
+    if path != shown_path {
+        parts.push(path.to_owned());
+    }
+    let (pairs, shown_pairs): (Vec<_>, Vec<_>) =
+        (query.split('&').collect(), shown_query.split('&').collect());
+    if pairs.len() == shown_pairs.len() {
+        let differ = pairs.into_iter().zip(shown_pairs).filter(|(pair, shown)| pair != shown);
+        parts.extend(differ.map(|(pair, _)| pair.to_owned()));
+    } else {
+        parts.push(query.to_owned());
+    }
+    parts.retain(|part| part.chars().count() >= MIN_URL_PART);
+    parts
+}
+
+/// A shorter part of a URL, such as `/a` or `k=1`, is not searched for.
+const MIN_URL_PART: usize = MIN_SEARCHED_CHARS / 2;
+
+fn cut_query(url: &str) -> (&str, &str) {
+    url.split_once('?').unwrap_or((url, ""))
 }
 
 fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
     let plain = FoldedText::of(&text);
     let secret = FoldedText::of(secret);
-    let short = secret.bytes.len() < SHORT;
     let mut replaced = String::new();
     let mut copied = 0;
     for at in memchr::memmem::find_iter(&plain.bytes, &secret.bytes) {
         let end = at + secret.bytes.len();
         let (from, to) = (plain.starts[at], plain.starts[end]);
-        if from < copied || short && plain.touches_word(at, end) {
+        if from < copied {
             continue;
         }
         replaced.push_str(&text[copied..from]);
@@ -124,57 +230,6 @@ fn replace_one<'a>(text: Cow<'a, str>, secret: &str, by: &str) -> Cow<'a, str> {
     }
     replaced.push_str(&text[copied..]);
     Cow::Owned(replaced)
-}
-
-/// A text, percent-decoded and in lower case, with the original position of each byte.
-struct FoldedText {
-    bytes: Vec<u8>,
-    /// The position of each byte, followed by the end of the text. All are character boundaries.
-    starts: Vec<usize>,
-}
-
-impl FoldedText {
-    fn of(text: &str) -> Self {
-        let mut plain = Self { bytes: Vec::new(), starts: Vec::new() };
-        let mut at = 0;
-        while let Some(character) = text[at..].chars().next() {
-            let (byte, width) = match escaped(&text.as_bytes()[at..]) {
-                Some(byte) => (byte, 3),
-                None => (text.as_bytes()[at], character.len_utf8()),
-            };
-            plain.push(at, byte);
-            // The further bytes of a longer character belong to the position where it starts.
-            text.as_bytes()[at + 1..at + width].iter().filter(|byte| !byte.is_ascii()).for_each(
-                |&byte| {
-                    plain.push(at, byte);
-                },
-            );
-            at += width;
-        }
-        plain.starts.push(text.len());
-        plain
-    }
-
-    fn push(&mut self, at: usize, byte: u8) {
-        self.bytes.push(byte.to_ascii_lowercase());
-        self.starts.push(at);
-    }
-
-    fn touches_word(&self, at: usize, end: usize) -> bool {
-        let word = |byte: Option<&u8>| {
-            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
-        };
-        word(at.checked_sub(1).and_then(|before| self.bytes.get(before)))
-            || word(self.bytes.get(end))
-    }
-}
-
-/// The byte that a percent sign and two hexadecimal digits encode.
-fn escaped(bytes: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = bytes else { return None };
-    let digit =
-        |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? * 16 + digit(low)?)
 }
 
 #[cfg(test)]
@@ -215,9 +270,56 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_redacted_only_as_a_whole_word() {
-        assert_eq!(secrets(&["1"]).redact("1 of 11, token=1"), "••• of 11, token=•••");
-        assert_eq!(secrets(&[""]).redact("nothing"), "nothing");
+    fn a_secret_is_redacted_in_base64_and_html() {
+        let secrets = secrets(&["<Zebra&7f3a's>"]);
+        for echoed in [
+            "&lt;Zebra&amp;7f3a&#39;s&gt;",
+            "&lt;Zebra&amp;7f3a&#x27;s&gt;",
+            "PFplYnJhJjdmM2Encz4",
+            "PFplYnJhJjdmM2Encz4=",
+        ] {
+            assert!(secrets.is_echoed_in(&format!("a {echoed} b")), "{echoed}");
+        }
+    }
+
+    #[test]
+    fn short_and_common_values_are_never_searched_for() {
+        for value in ["", "1", "api", "fail", "true", "staging", "production", "inconclusive"] {
+            let text = format!("GET /{value}: none {value}ed, 1 of 11, {value}");
+            assert_eq!(secrets(&[value]).redact(&text), text);
+        }
+    }
+
+    #[test]
+    fn our_own_texts_lose_only_what_looks_like_no_word() {
+        let secrets = secrets(&["swordfish", "zebra-7f3a9c"]);
+        let text = "swordfish-smoke: zebra-7f3a9c";
+        assert_eq!(secrets.redact_tokens(text), "swordfish-smoke: •••");
+        assert_eq!(secrets.redact(text), "•••-smoke: •••");
+    }
+
+    #[test]
+    fn a_value_in_a_public_text_is_no_secret() {
+        let secrets = secrets(&["eu-4.shop.example", "zebra-7f3a9c"]);
+        let public = secrets.without_public(&["https://EU-4.shop.example/", "smoke"]);
+        let text = "redirected to https://eu-4.shop.example/?t=zebra-7f3a9c";
+        assert_eq!(public.redact(text), "redirected to https://eu-4.shop.example/?t=•••");
+    }
+
+    #[test]
+    fn a_short_value_is_hidden_next_to_its_name_in_a_url() {
+        for (value, shown, parts) in [
+            ("/x?key=abc&page=1", "/x?key=${KEY}&page=1", &["key=abc"][..]),
+            ("/tenant/abc/x", "/tenant/${TENANT}/x", &["/tenant/abc/x"]),
+            ("/x?page=1", "/x?page=1", &[]),
+            ("/x?key=a&b", "/x?key=${KEY}", &["key=a&b"]),
+            ("/a", "/${X}", &[]),
+        ] {
+            assert_eq!(url_parts(value, shown), parts, "{value}");
+        }
+        let secrets = SecretSet::from_url_parts(["key=abc".to_owned()]);
+        assert_eq!(secrets.redact("at http://h/y?key=abc&x, abc"), "at http://h/y?•••&x, abc");
+        assert_eq!(secrets.redact_tokens("key=abc"), "key=abc");
     }
 
     #[test]
@@ -240,7 +342,7 @@ mod tests {
     #[test]
     fn a_secret_inside_another_leaves_no_rest() {
         assert_eq!(
-            secrets(&["token", "my-token-42"]).redact("sent my-token-42, token"),
+            secrets(&["fish-42a", "my-fish-42ab"]).redact("sent my-fish-42ab, fish-42a"),
             "sent •••, •••"
         );
     }

@@ -1,5 +1,7 @@
 //! Budgets: what must hold for a deploy to go out.
 
+mod foreign;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -80,28 +82,36 @@ impl FromStr for Budget {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let at = text
-            .find(['<', '=', '>'])
-            .ok_or_else(|| UnitError::new(format!("`{text}` is not a budget"), SPELLINGS))?;
-        let subject = text[..at].trim();
-        let (sign, limit) = (&text[at..=at], text[at + 1..].trim());
-        if sign == ">" || limit.starts_with('=') {
-            let problem = format!(
-                "a budget has no sign `{}`",
-                &text[at..=at + usize::from(limit.starts_with('='))]
-            );
-            return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
-        }
-        check_measure(subject)?;
-        match subject {
-            "errors" => Ok(Self::Errors(parse_limit(sign, limit)?)),
-            "dropped" => Ok(Self::Dropped(parse_limit(sign, limit)?)),
-            _ if sign == "=" => Err(UnitError::new(
-                format!("`{subject}` cannot be held at one value"),
-                "write `<` for a ceiling",
-            )),
-            _ => parse_timed(subject, limit),
-        }
+        parse(text).map_err(|error| {
+            let is_answered = error.remedy.starts_with("did you mean");
+            let foreign = if is_answered { None } else { foreign::remedy(text) };
+            UnitError { remedy: foreign.unwrap_or(error.remedy), ..error }
+        })
+    }
+}
+
+fn parse(text: &str) -> Result<Budget, UnitError> {
+    let at = text
+        .find(['<', '=', '>'])
+        .ok_or_else(|| UnitError::new(format!("`{text}` is not a budget"), SPELLINGS))?;
+    let subject = text[..at].trim();
+    let (sign, limit) = (&text[at..=at], text[at + 1..].trim());
+    if sign == ">" || limit.starts_with('=') {
+        let problem = format!(
+            "a budget has no sign `{}`",
+            &text[at..=at + usize::from(limit.starts_with('='))]
+        );
+        return Err(UnitError::new(problem, "write `<` for a ceiling or `= 0` for none"));
+    }
+    check_measure(subject)?;
+    match subject {
+        "errors" => Ok(Budget::Errors(parse_limit(sign, limit)?)),
+        "dropped" => Ok(Budget::Dropped(parse_limit(sign, limit)?)),
+        _ if sign == "=" => Err(UnitError::new(
+            format!("`{subject}` cannot be held at one value"),
+            "write `<` for a ceiling",
+        )),
+        _ => parse_timed(subject, limit),
     }
 }
 
@@ -113,7 +123,7 @@ fn check_measure(subject: &str) -> Result<(), UnitError> {
     match head {
         "mean" | "avg" | "average" => Err(UnitError::new(
             "there is no budget on a mean",
-            "a mean hides the slow requests: write `p50 < …` or `p95 < …`",
+            "write `p50 < 300ms` or `p95 < 300ms`: a mean hides the slow requests",
         )),
         "errors" | "dropped" if head != subject => {
             let problem = format!("`{head}` are counted: a budget on them has no dimension");
@@ -261,6 +271,8 @@ mod tests {
             "é < é",
             "errors(first_byte) < 1%",
             "mean(first_byte) < 1s",
+            "p(95)<300",
+            "http_req_duration",
         ] {
             let error = text.parse::<Budget>().expect_err(text);
             assert!(!error.remedy.is_empty());

@@ -9,8 +9,10 @@ mod check;
 mod diagnostic;
 mod errors;
 mod field;
+mod foreign_words;
 mod leaf;
 mod load;
+mod overrides;
 mod read;
 mod redact;
 mod render;
@@ -41,12 +43,14 @@ pub use leaf::{
     StatusList,
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
+pub use overrides::{OverrideValue, ScenarioOverrides};
 pub use schema::schema;
 pub use source::ScenarioSource;
 pub use template::{Template, TemplatePart};
 
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;
+pub(crate) use foreign_words::scheme_remedy;
 pub(crate) use template::{data_column, data_value};
 
 /// One scenario file.
@@ -60,6 +64,8 @@ pub struct Scenario {
     pub load: LoadShape,
     /// The warm-up that `[warmup]` describes, with defaults filled in.
     pub warmup: WarmupShape,
+    /// What the command line replaced, by what, and in place of what: one sentence each.
+    pub overridden: Vec<String>,
 }
 
 impl Scenario {
@@ -84,13 +90,18 @@ impl Scenario {
         self.file.name.value().map_or("", PlainText::as_str)
     }
 
+    /// The names of the variables that the file uses.
+    pub fn variables(&self) -> Vec<String> {
+        check::variables(&self.file)
+    }
+
     fn from_source(source: ScenarioSource) -> Result<Self, ScenarioErrors> {
         let source = Arc::new(source);
         let mut diagnostics = Diagnostics::default();
         let understood = understand(&source, &mut diagnostics);
         match understood {
             Some((file, load, warmup)) if diagnostics.is_empty() => {
-                Ok(Self { source, file, load, warmup })
+                Ok(Self { source, file, load, warmup, overridden: Vec::new() })
             }
             _ => Err(ScenarioErrors::of(&source, diagnostics.into_inner())),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::diagnostic::Diagnostic;
 use super::errors::ScenarioErrors;
+use super::foreign_words::scheme_remedy;
 use super::source::ScenarioSource;
 
 /// The largest scenario file read, in bytes.
@@ -15,18 +16,13 @@ const MAX_SIZE: u64 = 1 << 20;
 
 /// Reads the text of a scenario file. Fails if it is missing, unreadable, too large or not UTF-8.
 pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors> {
-    let name = path.display().to_string();
+    let name = shown_name(&path.display().to_string());
     let failed = |problem: String, remedy: &str| {
         let source = Arc::new(ScenarioSource::new(&*name, ""));
         ScenarioErrors::of(&source, vec![Diagnostic::of_file(problem, remedy)])
     };
     let bytes = bytes_of(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => match as_url(&name) {
-            Some(url) => {
-                failed("no such file".to_owned(), &format!("write `{url}` if you mean a URL"))
-            }
-            None => failed("no such file".to_owned(), "name a scenario file that exists"),
-        },
+        io::ErrorKind::NotFound => failed("no such file".to_owned(), &remedy_for_missing(&name)),
         io::ErrorKind::IsADirectory => {
             failed("this is a directory".to_owned(), "name a scenario file in it")
         }
@@ -44,6 +40,34 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
         let diagnostic = Diagnostic::new(location, "this is not UTF-8", "save the file as UTF-8");
         ScenarioErrors::of(&source, vec![diagnostic])
     })
+}
+
+/// A file's name in messages. A URL that was taken for a file may contain a password.
+fn shown_name(name: &str) -> String {
+    match (name.split_once("://"), name.rfind('@')) {
+        (Some((scheme, _)), Some(at)) if at > scheme.len() + 2 => {
+            format!("{scheme}://•••{}", &name[at..])
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// What to do about the name of a file that does not exist.
+fn remedy_for_missing(name: &str) -> String {
+    if let Some((scheme, _)) = name.split_once("://") {
+        let other = "write an `http://` or `https://` URL, or the path of a scenario file";
+        return scheme_remedy(scheme).unwrap_or(other).to_owned();
+    }
+    // oha and hey read a rate after `-q`, which takes no value here.
+    if name.parse::<f64>().is_ok() {
+        return format!(
+            "for a rate, write `--rate {name}/s`; `-q` is `--quiet` and takes no value"
+        );
+    }
+    match as_url(name) {
+        Some(url) => format!("write `{url}` if you mean a URL"),
+        None => "name a scenario file that exists".to_owned(),
+    }
 }
 
 /// The URL that a missing file name was probably meant to be: a host with a port, or a host with a
@@ -87,6 +111,34 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_file_that_is_something_else_gets_a_remedy_for_that() {
+        for (name, expected) in [
+            ("ws://example.org/socket", "opens no WebSockets"),
+            ("WSS://example.org", "opens no WebSockets"),
+            ("grpc://example.org", "sends no gRPC"),
+            ("postgresql://u@h/d", "`databases`"),
+            ("gopher://example.org", "`http://` or `https://` URL"),
+            ("100", "`--rate 100/s`; `-q` is `--quiet`"),
+            ("smoke.toml", "name a scenario file that exists"),
+        ] {
+            let remedy = remedy_for_missing(name);
+            assert!(remedy.contains(expected), "{name}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_taken_for_a_file_is_shown_without_its_password() {
+        for (name, shown) in [
+            ("ws://u:hunter2@h/x", "ws://•••@h/x"),
+            ("postgresql://u:p@ss@h/d", "postgresql://•••@h/d"),
+            ("scenarios/a@b.toml", "scenarios/a@b.toml"),
+            ("ws://h/x", "ws://h/x"),
+        ] {
+            assert_eq!(shown_name(name), shown);
+        }
+    }
 
     #[test]
     fn a_missing_file_with_a_port_or_a_path_is_probably_a_url() {

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::field::{ReadValue, ScenarioField};
+use super::foreign_words::key_remedy;
 use super::toml_value::{in_order, table_of};
 use crate::units::near::nearest;
 
@@ -58,21 +59,10 @@ impl<'a, 'i> SectionReader<'a, 'i> {
     }
 }
 
-/// Words that are not keys of a section, and the keys that their authors probably mean.
-const MEANT: [(&str, &str, &[&str]); 6] = [
-    ("[target]", "url", &["base_url"]),
-    ("[target]", "host", &["base_url"]),
-    ("[request.expect]", "body", &["body_contains", "body_matches", "json"]),
-    ("[request.expect]", "body_json", &["json"]),
-    ("[request.expect]", "url", &["final_url"]),
-    ("[request.expect]", "code", &["status"]),
-];
-
 /// The keys that an unknown key was probably meant to be.
 fn meant_by<'k>(section: &str, written: &str, keys: &[&'k str]) -> Vec<&'k str> {
-    let known = MEANT.iter().find(|(of, word, _)| *of == section && *word == written);
-    match known {
-        Some((.., meant)) => keys.iter().copied().filter(|key| meant.contains(key)).collect(),
+    match key_remedy(section, written) {
+        Some((meant, _)) => keys.iter().copied().filter(|key| meant.contains(key)).collect(),
         None => nearest(written, keys).into_iter().collect(),
     }
 }
@@ -86,14 +76,11 @@ fn unknown(
     let written = key.get_ref().as_ref();
     let elsewhere =
         sections.iter().find(|(_, keys)| keys.contains(&written)).map(|(section, _)| section);
-    let remedy = match (near, elsewhere) {
-        ([others @ .., last], _) => {
-            let others: Vec<_> = others.iter().map(|near| format!("`{near}`")).collect();
-            let or = if others.is_empty() { "" } else { " or " };
-            format!("did you mean {}{or}`{last}`?", others.join(", "))
-        }
-        ([], Some(section)) => format!("it belongs to {section}"),
-        ([], None) => format!("the valid keys are `{}`", keys.join("`, `")),
+    let remedy = match (key_remedy(section, written), near, elsewhere) {
+        (Some((_, remedy)), ..) => remedy.to_owned(),
+        (None, [near, ..], _) => format!("did you mean `{near}`?"),
+        (None, [], Some(section)) => format!("it belongs to {section}"),
+        (None, [], None) => format!("the valid keys are `{}`", keys.join("`, `")),
     };
     Diagnostic::new(key.span(), format!("unknown key `{written}` in {section}"), remedy)
 }

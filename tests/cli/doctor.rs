@@ -284,7 +284,7 @@ fn a_wrong_scenario_or_flag_ends_with_2_and_nothing_is_examined() {
         (&[file][..], "unknown quantile"),
         (&["no-such-file.toml"], "no-such-file.toml"),
         (&["http://127.0.0.1:1", "--print-scenario"], "prints no scenario"),
-        (&["--rate", "9/s"], "belongs to URLs"),
+        (&["--rate", "9/s"], "--rate changes a plan, and there is none"),
         (&["--no-such-flag"], "unexpected argument"),
     ] {
         let output = doctor(words).output().unwrap();

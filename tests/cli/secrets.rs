@@ -288,3 +288,52 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
     }
     None
 }
+
+#[test]
+fn a_short_or_common_secret_blots_none_of_our_own_words() {
+    let target = crate::bench::Target::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |headers: &[&str], flags: &[&str]| {
+        let mut command = tollgate();
+        command.args(["run", &format!("{}/plain", target.base_url), "--runs-dir"]);
+        command.arg(folder.path()).args(["--duration", "100ms", "--expect-status", "418"]);
+        command.args(headers.iter().flat_map(|header| ["-H", header])).args(flags);
+        command.output().unwrap()
+    };
+    let weak = ["X-Key: plain", "X-Token: fail", "Api-Key: inconclusive", "Cookie: connection"];
+    for headers in [&weak[..], &["X-Kind: api", "X-Mode: fail"], &["X-Api-Key: unexpected"]] {
+        let output = run(headers, &["--log-level", "debug"]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        let without_command: Vec<_> = said.lines().filter(|line| !line.contains("-H")).collect();
+        let blotted: Vec<_> = without_command.iter().filter(|line| line.contains("•••")).collect();
+        assert!(blotted.is_empty(), "{blotted:?}");
+        assert!(said.contains("/plain") && said.contains("FAIL"), "{said}");
+    }
+    for folder in std::fs::read_dir(folder.path()).unwrap() {
+        let report = folder.unwrap().path().join("report.md");
+        let report = std::fs::read_to_string(report).unwrap();
+        let shown = report.lines().filter(|line| line.contains("•••") && !line.contains("-H"));
+        assert_eq!(shown.count(), 0, "{report}");
+    }
+}
+
+#[test]
+fn a_short_secret_is_shown_by_its_variable_and_warned_of() {
+    let bench = Bench::new(
+        "http://127.0.0.1:1",
+        "budgets = [\"errors = 0\"]",
+        "X-Token = \"${SHORT_TOKEN}\"\n[[request]]\nname = \"a\"\npath = \"/x?key=${SHORT_TOKEN}\"\n",
+    );
+    let output = bench.command().env("SHORT_TOKEN", "zb7").output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("the secret `SHORT_TOKEN` is short").count(), 1, "{said}");
+    let record = std::fs::read_to_string(bench.run_folder().join("run.json")).unwrap();
+    assert!(record.contains("/x?key=${SHORT_TOKEN}") && record.contains("X-Token: ${SHORT_TOKEN}"));
+    for printed in [said, text(&output.stdout), record] {
+        assert!(!printed.contains("zb7"), "{printed}");
+    }
+    let checked = tollgate().arg("check").arg(&bench.scenario).env("SHORT_TOKEN", "zb7").output();
+    assert!(text(&checked.unwrap().stderr).contains("the secret `SHORT_TOKEN` is short"));
+}

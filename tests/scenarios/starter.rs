@@ -72,7 +72,7 @@ fn folder() -> TempDir {
 }
 
 fn planned(folder: &Path, text: &str) -> Result<(Plan, Vec<ScenarioWarning>), ScenarioErrors> {
-    let variables = [("TOLLGATE_TARGET", "https://staging.example.org"), ("TOKEN", "secret")];
+    let variables = [("TOLLGATE_TARGET", "https://staging.example.org"), ("TOKEN", "zebra-7f3a9c")];
     let environment =
         Environment::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let path = folder.join("scenario.toml");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::console::stderr_has_colour;
 use super::super::exit::CommandError;
 use super::super::quick::{self, ComposeContext, UrlScenarios};
-use super::super::{log, variables};
+use super::super::{log, stray_variables, variables};
 use super::Args;
 use crate::doctor;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet};
@@ -41,6 +41,7 @@ pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
 
 /// The plan of the sources. Without sources it is empty.
 fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
+    stray_variables::check(&args.sources)?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let quick = compose_urls(args, &environment)?;
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
@@ -76,6 +77,11 @@ fn compose_urls(
             "error: `doctor` prints no scenario; `tollgate run URL --print-scenario` prints a URL's scenario",
         ));
     }
+    if let (true, [flag, ..]) = (args.sources.is_empty(), args.quick.typed().as_slice()) {
+        return Err(CommandError::usage(format!(
+            "error: {flag} changes a plan, and there is none: name a URL or a scenario file"
+        )));
+    }
     let urls = quick::urls(&args.sources);
     let taken = if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) };
     let around = ComposeContext {
@@ -83,6 +89,7 @@ fn compose_urls(
         every: None,
         target: Vec::new(),
         taken,
+        shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
     };
     args.quick.compose(&urls, &around)

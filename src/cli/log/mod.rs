@@ -97,7 +97,8 @@ impl Flags {
 
 static FILTER: OnceLock<EventFilter> = OnceLock::new();
 
-/// Values that no event may show.
+/// Values that no event may show. Events are our own texts, so only values that look like no word
+/// are searched for; what a target says is redacted where it is received.
 static SECRETS: LazyLock<RwLock<SecretSet>> = LazyLock::new(RwLock::default);
 
 /// Writes events as `flags` ask from here on. Only the first call has an effect.
@@ -124,9 +125,9 @@ pub(super) fn add_secrets(secrets: &SecretSet) {
     SECRETS.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
 }
 
-/// Replaces every secret in a text.
+/// Replaces every secret that looks like no word in a text of ours.
 pub(super) fn redact(text: &str) -> String {
-    SECRETS.read().unwrap_or_else(PoisonError::into_inner).redact(text).into_owned()
+    SECRETS.read().unwrap_or_else(PoisonError::into_inner).redact_tokens(text).into_owned()
 }
 
 /// Whether a program reads stderr: then only events may be written there.
@@ -196,7 +197,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let mut event = LogEvent::from_tracing(event);
         {
             let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
-            event.rewrite(|text| secrets.redact(text).into_owned());
+            event.rewrite(|text| secrets.redact_tokens(text).into_owned());
         }
         let mut line = match self.0.format {
             LogFormat::Human => human::line(&event),

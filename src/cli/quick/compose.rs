@@ -146,6 +146,7 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::ScenarioOverrides;
     use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
@@ -183,6 +184,7 @@ mod tests {
             every: Some(Duration::from_mins(5)),
             target: vec![("http", "2".into()), ("insecure", true.into())],
             taken: BTreeSet::new(),
+            shared: ScenarioOverrides::default(),
             variables: &BTreeMap::new(),
         };
         let address = Address::read("https://example.org/a?b=c").unwrap();

@@ -6,6 +6,7 @@
 mod address;
 mod compose;
 mod header;
+mod overrides;
 mod proxy;
 mod unshown;
 
@@ -17,15 +18,17 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::record::Budget;
-use crate::scenario::{Scenario, ScenarioErrors};
+use crate::scenario::{Scenario, ScenarioErrors, ScenarioOverrides};
 use crate::units::{Rate, UnitError, parse_duration};
 
 use super::exit::CommandError;
+use super::flag_variables;
 use address::Address;
 use header::Header;
 use proxy::TypedProxy;
 
 pub(super) use header::redact_header;
+pub(super) use overrides::shared_overrides;
 pub(super) use proxy::redact_proxy;
 
 /// The default of `--duration` for a URL.
@@ -33,41 +36,40 @@ const DURATION: Duration = Duration::from_secs(30);
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// Flags for the requests to URLs, and for their judgement.
-
+/// Flags for load, requests and their judgement: of URLs, and in place of what scenario files say.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
     /// A budget that must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or
     /// 'errors < 0.5%'; may be repeated [default: 'errors < 1%']
-    #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets (of URLs)")]
+    #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets")]
     budget: Vec<Budget>,
     /// A status that answers may have; may be repeated [default: any 2xx]
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
-    #[arg(help_heading = "Budgets (of URLs)")]
+    #[arg(help_heading = "Budgets")]
     expect_status: Vec<u16>,
     /// Text that the body of every answer must contain; may be repeated
-    #[arg(long, value_name = "TEXT", help_heading = "Budgets (of URLs)")]
+    #[arg(long, value_name = "TEXT", help_heading = "Budgets")]
     expect_body: Vec<String>,
     /// Request rate, kept up whether or not requests are answered: 20/s, 90/min [default: 20/s]
-    #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load (of URLs)")]
+    #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load")]
     rate: Option<Rate>,
     /// Connections to open before measuring; with --closed, the number of senders [default: 16, or
     /// as many as --rate times the largest ceiling of a quantile needs, up to 100]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    #[arg(help_heading = "Load (of URLs)")]
+    #[arg(help_heading = "Load")]
     connections: Option<u32>,
     /// Maximum number of open connections: a request that finds all others in use opens a new one
     /// [default: --connections, or as many as the rate times the largest ceiling needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    #[arg(conflicts_with = "closed", help_heading = "Load (of URLs)")]
+    #[arg(conflicts_with = "closed", help_heading = "Load")]
     max_connections: Option<u32>,
     /// Send again as soon as an answer arrives, like oha, k6 and wrk, instead of at a rate: shows
-    /// what a target can sustain, but hides its stalls
-    #[arg(long, conflicts_with = "rate", help_heading = "Load (of URLs)")]
+    /// what a target can sustain, but hides its stalls. Only for URLs
+    #[arg(long, conflicts_with = "rate", help_heading = "Load")]
     closed: bool,
     /// The name of the scenario, by which `history` and `compare` find it again [default: the
     /// URL's host and path]
-    #[arg(long, value_name = "NAME", value_parser = parse_name, help_heading = "Request (of URLs)")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name, help_heading = "Request (of URLs only)")]
     name: Option<String>,
     /// The request method [default: GET, or POST with --body]
     #[arg(
@@ -75,7 +77,7 @@ pub(super) struct Flags {
         short = 'X',
         value_name = "METHOD",
         ignore_case = true,
-        help_heading = "Request (of URLs)"
+        help_heading = "Request (of URLs only)"
     )]
     #[arg(value_parser = PossibleValuesParser::new(METHODS).map(|method| method.to_uppercase()))]
     method: Option<String>,
@@ -83,17 +85,17 @@ pub(super) struct Flags {
     /// may be repeated. Values of credential headers such as Authorization are never written to a
     /// file, log or report; all other typed values are. ${NAME} is read from the environment
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = unshown::HEADER)]
-    #[arg(help_heading = "Request (of URLs)")]
+    #[arg(help_heading = "Request")]
     header: Vec<Header>,
     /// The request body; ${NAME} is read from the environment
-    #[arg(long, value_name = "TEXT", value_parser = unshown::BODY, help_heading = "Request (of URLs)")]
+    #[arg(long, value_name = "TEXT", value_parser = unshown::BODY, help_heading = "Request (of URLs only)")]
     body: Option<String>,
     /// Maximum number of redirects to follow [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
-    #[arg(help_heading = "Request (of URLs)")]
+    #[arg(help_heading = "Request (of URLs only)")]
     redirects: Option<u32>,
     /// Time limit for each request, from connection to last byte [default: 10s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request (of URLs)")]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request")]
     timeout: Option<Duration>,
     /// A PEM file with the only certificate authorities to trust [default: those of the system]
     #[arg(long, value_name = "FILE", value_parser = parse_pem_file, conflicts_with = "insecure")]
@@ -120,11 +122,13 @@ pub(super) struct ComposedScenario {
     pub(super) text: String,
 }
 
-/// One scenario for each URL, and the variables for values that must not be in the scenarios.
+/// One scenario for each URL, the variables for values that must not be in the scenarios, and what
+/// the flags change in scenario files.
 pub(super) struct UrlScenarios {
     pub(super) scenarios: Vec<ComposedScenario>,
     /// The typed values that variables replace, by the names of the variables.
     pub(super) variables: BTreeMap<String, String>,
+    overrides: ScenarioOverrides,
 }
 
 /// What composing needs in addition to the flags for URLs.
@@ -137,6 +141,8 @@ pub(super) struct ComposeContext<'a> {
     pub(super) target: Vec<(&'static str, toml::Value)>,
     /// The scenario names that are already in use.
     pub(super) taken: BTreeSet<String>,
+    /// What flags that are not only for URLs change in scenario files.
+    pub(super) shared: ScenarioOverrides,
     /// The environment's variables.
     pub(super) variables: &'a BTreeMap<String, String>,
 }
@@ -169,12 +175,14 @@ pub(super) fn names(sources: &[OsString]) -> BTreeSet<String> {
 }
 
 impl UrlScenarios {
-    /// The scenarios of all sources, in the order of the command line.
+    /// The scenarios of all sources, in the order of the command line, with the flags in place of
+    /// what the files say.
     pub(super) fn read(&self, sources: &[OsString]) -> Result<Vec<Scenario>, ScenarioErrors> {
         let mut composed = self.scenarios.iter();
+        let file = |path| Scenario::read(path)?.with_overrides(&self.overrides);
         let read = sources.iter().map(|source| {
             let composed = if is_url(source) { composed.next() } else { None };
-            composed.map_or_else(|| Scenario::read(Path::new(source)), ComposedScenario::parse)
+            composed.map_or_else(|| file(Path::new(source)), ComposedScenario::parse)
         });
         ScenarioErrors::gather(read.collect::<Vec<_>>())
     }
@@ -199,6 +207,7 @@ impl Flags {
             .proxy
             .as_ref()
             .map(|proxy| proxy.extract_password(around.variables, &mut variables));
+        let overrides = self.overrides(&headers, &around.shared)?;
         let mut scenarios = Vec::new();
         for url in urls {
             let address = Address::read(url)?;
@@ -207,7 +216,7 @@ impl Flags {
             taken.insert(name);
             scenarios.push(ComposedScenario { source: address.shown(), text });
         }
-        Ok(UrlScenarios { scenarios, variables })
+        Ok(UrlScenarios { scenarios, variables, overrides })
     }
 
     /// The flags that must precede an additional latency budget: it would replace the default
@@ -221,13 +230,15 @@ impl Flags {
 
     /// Refuses flags that would change nothing.
     fn check_use(&self, urls: &[String]) -> Result<(), CommandError> {
-        let given = self.given();
-        if urls.is_empty() && !given.is_empty() {
+        if let (true, [flag, ..]) = (urls.is_empty(), self.for_urls().as_slice()) {
+            let origin = flag_variables::origin(flag);
+            let remedy = match flag_variables::leave_out(&origin) {
+                "unset" => "Unset the variable",
+                _ => "Remove the flag",
+            };
             return Err(CommandError::usage(format!(
-                "error: {} {} to URLs, and none is named: a scenario file says this itself\n\n\
-                 Name a URL that begins with http:// or https://, or write it into the file (see docs/scenario.md).",
-                given.join(", "),
-                if given.len() == 1 { "belongs" } else { "belong" },
+                "error: {origin} describes the request to a URL, and none is named: a scenario file describes its own\n\n\
+                 {remedy}, name a URL that begins with http:// or https://, or write it into the file (see docs/scenario.md).",
             )));
         }
         if self.name.is_some() && urls.len() > 1 {
@@ -249,9 +260,23 @@ impl Flags {
         Ok(())
     }
 
-    /// The names of the flags that were typed. A flag whose variable is set does not count: the
-    /// variable may be for other runs.
-    fn given(&self) -> Vec<&'static str> {
+    /// The given flags that only a URL can have. All others change scenario files as well.
+    fn for_urls(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--closed", self.closed),
+            ("--name", self.name.is_some()),
+            ("--ca", self.ca.is_some()),
+            ("--proxy", self.proxy.is_some()),
+            ("--method", self.method.is_some()),
+            ("--body", self.body.is_some()),
+            ("--redirects", self.redirects.is_some()),
+            ("--print-scenario", self.print_scenario),
+        ];
+        given(flags)
+    }
+
+    /// The typed flags. Without a source there is nothing that they could change.
+    pub(super) fn typed(&self) -> Vec<&'static str> {
         let flags = [
             ("--budget", !self.budget.is_empty()),
             ("--expect-status", !self.expect_status.is_empty()),
@@ -259,27 +284,18 @@ impl Flags {
             ("--rate", self.rate.is_some()),
             ("--connections", self.connections.is_some()),
             ("--max-connections", self.max_connections.is_some()),
-            ("--closed", self.closed),
-            ("--name", self.name.is_some()),
-            ("--method", self.method.is_some()),
             ("--header", !self.header.is_empty()),
-            ("--body", self.body.is_some()),
-            ("--redirects", self.redirects.is_some()),
             ("--timeout", self.timeout.is_some()),
-            ("--ca", self.ca.is_some()),
-            ("--proxy", self.proxy.is_some()),
-            ("--print-scenario", self.print_scenario),
         ];
-        let is_set = |flag: &str| {
-            super::flag_variables::value_from_environment(flag)
-                .is_some_and(|value| !value.is_empty())
-        };
-        flags
-            .into_iter()
-            .filter(|(name, given)| *given && !is_set(name))
-            .map(|(name, _)| name)
-            .collect()
+        let mut typed = given(flags);
+        typed.extend(self.for_urls());
+        typed.retain(|flag| flag_variables::origin(flag).starts_with('-'));
+        typed
     }
+}
+
+fn given<const N: usize>(flags: [(&'static str, bool); N]) -> Vec<&'static str> {
+    flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
 }
 
 impl ComposedScenario {

@@ -16,7 +16,7 @@ use self::artifact::CheckArtifact;
 use self::settings::{CheckSettings, TypedBudget, parse_budget};
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
-use super::log;
+use super::{log, stray_variables};
 use crate::engine::{clock, probe};
 use crate::store;
 use crate::units::{UnitError, parse_duration};
@@ -114,6 +114,7 @@ pub(super) fn synthetic_check(args: &Args) -> Result<ExitStatus, CommandError> {
 }
 
 fn check(args: &Args) -> Result<ExitStatus, CommandError> {
+    stray_variables::check_mistyped()?;
     let settings = CheckSettings::resolve(args, &|name| std::env::var_os(name))?;
     log::add_secrets(&settings.secrets);
     let mut written = BTreeSet::new();

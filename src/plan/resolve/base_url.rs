@@ -8,6 +8,7 @@ use super::route::{self, UNIX_SCHEME};
 use super::template_filler::TemplateFiller;
 use crate::scenario::Scenario;
 use crate::scenario::file::TargetSection;
+use crate::scenario::scheme_remedy;
 
 /// A base URL, and how it is shown.
 pub(super) struct BaseUrl {
@@ -91,7 +92,9 @@ fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
     if !matches!(url.scheme(), "http" | "https" | UNIX_SCHEME) {
         return Some((
             "the base URL is neither http nor https",
-            "start it with `http://` or `https://`, or with `http+unix://` for a Unix socket",
+            scheme_remedy(url.scheme()).unwrap_or(
+                "start it with `http://` or `https://`, or with `http+unix://` for a Unix socket",
+            ),
         ));
     }
     if !url.username().is_empty() || url.password().is_some() {

@@ -13,7 +13,7 @@ use super::template_filler::TemplateFiller;
 use crate::plan::live::{LiveParts, LiveTarget, LiveText};
 use crate::plan::request_plan::{HttpPlan, RequestAction};
 use crate::scenario::file::RequestSection;
-use crate::scenario::{Scenario, Span, Template};
+use crate::scenario::{Scenario, Span, Template, scheme_remedy};
 
 pub(super) fn resolve(
     scenario: &Scenario,
@@ -69,6 +69,7 @@ fn path(
     }
     let (location, template) = request.path.located()?;
     let text = filler.fill_live(&location.value, template)?;
+    filler.keep_url_secret(&text);
     if text.value.contains('#') {
         return filler.report(
             &location.value,
@@ -125,6 +126,7 @@ fn whole_url(
     filler: &mut TemplateFiller<'_>,
 ) -> Option<RequestUrl> {
     let text = filler.fill_live(at, template)?;
+    filler.keep_url_secret(&text);
     if text.live.as_ref().is_some_and(|live| !names_its_origin(live.beginning())) {
         return filler.report(at, LIVE_ORIGIN, "write scheme, host and a `/` before the value");
     }
@@ -154,11 +156,8 @@ fn whole_url(
         let remedy = "write the socket as `base_url` in `[target]`, and a `path` here";
         return filler.report(at, "a complete URL cannot name a Unix socket", remedy);
     }
-    filler.report(
-        at,
-        problem,
-        "write scheme, host, path and perhaps a query; send credentials in `headers`",
-    )
+    let remedy = "write scheme, host, path and perhaps a query; send credentials in `headers`";
+    filler.report(at, problem, scheme_remedy(url.scheme()).unwrap_or(remedy))
 }
 
 /// A captured value must not choose the origin: secret headers would follow it there.

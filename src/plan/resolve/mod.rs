@@ -37,6 +37,7 @@ use crate::plan::request_plan::{RequestAction, RequestPlan};
 use crate::plan::run_plan::Plan;
 use crate::plan::scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 use crate::plan::secrets::SecretSet;
+use crate::plan::target_plan::TargetPlan;
 use crate::record::{PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
@@ -57,7 +58,7 @@ impl Plan {
         overrides: &PlanOverrides,
     ) -> Result<(Self, Vec<ScenarioWarning>), ScenarioErrors> {
         let public = public_variables(scenarios);
-        let (mut warnings, mut secrets) = (Vec::new(), Vec::new());
+        let (mut warnings, mut secrets, mut url_parts) = (Vec::new(), Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
             let mut filler = TemplateFiller::new(environment, &public);
             unique_name(&scenarios[..at], scenario, &mut filler);
@@ -66,6 +67,7 @@ impl Plan {
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
             secrets.append(&mut filler.secrets);
+            url_parts.append(&mut filler.url_parts);
             warnings.extend(ScenarioWarning::all(
                 &scenario.source,
                 std::mem::take(&mut filler.warnings),
@@ -76,7 +78,7 @@ impl Plan {
             }
         });
         let mut plans = ScenarioErrors::gather(plans.collect::<Vec<_>>())?;
-        let secrets = SecretSet::new(secrets);
+        let secrets = searched_secrets(secrets, url_parts, &plans);
         for plan in &mut plans {
             plan.secrets = secrets.clone();
         }
@@ -90,6 +92,23 @@ impl Plan {
         };
         Ok((plan, warnings))
     }
+}
+
+/// The secrets that are searched for in what targets say: without those that the plans show.
+fn searched_secrets(
+    values: Vec<String>,
+    url_parts: Vec<String>,
+    plans: &[ScenarioPlan],
+) -> SecretSet {
+    let mut secrets = SecretSet::new(values);
+    secrets.extend(&SecretSet::from_url_parts(url_parts));
+    let shown = |plan: &ScenarioPlan| {
+        let PlannedScenario { name, source, base_url, requests, .. } = &plan.shown;
+        let requests = requests.iter().map(|request| request.name.clone());
+        [name, source, base_url].into_iter().cloned().chain(requests).collect::<Vec<_>>()
+    };
+    let public: Vec<String> = plans.iter().flat_map(shown).collect();
+    secrets.without_public(&public.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
@@ -112,6 +131,13 @@ fn cookies(scenario: &Scenario) -> CookiePolicy {
         Some(CookieScope::Arrival) => CookiePolicy::Arrival,
         Some(CookieScope::Setup) => CookiePolicy::Setup,
     }
+}
+
+/// What a reader of the figures must know: what the command line changed, how the target is reached,
+/// and that a load is closed.
+fn caveats(scenario: &Scenario, target: &TargetPlan, load: &LoadPlan) -> Vec<String> {
+    let overridden = scenario.overridden.iter().cloned();
+    overridden.chain(target::caveats(target)).chain(closed(load)).collect()
 }
 
 /// The caveat of a closed load.
@@ -176,7 +202,7 @@ fn resolve_one(
             base_url: base.shown,
             load: load::words(scenario, &load),
             warmup: load::warmup_words(warmup),
-            caveats: target::caveats(&target).into_iter().chain(closed(&load)).collect(),
+            caveats: caveats(scenario, &target, &load),
             setup: shown_setup,
             capacity: capacity::of(&load, streams, reuse, &shown, draw.as_ref()),
             data: planned_data,

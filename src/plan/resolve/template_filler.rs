@@ -7,14 +7,11 @@ use serde_json::Value;
 use super::data_source::{DataSource, no_such_column};
 use crate::plan::environment::Environment;
 use crate::plan::live::{ArrivalValues, LiveJson, LiveText};
-use crate::plan::secrets;
+use crate::plan::secrets::{self, SecretSet};
 use crate::scenario::{
     Diagnostic, JsonTemplate, Span, Template, TemplatePart, data_column, data_value,
 };
 use crate::units::near::nearest;
-
-/// Replaces a missing variable in a check.
-const PLACEHOLDER: &str = "placeholder";
 
 /// A filled template.
 #[derive(Default)]
@@ -25,6 +22,8 @@ pub(super) struct FilledTemplate {
     pub(super) shown: String,
     /// Whether it contains a secret variable.
     pub(super) secret: bool,
+    /// Whether it contains a secret that is too short or too common to be searched for.
+    pub(super) has_weak_secret: bool,
     /// Whether it contains a placeholder for a missing variable or a live value.
     pub(super) guessed: bool,
     /// The text with its live values, if it contains any.
@@ -74,6 +73,10 @@ pub(super) struct TemplateFiller<'a> {
     pub(super) warnings: Vec<Diagnostic>,
     /// The values of all secret variables that were used.
     pub(super) secrets: Vec<String>,
+    /// Parts of URLs that contain such a value.
+    pub(super) url_parts: Vec<String>,
+    /// The variables whose weak values were reported.
+    weak: BTreeSet<String>,
 }
 
 impl<'a> TemplateFiller<'a> {
@@ -92,6 +95,8 @@ impl<'a> TemplateFiller<'a> {
             diagnostics: Vec::new(),
             warnings: Vec::new(),
             secrets: Vec::new(),
+            url_parts: Vec::new(),
+            weak: BTreeSet::new(),
         }
     }
 
@@ -223,7 +228,7 @@ impl<'a> TemplateFiller<'a> {
                 TemplatePart::Live(name) => {
                     complete &= self.is_known(at, name);
                     self.push_live(name, &mut live);
-                    filled.value.push_str(PLACEHOLDER);
+                    filled.value.push_str(Environment::PLACEHOLDER);
                     filled.shown.extend(["${{", name, "}}"]);
                     filled.guessed = true;
                     continue;
@@ -389,8 +394,7 @@ impl<'a> TemplateFiller<'a> {
         let value = match (value.filter(|value| !value.is_empty()), default) {
             (Some(value), _) => {
                 if !is_public {
-                    self.secrets.push(value.to_owned());
-                    self.secrets.extend(secrets::tokens_in(value));
+                    filled.has_weak_secret |= self.keep_secret(at, name, value);
                 }
                 value
             }
@@ -403,7 +407,7 @@ impl<'a> TemplateFiller<'a> {
                     return false;
                 }
                 filled.guessed = true;
-                PLACEHOLDER
+                Environment::PLACEHOLDER
             }
         };
         filled.value.push_str(value);
@@ -414,6 +418,30 @@ impl<'a> TemplateFiller<'a> {
             filled.shown.extend(["${", name, "}"]);
         }
         true
+    }
+
+    /// Keeps a value secret. Returns whether it is too short or too common to be searched for, and
+    /// warns of that once.
+    fn keep_secret(&mut self, at: &Span, name: &str, value: &str) -> bool {
+        self.secrets.push(value.to_owned());
+        self.secrets.extend(secrets::tokens_in(value));
+        let is_weak = SecretSet::is_weak(value);
+        if is_weak && self.weak.insert(name.to_owned()) {
+            let problem = format!(
+                "the secret `{name}` is short or a common word: an answer that echoes it is shown"
+            );
+            let remedy =
+                "use a value of 8 or more characters; one that is not secret belongs in `public`";
+            self.warn(at, problem, remedy);
+        }
+        is_weak
+    }
+
+    /// Keeps the parts of a URL secret that contain secrets which are not searched for alone.
+    pub(super) fn keep_url_secret(&mut self, text: &FilledTemplate) {
+        if text.has_weak_secret && !text.guessed {
+            self.url_parts.extend(secrets::url_parts(&text.value, &text.shown));
+        }
     }
 
     /// Reports each missing variable once.

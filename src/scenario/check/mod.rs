@@ -133,7 +133,8 @@ fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn variables(file: &ScenarioFile) -> Vec<String> {
+/// The names of the variables that a file uses.
+pub(super) fn variables(file: &ScenarioFile) -> Vec<String> {
     let mut templates: Vec<&Template> = Vec::new();
     templates.extend(file.target.value().and_then(|target| target.base_url.value()));
     templates.extend(texts(&file.headers));

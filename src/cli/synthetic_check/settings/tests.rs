@@ -152,9 +152,13 @@ fn an_unusable_variable_is_named_without_its_value() {
 
 #[test]
 fn the_token_is_sensitive_and_a_secret_unless_it_is_the_known_one() {
-    let settings = read(&[], &[LIVE_URL, (TOKEN, " zebra\n")]).unwrap();
+    let settings = read(&[], &[LIVE_URL, (TOKEN, " zebra-7f3a\n")]).unwrap();
     let sent = &settings.request.headers[TOKEN_HEADER];
-    assert!(sent == "zebra" && sent.is_sensitive() && settings.secrets.is_echoed_in("a zebra"));
+    assert!(
+        sent == "zebra-7f3a"
+            && sent.is_sensitive()
+            && settings.secrets.is_echoed_in("a zebra-7f3a")
+    );
     let settings = read(&[], &[LIVE_URL]).unwrap();
     assert!(
         settings.request.headers[TOKEN_HEADER] == "staging"
