@@ -170,7 +170,7 @@ fn arrivals_share_what_the_setup_captured_but_not_its_uuid() {
     assert_eq!(text(&["/", "@id"]).fill(&arrival).unwrap(), "/7");
     let uuid = |values: &ArrivalValues| text(&["@uuid"]).fill(values).unwrap();
     assert_ne!(uuid(&arrival), uuid(&setup));
-    assert!(text(&["@uuid"]).fill(&shared).is_err());
+    assert!(text(&["@uuid"]).fill(&ArrivalValues::of_setup(&shared)).is_err());
     // The value of a header has no type, also in the arrivals that share it.
     let check =
         LiveCheck::Json("/a".to_owned(), LiveJson::Text(text(&["@token"])), JsonEquality::Is);
