@@ -2,7 +2,7 @@
 
 /// A number that depends on every bit of seed and index, uniform over all 64-bit numbers.
 ///
-/// This is the output function of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, *Fast Splittable
+/// This is the output function of `SplitMix64` (G. L. Steele, D. Lea, C. H. Flood, *Fast Splittable
 /// Pseudorandom Number Generators*, OOPSLA 2014), applied to the seed and again to the index.
 pub(super) fn mixed(seed: u64, index: u64) -> u64 {
     finalized(index.wrapping_add(finalized(seed)))

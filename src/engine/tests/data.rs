@@ -24,11 +24,9 @@ fn probe(plan: &Plan, shard: Shard, lanes: usize, turn: Turn) -> Probed {
     let mut watcher = Watcher::default();
     let run = conduct_part(plan, Some(millis(2_000)), dials, &mut watcher, stop_channel().1);
     let measurement = paused(run).unwrap();
-    let lines = requests.iter().flat_map(|all| all.borrow().clone());
-    Probed {
-        measurement,
-        lines: lines.map(|line| line.lines().next().unwrap().to_owned()).collect(),
-    }
+    let sent = requests.iter().flat_map(|all| all.borrow().clone());
+    let first_line = |request: String| request.lines().next().unwrap().to_owned();
+    Probed { measurement, lines: sent.map(first_line).collect() }
 }
 
 fn whole(plan: &Plan) -> Probed {

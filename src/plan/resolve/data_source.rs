@@ -41,17 +41,20 @@ impl DataFile {
 
 /// A column that the file does not have, and what may be meant.
 pub(super) fn no_such_column(name: &str, names: &[&str]) -> (String, String) {
+    let near = nearest(name, names).map(|near| format!("did you mean `{near}`?"));
+    let problem = format!("the data file has no column `{name}`");
+    (problem, near.unwrap_or_else(|| format!("its columns are {}", listed(names))))
+}
+
+/// The first columns, and how many more there are.
+fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 20;
-    let remedy = match nearest(name, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let more = names.len().saturating_sub(SHOWN);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            let shown = names[..names.len().min(SHOWN)].join("`, `");
-            format!("its columns are `{shown}`{more}")
-        }
-    };
-    (format!("the data file has no column `{name}`"), remedy)
+    let (shown, more) = names.split_at(names.len().min(SHOWN));
+    let shown = shown.join("`, `");
+    match more.len() {
+        0 => format!("`{shown}`"),
+        more => format!("`{shown}` and {more} more"),
+    }
 }
 
 /// The place of a row: `users.csv:7`.

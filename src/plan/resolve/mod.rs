@@ -132,15 +132,7 @@ fn resolve_one(
     if let Some(part) = overrides.shard_plan {
         shard::look_at(scenario, part.shard, filler);
     }
-    let base = match written.base_url.located() {
-        Some(_) => base_url(written, filler),
-        None => BaseUrl::placeholder(),
-    };
-    // The requests are checked even if the base URL is wrong, so that all mistakes are reported at
-    // once.
-    let (base_url, is_wrong) =
-        base.map_or_else(|| (BaseUrl::placeholder(), true), |base| (Some(base), false));
-    let mut base = base_url?;
+    let (mut base, is_wrong) = base_or_placeholder(written, filler)?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let data = data::read(scenario, filler);
     filler.allow_data(data);
@@ -186,6 +178,22 @@ fn resolve_one(
     }
     filler.warnings.extend(warnings::of(scenario, &plan));
     Some(plan)
+}
+
+/// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder, so
+/// that all mistakes are reported at once.
+fn base_or_placeholder(
+    target: &TargetSection,
+    filler: &mut TemplateFiller<'_>,
+) -> Option<(BaseUrl, bool)> {
+    let base = match target.base_url.located() {
+        Some(_) => base_url(target, filler),
+        None => BaseUrl::placeholder(),
+    };
+    match base {
+        Some(base) => Some((base, false)),
+        None => BaseUrl::placeholder().map(|base| (base, true)),
+    }
 }
 
 /// Where the steps of a scenario without a base URL go, in words, and the first of their URLs.
