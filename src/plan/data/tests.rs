@@ -238,7 +238,9 @@ proptest! {
     ) {
         let mut writer = ::csv::Writer::from_writer(Vec::new());
         writer.write_record(["a", "b"]).unwrap();
-        rows.iter().for_each(|row| writer.write_record(row).unwrap());
+        for row in &rows {
+            writer.write_record(row).unwrap();
+        }
         let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
         prop_assert_eq!(csv(&written).unwrap(), rows);
     }
