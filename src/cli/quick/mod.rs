@@ -40,26 +40,27 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
     /// A budget that must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or
-    /// 'errors < 0.5%'; may be repeated [default: 'errors < 1%']
+    /// 'errors < 0.5%'; may be repeated [default: the file's; 'errors < 1%' for URLs]
     #[arg(long, value_name = "BUDGET", value_parser = str::parse::<Budget>, help_heading = "Budgets")]
     budget: Vec<Budget>,
-    /// A status that answers may have; may be repeated [default: any 2xx]
+    /// A status that answers may have; may be repeated [default: the file's, else any 2xx]
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
     #[arg(help_heading = "Budgets")]
     expect_status: Vec<u16>,
     /// Text that the body of every answer must contain; may be repeated
     #[arg(long, value_name = "TEXT", help_heading = "Budgets")]
     expect_body: Vec<String>,
-    /// Request rate, kept up whether or not requests are answered: 20/s, 90/min [default: 20/s]
+    /// Request rate, kept up whether or not requests are answered: 20/s, 90/min [default: the
+    /// file's; 20/s for URLs]
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load")]
     rate: Option<Rate>,
-    /// Connections to open before measuring; with --closed, the number of senders [default: 16, or
-    /// as many as --rate times the largest ceiling of a quantile needs, up to 100]
+    /// Connections to open before measuring; with --closed, the number of senders [default: the
+    /// file's; for URLs 16, or as many as --rate times the largest ceiling needs, up to 100]
     #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(help_heading = "Load")]
     connections: Option<u32>,
     /// Maximum number of open connections: a request that finds all others in use opens a new one
-    /// [default: --connections, or as many as the rate times the largest ceiling needs]
+    /// [default: the file's; for URLs --connections, or as many as rate times ceiling needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     #[arg(conflicts_with = "closed", help_heading = "Load")]
     max_connections: Option<u32>,
@@ -94,7 +95,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=20))]
     #[arg(help_heading = "Request (of URLs only)")]
     redirects: Option<u32>,
-    /// Time limit for each request, from connection to last byte [default: 10s]
+    /// Time limit for each request, from connection to last byte [default: the file's, else 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request")]
     timeout: Option<Duration>,
     /// A PEM file with the only certificate authorities to trust [default: those of the system]

@@ -37,8 +37,9 @@ pub(super) fn gate_command(settings: &CheckSettings) -> String {
 
 /// The token as `tollgate run` reads it from the environment.
 fn token_variable(settings: &CheckSettings) -> String {
-    let default =
-        if settings.secrets.is_empty() { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
+    let is_default =
+        settings.request.headers.get(TOKEN_HEADER).is_none_or(|token| token == DEFAULT_TOKEN);
+    let default = if is_default { format!(":-{DEFAULT_TOKEN}") } else { String::new() };
     format!("${{{TOKEN}{default}}}")
 }
 
@@ -75,17 +76,17 @@ mod tests {
         );
         assert_eq!(
             gate(
-                &["http://shop.example/?a=ze%2Fbra&b=${C}"],
-                &[("SYNTHETIC_CHECK_TOKEN", "ze/bra")]
+                &["http://shop.example/?a=zebra%2F7f3a&b=${C}"],
+                &[("SYNTHETIC_CHECK_TOKEN", "zebra/7f3a")]
             ),
             format!(
                 "tollgate run 'http://shop.example/?a=${{SYNTHETIC_CHECK_TOKEN}}&b=$${{C}}' \
                  -H 'X-Hotdash-Synthetic: ${{SYNTHETIC_CHECK_TOKEN}}' {REST} 'p95 < 800ms'"
             )
         );
-        // `tollgate run` would read the variable's `a&b=9` as two parameters.
+        // `tollgate run` would read the variable's `a&b=9zebra` as two parameters.
         assert!(
-            gate(&["http://h/?a=a%26b%3D9"], &[("SYNTHETIC_CHECK_TOKEN", "a&b=9")])
+            gate(&["http://h/?a=a%26b%3D9zebra"], &[("SYNTHETIC_CHECK_TOKEN", "a&b=9zebra")])
                 .starts_with("tollgate run 'http://h/?a=•••' -H")
         );
         assert!(
