@@ -43,7 +43,9 @@ impl BudgetExplanation {
 
     /// Adds where the time went.
     pub(super) fn add_time(&mut self, blames: Vec<TimeBlame>) {
-        blames.into_iter().for_each(|TimeBlame { words, remedy }| self.add(words, remedy));
+        for TimeBlame { words, remedy } in blames {
+            self.add(words, remedy);
+        }
     }
 
     /// Adds when the exceedances occurred.
@@ -124,77 +126,82 @@ impl PatternWords {
         noun: &str,
         stall_beyond: Option<Duration>,
     ) -> Self {
-        let freeze = |length: Duration| match stall_beyond {
-            Some(beyond) => format!(", as in a freeze of {}", about(length + beyond)),
-            None => String::new(),
-        };
-        match pattern {
-            ExceedancePattern::Periodic { bursts, period, length } => {
-                let every = whole(period);
-                Self::new(
-                    format!(
-                        "the {noun} come every {every} for {}{} ({bursts} bursts)",
-                        about(length),
-                        freeze(length)
-                    ),
-                    format!("find what runs every {every}: a timer, a garbage collection, a flush, or a CPU quota that is used up"),
-                )
-            }
-            ExceedancePattern::Repeated { bursts, longest } => Self::new(
-                format!(
-                    "the {noun} come in {bursts} bursts of up to {}{}, {}",
-                    about(longest),
-                    freeze(longest),
-                    if bursts == 2 { "too few to have a period" } else { "without a period" }
-                ),
-                "read the target's log for the times of the bursts, which the plot of latency over time shows".to_owned(),
-            ),
-            ExceedancePattern::Single { start, length } => Self::new(
-                format!(
-                    "the {noun} come in one burst, {} into the run, for {}{}",
-                    whole(start),
-                    about(length),
-                    freeze(length)
-                ),
-                "read the target's log for the time of the burst: a deploy, a restart, a pause or a neighbour".to_owned(),
-            ),
-            ExceedancePattern::AtStart { length } => Self::new(
-                format!("the {noun} come in the first {} of the measured stage", whole(length)),
-                "raise the warm-up if clients never meet a cold target; otherwise make its first requests faster".to_owned(),
-            ),
-            ExceedancePattern::UntilEnd { start, share } => Self::new(
-                format!(
-                    "from {} into the run to its end {} of the requests exceed",
-                    whole(start),
-                    share_of(share)
-                ),
-                "find what changed then: a queue that only grows means more load than the target can serve".to_owned(),
-            ),
-            ExceedancePattern::Growing { first, last } => Self::new(
-                format!(
-                    "the {noun} grow from {} in the first quarter of the run to {} in the last",
-                    share_of(first),
-                    share_of(last)
-                ),
-                "look for a queue or a resource that fills up: lower the rate to find what the target can serve".to_owned(),
-            ),
-            ExceedancePattern::Shrinking { first, last } => Self::new(
-                format!(
-                    "the {noun} fall from {} in the first quarter of the run to {} in the last",
-                    share_of(first),
-                    share_of(last)
-                ),
-                "the target is still warming up: raise the warm-up, or let it run longer".to_owned(),
-            ),
-            ExceedancePattern::Steady => {
-                Self::new(format!("the {noun} are spread over the whole run, without bursts"), String::new())
-            }
+        Self { clause: clause(pattern, noun, stall_beyond), remedy: remedy(pattern) }
+    }
+}
+
+fn clause(pattern: ExceedancePattern, noun: &str, stall_beyond: Option<Duration>) -> String {
+    let freeze = |length: Duration| {
+        let freeze =
+            stall_beyond.map(|beyond| format!(", as in a freeze of {}", about(length + beyond)));
+        format!("{}{}", about(length), freeze.unwrap_or_default())
+    };
+    let quarters = |verb: &str, first, last| {
+        let (first, last) = (share_of(first), share_of(last));
+        format!(
+            "the {noun} {verb} from {first} in the first quarter of the run to {last} in the last"
+        )
+    };
+    match pattern {
+        ExceedancePattern::Periodic { bursts, period, length } => {
+            format!(
+                "the {noun} come every {} for {} ({bursts} bursts)",
+                whole(period),
+                freeze(length)
+            )
+        }
+        ExceedancePattern::Repeated { bursts, longest } => {
+            let period = if bursts == 2 { "too few to have a period" } else { "without a period" };
+            format!("the {noun} come in {bursts} bursts of up to {}, {period}", freeze(longest))
+        }
+        ExceedancePattern::Single { start, length } => {
+            let start = whole(start);
+            format!("the {noun} come in one burst, {start} into the run, for {}", freeze(length))
+        }
+        ExceedancePattern::AtStart { length } => {
+            format!("the {noun} come in the first {} of the measured stage", whole(length))
+        }
+        ExceedancePattern::UntilEnd { start, share } => {
+            let (start, share) = (whole(start), share_of(share));
+            format!("from {start} into the run to its end {share} of the requests exceed")
+        }
+        ExceedancePattern::Growing { first, last } => quarters("grow", first, last),
+        ExceedancePattern::Shrinking { first, last } => quarters("fall", first, last),
+        ExceedancePattern::Steady => {
+            format!("the {noun} are spread over the whole run, without bursts")
         }
     }
+}
 
-    fn new(clause: String, remedy: String) -> Self {
-        Self { clause, remedy }
-    }
+fn remedy(pattern: ExceedancePattern) -> String {
+    let text = match pattern {
+        ExceedancePattern::Periodic { period, .. } => {
+            return format!(
+                "find what runs every {}: a timer, a garbage collection, a flush, or a CPU quota that is used up",
+                whole(period)
+            );
+        }
+        ExceedancePattern::Repeated { .. } => {
+            "read the target's log for the times of the bursts, which the plot of latency over time shows"
+        }
+        ExceedancePattern::Single { .. } => {
+            "read the target's log for the time of the burst: a deploy, a restart, a pause or a neighbour"
+        }
+        ExceedancePattern::AtStart { .. } => {
+            "raise the warm-up if clients never meet a cold target; otherwise make its first requests faster"
+        }
+        ExceedancePattern::UntilEnd { .. } => {
+            "find what changed then: a queue that only grows means more load than the target can serve"
+        }
+        ExceedancePattern::Growing { .. } => {
+            "look for a queue or a resource that fills up: lower the rate to find what the target can serve"
+        }
+        ExceedancePattern::Shrinking { .. } => {
+            "the target is still warming up: raise the warm-up, or let it run longer"
+        }
+        ExceedancePattern::Steady => "",
+    };
+    text.to_owned()
 }
 
 fn share_of(count: RunShare) -> String {
@@ -204,9 +211,9 @@ fn share_of(count: RunShare) -> String {
 /// An estimate to 100 ms below a second, to half a second below ten, else to a second.
 fn about(length: Duration) -> String {
     let step = match length.as_millis() {
-        ..50 => return "less than 100 ms".to_owned(),
-        ..950 => 100,
-        ..9_750 => 500,
+        0..50 => return "less than 100 ms".to_owned(),
+        50..950 => 100,
+        950..9_750 => 500,
         _ => 1_000,
     };
     format!("about {}", rounded(length, step))
@@ -220,4 +227,60 @@ fn whole(time: Duration) -> String {
 fn rounded(duration: Duration, step_ms: u64) -> String {
     let steps = (duration.as_secs_f64() * 1e3 / step_ms as f64).round();
     format_duration(Duration::from_millis(step_ms).mul_f64(steps.max(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pattern_is_a_clause_with_its_figures() {
+        let (secs, millis) = (Duration::from_secs, Duration::from_millis);
+        let half = RunShare { over: 30, of: 60 };
+        let (few, many) = (RunShare { over: 3, of: 300 }, RunShare { over: 270, of: 300 });
+        for (pattern, words) in [
+            (
+                ExceedancePattern::Periodic {
+                    bursts: 4,
+                    period: millis(9_983),
+                    length: millis(690),
+                },
+                "the failures come every 10 s for about 700 ms (4 bursts)",
+            ),
+            (
+                ExceedancePattern::Repeated { bursts: 2, longest: millis(1_720) },
+                "the failures come in 2 bursts of up to about 1.5 s, too few to have a period",
+            ),
+            (
+                ExceedancePattern::Repeated { bursts: 5, longest: millis(20) },
+                "the failures come in 5 bursts of up to less than 100 ms, without a period",
+            ),
+            (
+                ExceedancePattern::Single { start: secs(12), length: secs(7) },
+                "the failures come in one burst, 12 s into the run, for about 7 s",
+            ),
+            (
+                ExceedancePattern::AtStart { length: secs(4) },
+                "the failures come in the first 4 s of the measured stage",
+            ),
+            (
+                ExceedancePattern::UntilEnd { start: secs(25), share: half },
+                "from 25 s into the run to its end 50% of the requests exceed",
+            ),
+            (
+                ExceedancePattern::Growing { first: few, last: many },
+                "the failures grow from 1% in the first quarter of the run to 90% in the last",
+            ),
+            (
+                ExceedancePattern::Shrinking { first: many, last: few },
+                "the failures fall from 90% in the first quarter of the run to 1% in the last",
+            ),
+            (
+                ExceedancePattern::Steady,
+                "the failures are spread over the whole run, without bursts",
+            ),
+        ] {
+            assert_eq!(PatternWords::of(pattern, "failures", None).clause, words);
+        }
+    }
 }

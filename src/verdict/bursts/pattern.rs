@@ -106,7 +106,7 @@ impl ExceedancePattern {
             return Self::UntilEnd { start, share: count };
         }
         if start == first && end < last {
-            return Self::AtStart { length: end - first };
+            return Self::AtStart { length: end.saturating_sub(first) };
         }
         Self::Single { start, length }
     }
@@ -143,9 +143,13 @@ impl ExceedancePattern {
 /// if that is more.
 fn periodic(bursts: &[ExceedanceBurst]) -> Option<ExceedancePattern> {
     let starts = bursts.iter().map(|burst| burst.start);
-    let mut gaps: Vec<Duration> =
-        starts.clone().skip(1).zip(starts).map(|(next, start)| next - start).collect();
-    let width = bursts.iter().map(|burst| burst.end - burst.start).min()?;
+    let mut gaps: Vec<Duration> = starts
+        .clone()
+        .skip(1)
+        .zip(starts)
+        .map(|(next, start)| next.saturating_sub(start))
+        .collect();
+    let width = bursts.iter().map(|burst| burst.end.saturating_sub(burst.start)).min()?;
     let period = median(&mut gaps)?;
     let tolerance = width.min(Duration::from_secs(1)).max(period.mul_f64(0.15));
     let is_regular = |gap: &Duration| {
