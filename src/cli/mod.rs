@@ -27,6 +27,7 @@ mod quick;
 mod repeat;
 mod results;
 mod run;
+mod run_time;
 mod schema;
 mod session;
 mod shard;
@@ -46,6 +47,8 @@ mod variables;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::engine::clock;
 
 pub use exit::{CommandError, ExitStatus};
 
@@ -93,6 +96,16 @@ enum TollgateCommand {
     Man(man::Args),
 }
 
+impl TollgateCommand {
+    /// Whether it may make a run, whose id holds the time, or verify certificates.
+    fn needs_clock(&self) -> bool {
+        !matches!(
+            self,
+            Self::Check(_) | Self::Init(_) | Self::Schema(_) | Self::Completions(_) | Self::Man(_)
+        )
+    }
+}
+
 /// The whole command line.
 fn command() -> clap::Command {
     help::group_commands(flag_variables::name_flags(Cli::command()))
@@ -124,6 +137,11 @@ pub fn main(
         }
     };
     log::start(cli.log);
+    if cli.command.needs_clock() {
+        let checked = run_time::check_clock(clock::wall_clock());
+        let is_check = matches!(cli.command, TollgateCommand::SyntheticCheck(_));
+        checked.map_err(|error| if is_check { error.into_failure() } else { error })?;
+    }
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),

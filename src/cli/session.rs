@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
 use super::console::{Console, OutputFormat};
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
+use super::run_time::new_run_id;
 use super::signals::RunSignals;
 use super::{guard, provenance, tags};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, clock};
 use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing};
 use crate::store::{self, RunDraft, RunFolder};
@@ -86,7 +85,7 @@ pub(super) fn execute(
 }
 
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
-    let id = Uuid::now_v7();
+    let id = new_run_id(clock::wall_clock());
     let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
     let redacted = |(key, value): (String, String)| (key, plan.secrets.redact(&value).into_owned());
     let tags = flags.tags.tags().into_iter().map(redacted).collect();

@@ -42,8 +42,8 @@ pub use merge::{merge_obstacle, plan_differences};
 pub use outcome::{EvidenceLog, Failure, FailureEvidence};
 pub use prober::ProberMeasurement;
 pub use run::{
-    CapacityEstimate, FORMAT, HostFacts, PlannedRequest, PlannedScenario, RunProvenance, RunRecord,
-    run_name,
+    CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, PlannedRequest, PlannedScenario,
+    RunProvenance, RunRecord, in_utc, run_name,
 };
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};

@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod pipes;
 mod runs;
 mod secrets;
 mod shards;

@@ -1,12 +1,12 @@
 //! The body of a request: as it is written, as JSON, or from a file.
 
-use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use super::template_filler::TemplateFiller;
+use crate::files;
 use crate::plan::live::LiveBody;
 use crate::scenario::Scenario;
 use crate::scenario::file::RequestSection;
@@ -57,7 +57,7 @@ pub(super) fn resolve(
         return Some(RequestBody::default());
     };
     let path = scenario.source.resolve(path.as_str());
-    match bytes_of(&path) {
+    match files::read_regular(&path, LARGEST) {
         Ok(bytes) => Some(RequestBody { bytes: Bytes::from(bytes), ..RequestBody::default() }),
         Err(error) => {
             let (problem, remedy) = wrong(&path, &error);
@@ -72,20 +72,11 @@ fn wrong(path: &Path, error: &io::Error) -> (String, String) {
     match error.kind() {
         io::ErrorKind::NotFound => (format!("there is no file {display}"), remedy),
         io::ErrorKind::IsADirectory => (format!("{display} is not a file"), remedy),
+        io::ErrorKind::InvalidInput => (format!("{display} cannot be read: {error}"), remedy),
         io::ErrorKind::FileTooLarge => {
             let problem = "bodies of that size do not fit into memory".to_owned();
             (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))
         }
         _ => (format!("{display} cannot be read: {error}"), "make the file readable".to_owned()),
     }
-}
-
-fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for a writer, and a device may have no end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LARGEST.0 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST.0 { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
