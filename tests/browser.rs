@@ -11,8 +11,8 @@ use std::time::Duration;
 use devtools::Browser;
 use serde_json::{Value, json};
 use tollgate::record::{
-    Dimension, Failure, FailureEvidence, Interval, RequestMeasurement, RunRecord, ShardRecord,
-    ShardSharing, Stage, VerdictReason,
+    AnswerDetail, Dimension, Failure, FailureEvidence, Interval, RequestMeasurement, RunRecord,
+    ShardRecord, ShardSharing, Stage, VerdictReason,
 };
 use tollgate::report;
 
@@ -110,6 +110,11 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 seen: next(),
                 next: None,
                 count: 3,
+                detail: Some(Box::new(AnswerDetail {
+                    because: Some(next()),
+                    rows: vec![next(), next()],
+                    further_rows: 1,
+                })),
             };
             request.measured.evidence.add(seen);
             let latency = request.measured.series.get(Dimension::Latency).unwrap().clone();

@@ -24,8 +24,10 @@ pub(super) fn new_run_id(now: OffsetDateTime) -> Uuid {
     let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
     // The bytes of a UUID of version 4 that are all random.
     let bytes = Uuid::new_v4().into_bytes();
-    let [a, b, c, d, e, f, .., w, x, y, z] = bytes;
-    uuid::Builder::from_unix_timestamp_millis(millis, &[a, b, c, d, e, f, w, x, y, z]).into_uuid()
+    let mut random = [0; 10];
+    random[..6].copy_from_slice(&bytes[..6]);
+    random[6..].copy_from_slice(&bytes[12..]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use crate::verdict;
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
 const MAX_EVIDENCE_CHARS: usize = 200;
 
+/// Maximum number of characters of a kept row, counted after secrets are redacted.
+const MAX_ROW_CHARS: usize = 2_000;
+
 /// How a run is executed and printed, in addition to its plan.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
@@ -109,8 +112,11 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
 
 /// Removes secrets from the evidence of a measurement, then shortens it.
 fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
-    measurement
-        .rewrite_evidence(|text| secrets.redact(text).chars().take(MAX_EVIDENCE_CHARS).collect());
+    let shorten = |text: &str, max| secrets.redact(text).chars().take(max).collect();
+    measurement.rewrite_evidence(
+        |text| shorten(text, MAX_EVIDENCE_CHARS),
+        |row| shorten(row, MAX_ROW_CHARS),
+    );
     measurement
 }
 

@@ -85,10 +85,10 @@ pub struct TrendRun {
 impl History {
     /// The history of the runs that match a filter.
     ///
-    /// A run that occurs twice counts once, and each shard counts once (see [`CoveredRuns`]). A part
-    /// of a merged run counts only in the merged run, even if the filter leaves that one out. A
-    /// merged run starts with the first of its parts and has only the tags that all parts share, so
-    /// a part may match a filter that it does not.
+    /// A run that occurs twice counts once, and so does each shard (see [`CoveredRuns`]). A part of
+    /// a merged run counts only in the merged run, even if the filter leaves that one out. A merged
+    /// run starts with the first of its parts and has only the tags that all parts share, so a part
+    /// may match a filter that it does not.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
         let mut runs: Vec<RunSummary> = runs.into_iter().collect();
         runs.sort_by_key(|run| (run.started, run.id));
@@ -218,7 +218,7 @@ impl RequestTrend {
     pub fn caveats(&self) -> Vec<String> {
         let is_old =
             |row: &TrendRow| row.run.tags.get(IMPORTED_TAG).is_some_and(|kind| kind == NODE_CHECK);
-        let of_old = self.rows.iter().any(is_old).then(|| {
+        let of_old = (self.ok > 0 && self.rows.iter().any(is_old)).then(|| {
             "figures of the old check also hold the start of Node's `fetch`, some 50 to 90 ms; those of \
              `tollgate synthetic-check` do not and are a series of their own"
                 .to_owned()

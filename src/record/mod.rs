@@ -39,7 +39,7 @@ pub use measurement::{
     RunEnding, ScenarioMeasurement, Stage, StageMeasurement,
 };
 pub use merge::{merge_obstacle, plan_differences};
-pub use outcome::{EvidenceLog, Failure, FailureEvidence};
+pub use outcome::{AnswerDetail, EvidenceLog, Failure, FailureEvidence};
 pub use prober::ProberMeasurement;
 pub use run::{
     CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, PlannedRequest, PlannedScenario,

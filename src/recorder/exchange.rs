@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Failure, FailureEvidence};
+use crate::record::{AnswerDetail, Dimension, Failure, FailureEvidence};
 use crate::units::format_duration;
 
 /// How one part of an exchange ended.
@@ -144,12 +144,21 @@ pub struct ExchangeFailure {
     pub seen: String,
     /// What to do about it, if the kind of failure does not make that clear.
     pub next: Option<&'static str>,
+    /// What else is known of an unexpected answer.
+    pub detail: Option<Box<AnswerDetail>>,
 }
 
 impl ExchangeFailure {
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
-        Self { failure, phase: Some(phase), expected: String::new(), seen: seen.into(), next: None }
+        Self {
+            failure,
+            phase: Some(phase),
+            expected: String::new(),
+            seen: seen.into(),
+            next: None,
+            detail: None,
+        }
     }
 
     fn ran_out_of_time(&self) -> bool {
@@ -157,8 +166,9 @@ impl ExchangeFailure {
     }
 
     pub(super) fn to_evidence(&self) -> FailureEvidence {
-        let Self { failure, phase, expected, seen, next } = self.clone();
-        FailureEvidence { failure, phase, expected, seen, next: next.map(str::to_owned), count: 1 }
+        let Self { failure, phase, expected, seen, next, detail } = self.clone();
+        let next = next.map(str::to_owned);
+        FailureEvidence { failure, phase, expected, seen, next, count: 1, detail }
     }
 }
 

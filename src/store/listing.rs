@@ -79,7 +79,7 @@ fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError>
     match files::read_into(&path, MAX_RECORD, bytes) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unfinished(folder)),
         read => read.map_err(StoreError::read(&path))?,
-    };
+    }
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
         Ok(reader) if reader.format <= FORMAT => Ok(reader.into()),

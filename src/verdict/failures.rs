@@ -197,6 +197,7 @@ mod tests {
             seen: "404".to_owned(),
             next: None,
             count: 1,
+            detail: None,
         });
         let reason = reason(&request.measured).unwrap();
         assert_eq!(
@@ -221,6 +222,7 @@ mod tests {
             seen: "it offers no TLS".to_owned(),
             next: Some("turn TLS on".to_owned()),
             count: 1,
+            detail: None,
         };
         request.measured.evidence.add(evidence);
         assert_eq!(reason(&request.measured).unwrap().next, "turn TLS on");

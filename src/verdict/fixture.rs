@@ -172,6 +172,7 @@ fn evidence(failure: Failure, count: u64) -> FailureEvidence {
         seen: seen.to_owned(),
         next: None,
         count,
+        detail: None,
     }
 }
 

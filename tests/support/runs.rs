@@ -101,6 +101,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
             seen: format!("a zero \0 and quotes '\" \\ of run {seed}"),
             next: None,
             count: stage.tally.failed(),
+            detail: None,
         });
     }
     let verdict = verdict::judge(&plan, &measurement);

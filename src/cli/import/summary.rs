@@ -68,7 +68,7 @@ impl ImportSummary {
         }
         if of_other_endings > 0 {
             let files = if of_other_endings == 1 { "file has" } else { "files have" };
-            tracing::info!("{of_other_endings} other {files} another ending and were not read");
+            tracing::info!("{of_other_endings} other {files} another ending: not read");
         }
         self.left_out = files;
     }

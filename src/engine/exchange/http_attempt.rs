@@ -181,5 +181,6 @@ fn unsendable(what: &str) -> ExchangeFailure {
         expected: String::new(),
         seen,
         next: None,
+        detail: None,
     }
 }

@@ -78,6 +78,7 @@ pub(in crate::engine) fn next_request(
             expected,
             seen,
             next: None,
+            detail: None,
         })
     };
     if followed >= limit {

@@ -214,6 +214,7 @@ impl SqlFailure {
                 expected: String::new(),
                 seen,
                 next: Some(remedy(error.kind)),
+                detail: None,
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),

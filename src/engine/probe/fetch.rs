@@ -241,6 +241,7 @@ fn unsendable(UnsendablePart(what): &UnsendablePart) -> ExchangeFailure {
         expected: String::new(),
         seen,
         next: None,
+        detail: None,
     }
 }
 

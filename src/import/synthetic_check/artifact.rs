@@ -172,8 +172,8 @@ impl ArtifactFile {
         };
         let error = self.error.map(|error| redact_credentials(&error, &self.target));
         let is_ours = self.tool.as_str().is_some_and(|tool| tool.starts_with(CheckTool::MARK));
-        let tool = if is_ours { CheckTool::Tollgate } else { CheckTool::Node };
-        Ok(ImportedArtifact { started, target, budget, took, answer, error, tool })
+        let writer = if is_ours { CheckTool::Tollgate } else { CheckTool::Node };
+        Ok(ImportedArtifact { started, target, budget, took, answer, error, tool: writer })
     }
 }
 

@@ -145,7 +145,15 @@ impl ImportedArtifact {
             CheckAnswer::Status(status) => (EXPECTED.to_owned(), status.to_string()),
             CheckAnswer::None => (String::new(), caveats::no_answer(self)),
         };
-        Some(FailureEvidence { failure, phase: None, expected, seen, next: None, count: 1 })
+        Some(FailureEvidence {
+            failure,
+            phase: None,
+            expected,
+            seen,
+            next: None,
+            count: 1,
+            detail: None,
+        })
     }
 }
 

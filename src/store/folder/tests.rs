@@ -80,6 +80,7 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
         seen: "no first_byte within 5 s".to_owned(),
         next: None,
         count: 2,
+        detail: None,
     };
     let log: &mut EvidenceLog = &mut measurement.scenarios[0].requests[0].measured.evidence;
     log.add(evidence);

@@ -135,7 +135,7 @@ fn masked(line: &[u8]) -> String {
     format!("{status} duration={masked}")
 }
 
-/// An artifact's text without its time and duration, and without the field that only tollgate's has.
+/// An artifact's text without its time and duration, and without tollgate's own field.
 fn shape(path: &Path) -> Vec<String> {
     let artifact = std::fs::read_to_string(path).unwrap();
     let tool = format!(",\n  \"tool\": \"tollgate {}\"", env!("CARGO_PKG_VERSION"));
