@@ -28,7 +28,7 @@ use runs::Shape;
 use tollgate::history::{History, HistoryFilter};
 use tollgate::postgres::DatabaseAddress;
 use tollgate::record::RunRecord;
-use tollgate::store::{self, Database, FolderContent};
+use tollgate::store::{self, Database, FolderContent, UploadLimits};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -112,7 +112,7 @@ fn storing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<
         let path = runs::write(&folder.join("long"), MANY + seed, LONG);
         let record = record(&path)?;
         let (stored, sent) =
-            timed(|| Ok(database.store_run(&record, &path, Duration::from_mins(1))?))?;
+            timed(|| Ok(database.store_run(&record, &path, UploadLimits::GENEROUS)?))?;
         assert!(sent.is_new);
         took.push(stored);
         floors.push(copied(cluster, &record.id.to_string())?);
@@ -164,7 +164,7 @@ fn bytes(cluster: &Cluster) -> u64 {
 fn listing(cluster: &Cluster, database: &mut Database, folder: &Path) -> Result<Duration> {
     for seed in 0..BASE {
         let path = runs::write(&folder.join("runs"), seed, runs::SMALL);
-        database.store_run(&record(&path)?, &path, Duration::from_mins(1))?;
+        database.store_run(&record(&path)?, &path, UploadLimits::GENEROUS)?;
     }
     cluster.sql(DATABASE, "delete from tollgate.intervals");
     cluster.sql(DATABASE, &multiply());

@@ -12,13 +12,14 @@
 //! - [`history`] finds trends over many runs; [`import`] turns results of other tools into runs
 //! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
 //!   Postgres
-//! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`cli`] is the command
-//!   line
+//! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`files`] opens files
+//!   that may be anything; [`cli`] is the command line
 
 pub mod cli;
 pub mod doctor;
 pub mod engine;
 pub mod expect;
+pub mod files;
 pub mod history;
 pub mod hlog;
 pub mod import;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use devtools::Browser;
 use serde_json::{Value, json};
 use tollgate::record::{
-    Dimension, Failure, FailureEvidence, Histogram, Interval, RequestMeasurement, RunRecord,
-    ShardRecord, ShardSharing, Stage, VerdictReason,
+    AnswerDetail, Dimension, Failure, FailureEvidence, Histogram, Interval, RequestMeasurement,
+    RunRecord, ShardRecord, ShardSharing, Stage, VerdictReason,
 };
 use tollgate::units::Quantile;
 use tollgate::{report, verdict};
@@ -125,6 +125,11 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
                 next: None,
                 idle: None,
                 count: 3,
+                detail: Some(Box::new(AnswerDetail {
+                    because: Some(next()),
+                    rows: vec![next(), next()],
+                    further_rows: 1,
+                })),
             };
             request.measured.evidence.add(seen);
             let latency = request.measured.series.get(Dimension::Latency).unwrap().clone();

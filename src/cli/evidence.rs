@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -9,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::exit::{CommandError, ExitStatus};
 use super::outputs::{FinishedRun, OutputDelivery};
 use super::{log, next_steps, provenance, quick, results};
+use crate::files;
 use crate::plan::SecretSet;
 use crate::report::{self, EntryOutcome, EvidenceEntry, RunArtifact};
 use crate::store;
@@ -171,9 +173,21 @@ fn run_entry(
 }
 
 fn artifact(path: &Path) -> RunArtifact {
-    let bytes = std::fs::read(path).ok();
-    let sha256 = bytes.map(|bytes| format!("{:x}", Sha256::digest(bytes)));
-    RunArtifact { path: path.display().to_string(), sha256 }
+    RunArtifact { path: path.display().to_string(), sha256: sha256(path).ok() }
+}
+
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let (mut digest, mut file) = (Sha256::new(), BufReader::new(files::open_regular(path)?));
+    loop {
+        let bytes = file.fill_buf()?;
+        let length = bytes.len();
+        if length == 0 {
+            break;
+        }
+        digest.update(bytes);
+        file.consume(length);
+    }
+    Ok(format!("{:x}", digest.finalize()))
 }
 
 fn shell_command(words: impl Iterator<Item = String>) -> String {

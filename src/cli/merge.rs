@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun};
 use super::results::{self, ResultForm};
+use super::run_time::new_run_id;
 use super::{provenance, session, source, tags};
+use crate::engine::clock;
 use crate::plan::SecretSet;
 use crate::record::{
     Measurement, RunEnding, RunProvenance, RunRecord, ShardRecord, ShardSharing, merge_obstacle,
@@ -141,7 +141,7 @@ fn draft(args: &Args, runs: &[ShardRun]) -> Result<RunDraft, CommandError> {
     let parts = runs.iter().map(|run| run.part.clone()).collect();
     Ok(RunDraft {
         format: first.format,
-        id: Uuid::now_v7(),
+        id: new_run_id(clock::wall_clock()),
         provenance: provenance(args, runs),
         plan: first.plan.clone(),
         measurement: Measurement {

@@ -29,6 +29,7 @@ mod repeat;
 mod results;
 mod run;
 mod run_selector;
+mod run_time;
 mod schema;
 mod session;
 mod shard;
@@ -49,6 +50,8 @@ mod variables;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::engine::clock;
 
 pub use exit::{CommandError, ExitStatus};
 
@@ -108,6 +111,14 @@ impl TollgateCommand {
             stray_variables::warn();
         }
     }
+
+    /// Whether it may make a run, whose id holds the time, or verify certificates.
+    fn needs_clock(&self) -> bool {
+        !matches!(
+            self,
+            Self::Check(_) | Self::Init(_) | Self::Schema(_) | Self::Completions(_) | Self::Man(_)
+        )
+    }
 }
 
 /// The whole command line.
@@ -142,6 +153,11 @@ pub fn main(
     };
     log::start(cli.log);
     cli.command.warn_of_strays();
+    if cli.command.needs_clock() {
+        let checked = run_time::check_clock(clock::wall_clock());
+        let is_check = matches!(cli.command, TollgateCommand::SyntheticCheck(_));
+        checked.map_err(|error| if is_check { error.into_failure() } else { error })?;
+    }
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),

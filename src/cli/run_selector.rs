@@ -97,7 +97,8 @@ struct RunList {
 
 impl RunList {
     fn read(source: &RunSource) -> Result<Self, CommandError> {
-        Ok(Self { runs: history::count_once(source.summaries(&HistoryFilter::default())?) })
+        let (runs, _) = history::count_once(source.summaries(&HistoryFilter::default())?);
+        Ok(Self { runs })
     }
 
     /// The record of one side. `after` is the other side's, if it is known.

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
 use super::console::{Console, OutputFormat};
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
+use super::run_time::new_run_id;
 use super::signals::RunSignals;
 use super::{earlier_run, guard, provenance, tags};
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, clock};
 use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{
     Decision, FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing,
@@ -21,6 +20,9 @@ use crate::verdict::{self, RunTimelines, VerdictContext};
 
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
 const MAX_EVIDENCE_CHARS: usize = 200;
+
+/// Maximum number of characters of a kept row, counted after secrets are redacted.
+const MAX_ROW_CHARS: usize = 2_000;
 
 /// How a run is executed and printed, in addition to its plan.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,7 +97,7 @@ pub(super) fn execute(
 }
 
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
-    let id = Uuid::now_v7();
+    let id = new_run_id(clock::wall_clock());
     let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
     let redacted =
         |(key, value): (String, String)| (key, plan.secrets.redact_tokens(&value).into_owned());
@@ -120,8 +122,11 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
 
 /// Removes secrets from the evidence of a measurement, then shortens it.
 fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
-    measurement
-        .rewrite_evidence(|text| secrets.redact(text).chars().take(MAX_EVIDENCE_CHARS).collect());
+    let shorten = |text: &str, max| secrets.redact(text).chars().take(max).collect();
+    measurement.rewrite_evidence(
+        |text| shorten(text, MAX_EVIDENCE_CHARS),
+        |row| shorten(row, MAX_ROW_CHARS),
+    );
     measurement
 }
 

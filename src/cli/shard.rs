@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{OffsetDateTime, Time, UtcOffset};
+use time::{OffsetDateTime, Time};
 
 use super::exit::CommandError;
 use crate::engine::clock;
 use crate::plan::{Shard, ShardPlan};
+use crate::record::in_utc;
 use crate::units::{UnitError, format_duration};
 
 /// Maximum number of machines that share a run.
@@ -85,8 +86,8 @@ impl FromStr for StartAt {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let instant = OffsetDateTime::parse(text, &Rfc3339)
-            .map(|start| Self::Instant(start.to_offset(UtcOffset::UTC)));
+        let instant =
+            OffsetDateTime::parse(text, &Rfc3339).map(|start| Self::Instant(in_utc(start)));
         let time =
             || Time::parse(text, format_description!("[hour]:[minute][optional [:[second]]]"));
         instant.or_else(|_| time().map(Self::Clock)).map_err(|_| {
@@ -132,7 +133,7 @@ impl StartAt {
 /// The instant nearest to `now` at which clocks in UTC show `time`. Machines that start the command
 /// at slightly different times, or around midnight, get the same instant.
 fn nearest(time: Time, now: OffsetDateTime) -> OffsetDateTime {
-    let today = now.to_offset(UtcOffset::UTC).replace_time(time);
+    let today = in_utc(now).replace_time(time);
     let days = [today, today - time::Duration::DAY, today + time::Duration::DAY];
     days.into_iter().min_by_key(|day| (*day - now).abs()).unwrap_or(today)
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -11,7 +10,9 @@ use super::exit::{CommandError, ExitStatus};
 use super::outputs::database::{mark_stored, mark_unsynced};
 use super::store_flags::StoreFlags;
 use super::{log, session, source};
-use crate::store::{self, Database, DatabaseError, FolderContent, StoreMark, StoredRun};
+use crate::store::{
+    self, Database, DatabaseError, FolderContent, StoreMark, StoredRun, UploadLimits,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,9 +52,6 @@ struct CompleteRun {
     id: Uuid,
     mark: StoreMark,
 }
-
-/// How long an upload may take. It is generous: no verdict waits for it.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// How many runs were uploaded, skipped or not readable.
 #[derive(Debug, Default)]
@@ -167,7 +165,7 @@ fn upload(
 ) -> Result<(), CommandError> {
     let sent = match store::read_folder(&run.folder) {
         Ok(FolderContent::Complete(record)) => {
-            database.store_run(&record, &run.folder, UPLOAD_TIMEOUT)
+            database.store_run(&record, &run.folder, UploadLimits::GENEROUS)
         }
         Ok(_) => return Ok(()),
         Err(error) => Err(error.into()),

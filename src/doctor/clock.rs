@@ -8,6 +8,7 @@ use time::macros::format_description;
 use super::MACHINE;
 use crate::engine::clock::{self, Instant};
 use crate::record::checkup::CheckFinding;
+use crate::record::in_utc;
 use crate::units::format_duration;
 
 /// A wall clock that moves this far against the monotonic one in half a second was set. A slewed
@@ -71,7 +72,7 @@ impl ClockCheck {
     pub(super) fn finding(&self) -> CheckFinding {
         let format = |at: OffsetDateTime| {
             let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-            at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.to_string())
+            in_utc(at).format(format).unwrap_or_else(|_| at.to_string())
         };
         let now = format(self.now);
         let found = |what| CheckFinding::ok(MACHINE, "clock", what);

@@ -261,8 +261,8 @@ impl OncePhase {
 fn cut_off(name: &str) -> StepRecord {
     let seen = "cut off by the end of the run".to_owned();
     let (expected, failure) = (String::new(), Failure::Prober);
-    let evidence =
-        FailureEvidence { failure, phase: None, expected, seen, next: None, idle: None, count: 1 };
+    let (phase, next, idle, detail) = (None, None, None, None);
+    let evidence = FailureEvidence { failure, phase, expected, seen, next, idle, count: 1, detail };
     StepRecord { name: name.to_owned(), took: Duration::ZERO, tries: 1, failed: Some(evidence) }
 }
 

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::check::ResponseCheck;
 use super::response::ResponseView;
+use super::rows;
 use super::subject::CheckSubject;
 use super::unmet::UnmetExpectation;
+use crate::record::AnswerDetail;
 use crate::units::ByteSize;
 
 /// One expectation, and how the scenario writes it.
@@ -31,6 +33,8 @@ pub struct ExpectationSet {
     replaced: Vec<(usize, ResponseCheck)>,
     max_body: ByteSize,
     is_sensitive: bool,
+    /// What is wrong if an expectation is not met, in the scenario's own words.
+    because: Option<String>,
 }
 
 impl Default for ExpectationSet {
@@ -72,7 +76,7 @@ impl ExpectationSet {
 
     fn in_order(mut all: Vec<Expectation>, max_body: ByteSize) -> Self {
         all.sort_by_key(|expectation| expectation.check.rank());
-        Self { all: all.into(), replaced: Vec::new(), max_body, is_sensitive: false }
+        Self { all: all.into(), replaced: Vec::new(), max_body, is_sensitive: false, because: None }
     }
 
     /// The same expectations on responses that may be sensitive.
@@ -82,6 +86,12 @@ impl ExpectationSet {
     #[must_use]
     pub fn with_sensitivity(self, is_sensitive: bool) -> Self {
         Self { is_sensitive, ..self }
+    }
+
+    /// The same expectations with the scenario's own words for what is wrong if one is not met.
+    #[must_use]
+    pub fn with_reason(self, because: Option<String>) -> Self {
+        Self { because, ..self }
     }
 
     /// Whether the content of the response must not be shown.
@@ -119,10 +129,25 @@ impl ExpectationSet {
     fn judge_subject(&self, subject: &mut CheckSubject<'_>) -> Result<(), UnmetExpectation> {
         self.all.iter().enumerate().try_for_each(|(index, Expectation { written, check })| {
             let own = self.replaced.iter().find(|(at, _)| *at == index);
-            own.map_or(check, |(_, check)| check)
-                .judge(subject, self.is_sensitive)
-                .map_err(|wrong| UnmetExpectation::of(wrong, written, self.max_body))
+            let check = own.map_or(check, |(_, check)| check);
+            check.judge(subject, self.is_sensitive).map_err(|wrong| UnmetExpectation {
+                detail: self.detail(check, subject),
+                ..UnmetExpectation::of(wrong, written, self.max_body)
+            })
         })
+    }
+
+    /// What is known of a subject that does not meet a check; `None` if that is nothing.
+    fn detail(
+        &self,
+        check: &ResponseCheck,
+        subject: &CheckSubject<'_>,
+    ) -> Option<Box<AnswerDetail>> {
+        let counted = matches!(check, ResponseCheck::Rows(_) | ResponseCheck::RowsAtLeast(_));
+        let rows = subject.rows().ok().filter(|_| counted && !self.is_sensitive);
+        let (rows, further_rows) = rows.map(rows::keep_rows).unwrap_or_default();
+        let detail = AnswerDetail { because: self.because.clone(), rows, further_rows };
+        (detail != AnswerDetail::default()).then(|| Box::new(detail))
     }
 
     /// Whether the request must be denied.

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::describe;
+use super::unmet::UnmetExpectation;
+use crate::record::AnswerDetail;
 
 /// The maximum length of the description, in characters.
 const LONGEST: usize = 160;
@@ -51,6 +53,44 @@ pub(super) fn describe_rows(rows: &[Value], is_sensitive: bool) -> String {
     text
 }
 
+/// The longest value of a column that is kept in a record. A longer one is left out completely.
+const LONGEST_KEPT: usize = 500;
+
+/// Every row as `column=value …`, up to [`AnswerDetail::MAX_ROWS`], and how many further ones there
+/// are. A row that is longer than [`UnmetExpectation::SEEN_LIMIT`] keeps its first columns.
+pub(super) fn keep_rows(rows: &[Value]) -> (Vec<String>, u64) {
+    let kept: Vec<_> = rows.iter().take(AnswerDetail::MAX_ROWS).map(keep_row).collect();
+    let further = (rows.len() - kept.len()) as u64;
+    (kept, further)
+}
+
+fn keep_row(row: &Value) -> String {
+    let cells: Vec<String> = match row {
+        Value::Object(columns) => {
+            let name =
+                |name: &str| if name == NAMELESS { String::new() } else { format!("{name}=") };
+            let cell = |(column, value): (&String, &Value)| {
+                format!("{}{}", name(column), describe_cell(value, LONGEST_KEPT))
+            };
+            columns.iter().map(cell).collect()
+        }
+        Value::Array(columns) => {
+            columns.iter().map(|value| describe_cell(value, LONGEST_KEPT)).collect()
+        }
+        value => vec![describe_cell(value, LONGEST_KEPT)],
+    };
+    let mut text = String::new();
+    for cell in cells {
+        if length(&text) + length(&cell) >= UnmetExpectation::SEEN_LIMIT {
+            text.push_str(" …");
+            break;
+        }
+        let separator = if text.is_empty() { "" } else { " " };
+        text.extend([separator, &cell]);
+    }
+    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+}
+
 /// The name of the only column, if there is just one.
 fn only_column(rows: &[Value]) -> Option<&str> {
     let (name, _) =
@@ -65,22 +105,28 @@ fn length(text: &str) -> usize {
 fn describe_row(row: &Value) -> String {
     match row {
         Value::Object(columns) if columns.len() > 1 => {
-            let named =
-                columns.iter().map(|(name, value)| format!("{name}={}", describe_cell(value)));
+            let named = columns
+                .iter()
+                .map(|(name, value)| format!("{name}={}", describe_cell(value, LONGEST_VALUE)));
             named.collect::<Vec<_>>().join(" ")
         }
-        Value::Object(columns) => columns.values().map(describe_cell).collect(),
-        Value::Array(columns) => columns.iter().map(describe_cell).collect::<Vec<_>>().join(" "),
-        value => describe_cell(value),
+        Value::Object(columns) => {
+            columns.values().map(|value| describe_cell(value, LONGEST_VALUE)).collect()
+        }
+        Value::Array(columns) => {
+            let cells = columns.iter().map(|value| describe_cell(value, LONGEST_VALUE));
+            cells.collect::<Vec<_>>().join(" ")
+        }
+        value => describe_cell(value, LONGEST_VALUE),
     }
 }
 
-fn describe_cell(value: &Value) -> String {
+fn describe_cell(value: &Value, longest: usize) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    if length(&text) <= LONGEST_VALUE { text } else { "…".to_owned() }
+    if length(&text) <= longest { text } else { "…".to_owned() }
 }
 
 #[cfg(test)]
@@ -126,6 +172,21 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("; public.table_0005; and 1,228 more"), "{text}");
+    }
+
+    #[test]
+    fn every_row_is_kept_up_to_a_limit_and_the_rest_is_counted() {
+        let rows = |count: u64| (0..count).map(|n| json!({ "table": n, "rls": "off" })).collect();
+        let kept = |rows: Vec<Value>| keep_rows(&rows);
+        let (nine, further) = kept(rows(9));
+        assert_eq!((nine.len(), nine[8].as_str(), further), (9, "rls=off table=8", 0));
+        let (most, further) = kept(rows(1_234));
+        assert_eq!((most.len(), further), (1_000, 234));
+        assert_eq!(kept(vec![json!({ "?column?": "a\u{1b}[31m" })]).0, ["a·[31m"]);
+        assert_eq!(kept(vec![json!({ "a": "x".repeat(501), "b": 1 })]).0, ["a=… b=1"]);
+        let wide = json!((0..100).map(|_| "x".repeat(500)).collect::<Vec<_>>());
+        let (wide, _) = kept(vec![wide]);
+        assert!(length(&wide[0]) <= UnmetExpectation::SEEN_LIMIT + 2 && wide[0].ends_with('…'));
     }
 
     #[test]

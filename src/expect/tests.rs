@@ -429,3 +429,18 @@ fn checks() -> Vec<ResponseCheck> {
     let at = rules.into_iter().flat_map(|rule| [json("/a", rule.clone()), json("", rule)]);
     heads.into_iter().chain(bodies).chain(at).collect()
 }
+
+#[test]
+fn an_unmet_expectation_carries_the_scenarios_words_and_every_row() {
+    let rows: Vec<_> = (0..3).map(|n| serde_json::json!({ "id": n, "token": "t" })).collect();
+    let none = Expectation { written: "rows = 0".to_owned(), check: ResponseCheck::Rows(0) };
+    let set =
+        ExpectationSet::of_rows(vec![none]).with_reason(Some("anon can read rows".to_owned()));
+    let unmet = set.judge_rows(&rows).unwrap_err();
+    let detail = unmet.detail.unwrap();
+    assert_eq!(detail.because.as_deref(), Some("anon can read rows"));
+    assert_eq!(detail.rows, ["id=0 token=t", "id=1 token=t", "id=2 token=t"]);
+    assert!(set.judge_rows(&[]).is_ok());
+    let sensitive = set.with_sensitivity(true).judge_rows(&rows).unwrap_err().detail.unwrap();
+    assert_eq!((sensitive.rows.len(), sensitive.because.is_some()), (0, true));
+}

@@ -1,7 +1,7 @@
 //! An expectation that a response does not meet.
 
 use super::subject::CheckFailure;
-use crate::record::Failure;
+use crate::record::{AnswerDetail, Failure};
 use crate::units::ByteSize;
 
 /// The first expectation that a response does not meet.
@@ -16,6 +16,9 @@ pub struct UnmetExpectation {
     /// strings or bodies. It may echo a secret: redact it before showing it, and shorten it only
     /// after that.
     pub seen: String,
+    /// The scenario's own words for it, and the rows if their number is wrong; each row is at most
+    /// [`UnmetExpectation::SEEN_LIMIT`] characters. Redact them too.
+    pub detail: Option<Box<AnswerDetail>>,
 }
 
 impl UnmetExpectation {
@@ -29,7 +32,7 @@ impl UnmetExpectation {
             .map(|c| if c.is_control() { '·' } else { c })
             .take(Self::SEEN_LIMIT)
             .collect();
-        Self { failure, expected: expected.to_owned(), seen }
+        Self { failure, expected: expected.to_owned(), seen, detail: None }
     }
 
     /// The unmet expectation of a body above the limit.

@@ -4,6 +4,7 @@
 //! quantiles.
 
 mod filter;
+mod merges;
 mod sparkline;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,9 +16,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
+pub use self::merges::CoveredRuns;
 pub use self::sparkline::sparkline;
 use crate::record::{
-    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, RequestSummary, RunSummary,
+    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG, NODE_CHECK,
+    RequestSummary, RunSummary,
 };
 
 /// Many runs, grouped by request.
@@ -25,7 +28,8 @@ use crate::record::{
 pub struct History {
     /// The requests, in the order of the oldest run.
     pub trends: Vec<RequestTrend>,
-    /// The damaged histograms that are left out, one sentence each.
+    /// What is left out, one sentence each: damaged histograms, and merged runs whose shards are
+    /// counted in another one.
     pub left_out: Vec<String>,
 }
 
@@ -81,13 +85,13 @@ pub struct TrendRun {
 impl History {
     /// The history of the runs that match a filter.
     ///
-    /// A run that occurs twice counts once. A part of a merged run counts only in the merged run,
-    /// even if the filter leaves that one out. A merged run starts with the first of its parts and
-    /// has only the tags that all parts share, so a part may match a filter that it does not.
+    /// A run that occurs twice counts once, and so does each shard (see [`CoveredRuns`]). A part of
+    /// a merged run counts only in the merged run, even if the filter leaves that one out. A merged
+    /// run starts with the first of its parts and has only the tags that all parts share, so a part
+    /// may match a filter that it does not.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
-        let mut runs = count_once(runs);
+        let (mut runs, mut left_out) = count_once(runs);
         runs.retain(|run| filter.matches_run(run));
-        let mut left_out = Vec::new();
         let trends = group_by_request(runs, filter)
             .into_iter()
             .map(|found| RequestTrend::of(found, &mut left_out))
@@ -103,15 +107,32 @@ impl History {
     }
 }
 
-/// The runs in the order of their starts. A run that occurs twice counts once, and a part of a
-/// merged run counts only in the merged run.
-pub fn count_once(runs: impl IntoIterator<Item = RunSummary>) -> Vec<RunSummary> {
+/// The runs in the order of their starts, each once, and one sentence for each merged run that is
+/// left out in part. Each shard counts once (see [`CoveredRuns`]).
+pub fn count_once(runs: impl IntoIterator<Item = RunSummary>) -> (Vec<RunSummary>, Vec<String>) {
     let mut runs: Vec<RunSummary> = runs.into_iter().collect();
     runs.sort_by_key(|run| (run.started, run.id));
-    let mut counted: HashSet<Uuid> =
-        runs.iter().flat_map(|run| run.parts.iter().copied()).collect();
+    let covered = CoveredRuns::of(runs.iter().map(|run| (run.id, run.parts.clone())));
+    let left_out = name_overlapping(&covered, &runs);
+    let mut counted = covered.ids;
     runs.retain(|run| counted.insert(run.id));
-    runs
+    (runs, left_out)
+}
+
+/// One sentence for each merged run that is covered in part.
+fn name_overlapping(covered: &CoveredRuns, runs: &[RunSummary]) -> Vec<String> {
+    let name = |id: &Uuid| {
+        runs.iter().find(|run| run.id == *id).map_or_else(|| id.to_string(), RunSummary::name)
+    };
+    let sentence = |(run, holder): &(Uuid, Uuid)| {
+        format!(
+            "{}: it shares shards with the merged run {}, which counts; its other shards count as \
+             runs of their own if they are there",
+            name(run),
+            name(holder)
+        )
+    };
+    covered.overlapping.iter().map(sentence).collect()
 }
 
 /// The summaries of one request, one per run.
@@ -199,6 +220,18 @@ impl RequestTrend {
     /// Exchanges that failed or were dropped.
     pub fn failed(&self) -> u64 {
         self.exchanges.saturating_sub(self.ok)
+    }
+
+    /// What a reader must know about the figures, one sentence each.
+    pub fn caveats(&self) -> Vec<String> {
+        let is_old =
+            |row: &TrendRow| row.run.tags.get(IMPORTED_TAG).is_some_and(|kind| kind == NODE_CHECK);
+        let of_old = (self.ok > 0 && self.rows.iter().any(is_old)).then(|| {
+            "figures of the old check also hold the start of Node's `fetch`, some 50 to 90 ms; those of \
+             `tollgate synthetic-check` do not and are a series of their own"
+                .to_owned()
+        });
+        of_old.into_iter().collect()
     }
 
     /// The environments in the runs' tags.

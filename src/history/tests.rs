@@ -81,6 +81,20 @@ fn a_duplicate_run_counts_once_and_a_part_counts_only_in_its_merged_run() {
 }
 
 #[test]
+fn a_shard_of_two_merged_runs_counts_once_and_the_history_names_the_one_left_out() {
+    let home = |micros: &[u64]| vec![request("shop", "home", micros, 0)];
+    let shard = |hours| run(hours, home(&[5_000]));
+    let merged = |hours, parts: [u128; 2]| RunSummary {
+        parts: parts.map(Uuid::from_u128).to_vec(),
+        ..run(hours, home(&[5_000, 5_000]))
+    };
+    let history = of(vec![shard(1), shard(2), shard(3), merged(8, [2, 3]), merged(9, [3, 4])]);
+    assert_eq!((hours(&history), history.trends[0].latency.count), (vec![1, 9], 3));
+    let [named] = &history.left_out[..] else { panic!("{:?}", history.left_out) };
+    assert!(named.starts_with("2026-11-24T02-00-00Z-00000009: it shares shards"), "{named}");
+}
+
+#[test]
 fn a_part_counts_only_in_the_merged_run_even_if_a_filter_leaves_that_out() {
     let home = || vec![request("shop", "home", &[5_000, 6_000], 0)];
     let tags = |name: &str| [(ENVIRONMENT_TAG.to_owned(), name.to_owned())].into();

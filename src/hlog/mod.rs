@@ -9,7 +9,7 @@
 mod line;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, Lines};
+use std::io::{BufRead, Read as _};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,6 +23,9 @@ use crate::record::{Dimension, Histogram, Interval, Stage};
 
 /// The characters to escape in a tag. Commas, blanks and line breaks would end it, and a slash
 /// would split it.
+/// The longest line that is read, in bytes. A damaged log may have no line ends.
+const MAX_LINE: u64 = 64 << 20;
+
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Prefix of a `Server-Timing` metric, which replaces the dimension in a tag.
@@ -62,7 +65,7 @@ pub fn lines(interval: &Interval) -> String {
 /// The histograms of a log, read in the order they were written.
 #[derive(Debug)]
 pub struct LogReader<R> {
-    lines: Lines<R>,
+    log: R,
     /// The next entry, read ahead.
     next: Option<HdrLogEntry>,
 }
@@ -88,7 +91,7 @@ pub enum HdrLogSubject {
 impl<R: BufRead> LogReader<R> {
     /// A reader that starts at the first line of the log.
     pub fn new(log: R) -> Self {
-        let mut reader = Self { lines: log.lines(), next: None };
+        let mut reader = Self { log, next: None };
         reader.next = reader.read();
         reader
     }
@@ -115,8 +118,13 @@ impl<R: BufRead> LogReader<R> {
     /// tags.
     fn read(&mut self) -> Option<HdrLogEntry> {
         loop {
-            let line = self.lines.next()?.ok()?;
-            if let Some(entry) = HdrLogFields::of(&line).and_then(HdrLogEntry::read) {
+            let mut line = Vec::new();
+            let read = (&mut self.log).take(MAX_LINE).read_until(b'\n', &mut line);
+            if read.ok()? == 0 {
+                return None;
+            }
+            let line = std::str::from_utf8(&line).ok()?.trim_end_matches(['\n', '\r']);
+            if let Some(entry) = HdrLogFields::of(line).and_then(HdrLogEntry::read) {
                 return Some(entry);
             }
         }

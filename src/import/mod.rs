@@ -15,11 +15,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use log::{ImportedLog, LogImportOptions, LogUnit};
-pub use synthetic_check::{CheckAnswer, ImportedArtifact};
+pub use synthetic_check::{CheckAnswer, CheckTool, ImportedArtifact};
 
 use crate::record::{
-    FORMAT, HostFacts, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord,
-    ScenarioMeasurement,
+    FORMAT, HostFacts, IMPORTED_TAG, Measurement, PlannedScenario, RunEnding, RunProvenance,
+    RunRecord, ScenarioMeasurement,
 };
 use crate::verdict;
 
@@ -59,7 +59,7 @@ impl fmt::Display for ImportError {
 struct ImportSource {
     id: Uuid,
     started: OffsetDateTime,
-    /// The kind of file, stored as the tag `imported`.
+    /// The kind of file, stored as the tag [`IMPORTED_TAG`].
     kind: &'static str,
     /// The command that made the file.
     command: Vec<String>,
@@ -99,6 +99,6 @@ fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> RunP
         host: HostFacts { name: unknown(), os: unknown(), arch: unknown(), cores: 0 },
         command,
         git_commit: None,
-        tags: BTreeMap::from([("imported".to_owned(), kind.to_owned())]),
+        tags: BTreeMap::from([(IMPORTED_TAG.to_owned(), kind.to_owned())]),
     }
 }

@@ -12,6 +12,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
+use crate::files;
+
 /// The address of a database and how to connect to it.
 ///
 /// Written as libpq's URL:
@@ -31,6 +33,8 @@ pub struct DatabaseAddress {
     is_here: bool,
     tls: PostgresTls,
     ca: Option<PathBuf>,
+    /// The files of the client's certificate and key.
+    identity: Vec<PathBuf>,
     pooler: PoolerMode,
     connect_timeout: Duration,
 }
@@ -109,6 +113,7 @@ impl DatabaseAddress {
         let tls = settings.tls(is_here)?;
         let mut plain = url.clone();
         plain.set_query(None);
+        check_passfiles()?;
         let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
         let host = if host.is_empty() { "localhost".to_owned() } else { host };
         // Only URLs put an IPv6 address in brackets.
@@ -124,6 +129,7 @@ impl DatabaseAddress {
             host,
             is_here,
             tls,
+            identity: settings.identity_files(),
             ca: settings.ca,
             pooler,
             connect_timeout: settings.connect_timeout,
@@ -165,6 +171,11 @@ impl DatabaseAddress {
     /// The file of authorities to trust in addition to Mozilla's.
     pub fn ca_file(&self) -> Option<&Path> {
         self.ca.as_deref()
+    }
+
+    /// The files of the client's certificate and key, if it has them.
+    pub(super) fn identity_files(&self) -> &[PathBuf] {
+        &self.identity
     }
 
     /// The pooler between the prober and the server.
@@ -241,6 +252,16 @@ impl UrlSettings {
         Ok(())
     }
 
+    fn identity_files(&self) -> Vec<PathBuf> {
+        let of = |given: &Option<PathBuf>, name: &str| {
+            given.clone().or_else(|| std::env::var_os(name).map(PathBuf::from))
+        };
+        [of(&self.certificate, "PGSSLCERT"), of(&self.key, "PGSSLKEY")]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// A server on another machine is verified, unless the URL weakens `sslmode`.
     fn tls(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
         match self.mode {
@@ -305,6 +326,17 @@ fn with_host(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     };
     Cow::Owned(format!("{scheme}://{}localhost{}", &rest[..at], &rest[at..]))
+}
+
+/// Refuses a passfile that the library would wait for: it reads the file as it reads the URL.
+fn check_passfiles() -> Result<(), AddressError> {
+    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
+    let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
+    let obstacle = [named, usual].into_iter().flatten().find_map(|path| {
+        files::find_obstacle(&path).map(|why| format!("the passfile {}: {why}", path.display()))
+    });
+    let remedy = "name a file in PGPASSFILE, or set PGPASSWORD and remove the pipe";
+    obstacle.map_or(Ok(()), |problem| Err(AddressError { problem, remedy }))
 }
 
 fn malformed() -> AddressError {

@@ -9,15 +9,19 @@ use futures_util::{Stream, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
+use tokio::time::Instant;
 
 use super::documents::{RowCollector, RowDocuments};
 use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode, opening};
+use crate::files;
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
 /// Extra time to wait for an answer after the statement's timeout: a server that has vanished
 /// cancels nothing.
 const GRACE: Duration = Duration::from_secs(5);
+/// The least time for a session's first answer, however long its connection took.
+const LEAST_FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// A connection to a database.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct PgSession {
     at: String,
     /// Whether the server's answer may be endless.
     given_up: bool,
+    /// By when the first transaction must have begun, until it has.
+    first_answer: Option<Instant>,
 }
 
 /// A transaction: the only way to send a query. A dropped transaction is rolled back when the
@@ -49,15 +55,28 @@ impl PgSession {
     pub async fn connect(address: &DatabaseAddress) -> Result<Self, PgError> {
         let at = address.display_name();
         address.ca_file().map_or(Ok(()), |ca| check_readable(ca, &at))?;
+        address.identity_files().iter().try_for_each(|file| check_openable(file, &at))?;
         let limit = address.connect_timeout();
         let opening = opening::open(address);
         match tokio::time::timeout(limit, opening).await {
-            Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false }),
+            Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false, first_answer: None }),
             Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
             Err(_) => {
                 Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs())))
             }
         }
+    }
+
+    /// Opens a connection whose first transaction must also begin within the time limit for
+    /// connecting, but has at least a second for it.
+    ///
+    /// A pooler accepts connections even if the database behind it is gone, and then answers
+    /// nothing.
+    pub async fn connect_with_first_answer(address: &DatabaseAddress) -> Result<Self, PgError> {
+        // The instant is counted from before the connection is opened.
+        let by = tokio::time::sleep(address.connect_timeout()).deadline();
+        let session = Self::connect(address).await?;
+        Ok(Self { first_answer: Some(by), ..session })
     }
 
     /// Begins a transaction with a timeout of 30 s per statement.
@@ -76,10 +95,13 @@ impl PgSession {
         if self.given_up {
             return Err(PgError::given_up(&self.at));
         }
-        let Self { connection, at, given_up } = self;
+        let Self { connection, at, given_up, first_answer } = self;
         let answer = timeout.saturating_add(GRACE);
-        let begin = AssertSqlSafe(mode.begin_statement(timeout));
-        let inner = await_answer(at, answer, connection.begin_with(begin)).await?;
+        let begin = connection.begin_with(AssertSqlSafe(mode.begin_statement(timeout)));
+        let inner = match first_answer.take() {
+            None => await_answer(at, answer, begin).await?,
+            Some(by) => await_first_answer(at, by, begin).await?,
+        };
         Ok(Transaction { inner, at, given_up, answer })
     }
 
@@ -203,9 +225,17 @@ async fn collect_rows<'e>(
 /// Checks the file first; otherwise a missing file would be reported as a missing host.
 fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
     let message = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
-    std::fs::File::open(ca)
+    files::open_regular(ca)
         .map(|_| ())
         .map_err(|error| PgError::unread(at, &error, message(&error)))
+}
+
+/// Refuses a file for which the library would wait.
+fn check_openable(file: &Path, at: &str) -> Result<(), PgError> {
+    files::find_obstacle(file).map_or(Ok(()), |error| {
+        let message = format!("cannot read {}: {error}", file.display());
+        Err(PgError::unread(at, &error, message))
+    })
 }
 
 /// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives
@@ -226,6 +256,22 @@ async fn await_answer<T>(
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
         Err(_) => Err(timed_out_error(at, limit)),
+    }
+}
+
+/// Waits for the answer to a session's first statement, which a healthy server gives at once.
+async fn await_first_answer<T>(
+    at: &str,
+    by: Instant,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, PgError> {
+    let by = by.max(tokio::time::sleep(LEAST_FIRST_ANSWER).deadline());
+    match tokio::time::timeout_at(by, answer).await {
+        Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
+        Err(_) => Err(PgError::timed_out(
+            at,
+            "the connection was accepted, but its first statement got no answer in time".to_owned(),
+        )),
     }
 }
 

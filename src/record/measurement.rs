@@ -336,17 +336,23 @@ impl Measurement {
         self.elapsed = self.elapsed.max(interval.start + Duration::from_secs(1));
     }
 
-    /// Rewrites every text that a target can influence, to redact secrets.
-    pub fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
+    /// Rewrites every text that a target can influence, to redact secrets; `rewrite_row` is for
+    /// the kept rows of queries.
+    pub fn rewrite_evidence(
+        &mut self,
+        rewrite: impl Fn(&str) -> String,
+        rewrite_row: impl Fn(&str) -> String,
+    ) {
         for scenario in &mut self.scenarios {
             let steps = scenario.setup.iter_mut().chain(&mut scenario.teardown);
-            steps.for_each(|step| step.rewrite_evidence(&rewrite));
+            steps.for_each(|step| step.rewrite_evidence(&rewrite, &rewrite_row));
         }
         let requests = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.requests);
         for request in requests {
             for stage in Stage::ALL {
                 let stage = request.stage_mut(stage);
                 stage.evidence.rewrite(&rewrite);
+                stage.evidence.rewrite_rows(&rewrite_row);
                 stage.server_timings.rewrite(&rewrite);
             }
         }

@@ -45,11 +45,11 @@ pub use measurement::{
     RunEnding, ScenarioMeasurement, Stage, StageMeasurement,
 };
 pub use merge::{merge_obstacle, plan_differences};
-pub use outcome::{EvidenceLog, Failure, FailureEvidence, IdleTimes};
+pub use outcome::{AnswerDetail, EvidenceLog, Failure, FailureEvidence, IdleTimes};
 pub use prober::ProberMeasurement;
 pub use run::{
-    CapacityEstimate, FORMAT, HostFacts, PlannedRequest, PlannedScenario, RunProvenance, RunRecord,
-    run_name,
+    CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, PlannedRequest, PlannedScenario,
+    RunProvenance, RunRecord, in_utc, run_name,
 };
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;

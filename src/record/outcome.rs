@@ -188,6 +188,29 @@ pub struct FailureEvidence {
     pub idle: Option<IdleTimes>,
     /// How many exchanges failed in this way.
     pub count: u64,
+    /// What else is known of an unexpected answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Box<AnswerDetail>>,
+}
+
+/// What is known of an unexpected answer in addition to the expectation that it broke.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AnswerDetail {
+    /// What is wrong, in the scenario's own words (`because`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// The rows of a query whose number was not the expected one, as `column=value …`; at most
+    /// [`Self::MAX_ROWS`]. Equal failures with other rows keep the first ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<String>,
+    /// How many further rows there were.
+    pub further_rows: u64,
+}
+
+impl AnswerDetail {
+    /// Maximum number of rows kept.
+    pub const MAX_ROWS: usize = 1_000;
 }
 
 /// How long connections had been idle when a request went out on them.
@@ -256,6 +279,7 @@ impl EvidenceLog {
             evidence.phase = None;
             evidence.next = None;
             evidence.idle = None;
+            evidence.detail = None;
             self.add(evidence);
         } else {
             self.0.push(evidence);
@@ -269,10 +293,12 @@ impl EvidenceLog {
 
     /// Rewrites every text in it, to redact secrets.
     pub fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
-        for evidence in &mut self.0 {
-            evidence.expected = rewrite(&evidence.expected);
-            evidence.seen = rewrite(&evidence.seen);
-        }
+        self.0.iter_mut().for_each(|evidence| evidence.rewrite(&rewrite));
+    }
+
+    /// Rewrites the kept rows, to redact secrets.
+    pub fn rewrite_rows(&mut self, rewrite: impl Fn(&str) -> String) {
+        self.0.iter_mut().for_each(|evidence| evidence.rewrite_rows(&rewrite));
     }
 
     /// The failures, most frequent first.
@@ -284,9 +310,34 @@ impl EvidenceLog {
 }
 
 impl FailureEvidence {
+    /// Rewrites every text that a target can influence, except the kept rows.
+    pub(super) fn rewrite(&mut self, rewrite: impl Fn(&str) -> String) {
+        self.expected = rewrite(&self.expected);
+        self.seen = rewrite(&self.seen);
+    }
+
+    /// Rewrites the kept rows.
+    pub(super) fn rewrite_rows(&mut self, rewrite: impl Fn(&str) -> String) {
+        for row in self.detail.iter_mut().flat_map(|detail| &mut detail.rows) {
+            *row = rewrite(row);
+        }
+    }
+
     /// What was seen and what was expected, in words: `404 instead of status = 200`. An expectation
-    /// that forbids something reads `…, against …`, because what was seen is what it forbids.
+    /// that forbids something reads `…, against …`, because what was seen is what it forbids. The
+    /// scenario's own words come first, and replace the size of a body.
     pub fn description(&self) -> String {
+        let because = self.detail.as_ref().and_then(|detail| detail.because.as_deref());
+        match because {
+            None => self.plain_description(),
+            Some(because) if self.expected.starts_with("body_") => {
+                format!("{because} ({})", self.expected)
+            }
+            Some(because) => format!("{because}: {}", self.plain_description()),
+        }
+    }
+
+    fn plain_description(&self) -> String {
         if let Some(idle) = self.idle {
             return format!("{}, after {idle} without a request", self.seen);
         }
@@ -310,6 +361,46 @@ impl FailureEvidence {
 mod tests {
     use super::*;
 
+    fn unexpected(expected: &str, seen: &str, because: Option<&str>) -> FailureEvidence {
+        let because = because.map(str::to_owned);
+        FailureEvidence {
+            failure: Failure::Unexpected,
+            phase: None,
+            expected: expected.to_owned(),
+            seen: seen.to_owned(),
+            next: None,
+            count: 1,
+            detail: Some(Box::new(AnswerDetail { because, ..AnswerDetail::default() })),
+        }
+    }
+
+    #[test]
+    fn a_description_begins_with_the_scenarios_own_words() {
+        let anon = Some("anon can read rows");
+        for (expected, seen, because, text) in [
+            ("rows = 0", "2 rows", anon, "anon can read rows: 2 rows instead of rows = 0"),
+            ("rows = 0", "2 rows", None, "2 rows instead of rows = 0"),
+            (
+                r"body_matches = '^\[\]$'",
+                "no match in the 21 bytes of the body",
+                anon,
+                r"anon can read rows (body_matches = '^\[\]$')",
+            ),
+        ] {
+            assert_eq!(unexpected(expected, seen, because).description(), text);
+        }
+    }
+
+    /// Records of earlier versions lack the field.
+    #[test]
+    fn evidence_without_detail_is_read() {
+        let old = r#"{"failure":"status","phase":null,"expected":"a","seen":"b","count":1}"#;
+        assert_eq!(serde_json::from_str::<FailureEvidence>(old).unwrap().detail, None);
+        let kept = unexpected("rows = 0", "2 rows", Some("x"));
+        let json = serde_json::to_string(&kept).unwrap();
+        assert_eq!(serde_json::from_str::<FailureEvidence>(&json).unwrap(), kept);
+    }
+
     #[test]
     fn a_target_that_fails_differently_each_time_cannot_exhaust_memory() {
         let mut log = EvidenceLog::default();
@@ -322,6 +413,7 @@ mod tests {
                 next: None,
                 idle: None,
                 count: 1,
+                detail: None,
             });
         }
         let entries = log.by_count();

@@ -30,6 +30,13 @@ pub struct RunRecord {
     pub verdict: Verdict,
 }
 
+/// The key of the tag of an imported run; its value says what kind of file it came from.
+pub const IMPORTED_TAG: &str = "imported";
+
+/// The value of [`IMPORTED_TAG`] for an artifact of the old check, `synthetic-check.mjs`. Its
+/// durations also hold the start of Node's `fetch`.
+pub const NODE_CHECK: &str = "synthetic-check";
+
 /// The name of a run in lists and of its folder: `2026-11-23T18-47-06Z-3bb6c035`.
 ///
 /// It consists of the start in UTC, to the second, and the last eight hexadecimal digits of the id,
@@ -37,9 +44,15 @@ pub struct RunRecord {
 pub fn run_name(started: OffsetDateTime, id: Uuid) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]Z");
-    let started = started.to_offset(time::UtcOffset::UTC).format(format);
+    let started = in_utc(started).format(format);
     let id = id.simple().to_string();
     format!("{}-{}", started.unwrap_or_else(|_| "run".to_owned()), &id[id.len() - 8..])
+}
+
+/// A time in UTC. It keeps its offset if that would leave the calendar, as in the last hours of the
+/// year 9999: a file may say any time.
+pub fn in_utc(at: OffsetDateTime) -> OffsetDateTime {
+    at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at)
 }
 
 impl RunRecord {

@@ -26,10 +26,14 @@ pub struct StepRecord {
 
 impl StepRecord {
     /// Rewrites every text that a target can influence, to redact secrets.
-    pub(super) fn rewrite_evidence(&mut self, rewrite: impl Fn(&str) -> String) {
+    pub(super) fn rewrite_evidence(
+        &mut self,
+        rewrite: impl Fn(&str) -> String,
+        rewrite_row: impl Fn(&str) -> String,
+    ) {
         if let Some(failed) = &mut self.failed {
-            failed.expected = rewrite(&failed.expected);
-            failed.seen = rewrite(&failed.seen);
+            failed.rewrite(rewrite);
+            failed.rewrite_rows(rewrite_row);
         }
     }
 }

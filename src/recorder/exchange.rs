@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Dimension, Failure, FailureEvidence, IdleTimes};
+use crate::record::{AnswerDetail, Dimension, Failure, FailureEvidence, IdleTimes};
 use crate::units::format_duration;
 
 /// How one part of an exchange ended.
@@ -147,13 +147,22 @@ pub struct ExchangeFailure {
     pub next: Option<&'static str>,
     /// How long the connection had been idle before the request, if that matters to the failure.
     pub idle: Option<Duration>,
+    /// What else is known of an unexpected answer.
+    pub detail: Option<Box<AnswerDetail>>,
 }
 
 impl ExchangeFailure {
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
-        let (phase, expected, seen) = (Some(phase), String::new(), seen.into());
-        Self { failure, phase, expected, seen, next: None, idle: None }
+        Self {
+            failure,
+            phase: Some(phase),
+            expected: String::new(),
+            seen: seen.into(),
+            next: None,
+            idle: None,
+            detail: None,
+        }
     }
 
     fn ran_out_of_time(&self) -> bool {
@@ -162,9 +171,9 @@ impl ExchangeFailure {
 
     /// The failure as it is recorded, counted once.
     pub fn to_evidence(&self) -> FailureEvidence {
-        let Self { failure, phase, expected, seen, next, idle } = self.clone();
+        let Self { failure, phase, expected, seen, next, idle, detail } = self.clone();
         let (next, idle) = (next.map(str::to_owned), idle.map(IdleTimes::of_one));
-        FailureEvidence { failure, phase, expected, seen, next, idle, count: 1 }
+        FailureEvidence { failure, phase, expected, seen, next, idle, count: 1, detail }
     }
 }
 

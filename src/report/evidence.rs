@@ -4,7 +4,7 @@
 
 use time::OffsetDateTime;
 
-use crate::record::{Decision, Interval, RunRecord};
+use crate::record::{Decision, Interval, RunRecord, in_utc};
 
 use super::markdown::escape;
 use super::model::{ReportModel, ScenarioView};
@@ -229,7 +229,7 @@ fn bullet_list(lines: impl Iterator<Item = String>) -> String {
 fn moment(at: OffsetDateTime) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+    in_utc(at).format(format).unwrap_or_default()
 }
 
 fn upper(decision: Decision) -> String {

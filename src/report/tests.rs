@@ -371,6 +371,7 @@ fn a_step_that_was_not_judged_says_so_in_place_of_its_figures() {
         next: None,
         idle: None,
         count: 1,
+        detail: None,
     });
     let text = terminal(&ReportModel::new(&record, &intervals), 140, false);
     let row = text.lines().find(|line| line.contains("p95 < 300ms")).unwrap();

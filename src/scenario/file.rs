@@ -276,6 +276,9 @@ section! {
         rows: u64,
         /// The smallest number of rows that a query returns.
         rows_at_least: u64,
+        /// What is wrong if the response is not as expected, in your own words: `anon can read
+        /// rows`. Messages and reports begin with it.
+        because: PlainText,
         /// The largest allowed body, both as it is sent and as it is decoded. Default: 4 MiB.
         max_body: ByteSize,
     }

@@ -1,6 +1,6 @@
 //! Reads a scenario file from disk.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::Path;
@@ -10,9 +10,14 @@ use super::diagnostic::Diagnostic;
 use super::errors::ScenarioErrors;
 use super::foreign_words::scheme_remedy;
 use super::source::ScenarioSource;
+use crate::files;
+use crate::units::ByteSize;
 
-/// The largest scenario file read, in bytes.
-const MAX_SIZE: u64 = 1 << 20;
+/// The largest scenario file read.
+const MAX_SIZE: ByteSize = ByteSize(1 << 20);
+
+/// Where a shell's `<(…)` and `/dev/stdin` lead: to what this process already holds open.
+const OWN_FILES: [&str; 3] = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
 
 /// Reads the text of a scenario file. Fails if it is missing, unreadable, too large or not UTF-8.
 pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors> {
@@ -30,6 +35,9 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
             "the file is larger than 1 MiB, too large for a scenario".to_owned(),
             "name a scenario file",
         ),
+        io::ErrorKind::InvalidInput => {
+            failed(format!("cannot be read: {error}"), "name a file, `/dev/stdin`, or `<(…)`")
+        }
         _ => failed(format!("cannot be read: {error}"), "make the file readable"),
     })?;
     String::from_utf8(bytes).map(|text| ScenarioSource::new(&*name, text)).map_err(|error| {
@@ -98,14 +106,22 @@ fn as_url(name: &str) -> Option<String> {
     (is_host && is_meant).then(|| format!("{scheme}://{name}"))
 }
 
+/// Reads a regular file, or a pipe that this process already holds open. Opening any other pipe
+/// would wait for a writer.
 fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    if !OWN_FILES.iter().any(|own| path.starts_with(own)) {
+        return files::read_regular(path, MAX_SIZE);
+    }
     let mut bytes = Vec::new();
     // An endless file, such as a device, must not fill the memory.
-    fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SIZE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    File::open(path)?.take(MAX_SIZE.0 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE.0 {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

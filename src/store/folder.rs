@@ -1,7 +1,7 @@
 //! The folder of one run, written during the run.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,16 +9,24 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{StoreError, file};
+use crate::files;
 use crate::hlog::{self, LogReader};
 use crate::record::{
     FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord, Stage,
     run_name,
 };
+use crate::units::ByteSize;
 
 pub(super) const RUN: &str = "run.json";
 pub(super) const PARTIAL: &str = "run.partial.json";
 const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
+
+/// The largest record that is read.
+pub(super) const MAX_RECORD: ByteSize = ByteSize(256 << 20);
+
+/// The longest line of intervals that is read, in bytes. A damaged file may have no line ends.
+const MAX_LINE: u64 = 64 << 20;
 
 /// What is known when a run starts: a record without a verdict and with an empty measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -217,7 +225,7 @@ pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
 /// it is killed.
 fn is_being_written(folder: &Path) -> bool {
     let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-    File::open(folder.join(INTERVALS)).is_ok_and(held)
+    files::open_regular(&folder.join(INTERVALS)).is_ok_and(held)
 }
 
 /// Reads a run's intervals in the order in which they settled, one at a time: a long run has more
@@ -227,7 +235,8 @@ fn is_being_written(folder: &Path) -> bool {
 pub fn read_intervals(
     folder: &Path,
 ) -> Result<impl Iterator<Item = Result<Interval, StoreError>> + use<>, StoreError> {
-    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(StoreError::read(path));
+    let open =
+        |path: &Path| files::open_regular(path).map(BufReader::new).map_err(StoreError::read(path));
     let path = folder.join(INTERVALS);
     let mut counts = open(&path)?;
     let mut log = LogReader::new(open(&folder.join(HISTOGRAMS))?);
@@ -235,8 +244,13 @@ pub fn read_intervals(
     Ok(std::iter::from_fn(move || {
         let mut line = Vec::new();
         number += 1;
-        match counts.read_until(b'\n', &mut line) {
+        match (&mut counts).take(MAX_LINE).read_until(b'\n', &mut line) {
             Err(error) => Some(Err(StoreError::read(&path)(error))),
+            Ok(length) if length as u64 == MAX_LINE => {
+                let max = ByteSize(MAX_LINE);
+                let why = format!("line {number} is longer than {max}");
+                Some(Err(StoreError::Damaged { path: path.clone(), why }))
+            }
             Ok(_) if !line.ends_with(b"\n") => None,
             Ok(_) => {
                 Some(parse(&line, &mut log).map_err(|error| {
@@ -270,7 +284,7 @@ fn json<T: serde::de::DeserializeOwned>(
     name: &str,
 ) -> Result<Option<T>, StoreError> {
     let path = folder.join(name);
-    let bytes = match fs::read(&path) {
+    let bytes = match files::read_regular(&path, MAX_RECORD) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::read(&path)(error)),

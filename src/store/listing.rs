@@ -1,14 +1,15 @@
 //! Reads the summaries of all runs below a folder without reading the whole records.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::StoreError;
-use super::folder::{PARTIAL, RUN};
+use super::folder::{MAX_RECORD, PARTIAL, RUN};
 use super::summary_reader::SummaryReader;
+use crate::files;
 use crate::record::{FORMAT, RunSummary};
 
 /// The summaries of the finished runs in `runs_dir`, the newest last, and one [`StoreError`] for
@@ -75,11 +76,10 @@ fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
 /// The summary of one run; `bytes` is a buffer that is reused.
 fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError> {
     let path = folder.join(RUN);
-    bytes.clear();
-    match File::open(&path).and_then(|mut file| file.read_to_end(bytes)) {
+    match files::read_into(&path, MAX_RECORD, bytes) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unfinished(folder)),
         read => read.map_err(StoreError::read(&path))?,
-    };
+    }
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
         Ok(reader) if reader.format <= FORMAT => Ok(reader.into()),

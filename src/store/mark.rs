@@ -4,7 +4,6 @@
 //! is sent several times.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +12,13 @@ use time::serde::rfc3339;
 use uuid::Uuid;
 
 use super::{StoreError, write_atomically};
+use crate::files;
+use crate::units::ByteSize;
 
 const MARK: &str = "store.json";
+
+/// The largest mark that is read; each store takes a hundred bytes.
+const MAX_MARK: ByteSize = ByteSize(1 << 20);
 
 /// The content of `store.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +49,7 @@ pub struct UnsyncedMark {
 impl StoreMark {
     /// Reads the mark of a folder; an empty one if it is missing or damaged.
     pub fn read(folder: &Path) -> Self {
-        let bytes = fs::read(folder.join(MARK)).unwrap_or_default();
+        let bytes = files::read_regular(&folder.join(MARK), MAX_MARK).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
@@ -78,6 +82,8 @@ impl StoreMark {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use time::macros::datetime;
 
     use super::*;

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
-    UserRight,
+    UploadLimits, UserRight,
 };
 pub use file::{write_file, write_new_file};
 pub use finding::find_run;

@@ -19,6 +19,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TargetError;
 use super::settings::{HttpVersions, TargetSettings, TlsFault};
+use crate::files;
+use crate::units::ByteSize;
+
+/// The largest file of certificates that is read.
+const MAX_PEM: ByteSize = ByteSize(16 << 20);
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -143,9 +148,8 @@ fn client_verifier(
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
     let bad = |why: String| TargetError::ClientAuthority { path: path.to_owned(), why };
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?.collect();
-    match found {
+    let pem = files::read_regular(path, MAX_PEM).map_err(|error| bad(error.to_string()))?;
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => {
             Err(bad("it holds no certificate".to_owned()))
         }

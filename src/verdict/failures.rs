@@ -235,6 +235,7 @@ mod tests {
             next: None,
             idle: None,
             count: 1,
+            detail: None,
         });
         let reason = reason(&request.measured).unwrap();
         assert_eq!(
@@ -260,6 +261,7 @@ mod tests {
             next: Some("turn TLS on".to_owned()),
             idle: None,
             count: 1,
+            detail: None,
         };
         request.measured.evidence.add(evidence);
         assert_eq!(reason(&request.measured).unwrap().next, "turn TLS on");

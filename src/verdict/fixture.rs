@@ -173,6 +173,7 @@ fn evidence(failure: Failure, count: u64) -> FailureEvidence {
         next: None,
         idle: None,
         count,
+        detail: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::record::{Decision, RunRecord};
@@ -159,12 +160,13 @@ fn two_imports_at_once_write_each_run_once_and_completely() {
 }
 
 #[test]
-fn one_wrong_file_prevents_the_import_and_every_mistake_is_reported() {
+fn one_wrong_file_that_is_named_prevents_the_import_and_every_mistake_is_reported() {
     let artifacts = Artifacts::new();
     std::fs::write(artifacts.path("bad.json"), "{\n  \"timestamp\": 7\n}").unwrap();
     std::fs::write(artifacts.path("worse.json"), "noise").unwrap();
     std::fs::create_dir(artifacts.path("empty")).unwrap();
-    let output = artifacts.import(&["synthetic-check", ".", "missing.json"]);
+    let named = ["synthetic-check", ".", "bad.json", "worse.json", "missing.json"];
+    let output = artifacts.import(&named);
     assert_eq!(output.status.code(), Some(2));
     let message = text(&output.stderr);
     for place in [
@@ -175,13 +177,92 @@ fn one_wrong_file_prevents_the_import_and_every_mistake_is_reported() {
         assert!(message.contains(place), "{place} in {message}");
     }
     assert!(message.contains("Nothing was imported.") && !artifacts.runs().exists(), "{message}");
-    for (path, why) in
-        [("empty", "the folder contains no *.json file"), ("/dev/zero", "it is not a regular file")]
-    {
+    for (path, why) in [
+        ("empty", "the folder contains no *.json file"),
+        ("/dev/zero", "it is a device, not a regular file"),
+    ] {
         let output = artifacts.import(&["synthetic-check", path]);
         assert_eq!(output.status.code(), Some(2), "{path}");
         assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_folder_may_hold_other_files_which_are_named_counted_and_left_out() {
+    let artifacts = Artifacts::new();
+    let path = |name: &str| artifacts.path(name);
+    let monitor = r#"{"timestamp": "2025-10-10T02:56:01Z", "status": 200, "checks": []}"#;
+    for (name, content) in [
+        ("monitor.json", monitor),
+        ("list.json", "[]"),
+        ("empty.json", ""),
+        ("text.json", "noise"),
+        ("notes.txt", "x"),
+    ] {
+        std::fs::write(path(name), content).unwrap();
+    }
+    let half = std::fs::read(path("a.json")).unwrap();
+    std::fs::write(path("half.json"), &half[..half.len() / 2]).unwrap();
+    std::fs::File::create(path("huge.json")).unwrap().set_len(1 << 30).unwrap();
+    std::fs::create_dir(path("folder.json")).unwrap();
+    mkfifoat(CWD, path("pipe.json"), Mode::RUSR | Mode::WUSR).unwrap();
+    std::os::unix::fs::symlink("circle.json", path("circle.json")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path("broken.json")).unwrap();
+    let output = artifacts.import(&["synthetic-check", ".", "--output", "json"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["imported"], 4);
+    let left_out = summary["left_out"].as_array().unwrap();
+    let why = |name: &str| {
+        let of = |file: &&Value| file["file"].as_str().unwrap().ends_with(name);
+        left_out.iter().find(of).map(|file| file["why"].as_str().unwrap().to_owned())
+    };
+    for (name, reason) in [
+        ("/monitor.json", "not an artifact of synthetic-check"),
+        ("/list.json", "not an artifact of synthetic-check"),
+        ("/empty.json", "not JSON"),
+        ("/text.json", "not JSON"),
+        ("/half.json", "not JSON"),
+        ("/huge.json", "larger than 1 MiB"),
+        ("/folder.json", "directory"),
+        ("/pipe.json", "it is a pipe"),
+        ("/circle.json", "symbolic links"),
+        ("/broken.json", "No such file"),
+    ] {
+        let found = why(name).unwrap_or_else(|| panic!("{name} in {left_out:?}"));
+        assert!(found.contains(reason) && said.contains(&found), "{name}: {found} in {said}");
+    }
+    assert_eq!(left_out.len(), 10, "{left_out:?}");
+    assert!(said.contains("10 other files left out"), "{said}");
+    assert!(said.contains("1 other file has another ending"), "{said}");
+    for name in ["a.json", "b.json", "c.json", "d.json"] {
+        std::fs::remove_file(path(name)).unwrap();
+    }
+    let nothing = artifacts.import(&["synthetic-check", "."]);
+    assert_eq!(nothing.status.code(), Some(2), "{}", text(&nothing.stdout));
+    assert!(text(&nothing.stderr).contains("monitor.json"), "{}", text(&nothing.stderr));
+}
+
+#[test]
+fn artifacts_of_the_old_check_and_of_tollgate_are_two_series_in_a_history() {
+    let artifacts = Artifacts::new();
+    let own = std::fs::read_to_string(artifacts.path("a.json")).unwrap();
+    let own = own.replace("null\n}", "null,\n  \"tool\": \"tollgate 0.1.0\"\n}");
+    std::fs::write(artifacts.path("e.json"), own).unwrap();
+    let output = artifacts.import(&["synthetic-check", "."]);
+    let said = text(&output.stderr);
+    assert!(said.contains("4 of 5 artifacts are the old check's") && said.contains("50 to 90 ms"));
+    let mut history = tollgate();
+    let history = history.arg("history").arg("--runs-dir").arg(artifacts.runs()).output().unwrap();
+    let page = text(&history.stdout);
+    for (line, figures) in [
+        ("synthetic-check shop.example/app?mock=1 · GET /app?mock=1", "4 runs, 2 ok exchanges"),
+        ("tollgate synthetic-check shop.example/app?mock=1 · GET", "1 run, 1 ok exchange"),
+    ] {
+        assert!(page.contains(line) && page.contains(figures), "{page}");
+    }
+    assert_eq!(page.matches("start of Node's").count(), 1, "{page}");
 }
 
 #[test]

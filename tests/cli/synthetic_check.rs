@@ -140,7 +140,8 @@ fn a_check_in_time_ends_with_0_and_leaves_only_its_line_and_its_artifact() {
         artifact,
         format!(
             "{{\n  \"timestamp\": \"{time}\",\n  \"target\": \"{url}\",\n  \"budgetMs\": 20000,\n  \"durationMs\": \
-             {duration},\n  \"status\": 200,\n  \"ok\": true,\n  \"error\": null\n}}"
+             {duration},\n  \"status\": 200,\n  \"ok\": true,\n  \"error\": null,\n  \"tool\": \"tollgate {}\"\n}}",
+            env!("CARGO_PKG_VERSION")
         )
     );
     assert_eq!(std::fs::read_dir(place.0.path()).unwrap().count(), 1);

@@ -3,11 +3,10 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use tollgate::postgres::DatabaseAddress;
 use tollgate::record::{Interval, RunRecord};
-use tollgate::store::{self, Database, DatabaseError, FolderContent};
+use tollgate::store::{self, Database, DatabaseError, FolderContent, UploadLimits};
 
 use crate::cluster::Cluster;
 
@@ -45,7 +44,7 @@ pub(crate) fn record(folder: &Path) -> RunRecord {
 
 /// Stores a run; returns whether it is new.
 pub(crate) fn keep(database: &mut Database, folder: &Path) -> bool {
-    database.store_run(&record(folder), folder, Duration::from_mins(1)).unwrap().is_new
+    database.store_run(&record(folder), folder, UploadLimits::GENEROUS).unwrap().is_new
 }
 
 /// Reads a run's intervals from the database.

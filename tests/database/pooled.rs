@@ -3,8 +3,9 @@
 use tollgate::history::HistoryFilter;
 use tollgate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use tollgate::record::RunSummary;
+use tollgate::store::StoreMark;
 
-use crate::bench::{contents, keep, open, record};
+use crate::bench::{contents, keep, migrated, open, output_text, record, sync, tollgate};
 use crate::cluster::{self, Cluster, PgBouncer};
 use crate::runs::{self, SMALL};
 
@@ -105,4 +106,47 @@ fn every_operation_on_a_database_works_behind_a_pooler() {
             .collect::<Vec<_>>()
     };
     assert_eq!(without_time("pooled"), without_time("direct"));
+}
+
+/// The pooler lets clients in and then answers nothing, so only a time limit ends the wait.
+#[test]
+fn no_command_waits_longer_than_for_a_connection_if_the_database_behind_the_pooler_is_gone() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    migrated(&cluster, "pooled");
+    let bouncer = PgBouncer::start(&cluster, 4);
+    let url = format!("{}?pooler=transaction&connect_timeout=2", bouncer.url_of("pooled"));
+    open(&url).schema_status().unwrap();
+    cluster.pause();
+    let commands = [
+        &["run", "http://127.0.0.1:1", "--duration", "1s"][..],
+        &["sync"],
+        &["history"],
+        &["db", "status"],
+        &["db", "migrate"],
+        &["db", "prune", "--keep", "90d"],
+    ];
+    let waited = commands.map(|words| {
+        let mut command = tollgate();
+        command.args(words).args(["--store", &url]);
+        if words[0] != "db" {
+            command.arg("--runs-dir").arg(folder.path());
+        }
+        (words, command.output().unwrap())
+    });
+    cluster.resume();
+    for (words, output) in waited {
+        let text = output_text(&output);
+        let exit = if words[0] == "run" || words == ["db", "status"] { 1 } else { 4 };
+        assert_eq!(output.status.code(), Some(exit), "{words:?}: {text}");
+        let names_the_limit = text.contains("within 2 s") || text.contains("got no answer in time");
+        assert!(names_the_limit && text.contains("pooler"), "{words:?}: {text}");
+    }
+    let runs = tollgate::store::run_folders(folder.path()).unwrap();
+    assert!(StoreMark::read(&runs[0]).unsynced.is_some(), "{runs:?}");
+    let output = sync(folder.path(), &url).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", output_text(&output));
+    assert_eq!(StoreMark::read(&runs[0]).unsynced, None);
 }

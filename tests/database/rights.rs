@@ -2,7 +2,7 @@
 
 use tollgate::history::HistoryFilter;
 use tollgate::record::RunSummary;
-use tollgate::store::UserRight;
+use tollgate::store::{UploadLimits, UserRight};
 
 use crate::bench::{TABLES, keep, open, record};
 use crate::cluster::{self, Cluster, Supabase};
@@ -169,10 +169,8 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
         database.schema_status().unwrap().rights,
         [UserRight::Version, UserRight::Read].into()
     );
-    let refused = database
-        .store_run(&stored, &path, std::time::Duration::from_mins(1))
-        .unwrap_err()
-        .to_string();
+    let refused =
+        database.store_run(&stored, &path, UploadLimits::GENEROUS).unwrap_err().to_string();
     assert!(refused.contains("grant tollgate_writer"), "{refused}");
     for table in TABLES {
         assert!(

@@ -47,6 +47,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The folder of the run.
+    pub(crate) fn run_folder(&self) -> std::path::PathBuf {
+        store::run_folders(self.folder.path()).unwrap().remove(0)
+    }
+
     pub(crate) fn decision(&self) -> Decision {
         self.record.verdict.decision
     }

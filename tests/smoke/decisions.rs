@@ -3,7 +3,7 @@
 use super::bench::{Outcome, Target};
 use super::cluster;
 use super::database::{Cases, events};
-use super::supabase::smoke;
+use super::supabase::{smoke, smoke_with};
 
 /// The outcome of the smoke check on a changed database.
 fn after(cases: &Cases, changes: &str) -> Outcome {
@@ -89,6 +89,30 @@ fn an_excessive_failure_rate_and_p95_are_reported_with_their_figures() {
         "`decision sync: p95`",
         "\"no duration\", no number instead of json_at_most",
     ]);
+}
+
+/// The application's alert rules look at the scope `ops` and at 90 minutes, and count `completed` as
+/// success.
+#[test]
+fn the_rules_can_be_those_of_the_application() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let name = cases.after(&format!(
+        "truncate public.decision_sync_event_logs; {}; \
+         update public.decision_sync_event_logs set scope = 'ops', status = 'completed'; {}; \
+         update public.decision_sync_event_logs set status = 'error' where scope = 'orders'",
+        events(&[(100, 5), (110, 6), (120, 7), (130, 8), (140, 89)]),
+        events(&[(1_500, 4), (1_600, 5), (1_700, 100)]),
+    ));
+    let url = cases.cluster.url_of(&name);
+    let target = Target::start(&["--occ-log-database", &url]);
+    smoke(&target, &url).failed(&["`decision sync: failure rate`", "`decision sync: p95`"]);
+    let own = [("DECISION_SCOPE", "ops"), ("DECISION_WINDOW", "90 minutes")];
+    smoke_with(&target, &url, &own).passed();
+    let shorter = [("DECISION_SCOPE", "ops"), ("DECISION_WINDOW", "1 hour")];
+    smoke_with(&target, &url, &shorter).failed(&["`decision sync: samples`", "4 instead of"]);
 }
 
 #[test]

@@ -228,6 +228,38 @@ fn the_schemas_are_those_given_or_else_the_databases_own_or_else_the_roles() {
 }
 
 #[test]
+fn every_offender_is_named_in_the_record_and_in_the_reports() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cases = Cases::start();
+    let name = cases.after(
+        "do $$ begin for n in 1..25 loop \
+         execute format('create table public.open_%s (id int); grant select on public.open_%s to anon', n, n); \
+         end loop; end $$",
+    );
+    let outcome = rls(&cases.cluster.url_of(&name), "");
+    outcome.failed(&["the API can read tables without row level security: 25 rows"]);
+    assert!(
+        outcome.printed.contains("15 more rows in report.md and run.json"),
+        "{}",
+        outcome.printed
+    );
+    let steps = outcome.record.measurement.scenarios.iter().flat_map(|found| &found.requests);
+    let evidence = steps.flat_map(|step| step.measured.evidence.by_count());
+    let rows: Vec<_> = evidence
+        .filter_map(|evidence| evidence.detail.as_ref())
+        .flat_map(|detail| detail.rows.iter())
+        .collect();
+    let markdown = std::fs::read_to_string(outcome.run_folder().join("report.md")).unwrap();
+    for n in 1..=25 {
+        let row = format!("rls=off table=public.open_{n}");
+        assert!(rows.iter().any(|kept| **kept == row), "{row} in {rows:?}");
+        assert!(markdown.contains(&format!("table=public.open\\_{n}\n")), "{markdown}");
+    }
+}
+
+#[test]
 fn a_database_with_nothing_to_protect_does_not_pass() {
     if cluster::is_left_out() {
         return;

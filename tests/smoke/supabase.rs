@@ -6,15 +6,19 @@ use super::cluster::{self, Cluster};
 use super::database::{Cases, healthy};
 
 pub(crate) fn smoke(target: &Target, database: &str) -> Outcome {
-    run(
-        "supabase-smoke",
-        &[
-            ("SUPABASE_URL", &target.url),
-            ("SUPABASE_ANON_KEY", "rehearsal-anon"),
-            ("SUPABASE_SERVICE_ROLE_KEY", "rehearsal-service"),
-            ("DATABASE_URL", database),
-        ],
-    )
+    smoke_with(target, database, &[])
+}
+
+/// The smoke check with further variables.
+pub(crate) fn smoke_with(target: &Target, database: &str, more: &[(&str, &str)]) -> Outcome {
+    let mut variables = vec![
+        ("SUPABASE_URL", target.url.as_str()),
+        ("SUPABASE_ANON_KEY", "rehearsal-anon"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "rehearsal-service"),
+        ("DATABASE_URL", database),
+    ];
+    variables.extend(more);
+    run("supabase-smoke", &variables)
 }
 
 #[test]

@@ -102,6 +102,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
             next: None,
             idle: None,
             count: stage.tally.failed(),
+            detail: None,
         });
     }
     let verdict = verdict::judge(&plan, &measurement);

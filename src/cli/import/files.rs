@@ -1,81 +1,135 @@
 //! Finds and checks the files of an import, all together.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::CommandError;
+use crate::files;
 use crate::import::ImportError;
+use crate::units::ByteSize;
 
 /// Maximum number of mistakes reported.
 const MAX_MISTAKES: usize = 50;
 
+/// A file to import.
+pub(super) struct ListedFile {
+    path: PathBuf,
+    /// Whether it was found in a folder, which may also hold files of other programs.
+    is_found: bool,
+}
+
+/// The files of an import.
+pub(super) struct FileList {
+    files: Vec<ListedFile>,
+    /// How many files of the folders have another ending.
+    pub(super) of_other_endings: u64,
+}
+
+/// A file that is left out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftOutFile {
+    pub(super) path: PathBuf,
+    /// The file's name and why it is not imported.
+    pub(super) why: String,
+}
+
+/// The content of each imported file, and the files that are left out.
+pub(super) type CheckedFiles<T> = (Vec<(PathBuf, T)>, Vec<LeftOutFile>);
+
 /// The named files. Replaces a folder by its files with this extension, sorted, without subfolders.
-pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, CommandError> {
-    let (mut files, mut mistakes) = (Vec::new(), Vec::new());
+pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<FileList, CommandError> {
+    let mut list = FileList { files: Vec::new(), of_other_endings: 0 };
+    let mut mistakes = Vec::new();
     for path in paths {
         if !path.is_dir() {
-            files.push(path.clone());
+            list.files.push(ListedFile { path: path.clone(), is_found: false });
             continue;
         }
         match files_in(path, extension) {
-            Ok(found) if found.is_empty() => {
+            Ok((found, _)) if found.is_empty() => {
                 mistakes
                     .push(format!("{}: the folder contains no *.{extension} file", path.display()));
             }
-            Ok(found) => files.extend(found),
+            Ok((found, others)) => {
+                let found = found.into_iter().map(|path| ListedFile { path, is_found: true });
+                list.files.extend(found);
+                list.of_other_endings += others;
+            }
             Err(error) => mistakes.push(format!("{}: cannot be read: {error}", path.display())),
         }
     }
-    if mistakes.is_empty() { Ok(files) } else { Err(usage_error(&mistakes)) }
+    if mistakes.is_empty() { Ok(list) } else { Err(usage_error(&mistakes)) }
 }
 
-fn files_in(folder: &Path, extension: &str) -> std::io::Result<Vec<PathBuf>> {
+/// What has this extension, and how many files have not. Whether something can be read is seen
+/// later, so that a pipe or a broken link is reported and not overlooked.
+fn files_in(folder: &Path, extension: &str) -> std::io::Result<(Vec<PathBuf>, u64)> {
     let paths = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
-    let mut paths = paths.collect::<Result<Vec<_>, _>>()?;
-    paths.retain(|path| path.extension().is_some_and(|found| found == extension) && path.is_file());
-    paths.sort();
-    Ok(paths)
+    let paths = paths.collect::<Result<Vec<_>, _>>()?;
+    let (mut named, others): (Vec<_>, Vec<_>) = paths
+        .into_iter()
+        .partition(|path| path.extension().is_some_and(|found| found == extension));
+    named.sort();
+    Ok((named, others.iter().filter(|path| path.is_file()).count() as u64))
 }
 
 /// Parses each file. Returns either all contents or the mistakes of all files.
 pub(super) fn check_all<T>(
-    files: Vec<PathBuf>,
+    list: FileList,
     max_bytes: u64,
     check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
 ) -> Result<Vec<(PathBuf, T)>, CommandError> {
-    let (mut contents, mut mistakes) = (Vec::new(), Vec::new());
-    for file in files {
-        let checked = read(&file, max_bytes).map_err(|why| vec![why]).and_then(|bytes| {
-            let located = |mistake: ImportError| format!("{}:{mistake}", file.display());
+    let (contents, wrong) = parse_all(list, max_bytes, check);
+    let mistakes: Vec<_> = wrong.into_iter().flat_map(|(_, mistakes)| mistakes).collect();
+    if mistakes.is_empty() { Ok(contents) } else { Err(usage_error(&mistakes)) }
+}
+
+/// Parses each file, and leaves out what it finds in folders and cannot import. A mistake in a file
+/// that was named, or a list without any file to import, is an error with all mistakes.
+pub(super) fn check_matching<T>(
+    list: FileList,
+    max_bytes: u64,
+    check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
+) -> Result<CheckedFiles<T>, CommandError> {
+    let (contents, wrong) = parse_all(list, max_bytes, check);
+    let is_wrong = contents.is_empty() || wrong.iter().any(|(file, _)| !file.is_found);
+    if is_wrong {
+        let of_named = wrong.iter().filter(|(file, _)| contents.is_empty() || !file.is_found);
+        let mistakes: Vec<_> = of_named.flat_map(|(_, mistakes)| mistakes.clone()).collect();
+        return Err(usage_error(&mistakes));
+    }
+    // One reason is enough for a file that belongs to another program.
+    let left_out = wrong.into_iter().map(|(file, mut mistakes)| LeftOutFile {
+        path: file.path,
+        why: mistakes.drain(..).next().unwrap_or_default(),
+    });
+    Ok((contents, left_out.collect()))
+}
+
+/// The contents of the files, and the mistakes of those that cannot be parsed.
+#[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+fn parse_all<T>(
+    list: FileList,
+    max_bytes: u64,
+    check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
+) -> (Vec<(PathBuf, T)>, Vec<(ListedFile, Vec<String>)>) {
+    let (mut contents, mut wrong) = (Vec::new(), Vec::new());
+    for file in list.files {
+        let checked = read(&file.path, max_bytes).map_err(|why| vec![why]).and_then(|bytes| {
+            let located = |mistake: ImportError| format!("{}:{mistake}", file.path.display());
             check(&bytes).map_err(|mistakes| mistakes.into_iter().map(located).collect())
         });
         match checked {
-            Ok(content) => contents.push((file, content)),
-            Err(of_file) => mistakes.extend(of_file),
+            Ok(content) => contents.push((file.path, content)),
+            Err(mistakes) => wrong.push((file, mistakes)),
         }
     }
-    if mistakes.is_empty() { Ok(contents) } else { Err(usage_error(&mistakes)) }
+    (contents, wrong)
 }
 
 /// A file's bytes. Refuses anything that is not a regular file: reading a pipe might never end.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
-    let unreadable =
-        |why: &dyn std::fmt::Display| format!("{}: cannot be read: {why}", path.display());
-    let metadata = path.metadata().map_err(|error| unreadable(&error))?;
-    if !metadata.is_file() {
-        return Err(unreadable(&"it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 > max_bytes {
-        return Err(unreadable(&format!(
-            "it is larger than {}",
-            crate::units::ByteSize(max_bytes)
-        )));
-    }
-    Ok(bytes)
+    files::read_regular(path, ByteSize(max_bytes))
+        .map_err(|why| format!("{}: cannot be read: {why}", path.display()))
 }
 
 fn usage_error(mistakes: &[String]) -> CommandError {

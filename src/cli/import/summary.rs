@@ -8,6 +8,7 @@ use super::super::console::{Console, OutputFormat};
 use super::super::exit::CommandError;
 use super::super::results;
 use super::ImportFlags;
+use super::files::LeftOutFile;
 use super::writer::ImportedRun;
 use crate::record::RunRecord;
 
@@ -17,11 +18,21 @@ pub(super) struct ImportSummary {
     runs: Vec<Value>,
     imported: usize,
     there: usize,
+    left_out: Vec<LeftOutFile>,
 }
+
+/// Maximum number of files that are named as left out; JSON names all.
+const MAX_NAMED: usize = 50;
 
 impl ImportSummary {
     pub(super) fn new(flags: &ImportFlags) -> Self {
-        Self { console: Console { output: flags.output }, runs: Vec::new(), imported: 0, there: 0 }
+        Self {
+            console: Console { output: flags.output },
+            runs: Vec::new(),
+            imported: 0,
+            there: 0,
+            left_out: Vec::new(),
+        }
     }
 
     /// Prints the run of one file.
@@ -46,6 +57,22 @@ impl ImportSummary {
         self.console.print_result(&format!("{}{there}", results::run_line(record, folder)))
     }
 
+    /// Warns of the files that are left out, and of how many have another ending.
+    pub(super) fn warn_left_out(&mut self, files: Vec<LeftOutFile>, of_other_endings: u64) {
+        for LeftOutFile { why, .. } in files.iter().take(MAX_NAMED) {
+            tracing::warn!("Left out: {}", why.replace(char::is_control, " "));
+        }
+        if files.len() > MAX_NAMED {
+            let more = files.len() - MAX_NAMED;
+            tracing::warn!("Left out: {more} more files; `--output json` names all");
+        }
+        if of_other_endings > 0 {
+            let files = if of_other_endings == 1 { "file has" } else { "files have" };
+            tracing::info!("{of_other_endings} other {files} another ending: not read");
+        }
+        self.left_out = files;
+    }
+
     /// Prints the total. The noun for the files is given as singular and plural; `counts` follow
     /// it.
     pub(super) fn print_total(
@@ -59,13 +86,27 @@ impl ImportSummary {
         let runs = if imported == 1 { "run" } else { "runs" };
         let mut summary =
             format!("{files} {noun}: {imported} {runs} imported, {there} already there");
-        let counts: Vec<_> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+        let mut counts: Vec<_> =
+            counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+        let left_out = self.left_out.len();
+        let noun = if left_out == 1 { "file" } else { "files" };
+        counts.extend((left_out > 0).then(|| format!("{left_out} other {noun} left out")));
         if !counts.is_empty() {
             summary = format!("{summary}; {}", counts.join(", "));
         }
         self.console.print_result(&summary)?;
         if self.console.output == OutputFormat::Json {
-            let all = json!({ "imported": imported, "there_already": there, "runs": self.runs });
+            let left_out: Vec<_> = self
+                .left_out
+                .iter()
+                .map(|file| json!({ "file": file.path.display().to_string(), "why": file.why }))
+                .collect();
+            let all = json!({
+                "imported": imported,
+                "there_already": there,
+                "runs": self.runs,
+                "left_out": left_out,
+            });
             Console::print_plain(
                 &serde_json::to_string_pretty(&all).map_err(CommandError::internal)?,
             )?;

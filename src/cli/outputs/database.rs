@@ -13,7 +13,7 @@ use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::engine::clock::{self, Instant};
 use crate::plan::SecretSet;
 use crate::postgres::DatabaseAddress;
-use crate::store::{Database, DatabaseError, StoreError, StoreMark, StoredRun};
+use crate::store::{Database, DatabaseError, StoreError, StoreMark, StoredRun, UploadLimits};
 
 /// Whether and how runs are uploaded.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -43,8 +43,10 @@ impl Flags {
     }
 }
 
-/// How long an upload may take in all.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long an upload may take, once the database has answered: a verdict waits for it. A database
+/// that stops answering ends it earlier.
+const UPLOAD_LIMITS: UploadLimits =
+    UploadLimits { statement: Duration::from_secs(5), whole: Duration::from_mins(1) };
 
 /// How long later runs of the same command leave a database alone that failed.
 const RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -98,7 +100,7 @@ impl DatabaseUpload {
 
 fn send(address: &DatabaseAddress, run: &FinishedRun) -> Result<StoredRun, DatabaseError> {
     let mut database = Database::open(address)?;
-    let sent = database.store_run(&run.record, &run.folder, UPLOAD_TIMEOUT)?;
+    let sent = database.store_run(&run.record, &run.folder, UPLOAD_LIMITS)?;
     database.close();
     Ok(sent)
 }

@@ -1,7 +1,8 @@
 //! The artifact, the line and the rule of the old check; pure.
 //!
 //! The format is that of `synthetic-check.mjs`: JSON indented by two spaces without a final line
-//! break. `tollgate import synthetic-check` reads it.
+//! break. A further field, `tool`, tells its figures from those of the old check, which also hold
+//! the start of Node's `fetch`. `tollgate import synthetic-check` reads it.
 
 use std::time::Duration;
 
@@ -11,9 +12,14 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::record::in_utc;
+
 /// As `Date.prototype.toISOString` writes it.
 const ISO: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// The value of `tool`; see [`CheckTool::MARK`](crate::import::CheckTool::MARK).
+const TOOL: &str = concat!("tollgate ", env!("CARGO_PKG_VERSION"));
 
 /// One finished check; the artifact's fields in their order.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +35,8 @@ pub(super) struct CheckArtifact {
     ok: bool,
     /// The message of Node's `fetch`, which is the same for every cause.
     error: Option<&'static str>,
+    /// The name and version of this program.
+    tool: &'static str,
     #[serde(skip)]
     pub(super) passes: bool,
 }
@@ -53,6 +61,7 @@ impl CheckArtifact {
             status,
             ok,
             error: status.is_none().then_some("fetch failed"),
+            tool: TOOL,
             passes: ok && duration <= budget,
         }
     }
@@ -80,7 +89,7 @@ pub(super) fn artifact_name(started: OffsetDateTime) -> String {
 
 fn iso(at: OffsetDateTime) -> String {
     // Formatting fails only for a format that is not text.
-    at.to_offset(time::UtcOffset::UTC).format(ISO).unwrap_or_default()
+    in_utc(at).format(ISO).unwrap_or_default()
 }
 
 /// Milliseconds as JavaScript writes a number: `300`, `280.3`.
@@ -98,7 +107,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::import::{CheckAnswer, ImportedArtifact};
+    use crate::import::{CheckAnswer, CheckTool, ImportedArtifact};
 
     const STARTED: OffsetDateTime = datetime!(2025-10-10 18:36:10.398_999 UTC);
 
@@ -128,13 +137,24 @@ mod tests {
 }"#;
 
     #[test]
-    fn an_artifact_equals_what_the_old_check_wrote_and_the_import_reads_it() {
-        let answered = checked(Duration::from_nanos(560_514_999), Some(200));
-        assert_eq!(answered.json().unwrap(), ANSWERED);
-        let failed = checked(Duration::from_micros(280_295), None);
-        assert_eq!(failed.json().unwrap(), FAILED);
-        let read = |text: &str| ImportedArtifact::read(text.as_bytes()).unwrap().answer();
-        assert_eq!([read(ANSWERED), read(FAILED)], [CheckAnswer::Status(200), CheckAnswer::None]);
+    fn an_artifact_is_what_the_old_check_wrote_and_the_name_of_the_tool() {
+        let marked = |old: &str| {
+            old.replace(
+                "\n}",
+                &format!(",\n  \"tool\": \"tollgate {}\"\n}}", env!("CARGO_PKG_VERSION")),
+            )
+        };
+        let answered = checked(Duration::from_nanos(560_514_999), Some(200)).json().unwrap();
+        assert_eq!(answered, marked(ANSWERED));
+        let failed = checked(Duration::from_micros(280_295), None).json().unwrap();
+        assert_eq!(failed, marked(FAILED));
+        let read = |text: &str| {
+            let read = ImportedArtifact::read(text.as_bytes()).unwrap();
+            (read.tool(), read.answer())
+        };
+        assert_eq!(read(ANSWERED), (CheckTool::Node, CheckAnswer::Status(200)));
+        assert_eq!(read(&answered), (CheckTool::Tollgate, CheckAnswer::Status(200)));
+        assert_eq!(read(&failed), (CheckTool::Tollgate, CheckAnswer::None));
         assert_eq!(artifact_name(STARTED), "synthetic-check-2025-10-10T18-36-10.398Z.json");
     }
 

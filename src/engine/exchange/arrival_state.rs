@@ -90,6 +90,9 @@ impl ArrivalState {
     pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
         if let Some(secrets) = self.secrets() {
             failed.seen = secrets.redact(&failed.seen).into_owned();
+            for row in failed.detail.iter_mut().flat_map(|detail| &mut detail.rows) {
+                *row = secrets.redact(row).into_owned();
+            }
         }
     }
 
@@ -119,6 +122,13 @@ impl ArrivalState {
 
 /// The failure of a step that was not sent, or whose subject is absent.
 pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> ExchangeFailure {
-    let (phase, expected, seen) = (None, String::new(), seen.into());
-    ExchangeFailure { failure, phase, expected, seen, next: None, idle: None }
+    ExchangeFailure {
+        failure,
+        phase: None,
+        expected: String::new(),
+        seen: seen.into(),
+        next: None,
+        idle: None,
+        detail: None,
+    }
 }

@@ -201,5 +201,6 @@ fn unsendable(what: &str) -> ExchangeFailure {
         seen,
         next: None,
         idle: None,
+        detail: None,
     }
 }

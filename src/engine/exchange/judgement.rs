@@ -78,6 +78,7 @@ fn failure_of(
     // Admitting a client that should be denied is a failure even if there is nothing to see.
     if is_absent && step.prepared.may_be_absent && failed.failure != Failure::Admitted {
         failed.failure = Failure::Absent;
+        failed.detail = None;
     }
     failed
 }

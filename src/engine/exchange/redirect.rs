@@ -79,6 +79,7 @@ pub(in crate::engine) fn next_request(
             seen,
             next: None,
             idle: None,
+            detail: None,
         })
     };
     if followed >= limit {

@@ -253,6 +253,7 @@ impl SqlFailure {
                 seen,
                 next: Some(remedy(error.kind)),
                 idle: None,
+                detail: None,
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),

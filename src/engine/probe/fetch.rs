@@ -246,6 +246,7 @@ fn unsendable(UnsendablePart(what): &UnsendablePart) -> ExchangeFailure {
         seen,
         next: None,
         idle: None,
+        detail: None,
     }
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 use url::{Position, Url};
 use uuid::Uuid;
 
 use super::super::{ImportError, identity};
 use super::redaction::redact_credentials;
+use crate::record::{NODE_CHECK, in_utc};
 
 /// Maximum duration of a request and of its budget.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -33,6 +34,39 @@ pub struct ImportedArtifact {
     pub(super) answer: CheckAnswer,
     /// The check's error message.
     pub(super) error: Option<String>,
+    /// What wrote it.
+    pub(super) tool: CheckTool,
+}
+
+/// What wrote an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckTool {
+    /// The old check, `synthetic-check.mjs`, or a tollgate before artifacts had the field `tool`.
+    Node,
+    /// `tollgate synthetic-check`.
+    Tollgate,
+}
+
+impl CheckTool {
+    /// What the field `tool` begins with in tollgate's own artifacts; a version follows.
+    pub const MARK: &str = "tollgate ";
+
+    /// The name of its series of runs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Node => NODE_CHECK,
+            Self::Tollgate => "tollgate synthetic-check",
+        }
+    }
+
+    /// The command that wrote the artifact.
+    pub(super) fn command(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::Node => &["synthetic-check.mjs"],
+            Self::Tollgate => &["tollgate", "synthetic-check"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
 }
 
 /// How the request was answered.
@@ -57,6 +91,9 @@ struct ArtifactFile {
     ok: bool,
     #[serde(deserialize_with = "may_be_null")]
     error: Option<String>,
+    /// Missing in artifacts of the old check.
+    #[serde(default)]
+    tool: serde_json::Value,
 }
 
 /// Reads a field that may be `null` but not missing.
@@ -85,6 +122,11 @@ impl ImportedArtifact {
         self.answer
     }
 
+    /// What wrote the artifact.
+    pub fn tool(&self) -> CheckTool {
+        self.tool
+    }
+
     /// The run's id. It depends on the content of the artifact, not on its formatting.
     pub(super) fn id(&self) -> Uuid {
         let status = match self.answer {
@@ -99,7 +141,7 @@ impl ImportedArtifact {
             self.budget.as_nanos(),
             self.took.as_nanos(),
         );
-        identity::id(self.started, &[b"synthetic-check", content.as_bytes()])
+        identity::id(self.started, &[self.tool.name().as_bytes(), content.as_bytes()])
     }
 
     /// Scheme, host and port of the target.
@@ -129,7 +171,9 @@ impl ArtifactFile {
             return Err(mistakes);
         };
         let error = self.error.map(|error| redact_credentials(&error, &self.target));
-        Ok(ImportedArtifact { started, target, budget, took, answer, error })
+        let is_ours = self.tool.as_str().is_some_and(|tool| tool.starts_with(CheckTool::MARK));
+        let writer = if is_ours { CheckTool::Tollgate } else { CheckTool::Node };
+        Ok(ImportedArtifact { started, target, budget, took, answer, error, tool: writer })
     }
 }
 
@@ -149,7 +193,7 @@ fn timestamp(text: &str) -> Result<OffsetDateTime, String> {
     let remedy = "it is written as 2025-10-10T02:50:25.442Z";
     let time =
         OffsetDateTime::parse(text, &Rfc3339).map_err(|_| format!("is no time; {remedy}"))?;
-    let time = time.to_offset(UtcOffset::UTC);
+    let time = in_utc(time);
     if time < OffsetDateTime::UNIX_EPOCH {
         Err(format!("is before 1970; {remedy}"))
     } else {

@@ -81,7 +81,7 @@ fn a_failed_fetch_has_no_answer_and_enters_no_quantile() {
     assert_eq!(measured.series, DimensionHistograms::default());
     assert_eq!(measured.evidence.by_count()[0].seen, "`fetch failed` after 59.5 ms");
     assert_eq!(record.verdict.decision, Decision::Fail);
-    assert!(record.plan[0].caveats[0].contains("does not say why"));
+    assert!(record.plan[0].caveats.join("\n").contains("does not say why"));
     assert_eq!(record.measurement.scenarios[0].connections, ConnectionCounts::default());
 }
 
@@ -203,5 +203,29 @@ proptest! {
         if let Ok(artifact) = ImportedArtifact::read(&bytes) {
             let _run = artifact.run();
         }
+    }
+}
+
+#[test]
+fn the_old_checks_figures_and_tollgates_own_are_two_series() {
+    let old = artifact(MOCK, 300, 242.98, "200", "null");
+    let marked = |tool: &str| old.replace("null\n}", &format!("null, \"tool\": {tool}}}"));
+    let (old_run, _) = run_of(&old);
+    let (own_run, own_second) = run_of(&marked("\"tollgate 0.1.0\""));
+    assert_ne!(old_run.id, own_run.id);
+    assert_eq!(own_run.plan[0].name, "tollgate synthetic-check shop.example/app?mock=1");
+    assert_eq!(own_second.scenario, own_run.plan[0].name);
+    assert_eq!(own_run.provenance.tags["imported"], "tollgate synthetic-check");
+    assert_eq!(own_run.provenance.command, ["tollgate", "synthetic-check"]);
+    let mentions_node = |run: &RunRecord| {
+        run.plan[0]
+            .caveats
+            .iter()
+            .filter(|caveat| caveat.contains("start of Node's `fetch`"))
+            .count()
+    };
+    assert_eq!((mentions_node(&old_run), mentions_node(&own_run)), (1, 0));
+    for other in ["null", "7", "\"k6\"", "\"tollgates\""] {
+        assert_eq!(run_of(&marked(other)).0, old_run, "{other}");
     }
 }

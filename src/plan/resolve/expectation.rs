@@ -51,7 +51,9 @@ pub(super) fn resolve(
         .into_iter()
         .filter_map(|(written, check)| Some((expectations.position(&written)?, check)));
     let live = live.collect();
-    Some(ExpectationPlan { lines, expectations: expectations.with_sensitivity(is_sensitive), live })
+    let because = expect.because.value().map(|words| words.as_str().to_owned());
+    let expectations = expectations.with_sensitivity(is_sensitive).with_reason(because);
+    Some(ExpectationPlan { lines, expectations, live })
 }
 
 /// The expectation that the request is denied.

@@ -1,5 +1,6 @@
 //! Resolves how the target is reached. The command line takes precedence over the scenario.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use url::{Host, Url};
@@ -7,6 +8,7 @@ use url::{Host, Url};
 use super::base_url::BaseUrl;
 use super::route;
 use super::template_filler::TemplateFiller;
+use crate::files;
 use crate::plan::overrides::PlanOverrides;
 use crate::plan::proxy::ProxyPlan;
 use crate::plan::target_plan::{
@@ -239,10 +241,14 @@ fn pem_file(
 ) -> Result<Option<PathBuf>, AlreadyReported> {
     let Some((location, path)) = field.located() else { return Ok(None) };
     let path = scenario.source.resolve(path.as_str());
-    if path.is_file() {
-        return Ok(Some(path));
-    }
-    let problem = format!("there is no file {}", path.display());
+    let problem = match files::open_regular(&path) {
+        // The engine reports the other errors, as it reads the file.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            format!("{} cannot be read: {error}", path.display())
+        }
+        _ if path.is_file() => return Ok(Some(path)),
+        _ => format!("there is no file {}", path.display()),
+    };
     filler.report::<()>(
         &location.value,
         problem,

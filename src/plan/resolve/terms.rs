@@ -29,6 +29,7 @@ pub(super) fn of(
     terms.extend(when("when_absent", &request.when_absent));
     terms.extend(when("when_unconfigured", &request.when_unconfigured));
     terms.extend(flag("sensitive", &request.sensitive));
+    terms.extend(because(request));
     terms.extend(captures.0.iter().map(|capture| capture.written.clone()));
     terms
 }
@@ -72,6 +73,11 @@ fn when(key: &str, field: &ScenarioField<MissingPolicy>) -> Option<String> {
         MissingPolicy::Accept => "accept",
     };
     Some(format!("{key} = \"{word}\""))
+}
+
+fn because(request: &RequestSection) -> Option<String> {
+    let words = request.expect.value()?.because.value()?;
+    Some(format!("because = {}", quoted(words.as_str())))
 }
 
 fn flag(key: &str, field: &ScenarioField<bool>) -> Option<String> {

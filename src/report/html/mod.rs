@@ -164,6 +164,13 @@ fn failures(model: &ReportModel, role: FailureRole, heading: &str) -> Markup {
                                 li {
                                     strong { (words::count(failure.count)) " ×" } " " (prose(&failure.what))
                                     @if failure.in_warmup { span.muted { " (in the warm-up)" } }
+                                    @if !failure.rows.is_empty() {
+                                        ul {
+                                            @for row in failure.rows.iter().chain(&failure.unkept_rows) {
+                                                li { (row) }
+                                            }
+                                        }
+                                    }
                                 }
                             }
                         }

@@ -41,6 +41,8 @@ struct RequestHistory<'a> {
     exchanges: u64,
     failed: u64,
     ok_latency: &'a EncodedHistogram,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caveats: Vec<String>,
     newest: Vec<ListedRun<'a>>,
 }
 
@@ -81,6 +83,7 @@ impl<'a> RequestHistory<'a> {
             exchanges: trend.exchanges,
             failed: trend.failed(),
             ok_latency: &trend.latency,
+            caveats: trend.caveats(),
             newest: newest.iter().map(ListedRun::of).collect(),
         }
     }

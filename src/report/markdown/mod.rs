@@ -215,6 +215,9 @@ fn failures(model: &ReportModel, role: FailureRole, heading: &str) -> String {
             let warmup = if failure.in_warmup { " (in the warm-up)" } else { "" };
             let count = words::count(failure.count);
             text += &format!("- {count} × {} — {place}{warmup}\n", prose(&failure.what));
+            for row in failure.rows.iter().chain(&failure.unkept_rows) {
+                text += &format!("  - {}\n", escape(row));
+            }
         }
     }
     if text.is_empty() { text } else { format!("### {heading}\n\n{text}") }

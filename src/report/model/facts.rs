@@ -7,7 +7,7 @@ use time::macros::format_description;
 
 use crate::record::{
     ConnectionCounts, LookupMeasurement, PlannedScenario, RunEnding, RunRecord,
-    ScenarioMeasurement, Verdict,
+    ScenarioMeasurement, Verdict, in_utc,
 };
 use crate::units::{self, Ratio};
 
@@ -35,7 +35,7 @@ const SECOND: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
 fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
-    let utc = record.provenance.started.to_offset(time::UtcOffset::UTC);
+    let utc = in_utc(record.provenance.started);
     utc.format(format).unwrap_or_else(|_| utc.to_string())
 }
 

@@ -8,6 +8,9 @@ use crate::record::{
 use super::server_timing::ServerTimingTable;
 use super::{BudgetRow, DurationQuantiles, LatencyCurve, RequestTiming, Timeline, budget, words};
 
+/// Maximum length of a kept row in a report, in characters.
+const MAX_ROW: usize = 2_000;
+
 /// One redirect hop of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct RequestHop {
@@ -81,6 +84,10 @@ pub(in crate::report) struct FailureRow {
     pub(in crate::report) role: FailureRole,
     /// What happened: `redirected: 302 redirect to /auth/login, wanted status = 200`.
     pub(in crate::report) what: String,
+    /// The rows of a query whose number was not the expected one.
+    pub(in crate::report) rows: Vec<String>,
+    /// How many rows the record does not keep: `and 234 more rows, which the record does not keep`.
+    pub(in crate::report) unkept_rows: Option<String>,
 }
 
 /// The requests of a scenario in the order of its plan, then any that only the measurement has.
@@ -231,6 +238,13 @@ impl FailureRow {
             true => FailureRole::LeftOut,
             false => FailureRole::Failure,
         };
-        Self { count: evidence.count, in_warmup, role, what }
+        let detail = evidence.detail.as_deref();
+        let rows = detail.into_iter().flat_map(|detail| &detail.rows);
+        let rows = rows.map(|row| words::display(row, MAX_ROW)).collect();
+        let unkept = detail.map_or(0, |detail| detail.further_rows);
+        let unkept_rows = (unkept > 0).then(|| {
+            format!("and {}, which the record does not keep", words::plural(unkept, "more row"))
+        });
+        Self { count: evidence.count, in_warmup, role, what, rows, unkept_rows }
     }
 }

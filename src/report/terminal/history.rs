@@ -10,7 +10,7 @@ use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::history::{History, RequestTrend, TrendRow, sparkline};
-use crate::record::EncodedHistogram;
+use crate::record::{EncodedHistogram, in_utc};
 use crate::units::Ratio;
 
 /// Maximum number of bars in a sparkline.
@@ -52,6 +52,7 @@ impl HistoryPage {
         text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
         text += &wrap(&figures(trend), self.width, 2);
         text += &environments(trend).map(|line| wrap(&line, self.width, 2)).unwrap_or_default();
+        trend.caveats().iter().for_each(|caveat| text += &wrap(caveat, self.width, 2));
         let shown = &trend.rows[trend.rows.len().saturating_sub(self.most)..];
         let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row)).collect();
         let table = fit_columns(&columns(), &rows, self.width - 2, &self.style);
@@ -169,6 +170,6 @@ fn time(micros: Option<u64>) -> String {
 }
 
 fn started(started: OffsetDateTime) -> String {
-    let utc = started.to_offset(time::UtcOffset::UTC);
+    let utc = in_utc(started);
     utc.format(format_description!("[year]-[month]-[day] [hour]:[minute]")).unwrap_or_default()
 }

@@ -24,6 +24,9 @@ use layout::{CellAlign, TextGrid, wrap};
 /// Minimum width of the layout.
 const MOST_NARROW: usize = 60;
 
+/// Maximum number of rows of a query shown below a failure.
+const MAX_ROWS: usize = 10;
+
 /// Renders the report for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
 /// The verdict and the next steps come last. Every line ends with a line feed. No line is wider
@@ -213,10 +216,26 @@ impl TerminalPage {
                 text += &format!("{}\n", self.style.bold(&layout::cut(&heading, self.width)));
                 for row in failures {
                     text += &wrap(&evidence(row), self.width, 2);
+                    text += &self.rows(row);
                 }
             }
         }
         (!text.is_empty()).then_some(text)
+    }
+
+    /// The first rows that a query returned, each in one line, and where the others are.
+    fn rows(&self, failure: &FailureRow) -> String {
+        let rows = &failure.rows;
+        let shown = &rows[..rows.len().min(MAX_ROWS)];
+        let mut text: String =
+            shown.iter().map(|row| format!("    {}\n", layout::cut(row, self.width - 4))).collect();
+        let more = (rows.len() - shown.len()) as u64;
+        let kept = format!("{} in report.md and run.json", words::plural(more, "more row"));
+        let notes = (more > 0).then_some(&kept).into_iter().chain(&failure.unkept_rows);
+        for note in notes {
+            text += &format!("    {}\n", self.style.dim(note));
+        }
+        text
     }
 
     /// The verdict in one line, then the findings and next steps, then warnings.

@@ -1,7 +1,7 @@
 //! Reports of a list of checks: steps that run once have no distribution.
 
 use super::failing;
-use crate::record::{Decision, Failure, FailureEvidence, RunRecord};
+use crate::record::{AnswerDetail, Decision, Failure, FailureEvidence, RunRecord};
 use crate::report::fixture::{self, FixtureScript};
 use crate::report::{ReportModel, html, markdown, terminal};
 
@@ -134,6 +134,7 @@ fn the_tries_of_a_step_that_failed_are_failures() {
             count: 1,
             next: None,
             idle: None,
+            detail: None,
         });
         record.verdict.decision = Decision::Fail;
     });
@@ -144,6 +145,38 @@ fn the_tries_of_a_step_that_failed_are_failures() {
         "{failures}"
     );
     assert!(!text.contains("### Tries"), "{text}");
+}
+
+#[test]
+fn a_terminal_shows_the_first_rows_of_a_query_and_files_show_all_that_are_kept() {
+    let model = model(|record| {
+        let step = &mut record.measurement.scenarios[0].requests[1].measured;
+        step.evidence.add(FailureEvidence {
+            failure: Failure::Unexpected,
+            phase: None,
+            expected: "rows = 0".to_owned(),
+            seen: "1,012 rows".to_owned(),
+            count: 1,
+            next: None,
+            detail: Some(Box::new(AnswerDetail {
+                because: Some("tables are open".to_owned()),
+                rows: (1..=12).map(|n| format!("table=open{n}. \u{202e}<b>")).collect(),
+                further_rows: 1_000,
+            })),
+        });
+    });
+    let unkept = "and 1,000 more rows, which the record does not keep";
+    let [text, markdown, page] = every_form(&model);
+    assert!(text.contains("tables are open: 1,012 rows instead of rows = 0"), "{text}");
+    assert!(text.contains("    table=open10. ") && !text.contains("table=open11."), "{text}");
+    assert!(text.contains("    2 more rows in report.md and run.json\n"), "{text}");
+    for form in [&markdown, &page] {
+        assert!((1..=12).all(|n| form.contains(&format!("table=open{n}. "))), "{form}");
+        assert!(!form.contains("<b>") && !form.contains('\u{202e}'), "{form}");
+    }
+    for form in [&text, &markdown, &page] {
+        assert!(form.contains(unkept), "{form}");
+    }
 }
 
 #[test]

@@ -6,10 +6,13 @@ use serde_json::Number;
 use super::super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::super::field::{KeyLocation, ScenarioField, TableEntries};
 use super::super::file::{ExpectSection, RequestSection};
-use super::super::leaf::{JsonNumber, JsonTemplate, StatusList};
+use super::super::leaf::{JsonNumber, JsonTemplate, PlainText, StatusList};
 use super::super::template::Template;
 use super::texts;
 use crate::units::ByteSize;
+
+/// The most characters of `because`: it stands in every message about the step.
+const LONGEST_REASON: usize = 120;
 
 /// The largest body. Bodies are held in memory, one for each open exchange.
 const LARGEST_BODY: ByteSize = ByteSize(1 << 30);
@@ -27,6 +30,7 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
     }
     limits(expect, diagnostics);
     rows(expect, diagnostics);
+    because(&expect.because, diagnostics);
     if let Some((location, &size)) = expect.max_body.located()
         && size > LARGEST_BODY
     {
@@ -37,6 +41,21 @@ pub(super) fn all(request: &RequestSection, diagnostics: &mut Diagnostics) {
             "write at most `\"1 GiB\"`",
         ));
     }
+}
+
+fn because(field: &ScenarioField<PlainText>, diagnostics: &mut Diagnostics) {
+    let Some((location, words)) = field.located() else { return };
+    let words = words.as_str();
+    let problem = match words {
+        words if words.trim().is_empty() => "`because` is empty",
+        words if words.chars().count() > LONGEST_REASON => "`because` is too long",
+        words if words.chars().any(char::is_control) => "`because` has control characters",
+        _ => return,
+    };
+    let remedy = format!(
+        "write what is wrong in one line of at most {LONGEST_REASON} characters: `anon can read rows`"
+    );
+    diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
 }
 
 /// Reports keys that look at the body of a response without one.

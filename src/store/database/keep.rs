@@ -3,6 +3,8 @@
 mod intervals;
 mod parts;
 
+use std::time::Duration;
+
 use super::super::StoreError;
 use super::list::damaged;
 use super::numbering::RowNumbering;
@@ -17,8 +19,9 @@ pub(super) async fn keep(
     at: &str,
     record: &RunRecord,
     intervals: impl Iterator<Item = Result<Interval, StoreError>>,
+    statement_limit: Duration,
 ) -> Result<StoredRun, DatabaseError> {
-    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
+    let mut transaction = session.begin_within(TransactionMode::ReadWrite, statement_limit).await?;
     let store = schema::identity(&mut transaction, at).await?;
     let mut seconds = intervals.peekable();
     let pruned = seconds.peek().is_none() && has_exchanges(record);

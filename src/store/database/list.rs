@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{DatabaseError, schema};
-use crate::history::HistoryFilter;
+use crate::history::{CoveredRuns, HistoryFilter};
 use crate::postgres::{PgError, PgErrorKind, PgRow, PgSession, Transaction, TransactionMode};
 use crate::record::{Decision, EncodedHistogram, RequestSummary, RunSummary};
 
@@ -32,8 +32,8 @@ pub(super) async fn which(
     }
 }
 
-/// Summaries of the runs that a filter may match, oldest first. Shards of merged runs are left out,
-/// even if the filter does not match the merged run.
+/// Summaries of the runs that a filter may match, oldest first. Runs that are counted in a merged
+/// run are left out (see [`CoveredRuns`]), even if the filter does not match the merged run.
 pub(super) async fn summaries(
     session: &mut PgSession,
     at: &str,
@@ -41,6 +41,7 @@ pub(super) async fn summaries(
 ) -> Result<Vec<RunSummary>, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
     schema::identity(&mut transaction, at).await?;
+    let covered = covered_runs(&mut transaction).await?;
     let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
                s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \
                h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr \
@@ -55,12 +56,17 @@ pub(super) async fn summaries(
                and r.tags @> $3::text::jsonb \
                and ($4::text is null or exists \
                    (select from tollgate.scenarios w where w.run_id = r.id and w.name = $4)) \
-               and not exists (select from (select unnest(parts) as run from tollgate.runs) part where part.run = r.id) \
+               and r.id <> all($5) \
                order by r.started, r.id, q.position";
     let tags = serde_json::to_string(&filter.tags).unwrap_or_else(|_| "{}".to_owned());
     let rows = transaction
         .fetch_rows(sql, |query| {
-            query.bind(filter.since).bind(filter.until).bind(tags).bind(filter.scenario.clone())
+            query
+                .bind(filter.since)
+                .bind(filter.until)
+                .bind(tags)
+                .bind(filter.scenario.clone())
+                .bind(covered)
         })
         .await?;
     let mut runs: Vec<RunSummary> = Vec::new();
@@ -75,6 +81,16 @@ pub(super) async fn summaries(
     }
     transaction.commit().await?;
     Ok(runs)
+}
+
+/// The runs that are counted in merged runs.
+async fn covered_runs(transaction: &mut Transaction<'_>) -> Result<Vec<Uuid>, DatabaseError> {
+    let sql = "select id, parts from tollgate.runs where cardinality(parts) > 0";
+    let rows = transaction.fetch_rows(sql, |query| query).await?;
+    let merge =
+        |row| Ok((transaction.column_value(row, "id")?, transaction.column_value(row, "parts")?));
+    let merges = rows.iter().map(merge).collect::<Result<Vec<(Uuid, Vec<Uuid>)>, PgError>>()?;
+    Ok(CoveredRuns::of(merges).ids.into_iter().collect())
 }
 
 fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummary, DatabaseError> {

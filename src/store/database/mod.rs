@@ -37,6 +37,21 @@ pub struct Database {
     at: String,
 }
 
+/// How long sending a run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// The timeout of one statement; the answer is awaited for five seconds longer.
+    pub statement: Duration,
+    /// The timeout of all together.
+    pub whole: Duration,
+}
+
+impl UploadLimits {
+    /// The limits if no verdict waits for the upload.
+    pub const GENEROUS: Self =
+        Self { statement: Duration::from_secs(30), whole: Duration::from_mins(10) };
+}
+
 /// The result of sending a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredRun {
@@ -48,9 +63,12 @@ pub struct StoredRun {
 
 impl Database {
     /// Opens a connection. The schema is not checked until a call needs it.
+    ///
+    /// Opening and the first answer together have the time limit for connecting: 10 s, unless the
+    /// address sets another one.
     pub fn open(address: &DatabaseAddress) -> Result<Self, DatabaseError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        match runtime.block_on(PgSession::connect(address)) {
+        match runtime.block_on(PgSession::connect_with_first_answer(address)) {
             Ok(session) => Ok(Self { runtime, session, at: address.display_name() }),
             Err(error) => {
                 // A name look-up may continue for as long as the resolver takes.
@@ -85,19 +103,21 @@ impl Database {
     }
 
     /// Stores a run from its record and its folder in one transaction, unless the database has it.
-    /// Fails after `limit`.
     pub fn store_run(
         &mut self,
         record: &RunRecord,
         folder: &Path,
-        limit: Duration,
+        limits: UploadLimits,
     ) -> Result<StoredRun, DatabaseError> {
         let Self { runtime, session, at } = self;
         let intervals = super::read_intervals(folder)?;
-        let storing =
-            async { tokio::time::timeout(limit, keep::keep(session, at, record, intervals)).await };
+        let UploadLimits { statement, whole } = limits;
+        let storing = async {
+            let keeping = keep::keep(session, at, record, intervals, statement);
+            tokio::time::timeout(whole, keeping).await
+        };
         runtime.block_on(storing).unwrap_or_else(|_| {
-            Err(PgError::timed_out(at, format!("not stored within {} s", limit.as_secs())).into())
+            Err(PgError::timed_out(at, format!("not stored within {} s", whole.as_secs())).into())
         })
     }
 

@@ -81,6 +81,7 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
         next: None,
         idle: None,
         count: 2,
+        detail: None,
     };
     let log: &mut EvidenceLog = &mut measurement.scenarios[0].requests[0].measured.evidence;
     log.add(evidence);

@@ -1,12 +1,17 @@
 //! The certificates that a handshake trusts: the system's, Mozilla's, or those of a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::engine::error::EngineError;
+use crate::files;
+use crate::units::ByteSize;
+
+/// The largest PEM file that is read; a system's whole list of authorities takes 250 KB.
+pub(super) const MAX_PEM: ByteSize = ByteSize(16 << 20);
 
 /// The root certificates of a machine.
 pub(super) struct SystemRoots {
@@ -19,6 +24,11 @@ pub(super) struct SystemRoots {
 
 /// The system's roots, or Mozilla's if the system has none, as in a bare container.
 pub(super) fn of_system() -> SystemRoots {
+    if let Some(obstacle) = find_obstacle() {
+        let mut store = RootCertStore::empty();
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return SystemRoots { store, are_built_in: true, unread: vec![obstacle] };
+    }
     let mut store = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     store.add_parsable_certificates(found.certs);
@@ -33,6 +43,12 @@ pub(super) fn of_system() -> SystemRoots {
     }
 }
 
+/// Why reading the certificates that the environment names could wait without end.
+fn find_obstacle() -> Option<String> {
+    let file = PathBuf::from(std::env::var_os("SSL_CERT_FILE")?);
+    files::find_obstacle(&file).map(|why| format!("SSL_CERT_FILE={}: {why}", file.display()))
+}
+
 /// The roots of a PEM file.
 pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
     let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
@@ -45,8 +61,8 @@ pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
 
 /// The certificates of a PEM file, at least one; the error says what is wrong with it.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
+    let pem = files::read_regular(path, MAX_PEM).map_err(|error| error.to_string())?;
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(error.to_string()),

@@ -23,6 +23,7 @@ use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
+use crate::files;
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
@@ -205,7 +206,9 @@ fn read_identity(
     let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
     let chain = roots::certificates(&identity.certificate)
         .map_err(|why| bad(&identity.certificate, why))?;
-    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|error| {
+    let pem = files::read_regular(&identity.key, roots::MAX_PEM)
+        .map_err(|error| bad(&identity.key, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         let why = match error {
             rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
             error => error.to_string(),

@@ -344,6 +344,6 @@ impl ExchangeLimits {
 
 /// The failure of an answer that breaks an expectation.
 pub(in crate::engine) fn unmet(unmet: UnmetExpectation) -> ExchangeFailure {
-    let UnmetExpectation { failure, expected, seen } = unmet;
-    ExchangeFailure { failure, phase: None, expected, seen, next: None, idle: None }
+    let UnmetExpectation { failure, expected, seen, detail } = unmet;
+    ExchangeFailure { failure, phase: None, expected, seen, next: None, idle: None, detail }
 }
