@@ -26,7 +26,7 @@ fn section(scenario: &ScenarioView) -> Markup {
             }
             @if !scenario.description.is_empty() { p { (scenario.description) } }
             (facts(&scenario.facts))
-            @for step in &scenario.once { (once(step)) }
+            @for step in scenario.planned_once() { (once(step)) }
             @for request in &scenario.requests { (planned(request)) }
             @for reason in notes(scenario) { p { (prose(&reason.what)) " " (prose(&reason.next)) } }
         }

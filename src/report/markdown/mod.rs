@@ -239,7 +239,7 @@ fn plan(scenario: &ScenarioView) -> String {
         text += &format!("{}\n\n", escape(&scenario.description));
     }
     text += &facts(&scenario.facts);
-    for step in &scenario.once {
+    for step in scenario.planned_once() {
         text += &format!("- {} · {}: {}\n", step.stage, escape(&step.name), code(&step.line));
         step.rules.iter().for_each(|line| text += &format!("  - {}\n", code(line)));
     }

@@ -211,6 +211,12 @@ impl ScenarioView {
             .map(|what| ScenarioCaveat { scenario: self.name.clone(), what: what.clone() })
     }
 
+    /// The steps that run once, each once even if several probers ran it.
+    pub(super) fn planned_once(&self) -> impl Iterator<Item = &OnceStepView> {
+        let is_first = |at: usize| at == 0 || self.once[at - 1].name != self.once[at].name;
+        self.once.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, step)| step)
+    }
+
     /// Its requests, without hops.
     pub(super) fn own_requests(&self) -> impl Iterator<Item = &RequestView> {
         self.requests.iter().filter(|request| request.hop.is_none())
