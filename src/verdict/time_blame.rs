@@ -37,11 +37,11 @@ impl ComparedRank {
         }
     }
 
-    /// `at p95`, `at most`.
+    /// `at p95`, `at the maximum`.
     fn words(self) -> String {
         match self {
             Self::Quantile(quantile) => format!("at {quantile}"),
-            Self::Max => "at most".to_owned(),
+            Self::Max => "at the maximum".to_owned(),
         }
     }
 }
