@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 
 use super::documents::{RowCollector, RowDocuments};
 use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode};
+use crate::library_text::describe_io;
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -202,7 +203,9 @@ async fn collect_rows<'e>(
 
 /// Checks the file first; otherwise a missing file would be reported as a missing host.
 fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let message = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    let message = |error: &io::Error| {
+        format!("cannot read sslrootcert {}: {}", ca.display(), describe_io(error))
+    };
     std::fs::File::open(ca)
         .map(|_| ())
         .map_err(|error| PgError::unread(at, &error, message(&error)))

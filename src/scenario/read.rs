@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::diagnostic::Diagnostic;
 use super::errors::ScenarioErrors;
 use super::source::ScenarioSource;
+use crate::library_text::describe_io;
 
 /// The largest scenario file read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -34,7 +35,7 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
             "the file is larger than 1 MiB, too large for a scenario".to_owned(),
             "name a scenario file",
         ),
-        _ => failed(format!("cannot be read: {error}"), "make the file readable"),
+        _ => failed(format!("cannot be read: {}", describe_io(&error)), "make the file readable"),
     })?;
     String::from_utf8(bytes).map(|text| ScenarioSource::new(&*name, text)).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -10,7 +10,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TargetError;
 use super::settings::{HttpVersions, TargetSettings, TlsFault};
+use crate::library_text::describe_pem;
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -143,14 +144,15 @@ fn client_verifier(
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
     let bad = |why: String| TargetError::ClientAuthority { path: path.to_owned(), why };
+    let unread = |error: &pem::Error| bad(describe_pem(error, "certificate"));
     let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))?.collect();
+        CertificateDer::pem_file_iter(path).map_err(|error| unread(&error))?.collect();
     match found {
         Ok(certificates) if certificates.is_empty() => {
             Err(bad("it holds no certificate".to_owned()))
         }
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(bad(error.to_string())),
+        Err(error) => Err(unread(&error)),
     }
 }
 

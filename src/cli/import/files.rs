@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::exit::CommandError;
 use crate::import::ImportError;
+use crate::library_text::describe_io;
 
 /// Maximum number of mistakes reported.
 const MAX_MISTAKES: usize = 50;
@@ -24,7 +25,11 @@ pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<Vec<PathBuf>, C
                     .push(format!("{}: the folder contains no *.{extension} file", path.display()));
             }
             Ok(found) => files.extend(found),
-            Err(error) => mistakes.push(format!("{}: cannot be read: {error}", path.display())),
+            Err(error) => mistakes.push(format!(
+                "{}: cannot be read: {}",
+                path.display(),
+                describe_io(&error)
+            )),
         }
     }
     if mistakes.is_empty() { Ok(files) } else { Err(usage_error(&mistakes)) }

@@ -2,11 +2,11 @@
 
 mod address_counts;
 mod address_rules;
-mod handshake_problem;
 mod lookup;
 mod roots;
 mod rotation;
 mod tls;
+mod verifiers;
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,6 +24,7 @@ use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::describe_io;
 use crate::plan::{CertificateTrust, ExchangeTimeouts, HttpProtocol, PinnedAddresses, TargetPlan};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
@@ -32,9 +33,9 @@ use lookup::AddressCache;
 use rotation::AddressRotation;
 use tls::TlsClient;
 
+pub use crate::library_text::HandshakeProblem;
 pub(in crate::engine) use address_counts::AddressCounts;
 pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
-pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
 
 /// The version of HTTP spoken on a connection.
@@ -418,7 +419,7 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
         _ if is_ours(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
-    ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
+    ExchangeFailure::in_phase(failure, Dimension::Connect, describe_io(error))
 }
 
 /// Adds the address to the failure: of several addresses, only one may fail.

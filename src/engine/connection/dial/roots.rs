@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::engine::error::EngineError;
+use crate::library_text::{describe_pem, describe_tls, keep_on_one_line};
 
 /// The root certificates of a machine.
 pub(super) struct SystemRoots {
@@ -29,7 +30,7 @@ pub(super) fn of_system() -> SystemRoots {
     SystemRoots {
         store,
         are_built_in,
-        unread: found.errors.iter().map(ToString::to_string).collect(),
+        unread: found.errors.iter().map(|error| keep_on_one_line(&error.to_string())).collect(),
     }
 }
 
@@ -38,7 +39,7 @@ pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
     let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path).map_err(bad)? {
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(describe_tls(&error)))?;
     }
     Ok(roots)
 }
@@ -49,6 +50,6 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     match read {
         Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(describe_pem(&error, "certificate")),
     }
 }
