@@ -3,11 +3,13 @@
 mod addresses;
 mod answers;
 mod blame;
+mod certificates;
 mod early;
 mod further;
 pub(in crate::engine) mod harness;
 mod http2;
 mod idle;
+mod lawful_answers;
 mod limits;
 mod redirects;
 mod reuse;
