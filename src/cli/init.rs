@@ -8,6 +8,7 @@ use url::{Host, Position, Url};
 use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
 use super::next_steps::shell_quote;
+use crate::library_text::describe_io;
 use crate::plan::{Environment, Plan, PlanOverrides};
 use crate::scenario::Scenario;
 use crate::store;
@@ -133,7 +134,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), CommandError> {
         io::ErrorKind::NotFound => {
             CommandError::usage(format!("error: there is no folder {}; create it first", folder.display()))
         }
-        _ => CommandError::internal(format!("cannot write {display}: {error}")),
+        _ => CommandError::internal(format!("cannot write {display}: {}", describe_io(&error))),
     })
 }
 

@@ -7,6 +7,7 @@ use clap_mangen::Man;
 
 use super::console::Console;
 use super::exit::{CommandError, ExitStatus};
+use crate::library_text::describe_io;
 use crate::store;
 
 const EXAMPLES: &str = "\
@@ -28,7 +29,11 @@ pub(super) fn man(args: &Args) -> Result<ExitStatus, CommandError> {
     command.build();
     if let Some(dir) = &args.dir {
         std::fs::create_dir_all(dir).map_err(|error| {
-            CommandError::internal(format!("cannot create {}: {error}", dir.display()))
+            CommandError::internal(format!(
+                "cannot create {}: {}",
+                dir.display(),
+                describe_io(&error)
+            ))
         })?;
         write(&command, dir)?;
     } else {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::signals::SignalStream;
+use crate::library_text::describe_cause;
 use crate::target::{self, TargetSettings};
 
 /// Serve the rehearsal target: a tile loader with known latencies, stalls and faults
@@ -73,7 +74,8 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
 
 /// The target's error together with its cause.
 fn target_error(error: &target::TargetError) -> CommandError {
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause =
+        error.source().map(|cause| format!(": {}", describe_cause(cause))).unwrap_or_default();
     if error.is_usage() {
         CommandError::usage(format!("error: {error}{cause}"))
     } else {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::MACHINE;
+use crate::library_text::describe_io;
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
 
@@ -52,10 +53,12 @@ fn judge_writing(runs_dir: &Path, home: &Path, tried: io::Result<()>) -> CheckFi
         Ok(()) => {
             found(format!("{display} does not exist yet and can be made in {}", home.display()))
         }
-        Err(error) => {
-            found(format!("{display}: nothing can be made in {}: {error}", home.display()))
-                .fail("name a folder that may be written with `--runs-dir`, or change its rights")
-        }
+        Err(error) => found(format!(
+            "{display}: nothing can be made in {}: {}",
+            home.display(),
+            describe_io(&error)
+        ))
+        .fail("name a folder that may be written with `--runs-dir`, or change its rights"),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::trust;
 use crate::engine::EngineError;
 use crate::engine::probe::{
-    self, AddressAttempt, AddressSource, ConnectionFailure, HandshakeProblem, OpenedConnection,
-    TargetAddresses, TargetReach,
+    self, AddressAttempt, AddressSource, ConnectionFailure, OpenedConnection, TargetAddresses,
+    TargetReach,
 };
 use crate::plan::{Plan, ScenarioPlan, TargetPlan};
 use crate::record::checkup::CheckFinding;
@@ -201,7 +201,7 @@ fn failure_text(refused: &ConnectionFailure) -> String {
 
 fn remedy(refused: &ConnectionFailure) -> &'static str {
     match (refused.trouble, refused.failure) {
-        (Some(trouble), _) => remedy_of_handshake(trouble),
+        (Some(trouble), _) => trouble.remedy(),
         (None, Failure::Refused) => "start the target, or correct the port: nothing listens there",
         (None, Failure::TimedOut) if refused.phase == Some(Dimension::Tls) => {
             "look at the target: it takes the connection and never answers the TLS handshake"
@@ -229,33 +229,10 @@ fn remedy(refused: &ConnectionFailure) -> &'static str {
     }
 }
 
-fn remedy_of_handshake(trouble: HandshakeProblem) -> &'static str {
-    match trouble {
-        HandshakeProblem::Expired => {
-            "renew the target's certificate, or look at this machine's clock"
-        }
-        HandshakeProblem::NotYetValid => {
-            "look at this machine's clock, or at when the certificate begins to be valid"
-        }
-        HandshakeProblem::OtherName => {
-            "ask for a name that the certificate holds (`--resolve HOST:PORT:ADDRESS` leads it here), or renew it"
-        }
-        HandshakeProblem::UnknownAuthority => {
-            "name the authority's certificate by `tls_ca`, or let the target send the chain that leads to a known one"
-        }
-        HandshakeProblem::BadCertificate => "look at the target's certificate, or renew it",
-        HandshakeProblem::WantsCertificate => {
-            "name a certificate that the target accepts, and its key, by `tls_cert` and `tls_key`"
-        }
-        HandshakeProblem::NothingInCommon => "let the target speak TLS 1.2 or 1.3",
-        HandshakeProblem::UnknownName => "look at the host's name: the target does not serve it",
-        HandshakeProblem::NotTls => "write `http://`, or correct the port: TLS is not spoken there",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::probe::HandshakeProblem;
     use crate::record::checkup::CheckState;
 
     fn door(address: &str, opened: Result<OpenedConnection, ConnectionFailure>) -> AddressAttempt {
@@ -270,7 +247,7 @@ mod tests {
         ConnectionFailure {
             failure,
             phase: Some(phase),
-            seen: "Connection refused (os error 111)".to_owned(),
+            seen: "connection refused".to_owned(),
             trouble,
         }
     }
@@ -313,10 +290,7 @@ mod tests {
         let text_of = |opened| judge_door(&door("192.0.2.1:443", opened), false, "t").what;
         assert_eq!(text_of(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
         let closed = refused(Failure::Refused, Dimension::Connect, None);
-        assert_eq!(
-            text_of(Err(closed.clone())),
-            "192.0.2.1:443: Connection refused (os error 111)"
-        );
+        assert_eq!(text_of(Err(closed.clone())), "192.0.2.1:443: connection refused");
         let reset =
             ConnectionFailure { failure: Failure::Reset, seen: "by peer".to_owned(), ..closed };
         assert_eq!(text_of(Err(reset)), "192.0.2.1:443: connection reset: by peer");

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::library_text::describe_io;
+
 /// Why the prober could not run a plan. None of these errors is the target's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -70,7 +72,7 @@ pub enum EngineError {
         free: u64,
     },
     /// The system refused to start a thread or a runtime.
-    #[error("the machine cannot start a worker thread: {0}")]
+    #[error("the machine cannot start a worker thread: {}", describe_io(.0))]
     Thread(std::io::Error),
     /// A worker thread ended early: a defect of tollgate.
     #[error("a worker thread ended before its work was done; this is a defect of tollgate")]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::json;
 use super::pattern::TextPattern;
-use super::response::ResponseView;
+use super::response::{ResponseView, header_text};
 use super::subject::{CheckFailure, CheckSubject, unexpected};
 use super::unmet::UnmetExpectation;
 use crate::units::ByteSize;
@@ -129,7 +129,7 @@ impl CaptureSource {
             Self::Header(name) => {
                 let value = subject.answer()?.headers.get(name);
                 value
-                    .map(|value| text(value.as_bytes()))
+                    .map(|value| Value::String(header_text(value).into_owned()))
                     .ok_or_else(|| unexpected("no such header"))
             }
             Self::HeaderMatch(name, pattern) => {
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn values_are_captured_from_headers_documents_and_texts() {
-        assert_eq!(extract_all(header("mcp-session-id"), b""), json!("7f\u{fffd}"));
+        assert_eq!(extract_all(header("mcp-session-id"), b""), json!("7f\u{ff}"));
         let body = br#"{"accounts": [{"id": 7, "tags": ["a"]}], "none": null}"#;
         assert_eq!(extract_all(at("/accounts/0/id"), body), json!(7));
         assert_eq!(extract_all(at("/accounts/0/tags"), body), json!(["a"]));
@@ -259,7 +259,10 @@ mod tests {
             missed(at("/accounts/0/id"), b"{\"accounts\": []}"),
             "nothing at /accounts/0/id"
         );
-        assert_eq!(missed(at("/id"), b"<html>"), "6 bytes that are not JSON");
+        assert_eq!(
+            missed(at("/id"), b"<html>"),
+            "6 bytes that are not JSON (see line 1, column 1)"
+        );
         let page = "x".repeat(1_000);
         assert_eq!(missed(regex("y"), page.as_bytes()), "no match in the 1,000 bytes of the body");
     }
@@ -296,7 +299,7 @@ mod tests {
             [(CONTENT_ENCODING, HeaderValue::from_static(encoding))].into_iter().collect()
         };
         let unmet = take(&capture(at("/a"), None), &encoded("br"), b"body").unwrap_err();
-        assert!(unmet.seen.contains("the body's encoding `br`"), "{}", unmet.seen);
+        assert!(unmet.seen.contains("encoded with `br`"), "{}", unmet.seen);
         let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         std::io::Write::write_all(&mut bomb, &[b' '; 2048]).unwrap();
         let bomb = bomb.finish().unwrap();

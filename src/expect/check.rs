@@ -6,7 +6,7 @@ use url::Url;
 
 use super::json::JsonExpectation;
 use super::pattern::TextPattern;
-use super::response::ResponseView;
+use super::response::{ResponseView, header_text};
 use super::subject::{CheckFailure, CheckSubject, unexpected};
 use super::{describe, rows};
 use crate::record::Failure;
@@ -94,12 +94,17 @@ impl ResponseCheck {
                 check_final_url(subject.answer()?, expected, is_there, is_sensitive)
             }
             Self::Header(name, value) => {
-                check_header(subject.answer()?, name, |found| found == value, is_sensitive)
+                let is_value = |found: &HeaderValue| {
+                    found == value || header_text(found).as_bytes() == value.as_bytes()
+                };
+                check_header(subject.answer()?, name, is_value, is_sensitive)
             }
             Self::HeaderMatches(name, pattern) => check_header(
                 subject.answer()?,
                 name,
-                |found| pattern.is_in(found.as_bytes()),
+                |found| {
+                    pattern.is_in(found.as_bytes()) || pattern.is_in(header_text(found).as_bytes())
+                },
                 is_sensitive,
             ),
             Self::Rows(count) => check_row_count(subject, |rows| rows == *count, is_sensitive),

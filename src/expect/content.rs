@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 
 use super::response::ResponseView;
 use crate::units::ByteSize;
@@ -49,24 +49,28 @@ pub(super) fn decode<'a>(
     Ok(content)
 }
 
-/// A supported encoding.
+/// A supported coding, of the content or of the transfer.
 #[derive(Debug, Clone, Copy)]
 enum ContentEncoding {
     Gzip,
     Deflate,
 }
 
-/// The encodings of a response, in the order in which they were applied.
+/// The encodings of a response, in the order in which they were applied: those of the content, then
+/// those of the transfer (RFC 9112, section 7). Chunks were already joined as they arrived.
 fn encodings(answer: &ResponseView<'_>) -> Result<Vec<ContentEncoding>, DecodeFailure> {
     let mut encodings = Vec::new();
-    for value in answer.headers.get_all(CONTENT_ENCODING) {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        for name in value.split(',').map(str::trim) {
-            match name.to_ascii_lowercase().as_str() {
-                "" | "identity" => {}
-                "gzip" | "x-gzip" => encodings.push(ContentEncoding::Gzip),
-                "deflate" => encodings.push(ContentEncoding::Deflate),
-                _ => return Err(unknown_encoding(name)),
+    for header in [CONTENT_ENCODING, TRANSFER_ENCODING] {
+        let values = answer.headers.get_all(&header).iter();
+        for value in values.map(|value| String::from_utf8_lossy(value.as_bytes())) {
+            for name in value.split(',').map(str::trim) {
+                match name.to_ascii_lowercase().as_str() {
+                    "" | "identity" => {}
+                    "chunked" if header == TRANSFER_ENCODING => {}
+                    "gzip" | "x-gzip" => encodings.push(ContentEncoding::Gzip),
+                    "deflate" => encodings.push(ContentEncoding::Deflate),
+                    _ => return Err(unknown_encoding(name)),
+                }
             }
         }
     }
@@ -81,7 +85,7 @@ fn encodings(answer: &ResponseView<'_>) -> Result<Vec<ContentEncoding>, DecodeFa
 fn unknown_encoding(name: &str) -> DecodeFailure {
     let short_name: String = name.chars().take(SHOWN).collect();
     DecodeFailure::Malformed(format!(
-        "the body's encoding `{short_name}` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
+        "a body that is encoded with `{short_name}`, which tollgate does not decode; send `Accept-Encoding: gzip`"
     ))
 }
 

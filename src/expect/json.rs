@@ -139,13 +139,12 @@ fn compare_number(
 
 /// Whether the text of a scalar is this one.
 fn reads_as(found: &Value, text: &str) -> bool {
-    let read = match found {
-        Value::String(found) => found.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => return false,
-    };
-    read == text
+    match found {
+        Value::String(found) => found == text,
+        Value::Number(number) => number::reads_as(number, text),
+        Value::Bool(truth) => truth.to_string() == text,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// Describes a missing value, with the message of the document if it is an error document.

@@ -5,6 +5,7 @@ mod capture;
 mod check;
 mod content;
 mod describe;
+mod document;
 mod events;
 mod expectation;
 mod json;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::content::{self, DecodeFailure};
 use super::response::ResponseView;
-use super::{describe, events};
+use super::{describe, document, events};
 use crate::record::Failure;
 use crate::units::ByteSize;
 
@@ -99,13 +99,13 @@ impl<'a> CheckSubject<'a> {
         };
         let content = self.content()?;
         if !is_stream {
-            return Ok(parse_json(content));
+            return Ok(document::parse(content));
         }
         let size = describe::format_bytes(content.len());
         let nothing = || format!("{size} of events that have no data");
         Ok(events::last_data(content)
             .ok_or_else(nothing)
-            .and_then(|data| parse_json(data.as_bytes())))
+            .and_then(|data| document::parse(data.as_bytes())))
     }
 }
 
@@ -122,9 +122,4 @@ impl<'a> SubjectSource<'a> {
             Self::Rows(rows) => Ok(Cow::Owned(serde_json::to_vec(rows).unwrap_or_default())),
         }
     }
-}
-
-fn parse_json(text: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(text)
-        .map_err(|_| format!("{} that are not JSON", describe::format_bytes(text.len())))
 }

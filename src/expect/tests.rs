@@ -198,7 +198,10 @@ fn a_json_value_is_judged_and_only_short_scalars_are_shown() {
         assert_eq!(at(pointer, json!("ok")).as_deref(), Some(description));
     }
     let check = json("", JsonRule::Is(json!(1)));
-    assert_eq!(mismatch(check, 200, &[], "<html>").unwrap().1, "6 bytes that are not JSON");
+    assert_eq!(
+        mismatch(check, 200, &[], "<html>").unwrap().1,
+        "6 bytes that are not JSON (see line 1, column 1)"
+    );
 }
 
 #[test]
@@ -210,8 +213,14 @@ fn the_document_of_an_event_stream_is_its_last_events_data() {
     let stream =
         "data: {\"result\": null}\n\nevent: message\ndata: {\"result\":\ndata: {\"ok\": true}}\n\n";
     assert_eq!(of("text/event-stream", stream), None);
-    assert_eq!(of("application/json", stream).unwrap(), "77 bytes that are not JSON");
-    assert_eq!(of("text/event-stream", "data: no\n\n").unwrap(), "2 bytes that are not JSON");
+    assert_eq!(
+        of("application/json", stream).unwrap(),
+        "77 bytes that are not JSON (see line 1, column 1)"
+    );
+    assert_eq!(
+        of("text/event-stream", "data: no\n\n").unwrap(),
+        "2 bytes that are not JSON (see line 1, column 2)"
+    );
     assert_eq!(of("text/event-stream", ":\n\n").unwrap(), "3 bytes of events that have no data");
     // Texts are searched for in the whole stream.
     let headers = [(CONTENT_TYPE, "text/event-stream")];

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::PgError;
+use crate::library_text::describe_json;
 
 /// Maximum number of rows of an answer.
 pub(super) const MOST_ROWS: usize = 10_000;
@@ -55,12 +56,12 @@ impl RowDocuments {
         self.bytes as u64
     }
 
-    /// Parses the rows in order. An error names the row with a number that JSON parsers cannot
-    /// represent.
+    /// Parses the rows in order. Numbers keep all their digits. An error names the row that is not
+    /// JSON, such as one that is nested too deep.
     pub fn parse(self) -> Result<Vec<Value>, PgError> {
         let value = |(at, text): (usize, &String)| {
             serde_json::from_str(text)
-                .map_err(|error| format!("row {}: {error}; cast such a value to text", at + 1))
+                .map_err(|error| format!("row {} is not JSON ({})", at + 1, describe_json(&error)))
         };
         let values: Result<Vec<_>, _> = self.texts.iter().enumerate().map(value).collect();
         values.map_err(|message| PgError::too_much(&self.at, message))
@@ -123,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unrepresentable_number_is_reported_with_its_row() {
-        let documents = gathered([Some("{}"), Some("{\"n\": 1e999}")]).0.unwrap();
-        assert_eq!(documents.bytes(), 14);
+    fn a_number_that_no_float_can_hold_keeps_its_digits() {
+        let digits = "12345678901234567890.123456789";
+        let text = format!("{{\"n\":{digits}}}");
+        let documents = gathered([Some("{}"), Some(&text)]).0.unwrap();
+        assert_eq!(documents.parse().unwrap()[1]["n"].to_string(), digits);
+        let documents = gathered([Some("{}"), Some("{\"n\": x}")]).0.unwrap();
         let error = documents.parse().unwrap_err().message;
-        assert!(
-            error.starts_with("row 2: number out of range") && error.ends_with("to text"),
-            "{error}"
-        );
+        assert_eq!(error, "row 2 is not JSON (see line 1, column 7)");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::io;
 
 use sqlx::Error;
 
+use super::library_error::{self, CharacterPlace};
+use crate::library_text::{HandshakeProblem, keep_on_one_line};
+
 /// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PgError {
@@ -13,8 +16,8 @@ pub struct PgError {
     /// The database, as [`DatabaseAddress::display_name`](super::DatabaseAddress::display_name)
     /// shows it.
     pub database: String,
-    /// The message of the server or the operating system on one line, without detail, hint and
-    /// position.
+    /// The message of the server on one line, without detail, hint and position; or what the
+    /// system's or the library's error means.
     pub message: String,
     /// The SQLSTATE, if the server reported the error.
     pub state: Option<String>,
@@ -39,6 +42,8 @@ pub enum PgErrorKind {
     Lost,
     /// The user name or password is wrong.
     Password,
+    /// The password, or the user name, has a character that SCRAM forbids.
+    Unprepared(CharacterPlace),
     /// The server's rules (`pg_hba.conf`) reject such a connection, or the user may not connect to
     /// the database.
     NotLetIn,
@@ -48,6 +53,8 @@ pub enum PgErrorKind {
     NoDatabase,
     /// TLS failed.
     Tls,
+    /// The TLS handshake failed for a reason that has a remedy of its own.
+    Handshake(HandshakeProblem),
     /// The server has no TLS, but the address requires it.
     NoTls,
     /// The schema, or a part of it, does not exist.
@@ -95,10 +102,14 @@ impl PgErrorKind {
             Self::TooSlow => "cancelled an operation that exceeded its time limit",
             Self::Lost => "broke off the connection",
             Self::Password => "rejects the user name or password",
+            Self::Unprepared(CharacterPlace::Password) => {
+                "cannot be logged in to with this password"
+            }
+            Self::Unprepared(CharacterPlace::User) => "cannot be logged in to with this user name",
             Self::NotLetIn => "does not let this user in from here",
             Self::Tenant => "is behind a pooler that does not know the user",
             Self::NoDatabase => "has no such database",
-            Self::Tls => "could not be reached over TLS",
+            Self::Tls | Self::Handshake(_) => "could not be reached over TLS",
             Self::NoTls => "offers no TLS",
             Self::NoSchema => "lacks the schema `tollgate` or part of it",
             Self::Rights => "does not allow this user to do that",
@@ -138,6 +149,8 @@ impl PgErrorKind {
             Self::Password => {
                 "check user name and password in the URL; percent-encode special characters"
             }
+            Self::Unprepared(place) => library_error::remedy_of_character(place),
+            Self::Handshake(problem) => library_error::remedy_of_handshake(problem),
             Self::NotLetIn => {
                 "if it requires encryption, write `sslmode=verify-full` or `require` in the URL; otherwise its owner must allow the user, in \
                  `pg_hba.conf` or with `grant connect on database … to …`"
@@ -272,22 +285,25 @@ impl PgError {
             Error::Database(database) => {
                 PgErrorKind::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
-            Error::Io(io) => of_io(io),
+            Error::Io(io) => library_error::handshake_problem(error)
+                .map_or_else(|| of_io(io), PgErrorKind::Handshake),
             // sqlx has no error type for it.
             Error::Tls(tls) if tls.to_string() == "server does not support TLS" => {
                 PgErrorKind::NoTls
             }
-            Error::Tls(_) => PgErrorKind::Tls,
+            Error::Tls(_) => library_error::handshake_problem(error)
+                .map_or(PgErrorKind::Tls, PgErrorKind::Handshake),
+            Error::Configuration(_) => library_error::unprepared_place(error)
+                .map_or(PgErrorKind::Other, PgErrorKind::Unprepared),
             Error::WorkerCrashed => PgErrorKind::Lost,
             Error::Protocol(text) if is_unsupported(text) => PgErrorKind::Unsupported,
             _ => PgErrorKind::Other,
         };
-        Self {
-            kind,
-            database: at.to_owned(),
-            message: on_one_line(&hide(&raw_message(error))),
-            state,
-        }
+        let message = match error {
+            Error::Database(database) => keep_on_one_line(&hide(database.message())),
+            other => library_error::describe(other),
+        };
+        Self { kind, database: at.to_owned(), message, state }
     }
 
     /// A file that TLS needs could not be read.
@@ -366,22 +382,6 @@ fn is_ours(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
-fn raw_message(error: &Error) -> String {
-    match error {
-        Error::Database(database) => database.message().to_owned(),
-        Error::Io(io) => io.to_string(),
-        Error::Tls(tls) => tls.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn on_one_line(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(300)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,9 +454,10 @@ mod tests {
 
     #[test]
     fn what_a_server_says_stands_on_one_line_and_is_bounded() {
-        let error = Error::Protocol(format!("a\nb\u{1b}[31m{}", "x".repeat(1_000)));
+        let text = format!("a\nb\u{1b}[31m{}", "x".repeat(1_000));
+        let error = Error::Io(io::Error::other(text));
         let text = PgError::of("u@h:5432/x", &error).to_string();
         assert!(!text.contains(char::is_control) && text.len() < 600, "{text}");
-        assert!(text.ends_with("connection, schema and rights"), "{text}");
+        assert!(text.contains("a b [31mxxx"), "{text}");
     }
 }

@@ -10,6 +10,7 @@
 mod address;
 mod documents;
 mod error;
+mod library_error;
 mod opening;
 mod session;
 mod statement;
@@ -20,6 +21,7 @@ mod transaction_mode;
 pub use address::{AddressError, DatabaseAddress, PoolerMode, PostgresTls};
 pub use documents::RowDocuments;
 pub use error::{PgError, PgErrorKind};
+pub use library_error::CharacterPlace;
 pub use session::{PgSession, Transaction};
 pub use sqlx::AssertSqlSafe;
 pub use sqlx::postgres::PgRow;

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::documents::{RowCollector, RowDocuments};
 use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode, opening};
 use crate::files;
+use crate::library_text::describe_io;
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -224,7 +225,9 @@ async fn collect_rows<'e>(
 
 /// Checks the file first; otherwise a missing file would be reported as a missing host.
 fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let message = |error: &io::Error| format!("cannot read sslrootcert {}: {error}", ca.display());
+    let message = |error: &io::Error| {
+        format!("cannot read sslrootcert {}: {}", ca.display(), describe_io(error))
+    };
     files::open_regular(ca)
         .map(|_| ())
         .map_err(|error| PgError::unread(at, &error, message(&error)))
@@ -233,7 +236,7 @@ fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
 /// Refuses a file for which the library would wait.
 fn check_openable(file: &Path, at: &str) -> Result<(), PgError> {
     files::find_obstacle(file).map_or(Ok(()), |error| {
-        let message = format!("cannot read {}: {error}", file.display());
+        let message = format!("cannot read {}: {}", file.display(), describe_io(&error));
         Err(PgError::unread(at, &error, message))
     })
 }

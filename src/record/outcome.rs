@@ -369,6 +369,7 @@ mod tests {
             expected: expected.to_owned(),
             seen: seen.to_owned(),
             next: None,
+            idle: None,
             count: 1,
             detail: Some(Box::new(AnswerDetail { because, ..AnswerDetail::default() })),
         }
@@ -433,6 +434,7 @@ mod tests {
                 next: None,
                 idle: Some(IdleTimes::of_one(Duration::from_millis(millis))),
                 count: 1,
+                detail: None,
             });
         }
         let all = log.by_count();

@@ -11,6 +11,7 @@ use super::errors::ScenarioErrors;
 use super::foreign_words::scheme_remedy;
 use super::source::ScenarioSource;
 use crate::files;
+use crate::library_text::describe_io;
 use crate::units::ByteSize;
 
 /// The largest scenario file read.
@@ -35,10 +36,11 @@ pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors>
             "the file is larger than 1 MiB, too large for a scenario".to_owned(),
             "name a scenario file",
         ),
-        io::ErrorKind::InvalidInput => {
-            failed(format!("cannot be read: {error}"), "name a file, `/dev/stdin`, or `<(…)`")
-        }
-        _ => failed(format!("cannot be read: {error}"), "make the file readable"),
+        io::ErrorKind::InvalidInput => failed(
+            format!("cannot be read: {}", describe_io(&error)),
+            "name a file, `/dev/stdin`, or `<(…)`",
+        ),
+        _ => failed(format!("cannot be read: {}", describe_io(&error)), "make the file readable"),
     })?;
     String::from_utf8(bytes).map(|text| ScenarioSource::new(&*name, text)).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

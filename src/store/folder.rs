@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{StoreError, file};
 use crate::files;
 use crate::hlog::{self, LogReader};
+use crate::library_text::describe_json;
 use crate::record::{
     FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord, Stage,
     run_name,
@@ -102,7 +103,7 @@ impl RunFolder {
             .write_all(histograms.as_bytes())
             .map_err(StoreError::write(&path(HISTOGRAMS)))?;
         let mut line = serde_json::to_vec(interval)
-            .map_err(|error| StoreError::damaged(&path(INTERVALS), &error))?;
+            .map_err(|error| StoreError::damaged(&path(INTERVALS), &describe_json(&error)))?;
         line.push(b'\n');
         self.intervals.write_all(&line).map_err(StoreError::write(&path(INTERVALS)))
     }
@@ -166,7 +167,7 @@ pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreErr
 
 fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(), StoreError> {
     let json = serde_json::to_vec_pretty(content)
-        .map_err(|error| StoreError::damaged(&folder.join(name), &error))?;
+        .map_err(|error| StoreError::damaged(&folder.join(name), &describe_json(&error)))?;
     write_atomically(folder, name, &json)
 }
 
@@ -252,11 +253,9 @@ pub fn read_intervals(
                 Some(Err(StoreError::Damaged { path: path.clone(), why }))
             }
             Ok(_) if !line.ends_with(b"\n") => None,
-            Ok(_) => {
-                Some(parse(&line, &mut log).map_err(|error| {
-                    StoreError::damaged(&path, &format!("line {number}: {error}"))
-                }))
-            }
+            Ok(_) => Some(parse(&line, &mut log).map_err(|error| {
+                StoreError::damaged(&path, &format!("line {number}: {}", describe_json(&error)))
+            })),
         }
     }))
 }
@@ -289,7 +288,7 @@ fn json<T: serde::de::DeserializeOwned>(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::read(&path)(error)),
     };
-    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
+    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
     let found = format(&bytes).map_err(damaged)?;
     if found > FORMAT {
         return Err(StoreError::Newer { path, found });

@@ -10,6 +10,7 @@ use super::StoreError;
 use super::folder::{MAX_RECORD, PARTIAL, RUN};
 use super::summary_reader::SummaryReader;
 use crate::files;
+use crate::library_text::describe_json;
 use crate::record::{FORMAT, RunSummary};
 
 /// The summaries of the finished runs in `runs_dir`, the newest last, and one [`StoreError`] for
@@ -80,7 +81,7 @@ fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError>
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unfinished(folder)),
         read => read.map_err(StoreError::read(&path))?,
     }
-    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &error);
+    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
         Ok(reader) if reader.format <= FORMAT => Ok(reader.into()),
         Ok(SummaryReader { format: found, .. }) => Err(StoreError::Newer { path, found }),

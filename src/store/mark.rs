@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{StoreError, write_atomically};
 use crate::files;
+use crate::library_text::describe_json;
 use crate::units::ByteSize;
 
 const MARK: &str = "store.json";
@@ -75,7 +76,7 @@ impl StoreMark {
 
     fn write(&self, folder: &Path) -> Result<(), StoreError> {
         let json = serde_json::to_vec_pretty(self)
-            .map_err(|error| StoreError::damaged(&folder.join(MARK), &error))?;
+            .map_err(|error| StoreError::damaged(&folder.join(MARK), &describe_json(&error)))?;
         write_atomically(folder, MARK, &json)
     }
 }

@@ -23,6 +23,8 @@ mod summary_reader;
 
 use std::path::{Path, PathBuf};
 
+use crate::library_text::describe_io;
+
 pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
     UploadLimits, UserRight,
@@ -42,7 +44,7 @@ pub use merging::MergedIntervals;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file or folder could not be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {}", path.display(), describe_io(source))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -50,7 +52,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A file or folder could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), describe_io(source))]
     Read {
         /// The file or folder.
         path: PathBuf,

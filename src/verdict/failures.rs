@@ -293,6 +293,7 @@ mod tests {
                 next: None,
                 idle: Some(IdleTimes::of_one(Duration::from_millis(millis))),
                 count: 1,
+                detail: None,
             });
         }
         let reason = reason(&request.measured).unwrap();

@@ -117,7 +117,16 @@ mod tests {
 
     fn failed(failure: Failure, expected: &str, seen: &str) -> FailureEvidence {
         let (expected, seen) = (expected.to_owned(), seen.to_owned());
-        FailureEvidence { failure, phase: None, expected, seen, next: None, idle: None, count: 1 }
+        FailureEvidence {
+            failure,
+            phase: None,
+            expected,
+            seen,
+            next: None,
+            idle: None,
+            count: 1,
+            detail: None,
+        }
     }
 
     fn step(name: &str, failed: Option<FailureEvidence>) -> StepRecord {

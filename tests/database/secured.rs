@@ -1,7 +1,9 @@
 //! Connections over TLS: nothing is sent to a server that is not verified.
 
+use tollgate::library_text::HandshakeProblem;
 use tollgate::postgres::{DatabaseAddress, PgError, PgErrorKind, PgSession};
 
+use crate::bench::{output_text, tollgate};
 use crate::cluster::{self, Cluster};
 
 fn connect(url: &str) -> Result<(), PgError> {
@@ -29,7 +31,10 @@ fn a_database_is_verified_by_the_given_authority_and_by_its_name() {
     };
     is_tls(&format!("{by_name}?sslmode=verify-full"));
     // The certificate is only for `localhost`.
-    is_tls(&format!("{}?sslmode=verify-full&sslrootcert={ca}", cluster.url()));
+    let other = connect(&format!("{}?sslmode=verify-full&sslrootcert={ca}", cluster.url()));
+    let other = other.unwrap_err();
+    assert_eq!(other.kind, PgErrorKind::Handshake(HandshakeProblem::OtherName), "{other}");
+    assert!(other.message.ends_with("localhost, not for 127.0.0.1"), "{other}");
     connect(&format!("{}?sslmode=verify-ca&sslrootcert={ca}", cluster.url())).unwrap();
     connect(&format!("{by_name}?sslmode=require")).unwrap();
 }
@@ -71,4 +76,39 @@ fn a_database_is_reached_by_an_ipv6_address_too() {
     }
     let cluster = Cluster::with_settings(&["listen_addresses = '127.0.0.1, ::1'"]);
     connect(&cluster.url().replace("127.0.0.1", "[::1]")).unwrap();
+}
+
+/// psql logs in with such a password, as libpq then sends it as it is; sqlx refuses it.
+#[test]
+fn a_password_that_scram_forbids_is_named_and_none_of_it_is_shown_or_kept() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    cluster.sql("postgres", "create role emoji login password 'p\u{1f600}ss'");
+    let scenario = "name = \"emoji\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${DBURL}\"\n\
+                    [[request]]\nname = \"one\"\nsql = \"select 1 as one\"\n";
+    std::fs::write(folder.path().join("emoji.toml"), scenario).unwrap();
+    let url = cluster.url_as("emoji", "p\u{1f600}ss", "postgres");
+    let mut texts = String::new();
+    for words in [
+        &["run", "emoji.toml", "--store", "none", "--runs-dir", "runs"][..],
+        &["doctor", "emoji.toml"],
+        &["db", "status"],
+    ] {
+        let mut command = tollgate();
+        command.current_dir(folder.path()).args(words).env("DBURL", &url);
+        texts += &output_text(&command.env("DATABASE_URL", &url).output().unwrap());
+    }
+    assert!(texts.contains("the password has a character"), "{texts}");
+    assert!(texts.contains("alter role"), "{texts}");
+    let kept = std::fs::read_dir(folder.path().join("runs")).unwrap();
+    for run in kept.map(|run| run.unwrap().path()) {
+        for file in std::fs::read_dir(run).unwrap().map(|file| file.unwrap().path()) {
+            texts += &String::from_utf8_lossy(&std::fs::read(file).unwrap());
+        }
+    }
+    for hidden in ["\u{1f600}", "1f600", "ProhibitedCharacter", "p%F0"] {
+        assert!(!texts.contains(hidden), "{hidden}");
+    }
 }

@@ -153,7 +153,7 @@ fn certificates_and_bodies_are_relative_to_the_scenario() {
     assert_eq!(target.identity, Some(identity));
     let request = &plan.scenarios[0].requests[0];
     assert_eq!(request.http().unwrap().body.as_ref(), b"\x00\xff${TOKEN}");
-    assert!(!request.http().unwrap().headers.contains_key("content-type"));
+    assert_eq!(request.http().unwrap().headers["content-type"], "application/octet-stream");
 }
 
 #[test]

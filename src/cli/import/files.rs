@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::exit::CommandError;
 use crate::files;
 use crate::import::ImportError;
+use crate::library_text::describe_io;
 use crate::units::ByteSize;
 
 /// Maximum number of mistakes reported.
@@ -54,7 +55,11 @@ pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<FileList, Comma
                 list.files.extend(found);
                 list.of_other_endings += others;
             }
-            Err(error) => mistakes.push(format!("{}: cannot be read: {error}", path.display())),
+            Err(error) => mistakes.push(format!(
+                "{}: cannot be read: {}",
+                path.display(),
+                describe_io(&error)
+            )),
         }
     }
     if mistakes.is_empty() { Ok(list) } else { Err(usage_error(&mistakes)) }

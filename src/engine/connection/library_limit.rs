@@ -56,7 +56,7 @@ const OF_CHUNKS: [(&str, LibraryLimit); 3] = [
         "chunk trailers bytes over limit",
         LibraryLimit("the target sent trailers of more than 16 KiB"),
     ),
-    ("chunk trailers count overflow", LibraryLimit("the target sent more trailers than are read")),
+    ("chunk trailers count overflow", LibraryLimit("the target sent more than 2,048 trailers")),
 ];
 
 impl LibraryLimit {
@@ -84,7 +84,7 @@ impl LibraryLimit {
     /// The limit that an error of an HTTP/1.1 connection means; `None` for any other error.
     pub(super) fn of_hyper(error: &hyper::Error) -> Option<Self> {
         if error.is_parse_too_large() {
-            return Some(Self("the target sent a head with more bytes or headers than are read"));
+            return Some(Self("the target sent a head of more than 400 KiB or 2,048 header lines"));
         }
         let source = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
         let text = source.to_string();

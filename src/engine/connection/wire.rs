@@ -47,6 +47,8 @@ pub(in crate::engine) struct WireStamps {
     last_read: Cell<Option<Instant>>,
     /// Bytes written since the connection was opened.
     written: Cell<u64>,
+    /// Bytes read since the last reset.
+    read_bytes: Cell<u64>,
     /// Whether the target has closed its side.
     ended: Cell<bool>,
     /// Whether the target has sent more than its answer.
@@ -65,6 +67,7 @@ impl WireStamps {
     pub(in crate::engine) fn reset(&self) {
         self.first_read.set(None);
         self.last_read.set(None);
+        self.read_bytes.set(0);
     }
 
     /// When the first byte since the last reset arrived.
@@ -75,6 +78,11 @@ impl WireStamps {
     /// When the last byte so far arrived, or the end of the stream.
     pub(in crate::engine) fn last_read(&self) -> Option<Instant> {
         self.last_read.get()
+    }
+
+    /// Bytes read since the last reset.
+    pub(in crate::engine) fn read_bytes(&self) -> u64 {
+        self.read_bytes.get()
     }
 
     /// Bytes written since the connection was opened.
@@ -147,6 +155,7 @@ impl WireStamps {
             self.first_read.set(Some(now));
         }
         self.last_read.set(Some(now));
+        self.read_bytes.set(self.read_bytes.get() + bytes.len() as u64);
         let known = self.greeted.get();
         if known < GREETING {
             let more = bytes.len().min(GREETING - known);

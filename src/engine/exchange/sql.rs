@@ -312,8 +312,9 @@ fn failure(trouble: PgErrorKind) -> Failure {
         PgErrorKind::TooMuch | PgErrorKind::Unsupported => Failure::OwnLimit,
         PgErrorKind::TimedOut | PgErrorKind::TooSlow | PgErrorKind::GivenUp => Failure::TimedOut,
         PgErrorKind::Lost => Failure::Closed,
-        PgErrorKind::Tls | PgErrorKind::NoTls => Failure::Tls,
+        PgErrorKind::Tls | PgErrorKind::NoTls | PgErrorKind::Handshake(_) => Failure::Tls,
         PgErrorKind::Password
+        | PgErrorKind::Unprepared(_)
         | PgErrorKind::NotLetIn
         | PgErrorKind::Tenant
         | PgErrorKind::NoDatabase

@@ -17,6 +17,7 @@ use crate::engine::connection::dial::{
 use crate::engine::error::EngineError;
 use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock;
+use crate::library_text::describe_io;
 use crate::plan::TargetPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
@@ -154,7 +155,7 @@ async fn names(
     let found =
         found.map_err(|_| format!("no answer within {}", crate::units::format_duration(limit)))?;
     let mut all = Vec::new();
-    for address in found.map_err(|error| error.to_string())? {
+    for address in found.map_err(|error| describe_io(&error))? {
         if !all.contains(&address) {
             all.push(address);
         }
@@ -250,6 +251,6 @@ impl ConnectionFailure {
             std::io::ErrorKind::ConnectionReset => Failure::Reset,
             _ => Failure::Closed,
         };
-        Self { failure, phase: None, seen: error.to_string(), trouble }
+        Self { failure, phase: None, seen: describe_io(error), trouble }
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum Turn {
     Answer(Duration),
     /// Sends these bytes after a delay.
     Raw(Duration, &'static str),
+    /// Sends these bytes at once, and then closes if asked.
+    Bytes { answer: &'static [u8], closes: bool },
     /// Sends the head, then one byte of the body at each interval.
     Trickle { bytes: usize, every: Duration },
     /// Sends these bytes and closes.
@@ -171,6 +173,10 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
         Turn::Raw(after, bytes) => {
             tokio::time::sleep(after).await;
             stream.write_all(bytes.as_bytes()).await.ok()
+        }
+        Turn::Bytes { answer, closes } => {
+            stream.write_all(answer).await.ok()?;
+            (!closes).then_some(())
         }
         Turn::Trickle { bytes, every } => {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {bytes}\r\n\r\n");

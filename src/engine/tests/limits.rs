@@ -11,7 +11,7 @@ fn an_answer_beyond_a_limit_of_the_library_is_no_failure_of_the_target() {
         format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 0\r\n\r\n", long.repeat(25));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     for (answer, seen) in [
-        (head, "a head with more bytes or headers than are read"),
+        (head, "a head of more than 400 KiB or 2,048 header lines"),
         (
             format!("{chunked}5;{long}\r\nhello\r\n0\r\n\r\n"),
             "chunk extensions of more than 16 KiB",

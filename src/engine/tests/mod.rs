@@ -3,12 +3,14 @@
 mod addresses;
 mod answers;
 mod blame;
+mod certificates;
 mod data;
 mod early;
 mod further;
 pub(in crate::engine) mod harness;
 mod http2;
 mod idle;
+mod lawful_answers;
 mod limits;
 mod once;
 mod redirects;

@@ -98,7 +98,7 @@ fn an_empty_body_has_no_content_in_any_encoding() {
 fn an_unknown_encoding_is_named_with_a_remedy() {
     assert_eq!(
         wrong(&["br"], b"body"),
-        "the body's encoding `br` cannot be decoded; `Accept-Encoding` may ask for gzip and deflate"
+        "a body that is encoded with `br`, which tollgate does not decode; send `Accept-Encoding: gzip`"
     );
     let long = wrong(&[&"x".repeat(10_000)], b"body");
     assert!(long.len() < 200, "{long}");

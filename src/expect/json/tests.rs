@@ -157,8 +157,47 @@ fn numbers_in_strings_are_compared_too() {
 }
 
 #[test]
+fn numbers_of_any_size_are_compared_by_value() {
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    for (smaller, larger) in [
+        ("-1e401", "-1e400"),
+        ("-1e400", "0"),
+        ("0", "1e400"),
+        ("1e400", "1e401"),
+        ("9.9e400", "1e401"),
+        ("12345678901234567890123", "12345678901234567890124"),
+        ("-12345678901234567890124", "-12345678901234567890123"),
+        ("9", "12345678901234567890123"),
+        ("0", "1e99999999999999999999"),
+    ] {
+        let (smaller, larger) = (parsed(smaller), parsed(larger));
+        assert_eq!(
+            mismatch(&larger, JsonRule::AtLeast(number(&smaller))),
+            None,
+            "{smaller} {larger}"
+        );
+        assert!(
+            mismatch(&smaller, JsonRule::AtLeast(number(&larger))).is_some(),
+            "{smaller} {larger}"
+        );
+        assert!(mismatch(&smaller, JsonRule::Is(larger)).is_some());
+        assert_eq!(mismatch(&smaller, JsonRule::Is(smaller.clone())), None);
+    }
+    for (one, other) in [("1e400", "10e399"), ("1.50", "1.5"), ("1e2", "100"), ("-0", "0")] {
+        assert_eq!(mismatch(&parsed(one), JsonRule::Is(parsed(other))), None, "{one} {other}");
+    }
+    assert_eq!(mismatch(&parsed("1e400"), JsonRule::IsOf(JsonType::Number)), None);
+    assert_eq!(mismatch(&parsed("1e400"), JsonRule::IsOf(JsonType::Integer)), None);
+    for text in ["1.50", "1.5"] {
+        assert_eq!(mismatch(&parsed("1.50"), JsonRule::Reads(text.to_owned())), None);
+    }
+    let id = "12345678901234567890123";
+    assert_eq!(mismatch(&parsed(id), JsonRule::Reads(id.to_owned())), None);
+}
+
+#[test]
 fn a_value_that_is_not_a_number_is_not_compared() {
-    for text in ["abc", "", " 5", "5 ", "+5", "05", "5.", ".5", "0x5", "1e999", "NaN", "5 6"] {
+    for text in ["abc", "", " 5", "5 ", "+5", "05", "5.", ".5", "0x5", "NaN", "5 6"] {
         let expected_text = format!("{}, no number", json!(text));
         assert_eq!(mismatch(&json!(text), JsonRule::AtLeast(0.into())), Some(expected_text));
     }

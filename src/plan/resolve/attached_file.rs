@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::files;
+use crate::library_text::describe_io;
 use crate::units::ByteSize;
 
 /// The largest file that is read; its content is held in memory.
@@ -20,11 +21,16 @@ fn wrong(path: &Path, error: &io::Error) -> (String, String) {
     match error.kind() {
         io::ErrorKind::NotFound => (format!("there is no file {display}"), remedy),
         io::ErrorKind::IsADirectory => (format!("{display} is not a file"), remedy),
-        io::ErrorKind::InvalidInput => (format!("{display} cannot be read: {error}"), remedy),
+        io::ErrorKind::InvalidInput => {
+            (format!("{display} cannot be read: {}", describe_io(error)), remedy)
+        }
         io::ErrorKind::FileTooLarge => {
             let problem = "files of that size do not fit into memory".to_owned();
             (problem, format!("name a file of at most {} MiB", LARGEST.0 >> 20))
         }
-        _ => (format!("{display} cannot be read: {error}"), "make the file readable".to_owned()),
+        _ => (
+            format!("{display} cannot be read: {}", describe_io(error)),
+            "make the file readable".to_owned(),
+        ),
     }
 }

@@ -29,9 +29,10 @@ pub(super) fn resolve(
     let path = path(request, base, filler);
     let body = body::resolve(scenario, request, filler);
     let (RequestUrl { shown, url, live }, body) = (path?, body?);
-    if body.is_json {
-        headers.add_unless_written(header::CONTENT_TYPE, "Content-Type", "application/json");
+    if let Some(media_type) = body.media_type {
+        headers.add_unless_written(header::CONTENT_TYPE, "Content-Type", media_type);
     }
+    headers.add_unless_written(header::ACCEPT, "Accept", "*/*");
     headers.add_unless_written(header::USER_AGENT, "User-Agent", USER_AGENT);
     Some(ResolvedAction {
         line: format!("{method} {shown}"),

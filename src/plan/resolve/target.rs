@@ -9,6 +9,7 @@ use super::base_url::BaseUrl;
 use super::route;
 use super::template_filler::TemplateFiller;
 use crate::files;
+use crate::library_text::describe_io;
 use crate::plan::overrides::PlanOverrides;
 use crate::plan::proxy::ProxyPlan;
 use crate::plan::target_plan::{
@@ -244,7 +245,7 @@ fn pem_file(
     let problem = match files::open_regular(&path) {
         // The engine reports the other errors, as it reads the file.
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            format!("{} cannot be read: {error}", path.display())
+            format!("{} cannot be read: {}", path.display(), describe_io(&error))
         }
         _ if path.is_file() => return Ok(Some(path)),
         _ => format!("there is no file {}", path.display()),

@@ -158,6 +158,7 @@ fn a_terminal_shows_the_first_rows_of_a_query_and_files_show_all_that_are_kept()
             seen: "1,012 rows".to_owned(),
             count: 1,
             next: None,
+            idle: None,
             detail: Some(Box::new(AnswerDetail {
                 because: Some("tables are open".to_owned()),
                 rows: (1..=12).map(|n| format!("table=open{n}. \u{202e}<b>")).collect(),

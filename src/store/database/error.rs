@@ -1,6 +1,7 @@
 //! Why a store operation failed.
 
 use super::super::StoreError;
+use crate::library_text::describe_io;
 use crate::postgres::PgError;
 use crate::record::HistogramError;
 
@@ -96,7 +97,7 @@ pub enum DatabaseError {
     #[error(transparent)]
     Histogram(#[from] HistogramError),
     /// The runtime that drives the connection could not be started.
-    #[error("cannot start to talk to the database: {0}")]
+    #[error("cannot start to talk to the database: {}", describe_io(.0))]
     Runtime(#[from] std::io::Error),
     /// The server, a role or a schema is unsuitable for the operation.
     #[error("{what}: {remedy}")]

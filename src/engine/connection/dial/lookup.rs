@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::address_rules::AddressRules;
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::describe_io;
 use crate::plan::TargetPlan;
 use crate::record::LookupMeasurement;
 
@@ -170,7 +171,7 @@ impl AddressCache {
             let begun = clock::now();
             let answer = match timeout(limit, finding).await {
                 Ok(Ok(found)) => Some(names.usable(&name, found.into_iter()).map(Rc::from)),
-                Ok(Err(error)) => Some(Err(error.to_string())),
+                Ok(Err(error)) => Some(Err(describe_io(&error))),
                 Err(_elapsed) => None,
             };
             let now = clock::now();

@@ -3,7 +3,6 @@
 mod address_counts;
 mod address_rules;
 mod attempt_counts;
-mod handshake_problem;
 mod lookup;
 mod race;
 mod roots;
@@ -13,6 +12,7 @@ mod tls;
 mod tunnel;
 #[cfg(unix)]
 mod unix_socket;
+mod verifiers;
 
 use std::fmt;
 use std::future::Future;
@@ -26,16 +26,17 @@ use url::Host;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::Instant;
+use crate::library_text::describe_io;
 use crate::plan::{CertificateTrust, ExchangeTimeouts, PinnedAddresses, ProxyPlan, TargetPlan};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use address_rules::{AddressRules, HostAddresses};
 use tls::TlsClient;
 
+pub use crate::library_text::HandshakeProblem;
 pub(in crate::engine) use address_counts::AddressCounts;
 pub(in crate::engine) use address_rules::{RequestDestination, UrlOrigin};
 pub(in crate::engine) use attempt_counts::AttemptCounts;
-pub use handshake_problem::HandshakeProblem;
 pub(in crate::engine) use lookup::{LookupFuture, NameResolver, SystemResolver};
 pub(in crate::engine) use tcp_dialer::TcpDialer;
 pub(in crate::engine) use tunnel::refused_by_proxy;
@@ -240,7 +241,7 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
         _ if is_ours(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
-    ExchangeFailure::in_phase(failure, Dimension::Connect, error.to_string())
+    ExchangeFailure::in_phase(failure, Dimension::Connect, describe_io(error))
 }
 
 /// Maximum number of addresses that a failure names.

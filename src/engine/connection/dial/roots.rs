@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::engine::error::EngineError;
 use crate::files;
+use crate::library_text::{describe_io, describe_pem, describe_tls, keep_on_one_line};
 use crate::units::ByteSize;
 
 /// The largest PEM file that is read; a system's whole list of authorities takes 250 KB.
@@ -39,7 +40,7 @@ pub(super) fn of_system() -> SystemRoots {
     SystemRoots {
         store,
         are_built_in,
-        unread: found.errors.iter().map(ToString::to_string).collect(),
+        unread: found.errors.iter().map(|error| keep_on_one_line(&error.to_string())).collect(),
     }
 }
 
@@ -54,17 +55,17 @@ pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
     let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path).map_err(bad)? {
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+        roots.add(certificate).map_err(|error| bad(describe_tls(&error)))?;
     }
     Ok(roots)
 }
 
 /// The certificates of a PEM file, at least one; the error says what is wrong with it.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = files::read_regular(path, MAX_PEM).map_err(|error| error.to_string())?;
+    let pem = files::read_regular(path, MAX_PEM).map_err(|error| describe_io(&error))?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
         Ok(certificates) => Ok(certificates),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(describe_pem(&error, "certificate")),
     }
 }

@@ -13,7 +13,6 @@ use url::Host;
 use super::address_counts::AddressCounts;
 use super::address_rules::{AddressRules, HostAddresses, UrlOrigin};
 use super::attempt_counts::AttemptCounts;
-use super::handshake_problem::HandshakeProblem;
 use super::lookup::{AddressCache, NameResolver};
 use super::race::ConnectionRace;
 use super::rotation::AddressRotation;
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::HandshakeProblem;
 use crate::plan::{ExchangeTimeouts, HttpProtocol, ProxyChoice, ProxyPlan};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};

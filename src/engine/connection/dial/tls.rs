@@ -5,25 +5,27 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    AlertDescription, ClientConfig, DigitallySignedStruct, HandshakeKind, PeerMisbehaved,
-    ProtocolVersion, SignatureScheme,
+    AlertDescription, ClientConfig, HandshakeKind, PeerMisbehaved, ProtocolVersion, RootCertStore,
 };
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::handshake_problem::HandshakeProblem;
+use super::verifiers::{NamedVerifier, UncheckedVerifier};
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
 use crate::files;
+use crate::library_text::{
+    HandshakeProblem, describe_io, describe_pem, describe_tls, find_tls_error,
+};
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
@@ -134,36 +136,34 @@ fn handshake_failed(error: &io::Error, protocol: HttpProtocol) -> ExchangeFailur
         HttpProtocol::Http2 => "HTTP/2",
         HttpProtocol::Negotiated => "HTTP/2 or HTTP/1.1",
     };
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(AlertReceived(alert @ AlertDescription::NoApplicationProtocol)) => {
-            other_protocol(format!("the target does not speak {asked} (TLS alert {alert:?})"))
-        }
+    match find_tls_error(error) {
+        Some(AlertReceived(AlertDescription::NoApplicationProtocol)) => other_protocol(format!(
+            "the target does not speak {asked} (TLS alert no_application_protocol)"
+        )),
         Some(Misbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol)) => {
             other_protocol(format!("the target chose another protocol than {asked}"))
         }
-        _ => failed(Failure::Tls, error.to_string()),
+        _ => ExchangeFailure {
+            next: HandshakeProblem::of(error).map(HandshakeProblem::remedy),
+            ..failed(Failure::Tls, describe_io(error))
+        },
     }
 }
 
 fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unavailable =
-        |error: &dyn std::fmt::Display| EngineError::Target(format!("no TLS: {error}"));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unavailable(&error))?;
+        .map_err(|error| EngineError::Target(format!("no TLS: {}", describe_tls(&error))))?;
     let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
         CertificateTrust::AnyCertificate => Arc::new(UncheckedVerifier(Arc::clone(&provider))),
-        trust => {
-            let believed = match trust {
-                CertificateTrust::File(path) => roots::of_file(path)?,
-                CertificateTrust::System | CertificateTrust::AnyCertificate => {
-                    roots::of_system().store
-                }
-            };
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(believed), provider);
-            builder.build().map_err(|error| unavailable(&error))?
+        CertificateTrust::File(path) => {
+            let named = roots::certificates(path)
+                .map_err(|why| EngineError::Trust { path: path.clone(), why })?;
+            let inner = verifier_of(roots::of_file(path)?, provider)?;
+            Arc::new(NamedVerifier { inner, named })
         }
+        CertificateTrust::System => verifier_of(roots::of_system().store, provider)?,
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &target.identity {
@@ -173,8 +173,9 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
             let unfit = |error: rustls::Error| EngineError::Identity {
                 path: identity.key.clone(),
                 why: format!(
-                    "this key does not go with {}: {error}",
-                    identity.certificate.display()
+                    "this key does not go with {}: {}",
+                    identity.certificate.display(),
+                    describe_tls(&error)
                 ),
             };
             builder.with_client_auth_cert(chain, key).map_err(unfit)?
@@ -189,6 +190,15 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
         Resumption::disabled()
     };
     Ok(config)
+}
+
+fn verifier_of(
+    roots: RootCertStore,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, EngineError> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|_| EngineError::Target("no TLS: there is no root certificate".to_owned()))
 }
 
 fn offered(protocol: HttpProtocol) -> Vec<Vec<u8>> {
@@ -207,62 +217,8 @@ fn read_identity(
     let chain = roots::certificates(&identity.certificate)
         .map_err(|why| bad(&identity.certificate, why))?;
     let pem = files::read_regular(&identity.key, roots::MAX_PEM)
-        .map_err(|error| bad(&identity.key, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-        let why = match error {
-            rustls::pki_types::pem::Error::NoItemsFound => "it holds no private key".to_owned(),
-            error => error.to_string(),
-        };
-        bad(&identity.key, why)
-    })?;
+        .map_err(|error| bad(&identity.key, describe_io(&error)))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|error| bad(&identity.key, describe_pem(&error, "private key")))?;
     Ok((chain, key))
-}
-
-/// Accepts any certificate, but still checks that the target holds its key.
-#[derive(Debug)]
-struct UncheckedVerifier(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for UncheckedVerifier {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

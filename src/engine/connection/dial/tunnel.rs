@@ -6,6 +6,7 @@ use url::Host;
 
 use super::UrlOrigin;
 use crate::engine::connection::socket_peek::PeekableStream;
+use crate::library_text::describe_io;
 use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
@@ -33,7 +34,9 @@ pub(super) async fn open_tunnel(
     let broken = |what: String| failed(format!("the proxy {proxy} {what}"), Some(UNREACHED));
     let request = connect_request(&destination, proxy);
     let written = stream.write_all(&request).await;
-    written.map_err(|error| broken(format!("broke off before CONNECT was sent: {error}")))?;
+    written.map_err(|error| {
+        broken(format!("broke off before CONNECT was sent: {}", describe_io(&error)))
+    })?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
         match stream.read_u8().await {
@@ -44,7 +47,9 @@ pub(super) async fn open_tunnel(
                     "closed the connection without an answer to CONNECT".to_owned(),
                 ));
             }
-            Err(error) => return Err(broken(format!("broke off during CONNECT: {error}"))),
+            Err(error) => {
+                return Err(broken(format!("broke off during CONNECT: {}", describe_io(&error))));
+            }
         }
     }
     match status(&head) {

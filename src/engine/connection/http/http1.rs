@@ -1,7 +1,6 @@
 //! One connection of HTTP/1.1.
 
 use std::error::Error as _;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,9 +23,17 @@ use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::{HttpBlame, HttpProblem, read_http_problem};
 use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
+
+/// Maximum number of header lines of an answer, and of its trailers. hyper's default, 100, is below
+/// what servers send.
+const MOST_HEADERS: usize = 2_048;
+
+/// The smallest head above that, in bytes: a line has a name, a colon and an end.
+const SMALLEST_LARGE_HEAD: u64 = (MOST_HEADERS as u64 + 1) * 4;
 
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Http1Connection {
@@ -63,7 +70,7 @@ impl Http1Connection {
         let stamps = Rc::new(WireStamps::default());
         let peek = stream.socket_peek();
         let wire = StampedStream::new(stream, Rc::clone(&stamps));
-        let (sender, connection) = http1::Builder::new()
+        let (sender, connection) = builder()
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| failed(&error, &stamps, Dimension::Setup))?;
@@ -237,6 +244,17 @@ impl BodyChunks for Http1Body<'_> {
     }
 }
 
+/// Accepts what RFC 9112 wants read: folded header lines (section 5.2) and many headers. A space
+/// before the colon is removed, as section 5.1 asks of a proxy.
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .max_headers(MOST_HEADERS);
+    builder
+}
+
 /// Whether a connection ended because of bytes that belong to no answer. Every other hyper error
 /// has a predicate; this one is what remains.
 fn is_surplus(error: &hyper::Error) -> bool {
@@ -252,7 +270,10 @@ fn is_surplus(error: &hyper::Error) -> bool {
 }
 
 fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> ExchangeFailure {
-    if let Some(limit) = stamps.limit().or_else(|| LibraryLimit::of_hyper(error)) {
+    // hyper reports a length beyond 64 bits like a head that is too large.
+    let is_of_length = error.is_parse_too_large() && stamps.read_bytes() < SMALLEST_LARGE_HEAD;
+    let of_hyper = || LibraryLimit::of_hyper(error).filter(|_| !is_of_length);
+    if let Some(limit) = stamps.limit().or_else(of_hyper) {
         return limit.failed(phase);
     }
     if stamps.greeted_in_http2() {
@@ -262,27 +283,12 @@ fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> Exchan
             "the target answered in HTTP/2",
         );
     }
-    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let failure = match io {
-        Some(io) => of_io(io),
-        None if error.is_parse() || error.is_parse_too_large() => Failure::Malformed,
-        None => Failure::Closed,
+    let HttpProblem { blame, text, remedy } = read_http_problem(error);
+    let failure = match blame {
+        HttpBlame::Answer => Failure::Malformed,
+        HttpBlame::Connection => Failure::Closed,
+        HttpBlame::Reset => Failure::Reset,
+        HttpBlame::Tls => Failure::Tls,
     };
-    let seen = io.map_or_else(|| error.to_string(), ToString::to_string);
-    ExchangeFailure::in_phase(failure, phase, seen)
-}
-
-/// The failure that an error of the stream, or of a chunked body in it, means.
-fn of_io(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
-        _ if error
-            .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
-        {
-            Failure::Tls
-        }
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Failure::Malformed,
-        _ => Failure::Closed,
-    }
+    ExchangeFailure { next: remedy, ..ExchangeFailure::in_phase(failure, phase, text) }
 }

@@ -10,6 +10,7 @@ use crate::engine::connection::dial::NegotiatedProtocol;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::wire::WireStamps;
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::describe_io;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
@@ -66,7 +67,7 @@ impl FailureContext {
             io::ErrorKind::InvalidData if self.spoken.tls.is_some() => Failure::Tls,
             _ => Failure::Closed,
         };
-        (failure, end.to_string())
+        (failure, describe_io(end))
     }
 }
 
@@ -87,7 +88,7 @@ fn of_frame(error: &h2::Error) -> (Failure, String) {
         (true, _) if error.is_go_away() => (Failure::Closed, words("ended the connection")),
         (true, _) => (Failure::Reset, words("reset the stream")),
         (_, true) => (Failure::Malformed, words("broke the rules of HTTP/2")),
-        _ => (Failure::Malformed, error.to_string()),
+        _ => (Failure::Malformed, "what the target sent is not HTTP/2".to_owned()),
     }
 }
 

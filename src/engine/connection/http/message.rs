@@ -94,6 +94,7 @@ impl RequestMessage {
         }
         if let Some(body) = &self.changes.body {
             *one.body_mut() = Full::new(body.clone());
+            set_length(&mut one, body.len());
         }
         one
     }
@@ -169,6 +170,12 @@ impl PreparedMessage {
         *one.uri_mut() = path;
         *one.headers_mut() = headers.clone();
         one.headers_mut().entry(HOST).or_insert(host);
+        set_length(&mut one, body.len());
+        // hyper leaves out a length of 0, and many servers answer 411 without it.
+        let length = (!body.is_empty() || has_body(method)).then(|| HeaderValue::from(body.len()));
+        if let Some(length) = &length {
+            one.headers_mut().insert(CONTENT_LENGTH, length.clone());
+        }
 
         let mut two = Request::new(());
         *two.method_mut() = method.clone();
@@ -187,12 +194,13 @@ fn without_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// States the length of the body, which HTTP/2 does not do itself.
-fn set_length(two: &mut Request<()>, length: usize) {
-    if length > 0 || has_body(two.method()) {
-        two.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+/// States the length of the body. HTTP/2 does not do so itself, and hyper leaves out a length of 0,
+/// without which many servers answer 411.
+fn set_length<B>(request: &mut Request<B>, length: usize) {
+    if length > 0 || has_body(request.method()) {
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     } else {
-        two.headers_mut().remove(CONTENT_LENGTH);
+        request.headers_mut().remove(CONTENT_LENGTH);
     }
 }
 
@@ -238,16 +246,22 @@ mod tests {
     }
 
     #[test]
-    fn a_body_states_its_length_on_http_2_too() {
-        assert_eq!(
-            message(Method::POST, "http://a.test/", &[], "four").two().headers()[CONTENT_LENGTH],
-            "4"
-        );
-        assert_eq!(
-            message(Method::POST, "http://a.test/", &[], "").two().headers()[CONTENT_LENGTH],
-            "0"
-        );
-        assert!(message(Method::GET, "http://a.test/", &[], "").two().headers().is_empty());
+    fn a_body_and_its_absence_where_one_is_usual_have_a_length_on_both_versions() {
+        for (method, body, length) in [
+            (Method::POST, "four", Some("4")),
+            (Method::POST, "", Some("0")),
+            (Method::PUT, "", Some("0")),
+            (Method::PATCH, "", Some("0")),
+            (Method::DELETE, "four", Some("4")),
+            (Method::DELETE, "", None),
+            (Method::GET, "", None),
+        ] {
+            let message = message(method.clone(), "http://a.test/", &[], body);
+            for headers in [message.one().headers(), message.two().headers()] {
+                let found = headers.get(CONTENT_LENGTH).map(|value| value.to_str().unwrap());
+                assert_eq!(found, length, "{method} {body:?}");
+            }
+        }
     }
 
     #[test]

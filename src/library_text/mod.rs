@@ -1,0 +1,30 @@
+//! The errors of libraries, in plain English.
+//!
+//! Every error text that comes from a library passes through this module before a person or a file
+//! gets it. A library writes for programmers: it prints values with `Debug`, bytes as lists of
+//! numbers, times as UNIX seconds, and may quote what it was given, such as a password. A known
+//! error becomes a clause that says what is wrong. An unknown one keeps its text only if that text
+//! cannot contain what the library was given.
+
+mod http1;
+mod io;
+mod json;
+mod pem;
+mod tls;
+
+pub use http1::{HttpBlame, HttpProblem, read_http_problem};
+pub use io::{describe_cause, describe_io, describe_reading};
+pub use json::describe_json;
+pub use pem::describe_pem;
+pub use tls::{HandshakeProblem, describe_tls, find_tls_error, is_authority_as_server};
+
+/// The longest text of a library that is shown, in characters.
+const LONGEST: usize = 300;
+
+/// A text of a library on one line, without control characters, of at most 300 characters.
+///
+/// It hides nothing: use it only for texts that cannot contain a secret.
+pub fn keep_on_one_line(text: &str) -> String {
+    let plain = text.chars().map(|character| if character.is_control() { ' ' } else { character });
+    plain.take(LONGEST).collect()
+}
