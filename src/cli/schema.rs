@@ -4,7 +4,8 @@ use clap::ValueEnum;
 
 use super::console::Console;
 use super::exit::{CommandError, ExitStatus};
-use crate::{record, scenario};
+use crate::record;
+use crate::scenario;
 
 const EXAMPLES: &str = "\
 Examples:
