@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::TargetError;
 use super::settings::{HttpVersions, TargetSettings, TlsFault};
 use crate::files;
-use crate::library_text::{describe_io, describe_pem};
+use crate::library_text::{describe_pem, describe_reading};
 use crate::units::ByteSize;
 
 /// The largest file of certificates that is read.
@@ -149,7 +149,7 @@ fn client_verifier(
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
     let bad = |why: String| TargetError::ClientAuthority { path: path.to_owned(), why };
-    let pem = files::read_regular(path, MAX_PEM).map_err(|error| bad(describe_io(&error)))?;
+    let pem = files::read_regular(path, MAX_PEM).map_err(|error| bad(describe_reading(&error)))?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => {
             Err(bad("it holds no certificate".to_owned()))

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
-use tollgate::record::{Decision, RunRecord};
+use tollgate::record::{BudgetVerdict, Decision, RunRecord};
 use tollgate::store::{self, FolderContent};
 
 /// The rehearsal target as a separate process, ended when dropped.
@@ -56,12 +56,16 @@ impl Outcome {
         self.record.verdict.decision
     }
 
-    /// The reasons of the verdict with their remedies, one per line.
+    /// The reasons of the verdict and of unmet budgets with their remedies, one per line.
     pub(crate) fn reasons(&self) -> String {
         let mut reasons = String::new();
         for scenario in &self.record.verdict.scenarios {
             for reason in &scenario.reasons {
                 writeln!(reasons, "{} → {}", reason.what, reason.next).unwrap();
+            }
+            let unmet = scenario.budgets.iter().filter(|budget| budget.decision != Decision::Pass);
+            for BudgetVerdict { request, reason, .. } in unmet {
+                writeln!(reasons, "`{request}`: {} → {}", reason.what, reason.next).unwrap();
             }
         }
         reasons

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::engine::error::EngineError;
 use crate::files;
-use crate::library_text::{describe_io, describe_pem, describe_tls, keep_on_one_line};
+use crate::library_text::{describe_pem, describe_reading, describe_tls, keep_on_one_line};
 use crate::units::ByteSize;
 
 /// The largest PEM file that is read; a system's whole list of authorities takes 250 KB.
@@ -62,7 +62,7 @@ pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
 
 /// The certificates of a PEM file, at least one; the error says what is wrong with it.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = files::read_regular(path, MAX_PEM).map_err(|error| describe_io(&error))?;
+    let pem = files::read_regular(path, MAX_PEM).map_err(|error| describe_reading(&error))?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
         Ok(certificates) => Ok(certificates),

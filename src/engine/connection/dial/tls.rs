@@ -24,7 +24,7 @@ use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
 use crate::files;
 use crate::library_text::{
-    HandshakeProblem, describe_io, describe_pem, describe_tls, find_tls_error,
+    HandshakeProblem, describe_io, describe_pem, describe_reading, describe_tls, find_tls_error,
 };
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
@@ -217,7 +217,7 @@ fn read_identity(
     let chain = roots::certificates(&identity.certificate)
         .map_err(|why| bad(&identity.certificate, why))?;
     let pem = files::read_regular(&identity.key, roots::MAX_PEM)
-        .map_err(|error| bad(&identity.key, describe_io(&error)))?;
+        .map_err(|error| bad(&identity.key, describe_reading(&error)))?;
     let key = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|error| bad(&identity.key, describe_pem(&error, "private key")))?;
     Ok((chain, key))
