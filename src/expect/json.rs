@@ -174,9 +174,21 @@ fn describe_value(found: &Value, is_sensitive: bool) -> String {
         _ if is_sensitive => HIDDEN.to_owned(),
         Value::Array(_) | Value::Object(_) => type_of(found).to_owned(),
         scalar => {
-            let text = scalar.to_string();
+            let text = match scalar {
+                Value::Number(number) => without_trailing_zeros(number.to_string()),
+                other => other.to_string(),
+            };
             if text.chars().count() <= SHOWN { text } else { "another, longer value".to_owned() }
         }
+    }
+}
+
+/// A number without the zeros at the end of its fraction, of which a database may send many.
+fn without_trailing_zeros(number: String) -> String {
+    if number.contains('.') && !number.contains(['e', 'E']) {
+        number.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        number
     }
 }
 

@@ -80,5 +80,9 @@ fn a_pipe_named_as_data_file_is_refused_at_once() {
     assert!(made.success());
     let output = check(&bench.scenario);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("it is a pipe, not a regular file"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("it is a pipe, not a regular file"),
+        "{}",
+        text(&output.stderr)
+    );
 }

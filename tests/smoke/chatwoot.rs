@@ -155,6 +155,9 @@ fn each_tick_has_an_entry_and_the_worst_of_them_is_the_exit() {
         headings[0].ends_with("— chatwoot-smoke: FAIL") && headings[1].ends_with(": PASS"),
         "{log}"
     );
-    assert!(log.contains("'list of the control center': 1 of 1 request failed"), "{log}");
+    assert!(
+        log.contains("list of the control center · errors = 0: 1 of 1 request failed"),
+        "{log}"
+    );
     assert!(!log.contains(TOKEN), "{log}");
 }

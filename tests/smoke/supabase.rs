@@ -56,7 +56,7 @@ const PROVES_NOTHING: &[&str] = &[
     "`anon's key is taken`",
     "`anon reads no logs`",
     "`anon reads no decisions`",
-    "instead of body_matches",
+    "(body_matches",
 ];
 
 #[test]
