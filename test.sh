@@ -179,6 +179,9 @@ step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"
 [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "skipped as requested: comparing synthetic-check with Node.js"
+# Most tests wait for real time rather than for a processor, so two run on each.
+processors=$(getconf _NPROCESSORS_ONLN)
+export RUST_TEST_THREADS=$((2 * processors)) NEXTEST_TEST_THREADS=$((2 * processors))
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else

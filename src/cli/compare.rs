@@ -106,12 +106,11 @@ fn nothing_in_common(runs: &BeforeAfter<RunRecord>, name: Option<&str>) -> Comma
     let name = name.map_or_else(String::new, |name| format!(" that `{}` names", plain(name)));
     let lists = runs.map(|record| {
         let requests = RunSummary::of(record).requests.into_iter();
-        let lines: String = requests
-            .map(|request| format!("{} · {}", request.scenario, request.request))
-            .map(|name| format!("\n  {}", plain(&name)))
+        let names: Vec<_> = requests
+            .map(|request| plain(&format!("{} · {}", request.scenario, request.request)))
             .collect();
-        let lines = if lines.is_empty() { "\n  nothing".to_owned() } else { lines };
-        format!("{} requested{lines}", record.name())
+        let names = if names.is_empty() { "nothing".to_owned() } else { names.join("\n  ") };
+        format!("{} requested\n  {names}", record.name())
     });
     CommandError::usage(format!(
         "error: the two runs have no request in common{name}, so there is nothing to compare\n\

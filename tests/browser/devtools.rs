@@ -74,6 +74,8 @@ impl Browser {
             .args(["--hide-scrollbars", "--remote-debugging-port=0"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
+            // The browser leaves the folder of its socket in the temporary folder if it is killed.
+            .env("TMPDIR", profile.path())
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

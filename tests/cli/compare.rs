@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tollgate::record::RunRecord;
+use tollgate::record::{RunRecord, StageMeasurement};
 
 use crate::bench::{Target, text, tollgate};
 use crate::history::{keep, run_in};
@@ -126,7 +126,7 @@ fn fail_if_slower_exits_with_1_for_a_slower_run_and_with_3_without_data() {
     let before = keep(runs.path(), 0, |_| {});
     let slower = keep(runs.path(), 1, slow_down);
     let empty = keep(runs.path(), 2, |record| {
-        record.measurement.scenarios[0].requests[0].measured = Default::default();
+        record.measurement.scenarios[0].requests[0].measured = StageMeasurement::default();
     });
     let exit = |one: &str, other: &str| {
         run_in(&["compare", one, other, "--fail-if-slower"], runs.path()).status.code()

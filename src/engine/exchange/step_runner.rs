@@ -73,7 +73,7 @@ impl StepRunner {
         let mut tries = StepTries::begin(step.prepared.tries, first.dispatched);
         let mut start = first;
         loop {
-            let own_request = self.with_cookies(step, captured.as_ref(), &mut start);
+            let own_request = with_cookies(step, captured.as_ref(), &mut start);
             if tries.count == 1 {
                 first = start;
             }
@@ -97,23 +97,6 @@ impl StepRunner {
             self.pause(pause).await?;
             start = context.start_now(None);
         }
-    }
-
-    /// The request with the arrival's cookies; `None` if it sends none. Building it is the prober's
-    /// own time.
-    fn with_cookies(
-        &self,
-        step: &ArrivalStep<'_>,
-        captured: Option<&ArrivalState>,
-        start: &mut ExchangeStart,
-    ) -> Option<Box<PreparedRequest>> {
-        let StepAction::Http { request, .. } = &step.prepared.action else { return None };
-        let jar = captured?.jar()?;
-        let building = clock::now();
-        let request = step.own_request.as_deref().unwrap_or(request);
-        let request = request.with_cookies(jar);
-        start.built += clock::now() - building;
-        request
     }
 
     /// Runs one try of a step, recorded in `exchange`, with the arrival's own request if it has
@@ -146,4 +129,20 @@ impl StepRunner {
             () = tokio::time::sleep(pause) => Some(()),
         }
     }
+}
+
+/// The request with the arrival's cookies; `None` if it sends none. Building it is the prober's
+/// own time.
+fn with_cookies(
+    step: &ArrivalStep<'_>,
+    captured: Option<&ArrivalState>,
+    start: &mut ExchangeStart,
+) -> Option<Box<PreparedRequest>> {
+    let StepAction::Http { request, .. } = &step.prepared.action else { return None };
+    let jar = captured?.jar()?;
+    let building = clock::now();
+    let request = step.own_request.as_deref().unwrap_or(request);
+    let request = request.with_cookies(jar);
+    start.built += clock::now() - building;
+    request
 }
