@@ -213,6 +213,18 @@ fn a_file_that_is_not_utf8_is_refused_at_its_first_wrong_byte() {
 }
 
 #[test]
+fn the_variables_of_a_proxy_and_of_a_setup_count_as_used() {
+    let text = "name = \"s\"\nbudgets = [\"errors = 0\"]\npublic = [\"PROXY_USER\"]\n\
+        [target]\nbase_url = \"https://example.org\"\n\
+        proxy = \"http://${PROXY_USER}:${PROXY_PASSWORD}@proxy.test:3128\"\n\
+        [[setup]]\nname = \"log in\"\npath = \"/login\"\nheaders = { Authorization = \"${LOGIN}\" }\n\
+        [[request]]\nname = \"home\"\npath = \"/\"\n";
+    let mut used = Scenario::parse("s.toml", text).unwrap().variables();
+    used.sort_unstable();
+    assert_eq!(used, ["LOGIN", "PROXY_PASSWORD", "PROXY_USER"]);
+}
+
+#[test]
 fn two_scenarios_with_the_same_name_cannot_run_together() {
     let twice = ["a.toml", "b.toml"].map(|name| Scenario::parse(name, CANARIES).unwrap());
     let errors = Plan::resolve(&twice, &environment(), &PlanOverrides::default()).unwrap_err();

@@ -140,8 +140,8 @@ fn mentioned(text: &str) -> Vec<String> {
 /// Says once that the variables of proxies have no effect by themselves. curl obeys them, so a
 /// reader may believe that a run went through the proxy.
 fn note_proxies() {
-    const PROXIES: [&str; 5] =
-        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"];
+    const PROXIES: [&str; 6] =
+        ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_asked = std::env::args_os().any(|word| word == "--proxy-from-env")
         || is_set("TOLLGATE_PROXY_FROM_ENV");

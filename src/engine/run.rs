@@ -189,7 +189,8 @@ fn run_lanes_to_end(
     let local = LocalSet::new();
     let timers_need_a_runtime = runtime.enter();
     let now = clock::now();
-    // Whole milliseconds of the run, as the meter wants; what passed before is no standstill.
+    // The meter counts whole milliseconds of the run. The time before this start, such as that of
+    // the setup, is not a standstill.
     let meter_start = run_start + Duration::from_millis(whole_millis(now - run_start));
     let thread = Rc::new(ThreadState::new(pacing, now));
     for (LaneSetup { lane, plan, shard, terms }, setup) in lanes {

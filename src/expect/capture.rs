@@ -137,8 +137,9 @@ impl CaptureSource {
                 if lines.peek().is_none() {
                     return Err(unexpected("no such header"));
                 }
-                let found = lines.find_map(|line| pattern.first_in(line.as_bytes()));
-                found.map(text).ok_or_else(|| unexpected("no match in the header"))
+                let found =
+                    lines.find_map(|line| pattern.first_in(header_text(line).as_bytes()).map(text));
+                found.ok_or_else(|| unexpected("no match in the header"))
             }
             Self::Json(pointer) => {
                 let value = subject.document()?.pointer(pointer);

@@ -38,12 +38,6 @@ impl RequestDraw {
         usize::try_from(index % self.up_to.len().max(1) as u64).unwrap_or(0)
     }
 
-    /// The share of the arrivals that send the request at a position.
-    pub fn share(&self, position: usize) -> f64 {
-        let before = position.checked_sub(1).map_or(0, |before| self.up_to[before]);
-        (self.up_to[position] - before) as f64 / self.total() as f64
-    }
-
     fn total(&self) -> u64 {
         self.up_to.last().copied().unwrap_or(0)
     }
@@ -62,10 +56,16 @@ mod tests {
         counts
     }
 
+    /// The share of the arrivals that send the request at a position.
+    fn share(draw: &RequestDraw, position: usize) -> f64 {
+        let before = position.checked_sub(1).map_or(0, |before| draw.up_to[before]);
+        (draw.up_to[position] - before) as f64 / draw.total() as f64
+    }
+
     /// Pearson's statistic of observed counts against the weights.
     fn chi_square(draw: &RequestDraw, arrivals: u64) -> f64 {
         let terms = counts(draw, arrivals).into_iter().enumerate().map(|(at, count)| {
-            let expected = draw.share(at) * arrivals as f64;
+            let expected = share(draw, at) * arrivals as f64;
             (count as f64 - expected).powi(2) / expected
         });
         terms.sum()

@@ -111,7 +111,7 @@ impl ArrivalValues {
 
     /// The texts that must not be shown: every captured value that is not public, for a list or an
     /// object every text in it, and every value of the row in a column that is not public. Those of
-    /// the setup are not among them. Numbers and short texts are, but a
+    /// the setup are not among them. Short and common values are, but a
     /// [`SecretSet`](crate::plan::SecretSet) does not search for those.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();

@@ -67,19 +67,22 @@ impl ProxyPlan {
             (false, ProxyNotation::Curl) => format!("http://{text}"),
             (false, ProxyNotation::Complete) => return Err(wrong("the proxy has no scheme")),
         };
+        // A password with a raw `/`, `?` or `#` ends the host early, so the rest is misread.
+        let misread = |problem: String| {
+            let remedy = format!(
+                "{REMEDY}; in a password, write `/` as `%2F`, `?` as `%3F` and `#` as `%23`"
+            );
+            UnitError { problem, remedy }
+        };
         let mut url = Url::parse(&whole)
-            .map_err(|error| wrong(&format!("the URL of the proxy cannot be read: {error}")))?;
+            .map_err(|error| misread(format!("the URL of the proxy cannot be read: {error}")))?;
         if url.scheme() != "http" {
             let problem = format!("a proxy of the scheme `{}` is not supported", url.scheme());
             let remedy = "name an HTTP proxy, which also serves https targets: `http://HOST:PORT`";
             return Err(UnitError::new(problem, remedy));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            let remedy = format!(
-                "{REMEDY}; in a password, write `/` as `%2F`, `?` as `%3F` and `#` as `%23`"
-            );
-            let problem = "the URL of the proxy has more than a host and a port".to_owned();
-            return Err(UnitError { problem, remedy });
+            return Err(misread("the URL of the proxy has more than a host and a port".to_owned()));
         }
         if !names_port(&whole) {
             match notation {

@@ -39,7 +39,7 @@ pub struct ScenarioPlan {
     pub warmup: WarmupPlan,
     /// The secrets of the whole run: a target may echo those of any scenario.
     pub secrets: SecretSet,
-    /// The rows of which each arrival uses one; `None` without a data file.
+    /// The rows of the data file, of which each arrival uses one; `None` without such a file.
     pub data: Option<DataPlan>,
     /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
     pub draw: Option<RequestDraw>,

@@ -18,7 +18,7 @@ use folded_text::FoldedText;
 use strength::{MIN_SEARCHED_CHARS, SecretStrength};
 
 /// Replaces a secret in text.
-const BLOT: &str = "•••";
+const REPLACEMENT: &str = "•••";
 
 /// Values that must never be shown, in every form in which they may be echoed. Nothing prints
 /// them, not even `Debug`.
@@ -115,7 +115,7 @@ impl SecretSet {
     /// A secret is found as it is, percent-encoded in any way, in base64, and escaped as in JSON
     /// and HTML. Case is ignored, because hosts and paths may come back in another case.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.redact_with(text, BLOT)
+        self.redact_with(text, REPLACEMENT)
     }
 
     /// Like [`Self::redact`], but with a replacement of the caller, which must not contain a
@@ -128,7 +128,8 @@ impl SecretSet {
     /// `•••`. Our own words stay as they are, whatever the values of secrets are.
     pub fn redact_tokens<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let tokens = self.0.iter().filter(|secret| secret.is_token_like);
-        tokens.fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.text(), BLOT))
+        tokens
+            .fold(Cow::Borrowed(text), |text, secret| replace_one(text, secret.text(), REPLACEMENT))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn open(address: &DatabaseAddress) -> Result<PgConnection, sqlx
     }
 }
 
-/// The options for another address than the silent one; `None` if there is no need or no way.
+/// The options for another address than the silent one; `None` if none is needed or usable.
 async fn options_for_another(address: &DatabaseAddress) -> Option<PgConnectOptions> {
     let options = address.options();
     // sqlx compares the certificate with the host, so an address cannot stand in for it.

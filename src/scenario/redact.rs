@@ -1,8 +1,8 @@
 //! Hides the passwords of database and proxy URLs in quoted lines of a scenario file.
 
 /// The line with every password of a database or proxy URL replaced by as many dots, so that
-/// columns stay the same. A password ends before the last `@` of its string, because it may contain one. A
-/// password that is one variable stays, because it shows only the name of the variable.
+/// columns stay the same. A password ends before the last `@` of its string, because it may contain
+/// one. A password that is one variable stays, because it shows only the name of the variable.
 pub(super) fn redact_passwords(line: &str) -> String {
     let mut redacted = line.to_owned();
     let urls = SCHEMES
@@ -13,8 +13,10 @@ pub(super) fn redact_passwords(line: &str) -> String {
         let quote = line[..at].chars().next_back().filter(|sign| matches!(sign, '"' | '\''));
         let length = quote.and_then(|quote| line[begin..].find(quote));
         let end = length.map_or(line.len(), |length| begin + length);
-        let path = line[begin..end].find('/').filter(|_| scheme.starts_with("http"));
-        // The path of a request may contain both signs.
+        // The path of a request may contain both signs. A proxy has no path, so a `/` can only
+        // belong to its password.
+        let may_have_path = scheme.starts_with("http") && !line[..at].contains("proxy");
+        let path = line[begin..end].find('/').filter(|_| may_have_path);
         let end = path.map_or(end, |length| begin + length);
         let user = &line[begin..end];
         let Some((colon, last)) =
@@ -26,10 +28,10 @@ pub(super) fn redact_passwords(line: &str) -> String {
         let is_variable =
             password.starts_with("${") && password.find('}') == Some(password.len() - 1);
         if !is_variable {
-            let blot: String = password.chars().map(|_| HIDDEN).collect();
+            let dots: String = password.chars().map(|_| HIDDEN).collect();
             redacted = redacted.replacen(
                 &line[at..begin + last],
-                &format!("{}{blot}", &line[at..=begin + colon]),
+                &format!("{}{dots}", &line[at..=begin + colon]),
                 1,
             );
         }

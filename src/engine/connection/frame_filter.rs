@@ -28,9 +28,9 @@ pub(super) struct FrameFilter {
     ready: Range<usize>,
     /// The bytes after those: the first part of a frame's head.
     partial: Range<usize>,
-    /// How much of the current frame's payload is still to come.
-    payload: usize,
-    /// Size of the current block of header fields so far.
+    /// How many bytes of the current frame, including its head, are still to be passed on.
+    rest: usize,
+    /// Size of the current block of header fields so far, in bytes.
     head: usize,
     facts: FrameFacts,
 }
@@ -89,7 +89,7 @@ impl FrameFilter {
             buffer: vec![0; 16 << 10].into_boxed_slice(),
             ready: 0..0,
             partial: 0..0,
-            payload: 0,
+            rest: 0,
             head: 0,
             facts: FrameFacts::default(),
         }
@@ -136,19 +136,19 @@ impl FrameFilter {
     fn filter(&mut self, end: usize) {
         let (mut from, mut to) = (0, 0);
         while from < end {
-            if self.payload == 0 {
+            if self.rest == 0 {
                 let Some(head) = FrameHead::read(&self.buffer[from..end]) else { break };
                 self.note(&head);
                 if head.is_empty_data() && head.padding.is_none() {
                     from += FrameHead::LENGTH;
                     continue;
                 }
-                self.payload = FrameHead::LENGTH + head.length;
+                self.rest = FrameHead::LENGTH + head.length;
             }
-            let count = self.payload.min(end - from);
+            let count = self.rest.min(end - from);
             self.buffer.copy_within(from..from + count, to);
             (from, to) = (from + count, to + count);
-            self.payload -= count;
+            self.rest -= count;
         }
         (self.ready, self.partial) = (0..to, from..end);
     }

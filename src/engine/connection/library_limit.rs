@@ -7,6 +7,7 @@ use std::io;
 
 use rustls::{Error as TlsError, InvalidMessage, PeerMisbehaved};
 
+use crate::library_text::find_tls_error;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
@@ -94,7 +95,7 @@ impl LibraryLimit {
     /// The limit that an error of a TLS stream means; `None` for any other error.
     pub(in crate::engine) fn of_tls(error: &io::Error) -> Option<Self> {
         use PeerMisbehaved as M;
-        let limit = match error.get_ref()?.downcast_ref::<TlsError>()? {
+        let limit = match find_tls_error(error)? {
             TlsError::PeerMisbehaved(misbehaved) => match misbehaved {
                 M::TooManyEmptyFragments => {
                     "the target sent more empty TLS records in a row than are read"

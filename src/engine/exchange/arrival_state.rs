@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::cookies::CookieJar;
-use super::setup_state::{MissingValues, SetupState};
+use super::setup_state::{MissingValues, SetupState, redact_failure};
 use crate::expect::CaptureSet;
 use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
 use crate::plan::{CookiePolicy, DataRow, SecretSet};
@@ -89,10 +89,7 @@ impl ArrivalState {
     /// Redacts captured values in the description of a failure.
     pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
         if let Some(secrets) = self.secrets() {
-            failed.seen = secrets.redact(&failed.seen).into_owned();
-            for row in failed.detail.iter_mut().flat_map(|detail| &mut detail.rows) {
-                *row = secrets.redact(row).into_owned();
-            }
+            redact_failure(secrets, failed);
         }
     }
 

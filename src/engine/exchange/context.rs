@@ -29,7 +29,7 @@ pub(in crate::engine) struct ExchangeContext {
     pub(in crate::engine) steps: Vec<PreparedStep>,
     /// What the setup yields to each arrival.
     pub(super) setup: SetupState,
-    /// The rows of which each arrival uses one.
+    /// The rows of the data file; each arrival uses one of them.
     data: Option<Rc<DataPlan>>,
     /// How an arrival chooses the one step that it runs.
     draw: Option<RequestDraw>,
@@ -51,7 +51,8 @@ pub(in crate::engine) struct ExchangeContext {
 }
 
 impl ExchangeContext {
-    /// Prepares a scenario's steps after its setup; fails if the base URL or a request's URL cannot be sent.
+    /// Prepares a scenario's steps after its setup; fails if the base URL or a request's URL cannot
+    /// be sent.
     pub(in crate::engine) fn new(
         plan: &ScenarioPlan,
         setup: &SetupState,

@@ -8,6 +8,8 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
+use crate::plan::SecretSet;
+
 /// The cookies that answers have set, and which of them a request sends.
 ///
 /// A jar that starts from another one shares its cookies until an answer changes them.
@@ -24,9 +26,6 @@ impl CookieJar {
     /// Maximum number of cookies in a jar, and of values to redact: a hostile target must not
     /// exhaust memory.
     const MOST: usize = 300;
-    /// Minimum length of a value that is redacted, in bytes: `en` or `200` is no session, and
-    /// redacting it would spoil what a failure says.
-    const SHORTEST_SECRET: usize = 6;
 
     /// A jar with the same cookies, to which no answer has added one yet.
     pub(super) fn to_start(&self) -> Self {
@@ -74,12 +73,12 @@ impl CookieJar {
         self.received.iter().map(String::as_str)
     }
 
-    /// Notes the value in a `Set-Cookie` line to redact it, kept or not, since a failure may quote it.
+    /// Notes the value in a `Set-Cookie` line, so that it is redacted: a failure may quote it even
+    /// if the cookie was not kept. Values such as `en` are never redacted.
     fn note_value(&mut self, line: &str) {
         let pair = line.split(';').next().unwrap_or_default();
         let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim().trim_matches('"');
-        let is_secret = value.len() >= Self::SHORTEST_SECRET;
-        let is_new = is_secret && self.received.iter().all(|known| known != value);
+        let is_new = !SecretSet::is_weak(value) && self.received.iter().all(|known| known != value);
         if is_new && self.received.len() < Self::MOST {
             self.received.push(value.to_owned());
         }

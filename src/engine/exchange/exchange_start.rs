@@ -11,6 +11,7 @@ pub(in crate::engine) struct ExchangeStart {
     pub(in crate::engine) dispatched: Instant,
     /// Total time the prober had stood still by then.
     pub(in crate::engine) stood_still: Duration,
-    /// Time spent since then on building a request from captured values: the prober's own time.
+    /// Time spent since then on building the arrival's own request, from captured values, cookies
+    /// or a row of the data file. It is the prober's own time.
     pub(in crate::engine) built: Duration,
 }

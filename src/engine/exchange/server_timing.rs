@@ -68,7 +68,7 @@ impl ServerTimingFilter {
 mod tests {
     use super::*;
 
-    fn told(account: &ServerTimingFilter, line: &str) -> Vec<String> {
+    fn metric_names(account: &ServerTimingFilter, line: &str) -> Vec<String> {
         let headers = HeaderMap::from_iter([(SERVER_TIMING, line.parse().unwrap())]);
         account.metrics(&headers, || None).into_iter().map(|(name, _)| name).collect()
     }
@@ -84,10 +84,10 @@ mod tests {
             for line in
                 [format!("{secret};dur=1"), format!("x{}{secret}y;dur=1, b;dur=2", "x".repeat(36))]
             {
-                assert!(told(&account, &line).is_empty(), "{line}");
+                assert!(metric_names(&account, &line).is_empty(), "{line}");
             }
-            assert_eq!(told(&account, "db;dur=1, app;dur=2"), ["db", "app"]);
-            assert_eq!(told(&account, &format!("db;dur=1, {secret};dur=2")), ["db"]);
+            assert_eq!(metric_names(&account, "db;dur=1, app;dur=2"), ["db", "app"]);
+            assert_eq!(metric_names(&account, &format!("db;dur=1, {secret};dur=2")), ["db"]);
         }
     }
 
@@ -104,17 +104,20 @@ mod tests {
     #[test]
     fn a_duration_that_equals_a_secret_hides_no_known_metric() {
         let account = hiding("12");
-        assert_eq!(told(&account, "app;dur=11"), ["app"]);
-        assert_eq!(told(&account, "app;dur=12"), ["app"]);
+        assert_eq!(metric_names(&account, "app;dur=11"), ["app"]);
+        assert_eq!(metric_names(&account, "app;dur=12"), ["app"]);
     }
 
     #[test]
     fn new_metric_names_do_not_fill_the_memory() {
         let account = hiding("zebra-7f3a");
         for at in 0..1_000 {
-            assert_eq!(told(&account, &format!("{at}{};dur=1", "x".repeat(100)))[0].len(), NAME);
+            assert_eq!(
+                metric_names(&account, &format!("{at}{};dur=1", "x".repeat(100)))[0].len(),
+                NAME
+            );
         }
         assert_eq!(account.harmless.borrow().len(), REMEMBERED);
-        assert!(told(&account, "zebra-7f3a;dur=1").is_empty());
+        assert!(metric_names(&account, "zebra-7f3a;dur=1").is_empty());
     }
 }

@@ -58,7 +58,34 @@ impl SetupState {
     /// Redacts what the setup captured in the description of a failure.
     pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
         if !self.secrets.is_empty() {
-            failed.seen = self.secrets.redact(&failed.seen).into_owned();
+            redact_failure(&self.secrets, failed);
         }
+    }
+}
+
+/// Redacts secrets in everything that a failure quotes of an answer.
+pub(super) fn redact_failure(secrets: &SecretSet, failed: &mut ExchangeFailure) {
+    failed.seen = secrets.redact(&failed.seen).into_owned();
+    for row in failed.detail.iter_mut().flat_map(|detail| &mut detail.rows) {
+        *row = secrets.redact(row).into_owned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{AnswerDetail, Dimension};
+
+    #[test]
+    fn the_kept_rows_of_a_failure_lose_secrets_too() {
+        let secrets = SecretSet::new(["zebra-7f3a9c".to_owned()]);
+        let rows = vec!["token=zebra-7f3a9c".to_owned()];
+        let detail = Some(Box::new(AnswerDetail { rows, ..AnswerDetail::default() }));
+        let seen = "1 row: zebra-7f3a9c";
+        let failed = ExchangeFailure::in_phase(Failure::Unexpected, Dimension::Body, seen);
+        let mut failed = ExchangeFailure { detail, ..failed };
+        redact_failure(&secrets, &mut failed);
+        assert_eq!(failed.seen, "1 row: •••");
+        assert_eq!(failed.detail.unwrap().rows, ["token=•••"]);
     }
 }

@@ -11,12 +11,12 @@ use crate::plan::{Plan, Shard, ShardPlan};
 use crate::record::{Measurement, Stage};
 
 /// What a prober of a scenario measures, and the first line of each request that it sent.
-struct Probed {
+struct ProbeResult {
     measurement: Measurement,
     lines: Vec<String>,
 }
 
-fn probe(plan: &Plan, shard: Shard, lanes: usize, turn: Turn) -> Probed {
+fn probe(plan: &Plan, shard: Shard, lanes: usize, turn: Turn) -> ProbeResult {
     let dials: Vec<_> = (0..lanes).map(|_| ScriptedDial::new(Script::always(turn))).collect();
     let requests: Vec<_> = dials.iter().map(|dial| dial.requests.clone()).collect();
     let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH });
@@ -26,10 +26,10 @@ fn probe(plan: &Plan, shard: Shard, lanes: usize, turn: Turn) -> Probed {
     let measurement = paused(run).unwrap();
     let sent = requests.iter().flat_map(|all| all.borrow().clone());
     let first_line = |request: String| request.lines().next().unwrap().to_owned();
-    Probed { measurement, lines: sent.map(first_line).collect() }
+    ProbeResult { measurement, lines: sent.map(first_line).collect() }
 }
 
-fn whole(plan: &Plan) -> Probed {
+fn whole(plan: &Plan) -> ProbeResult {
     probe(plan, Shard::WHOLE, 1, Turn::Answer(millis(1)))
 }
 

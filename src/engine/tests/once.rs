@@ -37,14 +37,14 @@ fn logged_in(cookies: CookiePolicy) -> ScenarioPlan {
 }
 
 /// What happened in a run around its load.
-struct Ran {
+struct RunResult {
     measurement: Measurement,
     /// The heads of the requests that the server received.
     requests: Vec<String>,
     took: Duration,
 }
 
-impl Ran {
+impl RunResult {
     fn setup(&self) -> &[StepRecord] {
         &self.measurement.scenarios[0].setup
     }
@@ -65,7 +65,7 @@ impl Ran {
 }
 
 /// Runs setup, load and teardown against a server that does these turns in each.
-fn run(plan: ScenarioPlan, [setup, load, teardown]: [Vec<Turn>; 3]) -> Ran {
+fn run(plan: ScenarioPlan, [setup, load, teardown]: [Vec<Turn>; 3]) -> RunResult {
     run_until(plan, [setup, load, teardown], stop_channel(), &[])
 }
 
@@ -75,7 +75,7 @@ fn run_until(
     [setup, load, teardown]: [Vec<Turn>; 3],
     (stopper, stop): (StopHandle, StopSignal),
     signals: &[u64],
-) -> Ran {
+) -> RunResult {
     let log = Rc::new(RefCell::new(Vec::new()));
     let dial = |turns: Vec<Turn>| {
         let mut dial = ScriptedDial::new(Script(vec![turns]));
@@ -115,7 +115,7 @@ fn run_until(
         measurement
     });
     let requests = log.borrow().clone();
-    Ran { measurement, requests, took: took.get() }
+    RunResult { measurement, requests, took: took.get() }
 }
 
 fn failed_by(step: &StepRecord) -> Option<Failure> {

@@ -1,6 +1,6 @@
 //! What is wrong with a data file, and the rows if nothing is.
 
-use super::table::{ColumnTooLarge, DataTable};
+use super::table::DataTable;
 
 /// The rows of a file, and the line on which each of them begins.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ impl DataMistakes {
     }
 
     pub(super) fn add_too_large(&mut self, line: u64) {
-        self.add(line, TOO_LARGE, "use fewer rows: all values of a column together have 4 GiB");
+        let remedy = "use fewer rows: all values of a column together have at most 4 GiB";
+        self.add(line, "the values of a column are too large", remedy);
     }
 
     pub(super) fn are_enough(&self) -> bool {
@@ -51,14 +52,5 @@ impl DataMistakes {
             return Err(Self::of_file("the file has no rows", "write one row for each arrival"));
         }
         Ok(rows)
-    }
-}
-
-const TOO_LARGE: &str = "the values of a column are too large";
-
-impl From<ColumnTooLarge> for DataMistake {
-    fn from(ColumnTooLarge: ColumnTooLarge) -> Self {
-        let remedy = "use fewer rows: all values of a column together have 4 GiB";
-        Self { line: None, problem: TOO_LARGE.to_owned(), remedy }
     }
 }

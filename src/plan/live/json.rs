@@ -1,12 +1,14 @@
 //! JSON with live values in it.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::{ArrivalValues, LiveText, UnknownValue};
 use crate::expect::JsonRule;
 
 /// A JSON value with live values in its strings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum LiveJson {
     /// A value without live values.
     Fixed(Value),
@@ -16,6 +18,20 @@ pub enum LiveJson {
     Array(Vec<LiveJson>),
     /// An object.
     Object(Vec<(String, LiveJson)>),
+}
+
+/// Leaves out fixed values, which may contain the value of a secret variable.
+impl fmt::Debug for LiveJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(_) => f.write_str("Fixed"),
+            Self::Text(text) => text.fmt(f),
+            Self::Array(list) => f.debug_list().entries(list).finish(),
+            Self::Object(entries) => {
+                f.debug_map().entries(entries.iter().map(|(key, value)| (key, value))).finish()
+            }
+        }
+    }
 }
 
 impl LiveJson {
@@ -56,10 +72,20 @@ impl LiveJson {
 pub struct LiveJsonText(Vec<JsonTextPiece>);
 
 /// A piece of JSON text: fixed text, or a string with live values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 enum JsonTextPiece {
     Fixed(String),
     Text(LiveText),
+}
+
+/// Leaves out fixed text, which may contain the value of a secret variable.
+impl fmt::Debug for JsonTextPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(_) => f.write_str("Fixed"),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
 }
 
 impl LiveJsonText {

@@ -183,3 +183,18 @@ fn arrivals_share_what_the_setup_captured_but_not_its_uuid() {
     assert_eq!(arrival.secrets(), ["mine"]);
     assert_eq!(setup.secrets(), ["7"]);
 }
+
+#[test]
+fn debug_output_leaves_out_fixed_text_which_may_be_secret() {
+    let mut text = LiveText::default();
+    text.push("Bearer canary");
+    text.push_value("id");
+    assert_eq!(format!("{text:?}"), "LiveText([Fixed, Value(\"id\")])");
+    let json = LiveJson::Object(vec![
+        ("token".to_owned(), LiveJson::Fixed(json!("canary"))),
+        ("id".to_owned(), LiveJson::Text(text)),
+    ]);
+    for shown in [format!("{json:?}"), format!("{:?}", json.pieces())] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

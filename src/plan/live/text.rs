@@ -1,6 +1,6 @@
 //! Text with live values in it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -15,7 +15,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 pub(super) const TYPICAL_LENGTH: usize = 64;
 
 /// A piece of a text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum LiveTextPiece {
     /// Fixed text.
     Fixed(String),
@@ -25,6 +25,18 @@ pub(super) enum LiveTextPiece {
     Column(usize),
     /// A column whose values are already escaped for the place where they stand.
     EscapedColumn(usize),
+}
+
+/// Leaves out fixed text, which may contain the value of a secret variable.
+impl fmt::Debug for LiveTextPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(_) => f.write_str("Fixed"),
+            Self::Value(name) => f.debug_tuple("Value").field(name).finish(),
+            Self::Column(column) => f.debug_tuple("Column").field(column).finish(),
+            Self::EscapedColumn(column) => f.debug_tuple("EscapedColumn").field(column).finish(),
+        }
+    }
 }
 
 /// A text with live values in it.

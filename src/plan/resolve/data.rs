@@ -86,7 +86,7 @@ fn publish(field: &ScenarioField<PlainText>, rows: &mut DataRows, filler: &mut T
 }
 
 /// Adds a column with the path and query of each value of another one, which is a path below the
-/// base URL. `None` after reporting the first value that is no path.
+/// base URL. `None` after reporting the first value that is not a path.
 pub(super) fn path_column(
     column: usize,
     base: &BaseUrl,
@@ -119,8 +119,8 @@ fn path_of(path: &str, base: &BaseUrl) -> Result<String, &'static str> {
     Ok(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
-/// Reports the first row of which a step cannot use a value: one that no header can hold, that
-/// would leave the path, or that is empty where a text is searched for.
+/// Reports, for each step, the first row with a value that the step cannot use: one that no header
+/// can hold, that would leave the path, or that is empty although it is searched for.
 fn rehearse(
     scenario: &Scenario,
     requests: &[&RequestPlan],
@@ -186,7 +186,8 @@ pub(super) fn plan(
     Some((DataPlan::clone(&plan), planned))
 }
 
-/// The file without its folder, which may be a part of the machine.
+/// The file as the scenario names it. Of an absolute path only the last part is shown, because its
+/// folders tell about the machine.
 fn file_name(name: &str) -> String {
     let path = Path::new(name);
     let relative = path.is_relative().then_some(path.as_os_str());
@@ -205,7 +206,7 @@ fn enough(rows: u64, warmup: u64, load: &mut LoadPlan, at: &Span, filler: &mut T
             1
         }
     };
-    if arrivals + warmup <= rows {
+    if arrivals.saturating_add(warmup) <= rows {
         return;
     }
     let of_warmup =

@@ -180,7 +180,7 @@ fn resolve_one(
     let streams = load::streams(scenario, target.protocol, filler)?;
     let warmup = scenario.warmup;
     let [(shown_setup, setup), (shown, requests), (shown_teardown, teardown)] =
-        [steps.setup, steps.requests, steps.teardown].map(request::with_those_beside);
+        [steps.setup, steps.requests, steps.teardown].map(request::with_hops_and_tries);
     if !written.base_url.is_written() {
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }

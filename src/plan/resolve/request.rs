@@ -4,7 +4,7 @@ use super::action::ResolvedAction;
 use super::base_url::BaseUrl;
 use super::budgets::{budgets, ceilings, reachable};
 use super::header::{RequestHeaders, of_entries};
-use super::template_filler::{CapturedValue, StepTime, TemplateFiller};
+use super::template_filler::{CaptureName, StepTime, TemplateFiller};
 use super::{capture, expectation, http, sql, step, terms};
 use crate::plan::request_plan::RequestPlan;
 use crate::record::PlannedRequest;
@@ -59,11 +59,11 @@ fn steps_of(scenario: &Scenario, time: StepTime) -> Vec<&RequestSection> {
 }
 
 /// All values that steps capture.
-fn captured(scenario: &Scenario) -> Vec<CapturedValue> {
+fn captured(scenario: &Scenario) -> Vec<CaptureName> {
     let of = |(time, request): (StepTime, &RequestSection)| {
         let names = request.capture.value().into_iter().flatten().map(|(name, _)| name.clone());
         let step = request.name().to_owned();
-        names.map(|name| CapturedValue { name, step: step.clone(), time }).collect::<Vec<_>>()
+        names.map(|name| CaptureName { name, step: step.clone(), time }).collect::<Vec<_>>()
     };
     [StepTime::Setup, StepTime::Arrival, StepTime::Teardown]
         .into_iter()
@@ -74,7 +74,7 @@ fn captured(scenario: &Scenario) -> Vec<CapturedValue> {
 
 /// The requests to show, each followed by its hops and tries, and the requests to send, each with
 /// its index among the former.
-pub(super) fn with_those_beside(
+pub(super) fn with_hops_and_tries(
     requests: Vec<ResolvedRequest>,
 ) -> (Vec<PlannedRequest>, Vec<RequestPlan>) {
     let (mut all_shown, mut plans) = (Vec::new(), Vec::new());
@@ -159,5 +159,5 @@ fn one(
         missing_variable: lacks,
         index: at,
     };
-    Some((shown, plan, request.beside_names()))
+    Some((shown, plan, request.detail_names()))
 }

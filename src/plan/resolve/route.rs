@@ -1,5 +1,6 @@
 //! Resolves what the connections to a target go through: a Unix socket, a proxy, or nothing.
 
+use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -32,7 +33,7 @@ pub(super) fn over_unix_socket(
         return Err(("a Unix socket has no port", UNIX_REMEDY));
     }
     let socket = scenario.source.resolve(&path);
-    if !is_socket_path(&socket) {
+    if SocketAddr::from_pathname(&socket).is_err() {
         let remedy = "link the socket to a shorter path, such as `/tmp/app.sock`";
         return Err(("the path of the socket is too long for this system", remedy));
     }
@@ -41,16 +42,6 @@ pub(super) fn over_unix_socket(
         Ok(plain) => Ok((socket, plain)),
         Err(_) => Err(("the base URL cannot be read", UNIX_REMEDY)),
     }
-}
-
-#[cfg(unix)]
-fn is_socket_path(path: &std::path::Path) -> bool {
-    std::os::unix::net::SocketAddr::from_pathname(path).is_ok()
-}
-
-#[cfg(not(unix))]
-fn is_socket_path(_: &std::path::Path) -> bool {
-    false
 }
 
 /// The proxies of the target; `None` after reporting an error.

@@ -42,7 +42,7 @@ pub(super) enum StepTime {
 }
 
 /// The name of a value that a step captures.
-pub(super) struct CapturedValue {
+pub(super) struct CaptureName {
     pub(super) name: String,
     pub(super) step: String,
     pub(super) time: StepTime,
@@ -56,7 +56,7 @@ pub(super) struct TemplateFiller<'a> {
     /// The live values that the current step may use.
     known: BTreeSet<String>,
     /// All values that steps capture.
-    captured: Vec<CapturedValue>,
+    captured: Vec<CaptureName>,
     /// The current step.
     step: Option<String>,
     /// When the current step runs.
@@ -116,7 +116,7 @@ impl<'a> TemplateFiller<'a> {
     }
 
     /// Sets the values that all steps capture. Remedies name them.
-    pub(super) fn set_captured(&mut self, captured: Vec<CapturedValue>) {
+    pub(super) fn set_captured(&mut self, captured: Vec<CaptureName>) {
         self.captured = captured;
     }
 
@@ -342,7 +342,7 @@ impl<'a> TemplateFiller<'a> {
 
     /// The remedy for a live value that the step may not use.
     fn remedy_for_unknown(&self, name: &str) -> String {
-        if let Some(CapturedValue { step, time, .. }) =
+        if let Some(CaptureName { step, time, .. }) =
             self.captured.iter().find(|value| value.name == name)
         {
             return match time {

@@ -1,8 +1,8 @@
 //! Whether a secret value may be searched for in a text.
 //!
 //! A search cannot tell an echoed secret from a word that only looks like it. So a value that
-//! texts contain anyway is never searched for: it would blot harmless words and still be guessed
-//! from the gaps.
+//! texts contain anyway is never searched for: redaction would hide harmless words, and a reader
+//! could still guess the value from the gaps.
 
 /// Values with fewer characters than this are never searched for.
 pub(super) const MIN_SEARCHED_CHARS: usize = 8;

@@ -136,7 +136,10 @@ fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
 /// The names of the variables that a file uses.
 pub(super) fn variables(file: &ScenarioFile) -> Vec<String> {
     let mut templates: Vec<&Template> = Vec::new();
-    templates.extend(file.target.value().and_then(|target| target.base_url.value()));
+    if let Some(target) = file.target.value() {
+        templates.extend(target.base_url.value());
+        templates.extend(target.proxy.value());
+    }
     templates.extend(texts(&file.headers));
     templates.extend(texts(&file.databases));
     let mut names = Vec::new();

@@ -14,6 +14,7 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
         for (location, step) in steps.filter_map(ScenarioField::located) {
             request::one(location, step, diagnostics);
             no_budgets(step, diagnostics);
+            no_weight(step, diagnostics);
         }
     }
     cookies(file, diagnostics);
@@ -25,6 +26,16 @@ fn no_budgets(step: &RequestSection, diagnostics: &mut Diagnostics) {
             location.key.clone(),
             "a step that runs once has no budgets: it enters no figure",
             "remove them; `expect` says what its answer must be",
+        ));
+    }
+}
+
+fn no_weight(step: &RequestSection, diagnostics: &mut Diagnostics) {
+    if let Some(location) = step.weight.location() {
+        diagnostics.add(Diagnostic::new(
+            location.key.clone(),
+            "a step that runs once has no weight: all steps of its section run",
+            "remove it, or write the step as a `[[request]]`",
         ));
     }
 }

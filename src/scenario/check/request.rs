@@ -33,7 +33,7 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
 /// Reports duplicate names, including those that hops and tries will have.
 fn names(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     let mut names: Vec<&str> = Vec::new();
-    let hops: Vec<String> = file.steps().flat_map(RequestSection::beside_names).collect();
+    let hops: Vec<String> = file.steps().flat_map(RequestSection::detail_names).collect();
     for (location, name) in file.steps().filter_map(|request| request.name.located()) {
         let name = name.as_str();
         let problem = if names.contains(&name) {
@@ -101,7 +101,7 @@ impl RequestSection {
 
     /// The names of its hops and tries, which are recorded separately. There is one hop more than
     /// redirects, if any are followed.
-    pub fn beside_names(&self) -> Vec<String> {
+    pub fn detail_names(&self) -> Vec<String> {
         let hops = match self.redirects() {
             0 => 0,
             redirects => redirects + 1,

@@ -10,7 +10,6 @@ mod rotation;
 mod tcp_dialer;
 mod tls;
 mod tunnel;
-#[cfg(unix)]
 mod unix_socket;
 mod verifiers;
 

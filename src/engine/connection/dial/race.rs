@@ -72,7 +72,8 @@ impl<'a> ConnectionRace<'a> {
                     return Ok((stream, address));
                 }
                 Some((address, Err(error))) => {
-                    failed = Some(worse(failed, self.lose(address, &error)));
+                    let lost = self.lose(address, &error);
+                    failed = Some(worse(failed, lost, is_unroutable(&error)));
                 }
                 None => return Err(failed.unwrap_or_else(no_address)),
             }
@@ -107,7 +108,7 @@ impl<'a> ConnectionRace<'a> {
             let attempt = under_way.remove(index);
             match failed.failure {
                 Failure::Prober => attempt.excused(),
-                _ if error.kind() == io::ErrorKind::NetworkUnreachable => attempt.unroutable(),
+                _ if is_unroutable(error) => attempt.unroutable(),
                 _ => attempt.failed(),
             }
         }
@@ -115,13 +116,22 @@ impl<'a> ConnectionRace<'a> {
     }
 }
 
-/// Which of two failures to report. A failure of the target outranks one of this machine, which is
-/// not blamed on the target.
-fn worse(before: Option<ExchangeFailure>, failed: ExchangeFailure) -> ExchangeFailure {
+/// Which of two failures to report. A failure of the target outranks one that says nothing about
+/// the target: this machine lacks a resource, or a route to the address.
+fn worse(
+    before: Option<ExchangeFailure>,
+    failed: ExchangeFailure,
+    is_unroutable: bool,
+) -> ExchangeFailure {
     match before {
-        Some(before) if failed.failure == Failure::Prober => before,
+        Some(before) if is_unroutable || failed.failure == Failure::Prober => before,
         _ => failed,
     }
+}
+
+/// Whether this machine has no route to the address: often it has no IPv6.
+fn is_unroutable(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NetworkUnreachable
 }
 
 fn no_address() -> ExchangeFailure {
@@ -143,9 +153,10 @@ mod tests {
     enum Server {
         Answers(u64),
         Refuses(u64),
+        HasNoRoute,
         Hangs,
     }
-    use Server::{Answers, Hangs, Refuses};
+    use Server::{Answers, Hangs, HasNoRoute, Refuses};
 
     fn address(last: usize) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, u8::try_from(last).unwrap()], 80))
@@ -159,6 +170,7 @@ mod tests {
                 tokio::time::sleep(millis(after)).await;
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
+            HasNoRoute => return Err(io::ErrorKind::NetworkUnreachable.into()),
             Hangs => std::future::pending().await,
         }
         Ok(())
@@ -229,6 +241,14 @@ mod tests {
             let (outcome, _, counts) = race(&[Refuses(1), Refuses(1)]).await;
             assert_eq!(outcome, Err("10.0.0.2:80: connection refused".to_owned()));
             assert_eq!(counts, [[0, 1, 0], [0, 1, 0]]);
+        });
+    }
+
+    #[test]
+    fn a_refusal_outranks_an_address_to_which_this_machine_has_no_route() {
+        paused(async {
+            let (outcome, ..) = race(&[Refuses(1), HasNoRoute]).await;
+            assert_eq!(outcome, Err("10.0.0.1:80: connection refused".to_owned()));
         });
     }
 

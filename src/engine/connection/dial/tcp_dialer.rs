@@ -17,11 +17,9 @@ use super::lookup::{AddressCache, NameResolver};
 use super::race::ConnectionRace;
 use super::rotation::AddressRotation;
 use super::tls::TlsClient;
-#[cfg(unix)]
-use super::unix_socket;
 use super::{
     ConnectionTerms, DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion,
-    at, dns_failed, timed_out, tunnel,
+    at, dns_failed, timed_out, tunnel, unix_socket,
 };
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::time::clock::{self, Instant};
@@ -141,7 +139,6 @@ impl TcpDialer {
         !origin.secure && self.protocol != HttpProtocol::Http2
     }
 
-    #[cfg(unix)]
     async fn connect_to_socket(
         &self,
         path: &Path,
@@ -160,16 +157,6 @@ impl TcpDialer {
         )?;
         let stream = Box::new(PeekableStream::new(stream));
         Ok(DialedConnection { stream, spoken: self.spoken_in_plain(), address: None })
-    }
-
-    /// A plan for a system without Unix sockets names none.
-    #[cfg(not(unix))]
-    async fn connect_to_socket(
-        &self,
-        _: &Path,
-        _: &mut PhaseTimer<'_>,
-    ) -> Result<DialedConnection, ExchangeFailure> {
-        Err(connect_failed(&std::io::ErrorKind::Unsupported.into()))
     }
 
     fn spoken_in_plain(&self) -> NegotiatedProtocol {

@@ -102,7 +102,7 @@ fn failed(seen: String, next: Option<&'static str>) -> ExchangeFailure {
     ExchangeFailure { next, ..ExchangeFailure::in_phase(Failure::Proxy, Dimension::Proxy, seen) }
 }
 
-/// The failure to reach a proxy, which is not blamed on the target.
+/// The failure to reach a proxy. It names the proxy, not the target, as what failed.
 pub(super) fn not_reached(proxy: &ProxyPlan, why: ExchangeFailure) -> ExchangeFailure {
     if why.failure == Failure::Prober {
         return why;

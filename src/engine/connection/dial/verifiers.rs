@@ -1,4 +1,4 @@
-//! Which certificates of a server are accepted, apart from those of the usual rules.
+//! Verifiers that accept more certificates of a server than the usual rules do.
 
 use std::sync::Arc;
 

@@ -244,8 +244,8 @@ impl BodyChunks for Http1Body<'_> {
     }
 }
 
-/// Accepts what RFC 9112 wants read: folded header lines (section 5.2) and many headers. A space
-/// before the colon is removed, as section 5.1 asks of a proxy.
+/// Accepts what RFC 9112 requires a client to read: folded header lines (section 5.2). Also accepts
+/// many headers, and removes a space before the colon, as section 5.1 requires of a proxy.
 fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder

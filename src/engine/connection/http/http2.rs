@@ -103,13 +103,13 @@ struct ConnectionState {
 }
 
 /// Counts one exchange among those in progress on a connection.
-struct ExchangeInProgress {
+struct InProgressGuard {
     connection: Rc<ConnectionState>,
     /// Set if the connection had been idle until this exchange, or one that went out with it.
     after_idling: Option<RequestAfterIdling>,
 }
 
-impl ExchangeInProgress {
+impl InProgressGuard {
     fn begin(connection: &Rc<ConnectionState>, sent: Instant) -> Self {
         let before = connection.in_progress.replace(connection.in_progress.get() + 1);
         if before == 0 {
@@ -121,7 +121,7 @@ impl ExchangeInProgress {
     }
 }
 
-impl Drop for ExchangeInProgress {
+impl Drop for InProgressGuard {
     fn drop(&mut self) {
         self.connection.in_progress.set(self.connection.in_progress.get() - 1);
         self.connection.idle.note_use(clock::now());
@@ -246,7 +246,7 @@ impl Http2Connection {
         collector: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, RequestNotSent> {
         let _held_until_the_end = self.stream.take();
-        let in_progress = ExchangeInProgress::begin(&self.shared, sent);
+        let in_progress = InProgressGuard::begin(&self.shared, sent);
         let first = Cell::new(None);
         let mut answer = match self.head(message, sent, limits, &first).await? {
             Err(failed) => Err(failed),

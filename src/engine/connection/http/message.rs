@@ -171,11 +171,6 @@ impl PreparedMessage {
         *one.headers_mut() = headers.clone();
         one.headers_mut().entry(HOST).or_insert(host);
         set_length(&mut one, body.len());
-        // hyper leaves out a length of 0, and many servers answer 411 without it.
-        let length = (!body.is_empty() || has_body(method)).then(|| HeaderValue::from(body.len()));
-        if let Some(length) = &length {
-            one.headers_mut().insert(CONTENT_LENGTH, length.clone());
-        }
 
         let mut two = Request::new(());
         *two.method_mut() = method.clone();
