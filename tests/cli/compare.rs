@@ -106,8 +106,9 @@ fn a_choice_that_no_run_fits_is_an_error_that_names_it() {
     let nothing = run_in(&["compare"], runs.path());
     assert_eq!(nothing.status.code(), Some(2));
     let only = keep(runs.path(), 0, |_| {});
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&[], "before"),
+        (&["latest"], "both sides are the run"),
         (&["--deploy", "v9"], "the deploy `v9`"),
         (&[&only, "latest", "--deploy", "v9"], "two sides"),
         (&["previous", &only], &only),
