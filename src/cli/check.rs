@@ -10,7 +10,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::{guard, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
-use crate::plan::{Environment, Plan, ScenarioPlan, SecretSet};
+use crate::plan::{Environment, Plan, PlanOverrides, ScenarioPlan, SecretSet};
 use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
 use crate::units::parse_duration;
 
@@ -83,7 +83,8 @@ fn summary(scenario: &ScenarioPlan) -> String {
     lines.join("\n  ")
 }
 
-/// How often each weighted request is sent: `weights: read 75.0 % (about 900 of 1200)`.
+/// How often each weighted request is sent: `each arrival sends one request: read 75.0 % (about 900
+/// of 1200), write 25.0 % (about 300 of 1200); seed 7`.
 fn shares(draw: &PlannedDraw, arrivals: Option<u64>) -> String {
     let share = |one: &PlannedWeight| {
         let percent = draw.share_of(&one.request).unwrap_or_default() * 100.0;
@@ -120,14 +121,17 @@ fn prepare(plan: &Plan) -> Result<(), CommandError> {
     }
 }
 
-/// The plan of the files with the flags in place of what they say. Prints its warnings.
+/// The plan of the files after the flags have overridden them. Prints its warnings.
 fn read_plan(args: &Args) -> Result<Plan, CommandError> {
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let quick = overrides(args, &environment)?;
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     let environment =
         Environment::for_check(environment.into_iter().chain(quick.variables.clone()));
-    let overrides = args.connection.overrides(&args.addresses, args.duration);
+    let overrides = PlanOverrides {
+        proxy_from_environment: args.quick.proxy_from_env,
+        ..args.connection.overrides(&args.addresses, args.duration)
+    };
     let checked = quick
         .read(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));

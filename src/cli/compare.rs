@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::{run_selector, source};
-use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunRecord, RunSummary};
+use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunEnding, RunRecord, RunSummary};
 use crate::report;
 use crate::verdict::{self, ComparisonSettings};
 
@@ -25,7 +25,8 @@ Exit codes:
   0  the runs were compared; with --fail-if-slower, nothing is shown to be slower
   1  with --fail-if-slower: a request is slower or fails more often
   2  usage: a run is missing or not finished, or the two have no request in common
-  3  with --fail-if-slower: a request has no data in one of the runs
+  3  with --fail-if-slower: a request has no data in one of the runs or is missing from the later
+     one, or the later run did not end well
   4  internal: the database does not respond, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance
@@ -86,15 +87,18 @@ pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
             )?;
         }
     }
-    Ok(if args.fail_if_slower { exit(&comparison) } else { ExitStatus::Pass })
+    Ok(if args.fail_if_slower { exit(&comparison, &runs.after) } else { ExitStatus::Pass })
 }
 
 /// The exit status if slower runs fail.
-fn exit(comparison: &Comparison) -> ExitStatus {
+fn exit(comparison: &Comparison, after: &RunRecord) -> ExitStatus {
     let changes = |wanted| comparison.requests.iter().any(|request| request.has(wanted));
     if changes(ChangeVerdict::More) {
         ExitStatus::Fail
-    } else if changes(ChangeVerdict::NoData) {
+    } else if changes(ChangeVerdict::NoData)
+        || !comparison.only.before.is_empty()
+        || after.measurement.ending != RunEnding::Complete
+    {
         ExitStatus::Inconclusive
     } else {
         ExitStatus::Pass

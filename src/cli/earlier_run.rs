@@ -11,8 +11,8 @@ use crate::store::{self, FolderContent};
 const SEARCHED: usize = 50;
 
 /// For each scenario of a run, the command that compares the run with the latest earlier one in
-/// `runs_dir` that has the scenario. A run in which the scenario passed goes before the others. A
-/// scenario without an earlier run has no command; neither has any if the folder cannot be read.
+/// `runs_dir` that has the scenario. A run in which the scenario passed is preferred. A scenario
+/// without an earlier run has no command. If the folder cannot be read, no scenario has one.
 pub(super) fn comparisons(run: &RunRecord, runs_dir: &Path) -> HashMap<String, String> {
     let folders = store::run_folders(runs_dir).unwrap_or_default();
     let name = run.name();

@@ -103,11 +103,11 @@ impl TollgateCommand {
     /// Warns of mistyped variables where no judgement depends on them. The commands that judge a
     /// target refuse them.
     fn warn_of_strays(&self) {
-        use TollgateCommand as Is;
-        if matches!(
+        let sends_nothing = matches!(
             self,
-            Is::Show(_) | Is::History(_) | Is::Compare(_) | Is::Merge(_) | Is::Sync(_)
-        ) {
+            Self::Show(_) | Self::History(_) | Self::Compare(_) | Self::Merge(_) | Self::Sync(_)
+        );
+        if sends_nothing {
             stray_variables::warn();
         }
     }

@@ -1,11 +1,10 @@
-//! Which runs `compare` and `show` mean: by name, by deploy, or by their order.
+//! Finds the runs that `compare` and `show` mean: by name, by deploy, or by order of start.
 
 use std::path::{Path, PathBuf};
 
 use super::exit::CommandError;
 use super::source::RunSource;
-
-use crate::history::{self, DEPLOY_TAG, HistoryFilter};
+use crate::history::{self, DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 use crate::record::{BeforeAfter, RunRecord, RunSummary};
 
 /// The word for the run that started last.
@@ -14,8 +13,8 @@ const LATEST: &str = "latest";
 /// The word for the comparable run before another.
 const PREVIOUS: &str = "previous";
 
-/// The name of a run. `latest` becomes the name of the run that started last, and `previous` that of
-/// the comparable run before it. A folder of such a name is written `./latest`.
+/// The name of a run. `latest` becomes the name of the run that started last, and `previous` that
+/// of the comparable run before it. A folder of such a name is written `./latest`.
 pub(super) fn resolve_name(source: &RunSource, run: &Path) -> Result<PathBuf, CommandError> {
     let choice = RunChoice::of(run);
     if !choice.needs_list() {
@@ -50,13 +49,17 @@ pub(super) fn select_two(
             ));
         }
     };
-    let list = if before.needs_list() || after.needs_list() {
-        RunList::read(source)?
-    } else {
-        RunList::default()
-    };
+    let is_chosen_by_order = before.needs_list() || after.needs_list();
+    let list = if is_chosen_by_order { RunList::read(source)? } else { RunList::default() };
     let after = list.record(source, after, None)?;
     let before = list.record(source, before, Some(&after))?;
+    if before.id == after.id && is_chosen_by_order {
+        // A gate that compares a run with itself would always pass.
+        return Err(CommandError::usage(format!(
+            "error: both sides are the run {}: name an earlier run, or `previous`",
+            after.name()
+        )));
+    }
     Ok(BeforeAfter { before, after })
 }
 
@@ -69,7 +72,7 @@ enum RunChoice<'a> {
     Previous,
     /// The newest run of a deploy.
     Deploy(&'a str),
-    /// The comparable run before the other side that belongs to no run of this deploy.
+    /// The comparable run before the other side that is not of this deploy.
     BeforeDeploy(&'a str),
     /// Any name that [`RunSource::record`] accepts.
     Named(&'a Path),
@@ -148,7 +151,8 @@ impl RunList {
         found.ok_or_else(|| missing(source, nothing))
     }
 
-    /// The newest wanted run before another. Runs that share a scenario with it come first.
+    /// The newest wanted run before another. Runs that measured one of its scenarios come first,
+    /// above all those of the same environment.
     fn previous(
         &self,
         source: &RunSource,
@@ -158,7 +162,12 @@ impl RunList {
         let is_earlier = |run: &&RunSummary| (run.started, run.id) < (after.started, after.id);
         let earlier: Vec<_> = self.runs.iter().filter(is_earlier).collect();
         let wanted = || earlier.iter().rev().copied().filter(|run| is_wanted(run));
-        let found = wanted().find(|run| shares_scenario(run, after)).or_else(|| wanted().next());
+        let measured = || wanted().filter(|run| has_measured_scenario_of(run, after));
+        let environment = after.tags.get(ENVIRONMENT_TAG);
+        let found = measured()
+            .find(|run| run.tags.get(ENVIRONMENT_TAG) == environment)
+            .or_else(|| measured().next())
+            .or_else(|| wanted().next());
         found.ok_or_else(|| missing(source, &format!("no such run before {}", after.name())))
     }
 }
@@ -167,10 +176,11 @@ fn is_of_deploy(run: &RunSummary, deploy: &str) -> bool {
     run.tags.get(DEPLOY_TAG).is_some_and(|tag| tag == deploy)
 }
 
-fn shares_scenario(one: &RunSummary, other: &RunSummary) -> bool {
-    one.requests
-        .iter()
-        .any(|request| other.requests.iter().any(|same| same.scenario == request.scenario))
+/// Whether a run has exchanges of a scenario that the other run has too. A run whose setup failed
+/// has none, so nothing can be compared with it.
+fn has_measured_scenario_of(run: &RunSummary, other: &RunSummary) -> bool {
+    let mut measured = run.requests.iter().filter(|request| request.exchanges > 0);
+    measured.any(|request| other.requests.iter().any(|same| same.scenario == request.scenario))
 }
 
 fn missing(source: &RunSource, what: &str) -> CommandError {

@@ -1,4 +1,4 @@
-//! What needs the calendar: a command that measures, and the id of a run.
+//! Uses of the calendar clock: its check before a run, and the id of a run.
 
 use time::OffsetDateTime;
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! Environment variables that look like those of flags, and are not.
 //!
-//! A CI job that sets `TOLLGATE_DURATON` believes in a run that never took place. So a mistyped
-//! variable is an error where a target is judged, and a warning elsewhere.
+//! A CI job that sets `TOLLGATE_DURATON` would get a run of another length without noticing. So a
+//! mistyped variable is an error where a target is judged, and a warning elsewhere.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,8 +16,8 @@ use crate::units::near::nearest;
 
 const PREFIX: &str = "TOLLGATE_";
 
-/// Variables that are no flag's: the usual variable of a scenario's base URL, and those of
-/// tollgate's own tests.
+/// Variables that belong to no flag: the usual variable of a scenario's base URL, and those of
+/// tollgate's own tests. A name that ends with `_` stands for all names that begin with it.
 const OTHERS: [&str; 3] = ["TOLLGATE_TARGET", "TOLLGATE_TESTS_", "TOLLGATE_BROWSER"];
 
 /// Commands whose variables have no part for the command: `TOLLGATE_RATE`, not
@@ -137,8 +137,8 @@ fn mentioned(text: &str) -> Vec<String> {
     names.map(|rest| rest.chars().take_while(|&c| is_part(c)).collect()).collect()
 }
 
-/// Says once that the variables of proxies have no effect by themselves. curl obeys them, so a
-/// reader may believe that a run went through the proxy.
+/// Notes that the variables of proxies have no effect by themselves. curl obeys them, so a reader
+/// may believe that a run went through the proxy.
 fn note_proxies() {
     const PROXIES: [&str; 6] =
         ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
@@ -151,8 +151,8 @@ fn note_proxies() {
     }
     let verb = if set.len() == 1 { "is" } else { "are" };
     tracing::warn!(
-        "NOTE: {} {verb} set; tollgate uses the variables of proxies only if it is asked to, and \
-         connects to targets directly otherwise",
+        "NOTE: {} {verb} set; unlike curl, tollgate uses the variables of proxies only with \
+         `--proxy-from-env` or if a scenario's `proxy` names them",
         set.join(", ")
     );
 }

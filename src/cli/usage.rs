@@ -142,7 +142,7 @@ fn is_flag_of_run(long: &str) -> bool {
     flags.any(|flag| flag.get_long() == long.strip_prefix("--"))
 }
 
-/// The error for a command line whose first word is no command: most often a URL or a scenario
+/// The error for a command line whose first word is not a command: most often a URL or a scenario
 /// file, or a flag of `run`.
 fn command_missing(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {

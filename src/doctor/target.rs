@@ -83,7 +83,7 @@ fn judge(
     let (scenario, target) = (scenarios[0], &scenarios[0].target);
     let names: Vec<_> = scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     let proxy = target.proxies.for_url(&target.base_url);
-    let by = proxy.map(|proxy| format!(" by the proxy {proxy}")).unwrap_or_default();
+    let by = proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     let group = format!("target {}{by} ({})", place(scenario), names.join(", "));
     let reach = match reached {
         None => {

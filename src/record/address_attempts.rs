@@ -1,4 +1,4 @@
-//! What the attempts to connect to one address came to.
+//! How the attempts to connect to one address ended.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -150,7 +150,7 @@ impl Failure {
         !self.counts_against_target() && !self.is_own_fault()
     }
 
-    /// Whether the prober itself, its machine or a library of its caused the failure.
+    /// Whether the prober itself, its machine or one of its libraries caused the failure.
     pub fn is_own_fault(self) -> bool {
         matches!(self, Self::Prober | Self::OwnLimit)
     }

@@ -102,8 +102,8 @@ pub struct ScenarioVerdict {
     pub budgets: Vec<BudgetVerdict>,
     /// Why the data are not reliable, or what failed in addition to the budgets.
     pub reasons: Vec<VerdictReason>,
-    /// What was wrong with the target although it did not change the decision; absent from records
-    /// of earlier versions.
+    /// What went wrong without changing the decision, such as a dead address of the target or a
+    /// failed teardown step; absent from records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<VerdictReason>,
 }

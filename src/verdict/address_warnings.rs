@@ -39,7 +39,8 @@ fn of_host(host: &str, addresses: &BTreeMap<String, AddressAttempts>) -> Vec<Ver
         .collect()
 }
 
-/// Every machine gives `localhost` two addresses, and most servers listen on one of them.
+/// Whether an address needs a warning. For `localhost` refusals do not count: every machine gives it
+/// two addresses, and most servers listen on one of them.
 fn is_notable(host: &str, attempts: AddressAttempts) -> bool {
     let is_local = host == "localhost" || host.ends_with(".localhost");
     let refusals = if is_local { 0 } else { attempts.failed };
@@ -85,7 +86,7 @@ fn of_address(host: &str, address: &str, attempts: AddressAttempts) -> VerdictRe
 mod tests {
     use super::*;
 
-    fn told(host: &str, addresses: &[(&str, AddressAttempts)]) -> Vec<String> {
+    fn texts_of(host: &str, addresses: &[(&str, AddressAttempts)]) -> Vec<String> {
         let addresses =
             addresses.iter().map(|&(address, attempts)| (address.to_owned(), attempts)).collect();
         of_host(host, &addresses).into_iter().map(|warning| warning.what).collect()
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn an_address_that_did_not_answer_is_named_with_how_often_and_what_it_costs_clients() {
         let of = [("127.0.0.9:80", attempts(0, 0, 3)), ("127.0.0.1:80", attempts(40, 0, 0))];
-        let [ref only] = told("svc.test", &of)[..] else { panic!() };
+        let [ref only] = texts_of("svc.test", &of)[..] else { panic!() };
         let expected = "svc.test: 127.0.0.9:80 did not answer in 3 of 3 attempts; clients that try";
         assert!(only.starts_with(expected), "{only}");
     }
@@ -106,24 +107,29 @@ mod tests {
     #[test]
     fn an_address_that_refuses_or_recovers_is_named_too() {
         let of = [("a", attempts(0, 1, 0)), ("b", attempts(40, 0, 2)), ("c", attempts(9, 0, 0))];
-        let told = told("svc.test", &of);
-        assert!(told[0].contains("b did not answer in 2 of 42 attempts"), "{told:?}");
-        assert!(told[1].contains("a did not accept a connection in its only attempt"), "{told:?}");
-        assert_eq!(told.len(), 2);
+        let texts = texts_of("svc.test", &of);
+        assert!(texts[0].contains("b did not answer in 2 of 42 attempts"), "{texts:?}");
+        assert!(
+            texts[1].contains("a did not accept a connection in its only attempt"),
+            "{texts:?}"
+        );
+        assert_eq!(texts.len(), 2);
     }
 
     #[test]
     fn failed_handshakes_of_one_address_are_named() {
         let broken = AddressAttempts { failed_handshakes: 3, ..attempts(3, 0, 0) };
-        let told = told("svc.test", &[("a", broken), ("b", attempts(3, 0, 0))]);
-        assert!(told[0].contains("a failed in 3 of 3 TLS handshakes"), "{told:?}");
+        let texts = texts_of("svc.test", &[("a", broken), ("b", attempts(3, 0, 0))]);
+        assert!(texts[0].contains("a failed in 3 of 3 TLS handshakes"), "{texts:?}");
     }
 
     #[test]
     fn a_host_that_never_answered_and_the_unused_address_of_localhost_need_no_warning() {
-        assert!(told("svc.test", &[("a", attempts(0, 1, 0)), ("b", attempts(0, 0, 1))]).is_empty());
+        assert!(
+            texts_of("svc.test", &[("a", attempts(0, 1, 0)), ("b", attempts(0, 0, 1))]).is_empty()
+        );
         let local = [("[::1]:80", attempts(0, 2, 0)), ("127.0.0.1:80", attempts(2, 0, 0))];
-        assert!(told("localhost", &local).is_empty());
+        assert!(texts_of("localhost", &local).is_empty());
     }
 
     #[test]
@@ -131,7 +137,7 @@ mod tests {
         let names: Vec<_> = (0..9).map(|index| format!("10.0.0.{index}:80")).collect();
         let mut of: Vec<_> = names.iter().map(|name| (&**name, attempts(0, 0, 1))).collect();
         of.push(("10.0.1.1:80", attempts(1, 0, 0)));
-        let told = told("svc.test", &of);
-        assert_eq!((told.len(), &*told[4]), (5, "svc.test: 5 more of its addresses failed too"));
+        let texts = texts_of("svc.test", &of);
+        assert_eq!((texts.len(), &*texts[4]), (5, "svc.test: 5 more of its addresses failed too"));
     }
 }

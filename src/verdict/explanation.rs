@@ -12,8 +12,8 @@ use crate::units::{Ratio, format_duration};
 /// Maximum number of remedies in one reason: more would not be read.
 const MAX_REMEDIES: usize = 3;
 
-/// What explains a budget that is not met. Each clause and each remedy is a sentence part that can
-/// stand alone, so that one that was said already can be left out.
+/// What explains a budget that is not met. Each clause and each remedy makes sense alone, so that
+/// one that an earlier budget has can be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct BudgetExplanation {
     clauses: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct BudgetExplanation {
 }
 
 impl BudgetExplanation {
-    /// Adds a clause and its remedy; an empty remedy is none.
+    /// Adds a clause and its remedy. An empty remedy is not added.
     pub(super) fn add(&mut self, clause: impl Into<String>, remedy: impl Into<String>) {
         self.clauses.push(clause.into());
         self.add_remedy(remedy);
@@ -84,9 +84,9 @@ pub(super) fn explain_once(explained: Vec<ExplainedVerdict>) -> Vec<BudgetVerdic
         .collect()
 }
 
-/// Notes at the first budget that is not met that all other requests of the scenario hold theirs,
-/// if only one request does not.
-pub(super) fn name_the_only_offender(budgets: &mut [BudgetVerdict]) {
+/// If only one request of the scenario has budgets that are not met, adds to the first of them that
+/// all other requests hold theirs.
+pub(super) fn note_only_failing_request(budgets: &mut [BudgetVerdict]) {
     let requests: HashSet<String> = budgets.iter().map(|budget| budget.request.clone()).collect();
     let is_open = |budget: &BudgetVerdict| budget.decision != Decision::Pass;
     let open: HashSet<String> = budgets

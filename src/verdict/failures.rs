@@ -139,8 +139,7 @@ fn denial_remedy(evidence: &FailureEvidence) -> Option<&'static str> {
 
 /// What to do about a failure: what its evidence says, otherwise what its kind suggests.
 pub(super) fn advice(evidence: &FailureEvidence) -> String {
-    let known = evidence.next.as_deref().or_else(|| denial_remedy(evidence));
-    known.unwrap_or_else(|| remedy(evidence.failure)).to_owned()
+    remedy_of_evidence(evidence).unwrap_or_else(|| remedy(evidence.failure).to_owned())
 }
 
 /// Where to look when exchanges fail in a given way.
@@ -173,7 +172,9 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::Dns => "check the host name in the base URL and this machine's resolver",
         Failure::Refused => "check that the target runs and listens at this address and port",
         Failure::Unreachable => "check the route and the firewall",
-        Failure::Proxy => "check that the proxy runs, lets you in, and can reach the target",
+        Failure::Proxy => {
+            "check that the proxy runs, accepts the credentials, and can reach the target"
+        }
         Failure::Tls => {
             "check the target's certificate, its names and its validity period; `tls_ca` adds a private authority"
         }

@@ -15,8 +15,8 @@ pub(super) struct SetupFailure {
 }
 
 impl SetupFailure {
-    /// `None` if no setup failed. If that of another scenario did, the target of this one is not
-    /// to blame.
+    /// `None` if no setup failed. If the setup of another scenario failed, the target of this one is
+    /// not to blame.
     pub(super) fn of(
         planned: &PlannedScenario,
         measured: Option<&ScenarioMeasurement>,
@@ -47,8 +47,8 @@ impl SetupFailure {
     }
 }
 
-/// What the teardown of a scenario may have left behind. It changes no decision: the load was
-/// measured before.
+/// A warning for each teardown step that failed or did not finish. Warnings change no decision: the
+/// load was measured before.
 pub(super) fn teardown_warnings(
     planned: &PlannedScenario,
     measured: Option<&ScenarioMeasurement>,
@@ -60,7 +60,7 @@ pub(super) fn teardown_warnings(
     let is_cut = matches!(run.ending, RunEnding::SetupFailed(_) | RunEnding::Interrupted);
     let failures = measured.teardown.iter().filter_map(|step| {
         let evidence = unaccepted(&planned.teardown, step)?;
-        // A step that needs what the setup did not come to make has nothing to remove.
+        // A step that needs what the setup never created has nothing to remove.
         let is_void = is_cut && evidence.failure == Failure::NotCaptured;
         (!is_void).then(|| VerdictReason {
             what: format!("teardown step `{}`: {}", step.name, describe_evidence(evidence)),

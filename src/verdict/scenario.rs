@@ -42,10 +42,13 @@ pub(super) fn judge(
         .flat_map(|pair| pair.budgets(rule, circumstances(&pair.planned.name)))
         .map(|verdict| void_reasons::apply(verdict, &grounds))
         .collect();
-    explanation::name_the_only_offender(&mut budgets);
+    explanation::note_only_failing_request(&mut budgets);
     // A hop or an earlier try may have been answered even if the exchange got no answer in the end.
     let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
-    let silent = failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered);
+    // So may an exchange that ended at a limit of tollgate itself.
+    let is_limited = measured.is_some_and(|measured| measured.ended_at_limits() > 0);
+    let silent =
+        failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered && !is_limited);
     let is_down = silent.is_some()
         || void_reasons::target_is_down(measured, run)
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);

@@ -313,3 +313,13 @@ fn a_limit_of_tollgate_is_a_caveat_and_breaches_nothing() {
     );
     assert!(!reasons.iter().any(|what| what.contains("could not send")), "{reasons:?}");
 }
+
+#[test]
+fn a_target_whose_answers_met_a_limit_of_tollgate_is_not_called_silent() {
+    let request =
+        FixtureRequest::new("page", &["errors < 10%"]).refused(1).not_judged(Failure::OwnLimit);
+    let (planned, mut measured) = scenario("app", &[request]);
+    (measured.planned, measured.unreleased) = (Some(2), 1);
+    let (plan, measurement) = run(vec![(planned, measured)]);
+    assert_eq!(judge(&plan, &measurement).decision, Decision::Inconclusive);
+}

@@ -1,7 +1,7 @@
 //! Where the time of the exceedances went: opening connections, the body, or the target, whose own
 //! account may differ from what was measured here.
 //!
-//! Nothing here changes a decision. A `Server-Timing` header is the target's word and not proof.
+//! Nothing here changes a decision. A `Server-Timing` header is what the target claims, not proof.
 
 use std::time::Duration;
 
@@ -185,11 +185,10 @@ fn own_account(
     Some(TimeBlame { words: account + rest, remedy })
 }
 
-/// The metric that says the most, with its duration.
+/// The metric with the longest duration, and that duration.
 ///
-/// Metrics overlap (`total` holds `db`), so the largest is the best account of the whole. Metrics
-/// that fewer than half of the answers carry, and those longer than what was measured, do not
-/// account for it.
+/// Metrics overlap (`total` contains `db`), so the longest is the best account of the whole. Metrics
+/// that fewer than half of the answers carry, and those longer than what was measured, are ignored.
 fn largest(
     timings: &ServerTimings,
     answers: u64,

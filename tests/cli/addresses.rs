@@ -30,18 +30,18 @@ fn serve() -> u16 {
 }
 
 /// A listener at 127.0.0.9 that answers no connection, as long as the returned sockets live.
-fn hole(port: u16) -> (Socket, TcpStream) {
-    let hole = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+fn silent_listener(port: u16) -> (Socket, TcpStream) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 9], port));
-    hole.bind(&address.into()).unwrap();
-    hole.listen(0).unwrap();
-    (hole, TcpStream::connect(address).unwrap())
+    socket.bind(&address.into()).unwrap();
+    socket.listen(0).unwrap();
+    (socket, TcpStream::connect(address).unwrap())
 }
 
 #[test]
 fn a_first_address_that_hangs_fails_nothing_and_the_verdict_warns_of_it() {
     let port = serve();
-    let _hole = hole(port);
+    let _listener = silent_listener(port);
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("first-address-hangs.toml");
     let written = format!(

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tollgate::record::{RunRecord, StageMeasurement};
+use tollgate::record::{RunEnding, RunRecord, StageMeasurement};
 
 use crate::bench::{Target, text, tollgate};
 use crate::history::{keep, run_in};
@@ -106,8 +106,9 @@ fn a_choice_that_no_run_fits_is_an_error_that_names_it() {
     let nothing = run_in(&["compare"], runs.path());
     assert_eq!(nothing.status.code(), Some(2));
     let only = keep(runs.path(), 0, |_| {});
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&[], "before"),
+        (&["latest"], "both sides are the run"),
         (&["--deploy", "v9"], "the deploy `v9`"),
         (&[&only, "latest", "--deploy", "v9"], "two sides"),
         (&["previous", &only], &only),
@@ -128,13 +129,19 @@ fn fail_if_slower_exits_with_1_for_a_slower_run_and_with_3_without_data() {
     let empty = keep(runs.path(), 2, |record| {
         record.measurement.scenarios[0].requests[0].measured = StageMeasurement::default();
     });
+    let interrupted =
+        keep(runs.path(), 3, |record| record.measurement.ending = RunEnding::Interrupted);
+    let shorter = keep(runs.path(), 4, |record| drop(record.measurement.scenarios.pop()));
     let exit = |one: &str, other: &str| {
         run_in(&["compare", one, other, "--fail-if-slower"], runs.path()).status.code()
     };
     assert_eq!(exit(&before, &before), Some(0));
     assert_eq!(exit(&before, &slower), Some(1));
     assert_eq!(exit(&slower, &before), Some(0), "faster is no failure");
-    assert_eq!(exit(&before, &empty), Some(3));
+    for later in [&empty, &interrupted, &shorter] {
+        assert_eq!(exit(&before, later), Some(3), "{later}");
+    }
+    assert_eq!(exit(&shorter, &before), Some(0), "a new request was not slower before");
 }
 
 #[test]

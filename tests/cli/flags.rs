@@ -199,6 +199,11 @@ fn an_override_that_is_not_defined_is_refused_by_run_and_check_alike() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("`--rate` cannot change this scenario"));
     assert!(!bench.runs().exists());
+    let page = "[[request]]\nname = \"a\"\npath = \"/\"\n";
+    let bad_proxy = [("HTTP_PROXY", "ftp://127.0.0.1:1")];
+    let (code, said) = checked(page, &["--proxy-from-env"], &bad_proxy);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("correct HTTP_PROXY"), "{said}");
 }
 
 #[test]

@@ -290,7 +290,7 @@ fn echo_in_turns(mut stream: std::net::TcpStream) -> Option<()> {
 }
 
 #[test]
-fn a_short_or_common_secret_blots_none_of_our_own_words() {
+fn a_short_or_common_secret_redacts_none_of_our_own_words() {
     let target = crate::bench::Target::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let run = |headers: &[&str], flags: &[&str]| {

@@ -224,7 +224,7 @@ fn a_setup_without_its_variable_is_inconclusive_and_sends_nothing() {
 }
 
 #[test]
-fn a_failed_logout_is_a_warning_at_a_verdict_that_it_does_not_change() {
+fn a_failed_logout_is_a_warning_and_does_not_change_the_verdict() {
     let server = LoginServer::start(Quirks { refuses_logout: true, ..Quirks::default() });
     let bench = bench(&server, 1);
     let output = bench.run();

@@ -65,8 +65,8 @@ pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<FileList, Comma
     if mistakes.is_empty() { Ok(list) } else { Err(usage_error(&mistakes)) }
 }
 
-/// What has this extension, and how many files have not. Whether something can be read is seen
-/// later, so that a pipe or a broken link is reported and not overlooked.
+/// The entries with this extension, sorted, and how many files have another one. It does not check
+/// whether an entry can be read: the caller reads it and reports a pipe or a broken link.
 fn files_in(folder: &Path, extension: &str) -> std::io::Result<(Vec<PathBuf>, u64)> {
     let paths = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let paths = paths.collect::<Result<Vec<_>, _>>()?;
@@ -103,15 +103,15 @@ pub(super) fn check_matching<T>(
         return Err(usage_error(&mistakes));
     }
     // One reason is enough for a file that belongs to another program.
-    let left_out = wrong.into_iter().map(|(file, mut mistakes)| LeftOutFile {
+    let left_out = wrong.into_iter().map(|(file, mistakes)| LeftOutFile {
         path: file.path,
-        why: mistakes.drain(..).next().unwrap_or_default(),
+        why: mistakes.into_iter().next().unwrap_or_default(),
     });
     Ok((contents, left_out.collect()))
 }
 
 /// The contents of the files, and the mistakes of those that cannot be parsed.
-#[expect(clippy::type_complexity, reason = "it is taken apart at once")]
+#[expect(clippy::type_complexity, reason = "the callers destructure it at once")]
 fn parse_all<T>(
     list: FileList,
     max_bytes: u64,

@@ -97,8 +97,9 @@ impl Flags {
 
 static FILTER: OnceLock<EventFilter> = OnceLock::new();
 
-/// Values that no event may show. Events are our own texts, so only values that look like no word
-/// are searched for; what a target says is redacted where it is received.
+/// Values that no event may show. A secret that looks like an ordinary word is not searched for,
+/// because it would blank out that word in our own texts. What a target sends is redacted where it
+/// is received.
 static SECRETS: LazyLock<RwLock<SecretSet>> = LazyLock::new(RwLock::default);
 
 /// Writes events as `flags` ask from here on. Only the first call has an effect.
@@ -125,7 +126,7 @@ pub(super) fn add_secrets(secrets: &SecretSet) {
     SECRETS.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
 }
 
-/// Replaces every secret that looks like no word in a text of ours.
+/// Replaces every secret in a text of ours, except those that look like an ordinary word.
 pub(super) fn redact(text: &str) -> String {
     SECRETS.read().unwrap_or_else(PoisonError::into_inner).redact_tokens(text).into_owned()
 }

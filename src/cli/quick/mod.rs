@@ -36,7 +36,7 @@ const DURATION: Duration = Duration::from_secs(30);
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// Flags for load, requests and their judgement: of URLs, and in place of what scenario files say.
+/// Flags for load, requests and budgets. They describe URLs, and override scenario files.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
     /// A budget that must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or
@@ -287,6 +287,7 @@ impl Flags {
             ("--max-connections", self.max_connections.is_some()),
             ("--header", !self.header.is_empty()),
             ("--timeout", self.timeout.is_some()),
+            ("--proxy-from-env", self.proxy_from_env),
         ];
         let mut typed = given(flags);
         typed.extend(self.for_urls());

@@ -42,11 +42,16 @@ impl TypedProxy {
 /// A proxy as typed, without its password.
 pub(in crate::cli) fn redact_proxy(typed: &str) -> String {
     match split(typed) {
-        Some((before, password, after)) if !password.starts_with("${") => {
+        Some((before, password, after)) if !is_variable(password) => {
             format!("{before}•••{after}")
         }
         _ => typed.to_owned(),
     }
+}
+
+/// Whether a text is one variable and nothing else.
+fn is_variable(text: &str) -> bool {
+    text.starts_with("${") && text.find('}') == Some(text.len() - 1)
 }
 
 /// The text before, in and after the password; `None` if there are no credentials. A user without a
@@ -79,6 +84,11 @@ mod tests {
                 "http://me:${P}@proxy.test:3128",
                 "http://me:${P}@proxy.test:3128",
                 "http://me:${P}@proxy.test:3128",
+            ),
+            (
+                "http://me:${P}pw@proxy.test:3128",
+                "http://me:${P}pw@proxy.test:3128",
+                "http://me:•••@proxy.test:3128",
             ),
             ("http://proxy.test:3128", "http://proxy.test:3128", "http://proxy.test:3128"),
         ] {

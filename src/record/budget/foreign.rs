@@ -17,7 +17,8 @@ enum ForeignMetric {
 
 use ForeignMetric::{Failures, Successes, Timed};
 
-/// Metrics of other tools. A name stands before those that it begins with.
+/// Metrics of other tools. The first name that a limit begins with counts, so a name stands before
+/// every shorter one that it begins with.
 const METRICS: [(&str, ForeignMetric); 22] = [
     ("http_req_duration", Timed("")),
     ("http_req_waiting", Timed("(first_byte)")),
@@ -43,7 +44,7 @@ const METRICS: [(&str, ForeignMetric); 22] = [
     ("duration", Timed("")),
 ];
 
-/// What to write instead of a limit in another tool's notation; `None` if it is none that is known.
+/// What to write instead of a limit in another tool's notation; `None` for an unknown notation.
 pub(super) fn remedy(text: &str) -> Option<String> {
     let lower = text.trim().trim_matches(['\'', '"']).to_lowercase();
     if lower.is_empty() {

@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::record::Decision;
 
-use super::model::{FailureRole, ReportFact, ReportModel, RunFinding};
+use super::model::{FailureRole, OnceStepView, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
 
@@ -95,11 +95,7 @@ fn verdict(model: &ReportModel) -> Markup {
                 ul { @for finding in further { li { (badge(finding.decision)) " " (prose(&finding.one_line())) (next(finding)) } } }
             }
             @if !model.warnings.is_empty() {
-                p.why { strong { "Warnings about the target" } }
-                ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
-            }
-            @if !model.warnings.is_empty() {
-                p.why { strong { "Warnings about the target" } }
+                p.why { strong { "Warnings" } }
                 ul { @for warning in &model.warnings { li { (prose(&warning.one_line())) (next(warning)) } } }
             }
         }
@@ -133,16 +129,32 @@ fn once_steps(model: &ReportModel) -> Markup {
                 @for scenario in with_steps {
                     div.card {
                         h3 { (scenario.name) }
-                        div.scroll {
-                            table {
-                                thead { tr { th { "when" } th { "step" } th.number { "took" } th { "outcome" } } }
-                                tbody {
-                                    @for step in &scenario.once {
-                                        tr { td { (step.stage) } td { (step.name) } td.number { (step.took) } td { (prose(&step.outcome)) } }
-                                    }
-                                }
-                            }
-                        }
+                        (scrolling(&format!("Setup and teardown: {}", scenario.name), &once_table(&scenario.once)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn once_table(steps: &[OnceStepView]) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "when" }
+                    th scope="col" { "step" }
+                    th.number scope="col" { "took" }
+                    th scope="col" { "outcome" }
+                }
+            }
+            tbody {
+                @for step in steps {
+                    tr {
+                        td { (step.stage) }
+                        th.words scope="row" { (step.name) }
+                        td.number { (step.took) }
+                        td { (prose(&step.outcome)) }
                     }
                 }
             }

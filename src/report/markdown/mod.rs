@@ -98,7 +98,7 @@ fn findings(model: &ReportModel) -> String {
     let warnings =
         model.warnings.iter().map(|warning| format!("- {}", finding_text(warning, false)));
     let lists: [(_, String); 2] =
-        [("What to do next", next.collect()), ("Warnings about the target", warnings.collect())];
+        [("What to do next", next.collect()), ("Warnings", warnings.collect())];
     let lists = lists.into_iter().filter(|(_, lines)| !lines.is_empty());
     let lists: Vec<_> = lists.map(|(heading, lines)| format!("### {heading}\n\n{lines}")).collect();
     lists.join("\n")

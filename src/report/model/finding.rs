@@ -101,12 +101,12 @@ impl RunFinding {
         self.one_line() + &next
     }
 
-    /// [`Self::line_with_advice`] behind the decision: `FAIL · tile-loader · …`.
+    /// [`Self::line_with_advice`] after the decision: `FAIL · tile-loader · …`.
     pub(super) fn line_with_word(&self) -> String {
         format!("{} · {}", self.decision.name().to_uppercase(), self.line_with_advice())
     }
 
-    /// [`Self::one_line`] behind the decision: `FAIL · tile-loader · …`.
+    /// [`Self::one_line`] after the decision: `FAIL · tile-loader · …`.
     pub(in crate::report) fn with_word(&self) -> String {
         format!("{} · {}", self.decision.name().to_uppercase(), self.one_line())
     }

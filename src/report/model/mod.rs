@@ -56,7 +56,7 @@ pub struct ReportModel {
     pub(super) caveats: Vec<ScenarioCaveat>,
     /// What keeps the run from passing and what to do about it, most serious first.
     pub(super) findings: Vec<RunFinding>,
-    /// What was wrong with the target although it changed no decision.
+    /// What went wrong without changing the decision.
     pub(super) warnings: Vec<RunFinding>,
     /// How well the prober kept its schedule.
     pub(super) prober: Option<ProberView>,
@@ -92,7 +92,7 @@ pub(super) struct ScenarioView {
     pub(super) facts: Vec<ReportFact>,
     /// Reasons to doubt the data, and failures other than breached budgets.
     pub(super) reasons: Vec<VerdictReason>,
-    /// What was wrong with the target although it did not change the decision.
+    /// What went wrong without changing the decision.
     pub(super) warnings: Vec<VerdictReason>,
     /// Addresses used and failed DNS lookups, in one line; `None` if one address was used and no
     /// lookup failed.
@@ -271,14 +271,13 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 }
 
 impl ReportModel {
-    /// What keeps the run from passing, most serious first: one line each, with the
-    /// decision and the next step.
+    /// What keeps the run from passing, most serious first: one line each, with the decision and
+    /// the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {
         self.findings.iter().map(RunFinding::line_with_word)
     }
 
-    /// What was wrong with the target although it changed no decision: one line each, with the next
-    /// step.
+    /// What went wrong without changing the decision: one line each, with the next step.
     pub(super) fn warning_lines(&self) -> impl Iterator<Item = String> {
         self.warnings.iter().map(RunFinding::line_with_advice)
     }

@@ -256,7 +256,7 @@ impl TerminalPage {
         text + &self.warnings(model)
     }
 
-    /// What was wrong with the target although it changed no decision.
+    /// What went wrong without changing the decision.
     fn warnings(&self, model: &ReportModel) -> String {
         const INDENT: usize = 10;
         let lines = model.warnings.iter().map(|warning| {
@@ -267,7 +267,7 @@ impl TerminalPage {
         lines.collect()
     }
 
-    /// A finding behind the word of its decision.
+    /// A finding after the word of its decision.
     fn finding(&self, finding: &RunFinding) -> String {
         let lines = wrap(&finding.with_word(), self.width, 2);
         let word = word(finding.decision);

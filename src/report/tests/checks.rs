@@ -1,7 +1,7 @@
 //! Reports of a list of checks: steps that run once have no distribution.
 
 use super::failing;
-use crate::record::{AnswerDetail, Decision, Failure, FailureEvidence, RunRecord};
+use crate::record::{AnswerDetail, Decision, Failure, FailureEvidence, RunRecord, VerdictReason};
 use crate::report::fixture::{self, FixtureScript};
 use crate::report::{ReportModel, html, markdown, terminal};
 
@@ -178,6 +178,20 @@ fn a_terminal_shows_the_first_rows_of_a_query_and_files_show_all_that_are_kept()
     for form in [&text, &markdown, &page] {
         assert!(form.contains(unkept), "{form}");
     }
+}
+
+#[test]
+fn a_warning_is_shown_once_and_changes_no_decision() {
+    let model = model(|record| {
+        let (what, next) = ("an address is dead".to_owned(), "repair it".to_owned());
+        record.verdict.scenarios[0].warnings.push(VerdictReason { what, next });
+    });
+    let decision = model.decision;
+    for form in every_form(&model) {
+        assert_eq!(form.matches("an address is dead").count(), 1, "{form}");
+        assert_eq!(form.matches("repair it").count(), 1, "{form}");
+    }
+    assert_eq!(decision, self::model(|_| {}).decision);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) struct ExceedanceBurst {
 ///
 /// A burst is a series of slots with a clearly higher exceedance than the whole run: twice as high,
 /// or, if that is less, halfway to everything. A slot next to them with half of that belongs to the
-/// burst too, because freezes do not begin when a second does. One exceedance is no burst.
+/// burst too, because freezes do not begin when a second does. One exceedance is not a burst.
 pub(super) fn find_bursts(timeline: &ExceedanceTimeline) -> Vec<ExceedanceBurst> {
     let total = timeline.total();
     if !is_concentrated(timeline.slots().map(|(_, count)| count), total) {
