@@ -183,13 +183,14 @@ fn describe_value(found: &Value, is_sensitive: bool) -> String {
     }
 }
 
-/// A number without the zeros at the end of its fraction, of which a database may send many.
+/// A number without the zeros at the end of its fraction, of which a database may send many. One
+/// digit is kept, so that it still shows as a fraction.
 fn without_trailing_zeros(number: String) -> String {
-    if number.contains('.') && !number.contains(['e', 'E']) {
-        number.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        number
+    if !number.contains('.') || number.contains(['e', 'E']) {
+        return number;
     }
+    let trimmed = number.trim_end_matches('0');
+    if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() }
 }
 
 fn type_of(value: &Value) -> &'static str {
