@@ -9,7 +9,7 @@ use crate::record::{Interval, Stage, Tally};
 /// The exceedances of every budget of a run over time, collected from its settled intervals.
 ///
 /// Only the measured stage is collected. Memory is bounded for runs of any length: see
-/// [`ExceedanceTimeline`].
+/// `ExceedanceTimeline`.
 #[derive(Debug, Clone, Default)]
 pub struct RunTimelines {
     requests: HashMap<(String, String), RequestTimelines>,
