@@ -39,8 +39,8 @@ fn of_host(host: &str, addresses: &BTreeMap<String, AddressAttempts>) -> Vec<Ver
         .collect()
 }
 
-/// Whether an address needs a warning. For `localhost` refusals do not count: every machine gives it
-/// two addresses, and most servers listen on one of them.
+/// Whether an address needs a warning. For `localhost` refusals do not count: every machine gives
+/// it two addresses, and most servers listen on one of them.
 fn is_notable(host: &str, attempts: AddressAttempts) -> bool {
     let is_local = host == "localhost" || host.ends_with(".localhost");
     let refusals = if is_local { 0 } else { attempts.failed };

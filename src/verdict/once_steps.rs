@@ -15,8 +15,8 @@ pub(super) struct SetupFailure {
 }
 
 impl SetupFailure {
-    /// `None` if no setup failed. If the setup of another scenario failed, the target of this one is
-    /// not to blame.
+    /// `None` if no setup failed. If the setup of another scenario failed, the target of this one
+    /// is not to blame.
     pub(super) fn of(
         planned: &PlannedScenario,
         measured: Option<&ScenarioMeasurement>,

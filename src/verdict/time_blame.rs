@@ -187,8 +187,9 @@ fn own_account(
 
 /// The metric with the longest duration, and that duration.
 ///
-/// Metrics overlap (`total` contains `db`), so the longest is the best account of the whole. Metrics
-/// that fewer than half of the answers carry, and those longer than what was measured, are ignored.
+/// Metrics overlap (`total` contains `db`), so the longest is the best account of the whole.
+/// Metrics that fewer than half of the answers carry, and those longer than what was measured, are
+/// ignored.
 fn largest(
     timings: &ServerTimings,
     answers: u64,

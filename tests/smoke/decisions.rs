@@ -91,8 +91,8 @@ fn an_excessive_failure_rate_and_p95_are_reported_with_their_figures() {
     ]);
 }
 
-/// The application's alert rules look at the scope `ops` and at 90 minutes, and count `completed` as
-/// success.
+/// The application's alert rules look at the scope `ops` and at 90 minutes, and count `completed`
+/// as success.
 #[test]
 fn the_rules_can_be_those_of_the_application() {
     if cluster::is_left_out() {

@@ -91,8 +91,8 @@ impl ExchangeContext {
         })
     }
 
-    /// The steps that an arrival runs, in order. Its index counts the arrivals of its stage over all
-    /// shards.
+    /// The steps that an arrival runs, in order. Its index counts the arrivals of its stage over
+    /// all shards.
     pub(in crate::engine) fn steps_of(&self, stage: Stage, index: u64) -> &[PreparedStep] {
         let Some(draw) = &self.draw else { return &self.steps };
         let drawn = match stage {

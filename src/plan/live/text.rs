@@ -120,8 +120,8 @@ impl LiveText {
         Ok(filled)
     }
 
-    /// The text with its values filled in; `None` for SQL's `NULL`, if it is nothing but a `null` of
-    /// the data file.
+    /// The text with its values filled in; `None` for SQL's `NULL`, if it is nothing but a `null`
+    /// of the data file.
     pub fn fill_nullable(&self, values: &ArrivalValues) -> Result<Option<String>, UnknownValue> {
         if let [LiveTextPiece::Column(column)] = self.0.as_slice()
             && values.cell(*column)?.kind == CellKind::Null
@@ -131,8 +131,8 @@ impl LiveText {
         self.fill(values).map(Some)
     }
 
-    /// Appends the text, with its values percent-encoded for a URL. Returns whether a value is empty
-    /// or consists of dots, so that it may change the meaning of its path segment.
+    /// Appends the text, with its values percent-encoded for a URL. Returns whether a value is
+    /// empty or consists of dots, so that it may change the meaning of its path segment.
     pub(super) fn write_url(
         &self,
         values: &ArrivalValues,

@@ -133,8 +133,8 @@ fn cookies(scenario: &Scenario) -> CookiePolicy {
     }
 }
 
-/// What a reader of the figures must know: what the command line changed, how the target is reached,
-/// and that a load is closed.
+/// What a reader of the figures must know: what the command line changed, how the target is
+/// reached, and that a load is closed.
 fn caveats(scenario: &Scenario, target: &TargetPlan, load: &LoadPlan) -> Vec<String> {
     let overridden = scenario.overridden.iter().cloned();
     overridden.chain(target::caveats(target)).chain(closed(load)).collect()
@@ -222,8 +222,8 @@ fn resolve_one(
     Some(plan)
 }
 
-/// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder, so
-/// that all mistakes are reported at once.
+/// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder,
+/// so that all mistakes are reported at once.
 fn base_or_placeholder(
     scenario: &Scenario,
     target: &TargetSection,

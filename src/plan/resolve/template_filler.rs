@@ -187,8 +187,8 @@ impl<'a> TemplateFiller<'a> {
         self.fill_live(at, template)
     }
 
-    /// Like [`Self::fill`], but allows live values. A `null` of the data file is an error: it has no
-    /// text.
+    /// Like [`Self::fill`], but allows live values. A `null` of the data file is an error: it has
+    /// no text.
     pub(super) fn fill_live(&mut self, at: &Span, template: &Template) -> Option<FilledTemplate> {
         let filled = self.fill_value(at, template)?;
         let columns = filled.live.iter().flat_map(LiveText::columns);

@@ -67,8 +67,8 @@ fn lag(record: &RunRecord) -> Histogram {
 /// What lag and standstills of the prober can do to the verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct LatenessEffect {
-    /// Of the budget that loses the most: the exceedances, and how many of them would not be counted
-    /// without the prober's own time.
+    /// Of the budget that loses the most: the exceedances, and how many of them would not be
+    /// counted without the prober's own time.
     explained: Option<(u64, u64)>,
     /// The smallest ceiling on a duration that counts from the due time.
     ceiling: Option<Duration>,
