@@ -117,21 +117,7 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
             (request.name, planned.name) = (name.clone(), name.clone());
             (planned.line, planned.headers, planned.expectations) =
                 (next(), vec![next()], vec![next(), next()]);
-            let seen = FailureEvidence {
-                failure: Failure::Unexpected,
-                phase: None,
-                expected: next(),
-                seen: next(),
-                next: None,
-                idle: None,
-                count: 3,
-                detail: Some(Box::new(AnswerDetail {
-                    because: Some(next()),
-                    rows: vec![next(), next()],
-                    further_rows: 1,
-                })),
-            };
-            request.measured.evidence.add(seen);
+            request.measured.evidence.add(hostile_failure(&mut next));
             let latency = request.measured.series.get(Dimension::Latency).unwrap().clone();
             for kind in
                 [Dimension::Fresh, Dimension::Reused, Dimension::TlsFull, Dimension::TlsResumed]
@@ -152,6 +138,24 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     let parts = (1..=3).map(|shard| ShardRecord { shard, run: record.id, host: next() }).collect();
     record.measurement.sharing = Some(ShardSharing { of: 3, start: from.started, parts });
     (record, intervals)
+}
+
+/// A failure with one of the texts in each of its fields.
+fn hostile_failure(mut next: impl FnMut() -> String) -> FailureEvidence {
+    FailureEvidence {
+        failure: Failure::Unexpected,
+        phase: None,
+        expected: next(),
+        seen: next(),
+        next: None,
+        idle: None,
+        count: 3,
+        detail: Some(Box::new(AnswerDetail {
+            because: Some(next()),
+            rows: vec![next(), next()],
+            further_rows: 1,
+        })),
+    }
 }
 
 /// Twelve intervals that repeat a request's totals, the first two of them cold.

@@ -156,7 +156,13 @@ impl Scene {
         let middle = self.free_height((left - 4.0, right + 4.0), spot.1, half * 2.0 + 1.0);
         self.tags.push((left, right, middle));
         self.rect((left - 3.0, middle - half), (right + 3.0, middle + half), PAPER, 0.82);
-        self.text((left, middle), TextAnchor::Start, text, face);
+        // A viewer without the font may draw wider letters: they must not run off the near edge.
+        let (x, side) = if left + right > self.width {
+            (right, TextAnchor::End)
+        } else {
+            (left, TextAnchor::Start)
+        };
+        self.text((x, middle), side, text, face);
     }
 
     /// Left and right end of a tag at a spot.
