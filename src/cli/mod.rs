@@ -61,7 +61,7 @@ Exit codes:
   1  fail: a budget or an expectation does not hold, or the target never responds
   2  usage: a flag or a scenario file is wrong; nothing was sent
   3  inconclusive: too few requests, an interrupted run, a step that is absent or not configured, a
-     late prober, or a missing shard
+     late prober, a limit of tollgate, or a missing shard
   4  internal: the prober failed (results not written, or a defect)";
 
 /// Holds a deploy to its latency budget.

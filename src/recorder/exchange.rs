@@ -152,17 +152,15 @@ pub struct ExchangeFailure {
 }
 
 impl ExchangeFailure {
+    /// A failure outside any phase, with what was seen.
+    pub fn new(failure: Failure, seen: impl Into<String>) -> Self {
+        let (expected, seen) = (String::new(), seen.into());
+        Self { failure, phase: None, expected, seen, next: None, idle: None, detail: None }
+    }
+
     /// A failure in a phase, with what was seen.
     pub fn in_phase(failure: Failure, phase: Dimension, seen: impl Into<String>) -> Self {
-        Self {
-            failure,
-            phase: Some(phase),
-            expected: String::new(),
-            seen: seen.into(),
-            next: None,
-            idle: None,
-            detail: None,
-        }
+        Self { phase: Some(phase), ..Self::new(failure, seen) }
     }
 
     fn ran_out_of_time(&self) -> bool {

@@ -213,7 +213,8 @@ section! {
         expect: ExpectSection,
         /// Values to take from the response. Later requests use them by these names.
         capture: TableEntries<CaptureSection>,
-        /// Whether to hide the body of the response when it is not as expected. Default: false.
+        /// Whether to hide the headers, the body and the rows of the response when it is not as
+        /// expected. Default: false.
         sensitive: bool,
     }
 }

@@ -98,11 +98,13 @@ pub(super) struct Flags {
     /// Time limit for each request, from connection to last byte [default: the file's, else 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, help_heading = "Request")]
     timeout: Option<Duration>,
-    /// A PEM file with the only certificate authorities to trust [default: those of the system]
+    /// A PEM file with the only certificates to trust: authorities, or exactly the one that the
+    /// target presents [default: the authorities of the system]. Only for URLs
     #[arg(long, value_name = "FILE", value_parser = parse_pem_file, conflicts_with = "insecure")]
     #[arg(help_heading = "Connection")]
     ca: Option<PathBuf>,
-    /// The HTTP proxy to go through, 'http://[USER:PASSWORD@]HOST:PORT'; its time counts
+    /// The HTTP proxy to go through, 'http://[USER:PASSWORD@]HOST:PORT'; its time counts. Only for
+    /// URLs; a file has `proxy`
     #[arg(long, value_name = "URL", value_parser = unshown::PROXY, help_heading = "Connection")]
     #[arg(conflicts_with = "proxy_from_env")]
     proxy: Option<TypedProxy>,

@@ -99,33 +99,22 @@ impl ArrivalState {
             LiveValueError::Unknown(UnknownValue(name)) => name,
             LiveValueError::Unsendable(what) => {
                 let seen = format!("a value is not valid in {what}");
-                return not_sent(Failure::NotCaptured, seen);
+                return ExchangeFailure::new(Failure::NotCaptured, seen);
             }
         };
         match self.missing.get(&name).or_else(|| self.missing_of_setup.get(&name)) {
             // If a step's subject is absent, or not configured, so is that of the steps after it.
-            Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => not_sent(
-                *failure,
-                format!("`{name}` comes from `{step}`, which is {}", failure.description()),
-            ),
-            Some((step, _)) => not_sent(
+            Some((step, failure @ (Failure::Absent | Failure::NotConfigured))) => {
+                ExchangeFailure::new(
+                    *failure,
+                    format!("`{name}` comes from `{step}`, which is {}", failure.description()),
+                )
+            }
+            Some((step, _)) => ExchangeFailure::new(
                 Failure::NotCaptured,
                 format!("`{step}` failed, and did not yield `{name}`"),
             ),
-            None => not_sent(Failure::NotCaptured, format!("no step yielded `{name}`")),
+            None => ExchangeFailure::new(Failure::NotCaptured, format!("no step yielded `{name}`")),
         }
-    }
-}
-
-/// The failure of a step that was not sent, or whose subject is absent.
-pub(super) fn not_sent(failure: Failure, seen: impl Into<String>) -> ExchangeFailure {
-    ExchangeFailure {
-        failure,
-        phase: None,
-        expected: String::new(),
-        seen: seen.into(),
-        next: None,
-        idle: None,
-        detail: None,
     }
 }

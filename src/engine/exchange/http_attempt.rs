@@ -194,13 +194,5 @@ impl HttpAttempt<'_> {
 
 fn unsendable(what: &str) -> ExchangeFailure {
     let seen = format!("{what} in the redirect cannot be sent in a request");
-    ExchangeFailure {
-        failure: Failure::Redirected,
-        phase: None,
-        expected: String::new(),
-        seen,
-        next: None,
-        idle: None,
-        detail: None,
-    }
+    ExchangeFailure::new(Failure::Redirected, seen)
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use http::header::COOKIE;
 use url::{Position, Url};
 
-use super::arrival_state::{ArrivalState, not_sent};
+use super::arrival_state::ArrivalState;
 use super::cookies::CookieJar;
 use super::setup_state::SetupState;
 use crate::engine::connection::dial::{RequestDestination, UrlOrigin};
@@ -153,7 +153,7 @@ impl PreparedStep {
         state: Option<&ArrivalState>,
     ) -> Result<ArrivalStep<'_>, Box<ExchangeFailure>> {
         if let Some(lacks) = &self.lacks {
-            return Err(Box::new(not_sent(Failure::NotConfigured, lacks.clone())));
+            return Err(Box::new(ExchangeFailure::new(Failure::NotConfigured, lacks.clone())));
         }
         let Some(state) = state else {
             return Ok(ArrivalStep {

@@ -72,15 +72,8 @@ pub(in crate::engine) fn next_request(
     let Some(to) = location(&request.url, answer) else { return RedirectDecision::Final };
     let refused = |expected: String, why: &str| {
         let seen = format!("{} redirect to {}{why}", status.as_u16(), shown(&to));
-        RedirectDecision::Refused(ExchangeFailure {
-            failure: Failure::Redirected,
-            phase: None,
-            expected,
-            seen,
-            next: None,
-            idle: None,
-            detail: None,
-        })
+        let failed = ExchangeFailure::new(Failure::Redirected, seen);
+        RedirectDecision::Refused(ExchangeFailure { expected, ..failed })
     };
     if followed >= limit {
         return refused(format!("redirects = {limit}"), "");

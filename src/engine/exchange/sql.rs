@@ -247,13 +247,9 @@ impl SqlFailure {
         Self {
             unquoted: is_of_statement(error.kind).then(unquoted),
             failed: Box::new(ExchangeFailure {
-                failure,
                 phase: failure.is_without_answer().then_some(phase),
-                expected: String::new(),
-                seen,
                 next: Some(remedy(error.kind)),
-                idle: None,
-                detail: None,
+                ..ExchangeFailure::new(failure, seen)
             }),
             is_absence: error.is_absent(),
             is_denial: phase == Dimension::FirstByte && error.is_denied(),

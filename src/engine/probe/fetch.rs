@@ -238,16 +238,7 @@ impl PageFetcher {
 }
 
 fn unsendable(UnsendablePart(what): &UnsendablePart) -> ExchangeFailure {
-    let seen = format!("{what} cannot be sent in a request");
-    ExchangeFailure {
-        failure: Failure::Redirected,
-        phase: None,
-        expected: String::new(),
-        seen,
-        next: None,
-        idle: None,
-        detail: None,
-    }
+    ExchangeFailure::new(Failure::Redirected, format!("{what} cannot be sent in a request"))
 }
 
 /// Puts IPv4 addresses first and otherwise keeps the resolver's order.

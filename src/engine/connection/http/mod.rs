@@ -345,5 +345,5 @@ impl ExchangeLimits {
 /// The failure of an answer that breaks an expectation.
 pub(in crate::engine) fn unmet(unmet: UnmetExpectation) -> ExchangeFailure {
     let UnmetExpectation { failure, expected, seen, detail } = unmet;
-    ExchangeFailure { failure, phase: None, expected, seen, next: None, idle: None, detail }
+    ExchangeFailure { expected, detail, ..ExchangeFailure::new(failure, seen) }
 }
