@@ -1,11 +1,11 @@
-//! The embedded font: registration with plotters, text width, and rasterization.
+//! The embedded font: registration with plotters, text width, and outlines.
 //!
-//! plotters drops the space left of each letter and rounds every advance on bitmaps, which is
-//! visible at small sizes. This module rasterizes text with the same font instead.
+//! A PNG draws the outlines of its letters, so its text is placed as exactly as its lines.
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
+use ab_glyph::{Font as _, FontRef, OutlineCurve, Point, PxScale, ScaleFont as _};
+use tiny_skia::{Path, PathBuilder};
 
 use super::PlotError;
 use super::style::TextFace;
@@ -34,34 +34,32 @@ impl PlotFonts {
 
     /// The width of a text.
     pub(super) fn width(&self, text: &str, face: TextFace) -> f64 {
-        let scaled = self.of(face).as_scaled(self.scale(face, 1.0));
+        let scaled = self.of(face).as_scaled(self.scale(face));
         text.chars().map(|c| f64::from(scaled.h_advance(scaled.glyph_id(c)))).sum()
     }
 
-    /// Rasterizes a text from `left` on its `baseline`, both in pixels; `paint` gets each pixel
-    /// with its coverage.
-    pub(super) fn set(
+    /// The letters of a text from `left` on its `baseline` as one path; `None` if it has no ink.
+    pub(super) fn outline(
         &self,
         text: &str,
         face: TextFace,
-        zoom: f64,
-        (left, baseline): (f64, f64),
-        mut paint: impl FnMut(i64, i64, f32),
-    ) {
+        (left, baseline): (f32, f32),
+    ) -> Option<Path> {
         let font = self.of(face);
-        let scale = self.scale(face, zoom);
-        let scaled = font.as_scaled(scale);
-        let mut at = narrow(left);
+        let scaled = font.as_scaled(self.scale(face));
+        let mut path = PathBuilder::new();
+        let mut at = left;
         for c in text.chars() {
             let id = scaled.glyph_id(c);
-            let glyph = id.with_scale_and_position(scale, point(at, narrow(baseline)));
+            if let Some(outline) = font.outline(id) {
+                let (across, down) = (scaled.h_scale_factor(), -scaled.v_scale_factor());
+                push_curves(&mut path, &outline.curves, |point| {
+                    (at + point.x * across, baseline + point.y * down)
+                });
+            }
             at += scaled.h_advance(id);
-            let Some(outline) = font.outline_glyph(glyph) else { continue };
-            let corner = outline.px_bounds().min;
-            outline.draw(|x, y, covered| {
-                paint(whole(corner.x) + i64::from(x), whole(corner.y) + i64::from(y), covered);
-            });
         }
+        path.finish()
     }
 
     fn of(&self, face: TextFace) -> &FontRef<'static> {
@@ -69,10 +67,10 @@ impl PlotFonts {
     }
 
     /// The scale of `ab_glyph` is the line height, while a face's size is an em.
-    fn scale(&self, face: TextFace, zoom: f64) -> PxScale {
+    fn scale(&self, face: TextFace) -> PxScale {
         let font = self.of(face);
         let line_in_ems = font.height_unscaled() / font.units_per_em().unwrap_or(2048.0);
-        PxScale::from(narrow(face.size * zoom) * line_in_ems)
+        PxScale::from(narrow(face.size) * line_in_ems)
     }
 }
 
@@ -84,7 +82,34 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "pixels of a plot fit")]
-fn whole(value: f32) -> i64 {
-    value as i64
+/// Appends a glyph's curves. `ab_glyph` lists them without saying where one contour ends and the
+/// next begins: a contour begins wherever a curve does not start at the end of the last one.
+fn push_curves(
+    path: &mut PathBuilder,
+    curves: &[OutlineCurve],
+    place: impl Fn(Point) -> (f32, f32),
+) {
+    let mut end = None;
+    for curve in curves {
+        let (OutlineCurve::Line(from, to)
+        | OutlineCurve::Quad(from, _, to)
+        | OutlineCurve::Cubic(from, _, _, to)) = *curve;
+        if end != Some(from) {
+            let (x, y) = place(from);
+            path.move_to(x, y);
+        }
+        end = Some(to);
+        let (x, y) = place(to);
+        match curve {
+            OutlineCurve::Line(..) => path.line_to(x, y),
+            OutlineCurve::Quad(_, control, _) => {
+                let (x1, y1) = place(*control);
+                path.quad_to(x1, y1, x, y);
+            }
+            OutlineCurve::Cubic(_, first, second, _) => {
+                let ((x1, y1), (x2, y2)) = (place(*first), place(*second));
+                path.cubic_to(x1, y1, x2, y2, x, y);
+            }
+        }
+    }
 }

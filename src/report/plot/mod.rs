@@ -1,9 +1,9 @@
 //! Plots of a run. Each kind of plot composes a scene of shapes, which plotters draws as SVG and
-//! PNG.
+//! tiny-skia as PNG.
 
 mod axis;
+mod bitmap;
 mod blame;
-mod draw;
 mod font;
 mod heat;
 mod load;
@@ -15,6 +15,7 @@ mod raster;
 mod scene;
 mod sheet;
 mod style;
+mod svg;
 mod table;
 mod time_axis;
 
@@ -25,11 +26,11 @@ use plotters::style::{FontStyle, register_font};
 
 use super::model::{ReportModel, RequestView, ScenarioView};
 use super::words;
-use draw::PlotText;
 use font::PlotFonts;
 use scene::Scene;
 use sheet::PlotSheet;
 pub(super) use style::{PlotPaper, dark_rules};
+use svg::PlotText;
 pub(super) use table::PlotTable;
 
 /// A drawn plot of a run.
@@ -212,7 +213,7 @@ impl PlotSketch<'_> {
 
     fn vector(&self, scene: &Scene, on_its_own: bool) -> Result<String, PlotError> {
         let words = PlotText { title: &self.title, alt: &self.alt };
-        draw::svg(scene, &words, on_its_own).map_err(|why| self.failed(why))
+        svg::svg(scene, &words, on_its_own).map_err(|why| self.failed(why))
     }
 
     fn draw(&self, fonts: &'static PlotFonts) -> Result<Plot, PlotError> {
@@ -222,7 +223,7 @@ impl PlotSketch<'_> {
             title: self.title.clone(),
             alt: self.alt.clone(),
             svg: self.vector(&scene, true)?,
-            png: draw::png(&scene, fonts).map_err(|why| self.failed(why))?,
+            png: bitmap::png(&scene, fonts).map_err(|why| self.failed(why))?,
         })
     }
 

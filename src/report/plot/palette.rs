@@ -13,7 +13,7 @@ pub(super) struct ColourPalette {
 }
 
 impl ColourPalette {
-    /// Indexes the colours of an RGB picture. Beyond 256 colours, the rarest ones, found at the
+    /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at the
     /// edges of letters, are replaced by the nearest of the others.
     pub(super) fn of(picture: &[u8]) -> Self {
         let runs = runs(picture);
@@ -26,7 +26,7 @@ impl ColourPalette {
         let kept: Vec<RgbColour> = ranked.iter().take(256).map(|(colour, _)| *colour).collect();
         let places: HashMap<RgbColour, u8> =
             ranked.iter().map(|(colour, _)| (*colour, nearest(&kept, *colour))).collect();
-        let mut pixels = Vec::with_capacity(picture.len() / 3);
+        let mut pixels = Vec::with_capacity(picture.len() / 4);
         for (colour, length) in runs {
             pixels.resize(pixels.len() + length, places.get(&colour).copied().unwrap_or_default());
         }
@@ -36,15 +36,9 @@ impl ColourPalette {
 
 /// Run-length encodes the pixels of a picture.
 fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
-    let mut runs: Vec<(RgbColour, usize)> = Vec::new();
-    for pixel in picture.chunks_exact(3) {
-        let colour = (pixel[0], pixel[1], pixel[2]);
-        match runs.last_mut() {
-            Some((last, length)) if *last == colour => *length += 1,
-            _ => runs.push((colour, 1)),
-        }
-    }
-    runs
+    let (pixels, _) = picture.as_chunks::<4>();
+    let runs = pixels.chunk_by(|a, b| a == b);
+    runs.map(|run| ((run[0][0], run[0][1], run[0][2]), run.len())).collect()
 }
 
 /// Index of the colour nearest to a given one.
@@ -63,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_picture_of_few_colours_keeps_them_all() {
-        let picture = [9, 9, 9, 255, 0, 0, 9, 9, 9];
+        let picture = [9, 9, 9, 255, 255, 0, 0, 255, 9, 9, 9, 255];
         let palette = ColourPalette::of(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
         assert_eq!(palette.pixels, [0, 1, 0]);
@@ -72,11 +66,12 @@ mod tests {
     #[test]
     fn rare_colours_become_near_ones() {
         let rare = (0..300_u16)
-            .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7]);
-        let picture: Vec<u8> = [200, 200, 200].into_iter().cycle().take(900).chain(rare).collect();
+            .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7, 255]);
+        let picture: Vec<u8> =
+            [200, 200, 200, 255].into_iter().cycle().take(1200).chain(rare).collect();
         let palette = ColourPalette::of(&picture);
         assert_eq!(palette.colours.len(), 256);
-        for (pixel, place) in picture.chunks_exact(3).zip(palette.pixels) {
+        for (pixel, place) in picture.chunks_exact(4).zip(palette.pixels) {
             let drawn = palette.colours[usize::from(place)];
             assert!(
                 drawn.0.abs_diff(pixel[0]) <= 30 && drawn.1.abs_diff(pixel[1]) <= 1,
