@@ -3,6 +3,7 @@
 mod bytes;
 mod ends;
 mod limits;
+mod rfc9113;
 mod server;
 
 use std::rc::Rc;
