@@ -51,7 +51,9 @@ mod tests {
     fn hops_on_several_connections_have_only_a_common_address() {
         let used = |ids: &[ConnectionId]| {
             let mut used = UsedConnection::default();
-            ids.iter().for_each(|&id| used.add(UsedConnection::One(id)));
+            for &id in ids {
+                used.add(UsedConnection::One(id));
+            }
             used
         };
         assert_eq!(used(&[]), UsedConnection::Missing);

@@ -146,13 +146,13 @@ fn part_of_requests(part: u64, whole: u64) -> String {
 fn joined(names: &[Option<&str>]) -> String {
     let known: Vec<&str> = names.iter().flatten().copied().collect();
     let others = known.len().saturating_sub(NAMED);
-    let mut named: Vec<String> = known.iter().take(NAMED).map(|&name| name.to_owned()).collect();
+    let mut parts: Vec<String> = known.iter().take(NAMED).map(|&name| name.to_owned()).collect();
     if others > 0 {
-        named.push(format!("{others} {}", if others == 1 { "other" } else { "others" }));
+        parts.push(format!("{others} {}", if others == 1 { "other" } else { "others" }));
     }
-    match named.split_last() {
+    match parts.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => named.join(""),
+        _ => parts.join(""),
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
             (state >> 33) % below
         };
         let names: Vec<String> = (0..8).map(|last| format!("10.0.0.{last}:80")).collect();
-        let named = (0..2_000)
+        let found = (0..2_000)
             .filter(|_| {
                 let mut over = [0; 8];
                 (0..50).for_each(|_| over[usize::try_from(draw(8)).unwrap()] += 1);
@@ -255,6 +255,6 @@ mod tests {
                 words(&all).is_some()
             })
             .count();
-        assert_eq!(named, 0);
+        assert_eq!(found, 0);
     }
 }
