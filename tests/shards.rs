@@ -11,7 +11,7 @@ use tollgate::record::{
     ScenarioMeasurement, Stage,
 };
 use tollgate::recorder::{
-    Exchange, ExchangeFailure, ExchangeParts, Recorder, SettledSecond, SettledSlot,
+    Exchange, ExchangeFailure, ExchangeParts, Recorder, SettledSecond, SettledSlot, UsedConnection,
 };
 use tollgate::units::Rate;
 
@@ -44,6 +44,7 @@ impl Outcome {
             parts,
             failed,
             fresh: self.fresh,
+            connection: UsedConnection::Missing,
             body_bytes: self.service % 1_000,
             stood_still: micros(self.wait / 2),
             server_timings: self

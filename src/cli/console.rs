@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::exit::CommandError;
 use super::log;
+use crate::library_text::describe_io;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,9 +85,9 @@ fn write(mut to: impl Write, text: &str) -> Result<(), CommandError> {
 /// error.
 fn ignore_closed_pipe(written: std::io::Result<()>) -> Result<(), CommandError> {
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(CommandError::internal(format!("cannot print the results: {error}")))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::internal(
+            format!("cannot print the results: {}", describe_io(&error)),
+        )),
         _ => Ok(()),
     }
 }

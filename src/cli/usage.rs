@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::console::stderr_has_colour;
 use super::exit::{CommandError, ExitStatus};
 use super::quick;
+use crate::library_text::describe_io;
 
 /// Flags of curl, k6, oha, wrk, hey, vegeta, artillery and locust, and what to write instead.
 #[rustfmt::skip]
@@ -99,7 +100,10 @@ pub(super) fn from_clap(
     match error.print() {
         // A closed pipe is not an error: its reader has seen enough of the help.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CommandError::internal(format!("the help could not be printed: {error}")))
+            Err(CommandError::internal(format!(
+                "the help could not be printed: {}",
+                describe_io(&error)
+            )))
         }
         _ => Ok(ExitStatus::Pass),
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::connection::dial::{AddressCounts, AttemptCounts, NegotiatedProtocol};
 use super::connection::http::ConnectionLoss;
 use super::time::clock::Instant;
-use crate::record::{Ceiling, ConnectionCounts, LookupMeasurement, Stage};
-use crate::recorder::{Exchange, ExchangeFailure, Recorder, SettledSecond};
+use crate::record::{Ceiling, ConnectionCounts, LookupMeasurement, PeerMeasurement, Stage};
+use crate::recorder::{ConnectionId, Exchange, ExchangeFailure, Recorder, SettledSecond};
 
 /// Counts of one lane since the start of the run.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,8 @@ pub(super) struct LaneAccounting {
     counters: RefCell<LaneCounters>,
     /// Start of the current stage; the recorder counts due times from here.
     stage_start: Cell<Instant>,
+    /// How many connections have an identity.
+    identified: Cell<u64>,
 }
 
 impl LaneAccounting {
@@ -57,6 +59,7 @@ impl LaneAccounting {
             recorder: RefCell::new(Recorder::new(ceilings)),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
+            identified: Cell::new(0),
         }
     }
 
@@ -116,6 +119,12 @@ impl LaneAccounting {
         self.recorder.borrow_mut().record(index, stage, self.since_stage_start(due), detail);
     }
 
+    /// The identity of a connection that was just opened to an address.
+    pub(super) fn identify(&self, address: Option<SocketAddr>) -> ConnectionId {
+        let number = self.identified.replace(self.identified.get() + 1);
+        ConnectionId { number, address }
+    }
+
     /// Counts a connection that was opened; `lost` says why the one that it replaces took no more
     /// requests.
     pub(super) fn count_opened(
@@ -167,6 +176,11 @@ impl LaneAccounting {
     /// The rest of the current stage.
     pub(super) fn finish_stage(&self) -> Vec<SettledSecond> {
         self.recorder.borrow_mut().finish()
+    }
+
+    /// Hands over what each address and connection carried, by request.
+    pub(super) fn take_peers(&self) -> Vec<PeerMeasurement> {
+        self.recorder.borrow_mut().take_peers()
     }
 
     /// The first second of the current stage that is not settled.

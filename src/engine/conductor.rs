@@ -15,7 +15,8 @@ use super::time::clock;
 use super::time::start::{AppointedStart, RunStart};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::{
-    Dimension, Histogram, Interval, Measurement, ProberMeasurement, RunEnding, ScenarioMeasurement,
+    Dimension, Histogram, Interval, Measurement, PeerMeasurement, ProberMeasurement, RunEnding,
+    ScenarioMeasurement,
 };
 use crate::recorder::{SettledSecond, SettledSlot};
 
@@ -107,7 +108,7 @@ impl<'a> Conductor<'a> {
 
     fn take_in(&mut self, report: LaneReport) -> Result<(), EngineError> {
         let LaneReport { lane, update } = report;
-        let LaneUpdate { progress, settled, watermark, counters, prober } = update;
+        let LaneUpdate { progress, settled, watermark, counters, prober, peers } = update;
         self.prober.add(&prober);
         let lane = &mut self.lanes[lane];
         let scenario = lane.scenario;
@@ -118,6 +119,7 @@ impl<'a> Conductor<'a> {
             LaneProgress::WarmingUp | LaneProgress::Measuring => watermark,
         };
         self.scenarios[scenario].hold(settled);
+        self.scenarios[scenario].add_peers(&peers);
         self.settle(scenario)?;
         if self.measured_from.is_none() && self.start.measured.is_none() && self.is_warmed_up() {
             // Whole milliseconds, since interval logs count in these.
@@ -260,6 +262,13 @@ impl ScenarioTotals {
                     None => held.push(slot),
                 }
             }
+        }
+    }
+
+    /// Adds what each address and connection of a finished lane carried.
+    fn add_peers(&mut self, peers: &[PeerMeasurement]) {
+        for (request, peers) in self.totals.requests.iter_mut().zip(peers) {
+            request.peers.merge(peers);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::library_text::describe_pattern;
+
 /// The memory limit, in bytes, of a compiled pattern and of the automaton that grows while it
 /// searches.
 const LARGEST: usize = 1 << 20;
@@ -29,7 +31,7 @@ impl TextPattern {
         let built = RegexBuilder::new(text).size_limit(LARGEST).dfa_size_limit(LARGEST).build();
         built.map(Self).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
-            error => PatternError::Syntax(last_line(&error.to_string())),
+            error => PatternError::Syntax(describe_pattern(&error)),
         })
     }
 
@@ -43,12 +45,6 @@ impl TextPattern {
         let group = usize::from(self.0.captures_len() > 1);
         self.0.captures(text)?.get(group).map(|found| found.as_bytes())
     }
-}
-
-/// The crate draws the pattern with a mark under the mistake. The last line names the mistake.
-fn last_line(error: &str) -> String {
-    let last = error.lines().last().unwrap_or_default().trim();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 #[cfg(test)]

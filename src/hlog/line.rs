@@ -69,7 +69,8 @@ impl<'a> HdrLogFields<'a> {
 
     /// The histogram in its recorded unit; an error if it is damaged or in another encoding.
     pub fn counts(&self) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
-        let bytes = BASE64.decode(self.histogram).map_err(|error| HistogramError::new(&error))?;
+        let bytes = BASE64.decode(self.histogram);
+        let bytes = bytes.map_err(|_| HistogramError::new("it is not base64"))?;
         Histogram::counts_of_v2(&bytes)
     }
 }

@@ -7,14 +7,22 @@
 //! cannot contain what the library was given.
 
 mod http1;
+mod http2;
 mod io;
 mod json;
+mod pattern;
 mod pem;
 mod tls;
+mod toml;
+mod url;
 
+pub use self::toml::describe_toml;
+pub use self::url::describe_url;
 pub use http1::{HttpBlame, HttpProblem, read_http_problem};
+pub use http2::describe_reason;
 pub use io::{describe_cause, describe_io, describe_reading};
 pub use json::describe_json;
+pub use pattern::describe_pattern;
 pub use pem::describe_pem;
 pub use tls::{HandshakeProblem, describe_tls, find_tls_error, is_authority_as_server};
 

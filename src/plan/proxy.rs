@@ -9,6 +9,7 @@ use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
+use crate::library_text::describe_url;
 use crate::units::UnitError;
 
 /// An HTTP proxy.
@@ -74,8 +75,9 @@ impl ProxyPlan {
             );
             UnitError { problem, remedy }
         };
-        let mut url = Url::parse(&whole)
-            .map_err(|error| misread(format!("the URL of the proxy cannot be read: {error}")))?;
+        let mut url = Url::parse(&whole).map_err(|error| {
+            misread(format!("the URL of the proxy cannot be read: {}", describe_url(error)))
+        })?;
         if url.scheme() != "http" {
             let problem = format!("a proxy of the scheme `{}` is not supported", url.scheme());
             let remedy = "name an HTTP proxy, which also serves https targets: `http://HOST:PORT`";

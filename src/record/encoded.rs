@@ -25,8 +25,9 @@ const LONGEST: u64 = 8 << 20;
 pub struct HistogramError(String);
 
 impl HistogramError {
-    /// An error for bytes that are not a histogram.
-    pub fn new(why: &dyn std::fmt::Display) -> Self {
+    /// An error for bytes that are not a histogram; `why` is a clause of our own, not a library's
+    /// text.
+    pub fn new(why: &str) -> Self {
         Self(format!("not an HdrHistogram in V2 encoding: {why}"))
     }
 
@@ -93,7 +94,8 @@ impl HistogramWriter {
 pub(super) fn counts(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
     let plain = inflate(bytes)?;
     check_payload(&plain)?;
-    HdrReader::new().deserialize(&mut &*plain).map_err(|error| HistogramError::new(&error))
+    let unread = |_| HistogramError::new("its header or its counts cannot be read");
+    HdrReader::new().deserialize(&mut &*plain).map_err(unread)
 }
 
 thread_local! {
@@ -114,9 +116,9 @@ fn inflate_with(inflate: &mut Decompress, stream: &[u8]) -> Result<Vec<u8>, Hist
         let rest = stream.get(read..).unwrap_or_default();
         let before = plain.len();
         let status = inflate.decompress_vec(rest, &mut plain, FlushDecompress::None);
-        let status = status.map_err(|error| HistogramError::new(&error))?;
+        let status = status.map_err(|_| HistogramError::new("its deflated bytes are damaged"))?;
         if plain.len() as u64 > LONGEST {
-            return Err(HistogramError::new(&"it is longer than any histogram"));
+            return Err(HistogramError::new("it is longer than any histogram"));
         }
         match status {
             Status::StreamEnd => return Ok(plain),
@@ -132,13 +134,13 @@ fn check_payload(plain: &[u8]) -> Result<(), HistogramError> {
     let counts = counts.get(..length as usize).ok_or_else(cut_off)?;
     // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
     if counts.windows(9).any(|nine| nine == [0xff; 9]) {
-        return Err(HistogramError::new(&"it contains an impossible count"));
+        return Err(HistogramError::new("it contains an impossible count"));
     }
     Ok(())
 }
 
 fn cut_off() -> HistogramError {
-    HistogramError::new(&"it is cut off")
+    HistogramError::new("it is cut off")
 }
 
 #[cfg(test)]

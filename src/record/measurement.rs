@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AddressAttempts, Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram,
-    ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally, micros,
+    PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -110,13 +110,17 @@ pub struct RequestMeasurement {
     pub warmup: StageMeasurement,
     /// The measured stage.
     pub measured: StageMeasurement,
+    /// The measured stage by address and connection; absent from records of earlier versions and
+    /// from recovered ones.
+    #[serde(default, skip_serializing_if = "PeerMeasurement::is_empty")]
+    pub peers: PeerMeasurement,
 }
 
 impl RequestMeasurement {
     /// A request for which nothing is measured yet.
     pub fn new(name: String, ceilings: Vec<Ceiling>) -> Self {
         let [cold, warmup, measured] = [(); 3].map(|()| StageMeasurement::default());
-        Self { name, ceilings, cold, warmup, measured }
+        Self { name, ceilings, cold, warmup, measured, peers: PeerMeasurement::default() }
     }
 
     /// The measurement of one stage.

@@ -50,6 +50,7 @@ impl ScenarioMeasurement {
                 for stage in Stage::ALL {
                     mine.stage_mut(stage).merge(theirs.stage(stage));
                 }
+                mine.peers.merge(&theirs.peers);
             }
         }
         self.setup.extend(other.setup.iter().cloned());

@@ -17,6 +17,7 @@ mod json_type;
 mod measurement;
 mod merge;
 mod outcome;
+mod peer;
 mod prober;
 mod run;
 mod run_schema;
@@ -46,6 +47,7 @@ pub use measurement::{
 };
 pub use merge::{merge_obstacle, plan_differences};
 pub use outcome::{AnswerDetail, EvidenceLog, Failure, FailureEvidence, IdleTimes};
+pub use peer::{PeerConnection, PeerCounts, PeerMeasurement};
 pub use prober::ProberMeasurement;
 pub use run::{
     CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, PlannedRequest, PlannedScenario,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::record::{AnswerDetail, Dimension, Failure, FailureEvidence, IdleTimes};
 use crate::units::format_duration;
 
+use super::used_connection::UsedConnection;
+
 /// How one part of an exchange ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PartOutcome {
@@ -184,6 +186,8 @@ pub struct Exchange {
     pub failed: Option<Box<ExchangeFailure>>,
     /// Whether a connection was opened for it.
     pub fresh: bool,
+    /// The connection that carried it.
+    pub connection: UsedConnection,
     /// Body bytes received.
     pub body_bytes: u64,
     /// How long the prober itself stood still between the dispatch of the exchange and its end. The

@@ -4,17 +4,22 @@
 //! the conductor adds those of all lanes.
 
 mod exchange;
+mod peers;
 #[cfg(test)]
 pub(crate) mod recorded_exchanges;
 mod slot;
+mod used_connection;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::record::{Ceiling, Stage};
+use crate::record::{Ceiling, PeerMeasurement, Stage};
 
 pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
 pub use slot::SecondSlot;
+pub use used_connection::{ConnectionId, UsedConnection};
+
+use peers::PeerRecorder;
 
 /// One settled second of one lane: every exchange due in it has finished.
 #[derive(Debug)]
@@ -46,6 +51,7 @@ pub struct Recorder {
     ceilings: Vec<Vec<Ceiling>>,
     first: u64,
     seconds: VecDeque<OpenSecond>,
+    peers: PeerRecorder,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +63,8 @@ struct OpenSecond {
 impl Recorder {
     /// A recorder for a scenario, given the ceilings of each request.
     pub fn new(ceilings: Vec<Vec<Ceiling>>) -> Self {
-        Self { ceilings, first: 0, seconds: VecDeque::new() }
+        let peers = PeerRecorder::new(ceilings.len());
+        Self { ceilings, first: 0, seconds: VecDeque::new(), peers }
     }
 
     /// Notes that an arrival due at `due` is in progress.
@@ -77,6 +84,9 @@ impl Recorder {
         #[cfg(test)]
         recorded_exchanges::note(&exchange);
         let ceilings = std::mem::take(&mut self.ceilings);
+        if stage == Stage::Measured {
+            self.peers.count(request, &ceilings[request], &exchange);
+        }
         let second = self.second(due.as_secs());
         second.slot(request, stage).record(&ceilings[request], exchange);
         self.ceilings = ceilings;
@@ -110,6 +120,11 @@ impl Recorder {
             .filter(|(_, second)| !second.slots.is_empty())
             .map(|(second, OpenSecond { slots, .. })| SettledSecond { second, slots })
             .collect()
+    }
+
+    /// Hands over what each address and connection carried in the measured stage, by request.
+    pub fn take_peers(&mut self) -> Vec<PeerMeasurement> {
+        self.peers.take()
     }
 
     /// The first second that is not settled yet.

@@ -94,7 +94,8 @@ impl SecondSlot {
     }
 }
 
-fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
+/// What one exchange adds to the count of a ceiling.
+pub(super) fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
     use Dimension::{Fresh, Lag, Latency, Reused, Wait};
     let Exchange { parts, stood_still, failed, .. } = exchange;
     let duration = match parts.get(ceiling.dimension) {

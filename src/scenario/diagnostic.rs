@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::library_text::describe_toml;
 use crate::units::UnitError;
 
 /// A range of bytes in a scenario's text.
@@ -31,7 +32,7 @@ impl Diagnostic {
     }
 
     pub(super) fn syntax(mistake: &toml::de::Error) -> Self {
-        let problem = mistake.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+        let problem = describe_toml(mistake);
         let remedy = match problem.as_str() {
             "duplicate key" => "remove one of the two",
             _ => "https://toml.io describes the syntax of TOML",

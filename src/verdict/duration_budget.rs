@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::binomial::ErrorRate;
+use super::binomial::{ErrorRate, ExceedanceCount};
 use super::bursts::ExceedancePattern;
 use super::exceedance_timeline::ExceedanceTimeline;
 use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
@@ -10,14 +10,15 @@ use super::failure_budget::no_data_reason;
 use super::failures::LeadingFailure;
 use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
+use super::peer_blame::{self, PeerBlame};
 use super::phrases::{self, overrun_phrase, part, undecided_phrase};
 use super::ranked_durations::RankedDurations;
 use super::rule::DecisionRule;
 use super::time_blame;
 use super::wait_blame::WaitBlame;
 use crate::record::{
-    ActualQuantile, Budget, BudgetVerdict, Ceiling, Dimension, Histogram, ProberMeasurement,
-    RequestMeasurement, StageMeasurement, VerdictReason,
+    ActualQuantile, Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Histogram, PeerCounts,
+    ProberMeasurement, RequestMeasurement, StageMeasurement, VerdictReason,
 };
 use crate::units::{Quantile, format_duration};
 
@@ -180,6 +181,7 @@ impl<'a> DurationBudget<'a> {
             return explanation;
         }
         let is_slow = self.add_failures(&mut explanation);
+        explanation.add_peers(self.peer_blame());
         if is_slow && self.wait_blame.is_none() {
             explanation.add_time(self.time_blames());
         }
@@ -211,6 +213,22 @@ impl<'a> DurationBudget<'a> {
         time_blame::explain(measured, self.dimension, self.ceiling, self.quantile, slow)
     }
 
+    /// The addresses or connections that carried the exceedances. If all of them waited for a slow
+    /// one, only those that exceed without the wait show which one that is.
+    fn peer_blame(&self) -> Option<PeerBlame> {
+        let (at, peers) = (self.ceiling_place()?, &self.request.peers);
+        let explain = |noun, over: fn(&CeilingCount) -> u64| {
+            let of = |count: &CeilingCount| ExceedanceCount { over: over(count), of: count.judged };
+            let total = of(self.request.measured.tally.ceilings.get(at)?);
+            let count =
+                |peer: &PeerCounts| of(peer.ceilings.get(at).unwrap_or(&CeilingCount::default()));
+            peer_blame::explain(peers, total, count, noun)
+        };
+        explain("exceedances", |count| count.exceeded).or_else(|| {
+            explain("exceedances without the wait", |count| count.exceeded_without_wait)
+        })
+    }
+
     /// When the exceedances occurred.
     fn pattern(&self) -> Option<PatternWords> {
         let pattern = ExceedancePattern::of(self.timeline()?)?;
@@ -218,10 +236,14 @@ impl<'a> DurationBudget<'a> {
     }
 
     fn timeline(&self) -> Option<&'a ExceedanceTimeline> {
+        self.circumstances.timelines?.ceilings.get(self.ceiling_place()?)
+    }
+
+    /// The place of the ceiling among those of the request.
+    fn ceiling_place(&self) -> Option<usize> {
         let is_mine =
             |known: &Ceiling| (known.dimension, known.limit) == (self.dimension, self.ceiling);
-        let at = self.request.ceilings.iter().position(is_mine)?;
-        self.circumstances.timelines?.ceilings.get(at)
+        self.request.ceilings.iter().position(is_mine)
     }
 
     /// How much longer a freeze of the target lasts than requests exceed in it: a request that is

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::bursts::{ExceedancePattern, RunShare};
+use super::peer_blame::PeerBlame;
 use super::phrases::percent;
 use super::time_blame::TimeBlame;
 use crate::record::{BudgetVerdict, Decision, VerdictReason};
@@ -44,6 +45,13 @@ impl BudgetExplanation {
     /// Adds where the time went.
     pub(super) fn add_time(&mut self, blames: Vec<TimeBlame>) {
         for TimeBlame { words, remedy } in blames {
+            self.add(words, remedy);
+        }
+    }
+
+    /// Adds which addresses or connections carried the exceedances.
+    pub(super) fn add_peers(&mut self, blame: Option<PeerBlame>) {
+        if let Some(PeerBlame { words, remedy }) = blame {
             self.add(words, remedy);
         }
     }

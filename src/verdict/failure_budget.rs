@@ -6,10 +6,11 @@ use super::exceedance_timeline::RequestTimelines;
 use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
 use super::failures::{self, LeadingFailure};
 use super::finding::BudgetFinding;
+use super::peer_blame;
 use super::phrases::{part, percent, undecided_phrase};
 use super::rule::DecisionRule;
 use crate::record::{
-    Budget, BudgetVerdict, CountLimit, Failure, RequestMeasurement, VerdictReason,
+    Budget, BudgetVerdict, CountLimit, Failure, PeerCounts, RequestMeasurement, VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -109,6 +110,12 @@ impl FailureClass {
         match (self, LeadingFailure::of(&request.measured)) {
             (Self::Errors, Some(leading)) => explanation.add(leading.words(), leading.remedy()),
             _ => explanation.add_remedy(failures::remedy(Failure::Dropped)),
+        }
+        if self == Self::Errors {
+            let count =
+                |peer: &PeerCounts| ExceedanceCount { over: peer.failed, of: peer.exchanges };
+            let total = self.among(request);
+            explanation.add_peers(peer_blame::explain(&request.peers, total, count, "failures"));
         }
         let of_failures = timelines.filter(|_| self == Self::Errors);
         let pattern = of_failures.and_then(|known| ExceedancePattern::of(&known.failures));

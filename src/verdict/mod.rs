@@ -20,6 +20,7 @@ mod finding;
 mod judging_context;
 mod not_judged;
 mod once_steps;
+mod peer_blame;
 mod phrases;
 mod ranked_durations;
 mod rule;

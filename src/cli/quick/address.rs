@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::super::exit::CommandError;
+use crate::library_text::describe_url;
 
 /// The maximum length of a scenario's name, in characters.
 pub(super) const MAX_NAME_LENGTH: usize = 80;
@@ -28,7 +29,8 @@ impl Address {
         let plain = without_variables(typed);
         let url = Url::parse(&plain).map_err(|error| {
             wrong(format!(
-                "cannot be read: {error}; write one such as `https://example.org/shop?page=1`"
+                "cannot be read: {}; write one such as `https://example.org/shop?page=1`",
+                describe_url(error)
             ))
         })?;
         if !url.username().is_empty() || url.password().is_some() {

@@ -18,6 +18,7 @@ use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::{log, stray_variables};
 use crate::engine::{clock, probe};
+use crate::library_text::describe_io;
 use crate::store;
 use crate::units::{UnitError, parse_duration};
 
@@ -172,7 +173,8 @@ fn report(checked: &CheckArtifact, path: &Path, json: bool) -> Result<(), Comman
         .map_err(|error| {
             let remedy = "name another file with `--out`";
             CommandError::internal(format!(
-                "the artifact {display} cannot be written: {error}; {remedy}"
+                "the artifact {display} cannot be written: {}; {remedy}",
+                describe_io(&error)
             ))
         })?;
     let complain = |line: &str| {

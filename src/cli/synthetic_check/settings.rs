@@ -10,6 +10,7 @@ use url::Url;
 use super::super::exit::CommandError;
 use super::Args;
 use crate::engine::probe::FetchRequest;
+use crate::library_text::describe_url;
 use crate::plan::SecretSet;
 use crate::units::{UnitError, parse_duration};
 
@@ -139,7 +140,8 @@ fn check_url(
 fn parse_url(text: &str, source: &str) -> Result<Url, CommandError> {
     let wrong =
         |why: &str| usage(&format!("{source} {why}; write `https://example.org/app?mock=0`"));
-    let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
+    let url = Url::parse(text)
+        .map_err(|error| wrong(&format!("is not a URL: {}", describe_url(error))))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("has a scheme other than http and https"));
     }

@@ -154,6 +154,7 @@ impl ExchangeContext {
             Ok(connection) => {
                 let connected = parts.duration(Dimension::Connect);
                 connection.idle().set_known(connected.saturating_sub(connected_before), &history);
+                connection.identify(self.accounting.identify(address));
                 self.accounting.count_opened(address, connection.protocol(), lost);
             }
             Err(_) => self.accounting.count_unopened(),

@@ -12,7 +12,7 @@ use crate::engine::connection::set::{ConnectionAccess, ConnectionSet};
 use crate::engine::connection::unavailable::ConnectionUnavailable;
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ExchangeFailure, ExchangeParts, UsedConnection};
 
 /// How many connections a request is tried on as long as none of them sends it.
 const MAX_SEND_ATTEMPTS: u32 = 3;
@@ -23,6 +23,8 @@ pub(super) struct HopResult {
     pub(super) parts: ExchangeParts,
     /// Whether a connection was opened for it.
     pub(super) fresh: bool,
+    /// The connection that took it.
+    pub(super) connection: UsedConnection,
     /// Body bytes received.
     pub(super) body_bytes: u64,
     /// When the last byte of its answer came in, or when it failed.
@@ -57,6 +59,7 @@ pub(super) struct OutgoingRequest<'a> {
 struct HopNotes {
     parts: ExchangeParts,
     fresh: bool,
+    connection: UsedConnection,
 }
 
 impl OutgoingRequest<'_> {
@@ -71,6 +74,7 @@ impl OutgoingRequest<'_> {
         Some(HopResult {
             parts: notes.parts,
             fresh: notes.fresh,
+            connection: notes.connection,
             body_bytes: body.received,
             done,
             answer,
@@ -101,6 +105,7 @@ impl OutgoingRequest<'_> {
                     (connection, true)
                 }
             };
+            notes.connection = connection.used();
             let (sent, message) = (self.since, &self.request.message);
             match connection.exchange(message, sent, limits, &mut notes.parts, body).await {
                 Ok(response) => {
@@ -113,7 +118,10 @@ impl OutgoingRequest<'_> {
                     notes.parts.set_failed(Dimension::Service);
                     return Err(HopEnd::Failed(failed));
                 }
-                Err(RequestNotSent(_)) => lost = Some(ConnectionLoss::ClosedByTarget),
+                Err(RequestNotSent(_)) => {
+                    lost = Some(ConnectionLoss::ClosedByTarget);
+                    notes.connection = UsedConnection::Missing;
+                }
             }
         }
     }

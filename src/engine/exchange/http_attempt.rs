@@ -183,6 +183,7 @@ impl HttpAttempt<'_> {
             parts,
             failed,
             fresh: hop.fresh,
+            connection: hop.connection,
             body_bytes: hop.body_bytes,
             ..Exchange::default()
         };

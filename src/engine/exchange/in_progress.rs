@@ -50,6 +50,7 @@ impl ExchangeInProgress {
     pub(super) fn add(&mut self, hop: &HopResult) {
         self.totals.parts.add_hop(&hop.parts);
         self.totals.fresh |= hop.fresh;
+        self.totals.connection.add(hop.connection);
         self.totals.body_bytes += hop.body_bytes;
         self.done = hop.done;
     }
@@ -95,6 +96,7 @@ impl ExchangeInProgress {
         parts.add(Dimension::Lag, first.dispatched - first.due + first.built);
         parts.add_hop(&earlier.opened);
         self.totals.fresh |= earlier.fresh;
+        self.totals.connection.add(earlier.connection);
         self.totals.body_bytes += earlier.body_bytes;
         self.totals.stood_still += self.start.stood_still.saturating_sub(first.stood_still);
         self.start = first;

@@ -9,7 +9,7 @@ use crate::engine::time::clock::{self, Instant};
 use crate::plan::{ExchangeTimeouts, SqlPlan};
 use crate::postgres::{PgError, PgErrorKind, PgSession, RowDocuments};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts, UsedConnection};
 use crate::units::format_duration;
 
 /// A worker task's sessions, by the scenario's name of the database.
@@ -22,6 +22,7 @@ pub(in crate::engine) struct SqlSessions(Vec<OpenSession>);
 struct OpenSession {
     database: String,
     session: PgSession,
+    id: ConnectionId,
     /// When its last statement ended; `None` before the first.
     last_used: Option<Instant>,
 }
@@ -32,6 +33,8 @@ pub(super) struct SqlResult {
     pub(super) parts: ExchangeParts,
     /// Whether a session was opened for it.
     pub(super) fresh: bool,
+    /// The session as the carrier of the exchange.
+    pub(super) connection: UsedConnection,
     /// Size of its rows as JSON, in bytes.
     pub(super) bytes: u64,
     /// When its transaction ended, or when it failed.
@@ -52,24 +55,26 @@ pub(super) struct SqlFailure {
 }
 
 impl SqlSessions {
-    /// Runs a statement on the open session, or on a new one, by `deadline`.
+    /// Runs a statement on the open session, or on a new one, by `deadline`. `identify` numbers a
+    /// new session.
     pub(super) async fn query(
         &mut self,
         plan: &SqlPlan,
         values: &[Option<String>],
-        since: Instant,
-        deadline: Instant,
+        (since, deadline): (Instant, Instant),
+        identify: impl FnOnce() -> ConnectionId,
     ) -> SqlResult {
         let mut result = SqlResult {
             parts: ExchangeParts::default(),
             fresh: false,
+            connection: UsedConnection::Missing,
             bytes: 0,
             done: since,
             rows: Ok(Vec::new()),
         };
         result.parts.set_duration(Dimension::Wait, Duration::ZERO);
         let idle = self.idle(plan, since);
-        let session = match self.session(plan, since, deadline, &mut result).await {
+        let session = match self.session(plan, (since, deadline), identify, &mut result).await {
             Ok(session) => session,
             Err(failure) => return result.refused(failure),
         };
@@ -119,12 +124,13 @@ impl SqlSessions {
     async fn session(
         &mut self,
         plan: &SqlPlan,
-        since: Instant,
-        deadline: Instant,
+        (since, deadline): (Instant, Instant),
+        identify: impl FnOnce() -> ConnectionId,
         result: &mut SqlResult,
     ) -> Result<&mut PgSession, SqlFailure> {
         let SqlPlan { database, address, .. } = plan;
         if let Some(at) = self.0.iter().position(|open| open.database == *database) {
+            result.connection = UsedConnection::One(self.0[at].id);
             return Ok(&mut self.0[at].session);
         }
         result.fresh = true;
@@ -137,7 +143,9 @@ impl SqlSessions {
             result.parts.set_failed(Dimension::Connect);
             result.parts.set_failed(Dimension::Setup);
         })?;
-        self.0.push(OpenSession { database: database.clone(), session, last_used: None });
+        let id = identify();
+        result.connection = UsedConnection::One(id);
+        self.0.push(OpenSession { database: database.clone(), session, id, last_used: None });
         let last = self.0.len() - 1;
         Ok(&mut self.0[last].session)
     }

@@ -26,9 +26,12 @@ impl SqlAttempt<'_> {
         let Self { context, sessions, step } = self;
         let since = exchange.next_hop_since();
         let deadline = sql::deadline(&context.timeouts, since, exchange.end);
-        let result = sessions.query(plan, &step.sql_values, since, deadline).await;
+        let identify = || context.accounting.identify(None);
+        let times = (since, deadline);
+        let result = sessions.query(plan, &step.sql_values, times, identify).await;
         exchange.totals.parts.add_hop(&result.parts);
         exchange.totals.fresh = result.fresh;
+        exchange.totals.connection = result.connection;
         exchange.totals.body_bytes = result.bytes;
         exchange.done = result.done;
         let (was_answered, mut failed) = match result.rows {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::engine::time::clock::Instant;
 use crate::plan::RetryPlan;
 use crate::record::Dimension;
-use crate::recorder::{Exchange, ExchangeParts, PartOutcome};
+use crate::recorder::{Exchange, ExchangeParts, PartOutcome, UsedConnection};
 
 /// The tries of one step of one arrival.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct EarlierTries {
     pub(super) opened: ExchangeParts,
     /// Whether they opened a connection.
     pub(super) fresh: bool,
+    /// The connections that carried them.
+    pub(super) connection: UsedConnection,
     /// Body bytes received.
     pub(super) body_bytes: u64,
 }
@@ -33,6 +35,7 @@ impl EarlierTries {
     fn add(&mut self, exchange: &Exchange) {
         use Dimension::{Setup, TlsFull, TlsResumed};
         self.body_bytes += exchange.body_bytes;
+        self.connection.add(exchange.connection);
         if exchange.parts.get(Setup) == PartOutcome::Died {
             return;
         }

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, watch};
 use crate::engine::accounting::LaneCounters;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::Instant;
-use crate::record::ProberMeasurement;
+use crate::record::{PeerMeasurement, ProberMeasurement};
 use crate::recorder::SettledSecond;
 
 /// What the conductor orders every lane to do.
@@ -42,6 +42,8 @@ pub(in crate::engine) struct LaneUpdate {
     pub(in crate::engine) counters: LaneCounters,
     /// The thread's hiccups and spun time since the last report of any of its lanes.
     pub(in crate::engine) prober: ProberMeasurement,
+    /// What each address and connection carried, by request, once the lane is finished.
+    pub(in crate::engine) peers: Vec<PeerMeasurement>,
 }
 
 /// The part of its work a lane is in.

@@ -294,6 +294,10 @@ impl Lane {
                 ..accounting.counters()
             },
             prober: self.thread.take(),
+            peers: match progress {
+                LaneProgress::Finished => accounting.take_peers(),
+                _ => Vec::new(),
+            },
         }
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::{ImportError, identity};
 use super::redaction::redact_credentials;
+use crate::library_text::describe_url;
 use crate::record::{NODE_CHECK, in_utc};
 
 /// Maximum duration of a request and of its budget.
@@ -133,9 +134,9 @@ impl ImportedArtifact {
             CheckAnswer::Status(status) => status,
             CheckAnswer::None => 0,
         };
-        let error = self.error.as_ref().map_or("null".to_owned(), |error| format!("{error:?}"));
+        let cause = self.error.as_ref().map_or("null".to_owned(), |error| format!("{error:?}"));
         let content = format!(
-            "{} {} {} {} {status} {error}",
+            "{} {} {} {} {status} {cause}",
             self.started.unix_timestamp_nanos(),
             self.target,
             self.budget.as_nanos(),
@@ -207,7 +208,8 @@ fn target(text: &str) -> Result<Url, String> {
     if text.len() > MOST_OF_TARGET {
         return Err(format!("is longer than {MOST_OF_TARGET} bytes"));
     }
-    let mut url = Url::parse(text).map_err(|error| format!("is no URL: {error}; {remedy}"))?;
+    let mut url = Url::parse(text)
+        .map_err(|error| format!("is no URL: {}; {remedy}", describe_url(error)))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("is a URL of another scheme than http and https; {remedy}"));
     }

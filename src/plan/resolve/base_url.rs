@@ -6,6 +6,7 @@ use url::Url;
 
 use super::route::{self, UNIX_SCHEME};
 use super::template_filler::TemplateFiller;
+use crate::library_text::describe_url;
 use crate::scenario::Scenario;
 use crate::scenario::file::TargetSection;
 use crate::scenario::scheme_remedy;
@@ -81,7 +82,7 @@ pub(super) fn base_url(
         ),
         Err(error) => filler.report(
             &location.value,
-            format!("the base URL cannot be read: {error}"),
+            format!("the base URL cannot be read: {}", describe_url(error)),
             "write a URL such as `https://example.org`",
         ),
     }
@@ -111,6 +112,9 @@ fn base_url_mistake(url: &Url) -> Option<(&'static str, &'static str)> {
 pub(super) fn url_of(text: &str, base: &BaseUrl) -> Result<Url, (String, &'static str)> {
     let url = if text.starts_with('/') { base.join(text) } else { Url::parse(text) };
     url.map_err(|error| {
-        (format!("this is not a URL: {error}"), "write a path such as `/app?mock=1`")
+        (
+            format!("this is not a URL: {}", describe_url(error)),
+            "write a path such as `/app?mock=1`",
+        )
     })
 }

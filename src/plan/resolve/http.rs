@@ -10,6 +10,7 @@ use super::data;
 use super::header::{RequestHeaders, of_entries};
 use super::route::UNIX_SCHEME;
 use super::template_filler::TemplateFiller;
+use crate::library_text::describe_url;
 use crate::plan::live::{LiveParts, LiveTarget, LiveText};
 use crate::plan::request_plan::{HttpPlan, RequestAction};
 use crate::scenario::file::RequestSection;
@@ -135,7 +136,7 @@ fn whole_url(
         Ok(url) => url,
         Err(_) if text.guessed => BaseUrl::placeholder()?.url,
         Err(error) => {
-            let problem = format!("the URL cannot be read: {error}");
+            let problem = format!("the URL cannot be read: {}", describe_url(error));
             return filler.report(
                 at,
                 problem,

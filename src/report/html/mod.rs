@@ -1,6 +1,7 @@
 //! The report as a self-contained HTML page: without scripts or other files, readable on a phone.
 
 mod gate;
+mod peers;
 mod plan;
 mod plots;
 mod server_timing;
@@ -59,6 +60,7 @@ fn body(model: &ReportModel) -> Markup {
         (plots::section(model))
         (timing::tables(model))
         (server_timing::tables(model))
+        (peers::tables(model))
         (plan::sections(model))
         (prober(model))
         section {

@@ -21,7 +21,8 @@ pub fn markdown(model: &ReportModel) -> String {
     parts.push(once_steps(model));
     parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {
-        parts.extend([timing(scenario, request), server_timing(scenario, request)]);
+        let by_address = by_address(scenario, request);
+        parts.extend([timing(scenario, request), server_timing(scenario, request), by_address]);
     }
     parts.extend([
         failures(model, FailureRole::Failure, "Failures"),
@@ -179,6 +180,23 @@ fn server_timing(scenario: &ScenarioView, request: &RequestView) -> String {
     let heads = ["", "cold n", "cold p50", &warm("n"), &warm("p50"), &warm("p95"), &warm("p99")];
     let table = table(&heads, rows.iter().map(server_timing_row));
     format!("{heading}\n\n{table}\n{SERVER_TIMING_NOTE}\n")
+}
+
+/// Exchanges and exceedances by remote address, if there are several.
+fn by_address(scenario: &ScenarioView, request: &RequestView) -> String {
+    let peers = &request.peers;
+    if peers.rows.is_empty() {
+        return String::new();
+    }
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let rule = format!("|---|{}\n", "---:|".repeat(peers.heads.len() - 1));
+    let rows: String = peers
+        .rows
+        .iter()
+        .map(|row| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>()))
+        .collect();
+    let place = escape(&scenario.place(request));
+    format!("### By address: {place}\n\n{}{rule}{rows}", line(&peers.heads))
 }
 
 fn server_timing_row(row: &ServerTimingRow) -> [String; 7] {

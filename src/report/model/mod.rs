@@ -5,6 +5,7 @@ mod facts;
 mod finding;
 mod latency_curve;
 mod once_step;
+mod peer;
 mod prober;
 mod request;
 mod server_timing;

@@ -5,6 +5,7 @@ use crate::record::{
     ScenarioMeasurement, ScenarioVerdict, Stage,
 };
 
+use super::peer::PeerTable;
 use super::server_timing::ServerTimingTable;
 use super::{BudgetRow, DurationQuantiles, LatencyCurve, RequestTiming, Timeline, budget, words};
 
@@ -56,6 +57,8 @@ pub(in crate::report) struct RequestView {
     pub(in crate::report) timing: RequestTiming,
     /// The target's `Server-Timing` report.
     pub(in crate::report) server_timing: ServerTimingTable,
+    /// Its exchanges by remote address.
+    pub(in crate::report) peers: PeerTable,
     /// Latency by percentile.
     pub(in crate::report) curve: LatencyCurve,
     /// Latency over time.
@@ -164,6 +167,7 @@ impl RequestView {
             failures: Vec::new(),
             timing: RequestTiming::new(request),
             server_timing: ServerTimingTable::new(request),
+            peers: PeerTable::new(request),
             curve,
             timeline,
         }

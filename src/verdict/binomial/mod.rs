@@ -16,6 +16,9 @@ impl ErrorRate {
     /// The error rate every verdict states: 5 %.
     pub const STATED: Self = Self(0.05);
 
+    /// The error rate at which an explanation names a suspect: 0.1 %.
+    pub(super) const SUSPICION: Self = Self(0.001);
+
     /// The error rate of each of several tests, so that all together err no more often than this
     /// (Bonferroni).
     #[must_use]

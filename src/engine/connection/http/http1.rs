@@ -1,5 +1,6 @@
 //! One connection of HTTP/1.1.
 
+use std::cell::OnceCell;
 use std::error::Error as _;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::engine::time::clock::{self, Instant};
 use crate::library_text::{HttpBlame, HttpProblem, read_http_problem};
 use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts};
 
 /// Maximum number of header lines of an answer, and of its trailers. hyper's default, 100, is below
 /// what servers send.
@@ -47,6 +48,7 @@ pub(in crate::engine) struct Http1Connection {
     driver: AbortHandle,
     /// The proxy at the other end, if it forwards requests.
     proxy: Option<Rc<ProxyPlan>>,
+    id: OnceCell<ConnectionId>,
 }
 
 impl Drop for Http1Connection {
@@ -83,12 +85,26 @@ impl Http1Connection {
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
         let (idle, is_stuck) = (IdleWatch::default(), false);
-        Ok(Self { sender, stamps, spoken, peek, idle, is_stuck, driver, proxy: None })
+        Ok(Self {
+            sender,
+            stamps,
+            spoken,
+            peek,
+            idle,
+            is_stuck,
+            driver,
+            proxy: None,
+            id: OnceCell::new(),
+        })
     }
 
     /// Sends every request to a proxy, which forwards it.
     pub(super) fn forward_by(&mut self, proxy: Rc<ProxyPlan>) {
         self.proxy = Some(proxy);
+    }
+
+    pub(super) fn id(&self) -> &OnceCell<ConnectionId> {
+        &self.id
     }
 
     /// The request as this connection sends it.

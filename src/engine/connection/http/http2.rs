@@ -4,7 +4,7 @@
 //! target's stream limit, and their waiting time is not visible. It also spawns a task for each
 //! request, and it does not report whether the target refused a request or took it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -30,7 +30,7 @@ use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
 use crate::record::{Dimension, Failure};
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts};
 
 /// Flow-control window of one stream, and of the connection: large enough not to slow down a big
 /// body.
@@ -95,6 +95,7 @@ struct ConnectionState {
     /// Whether it ended while an exchange was on it.
     broken: Cell<bool>,
     idle: IdleWatch,
+    id: OnceCell<ConnectionId>,
     /// How many exchanges are in progress.
     in_progress: Cell<usize>,
     /// The first of them, if the connection had been idle before it.
@@ -169,6 +170,7 @@ impl Http2Connection {
             retired,
             broken,
             idle: IdleWatch::default(),
+            id: OnceCell::new(),
             in_progress: Cell::default(),
             first_in_progress: Cell::default(),
             driver,
@@ -224,6 +226,10 @@ impl Http2Connection {
 
     pub(super) fn idle(&self) -> &IdleWatch {
         &self.shared.idle
+    }
+
+    pub(super) fn id(&self) -> &OnceCell<ConnectionId> {
+        &self.shared.id
     }
 
     pub(super) fn is_broken(&self) -> bool {

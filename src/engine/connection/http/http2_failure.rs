@@ -10,7 +10,7 @@ use crate::engine::connection::dial::NegotiatedProtocol;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::wire::WireStamps;
 use crate::engine::time::clock::{self, Instant};
-use crate::library_text::describe_io;
+use crate::library_text::{describe_io, describe_reason};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
@@ -73,14 +73,13 @@ impl FailureContext {
 
 /// The description of a GOAWAY with this error code.
 fn ended_connection(code: u32) -> String {
-    let reason = Reason::from(code);
-    format!("the target ended the connection ({reason:?}: {reason})")
+    format!("the target ended the connection ({})", describe_reason(Reason::from(code)))
 }
 
 /// The failure and description for a frame of the target, or for one that breaks the rules.
 fn of_frame(error: &h2::Error) -> (Failure, String) {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
-    let words = |what: &str| format!("the target {what} ({reason:?}: {reason})");
+    let words = |what: &str| format!("the target {what} ({})", describe_reason(reason));
     match (error.is_remote(), error.is_library()) {
         (true, _) if reason == Reason::HTTP_1_1_REQUIRED => {
             (Failure::Protocol, words("asks for HTTP/1.1"))

@@ -5,6 +5,7 @@ mod http2;
 mod http2_failure;
 mod message;
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
 use crate::plan::{ExchangeTimeouts, ProxyPlan};
 use crate::record::Dimension;
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts, UsedConnection};
 
 pub(in crate::engine) use http2::NO_STREAM;
 pub(in crate::engine) use message::{MessageChanges, RequestMessage, RequestParts, UnsendablePart};
@@ -106,6 +107,23 @@ impl HttpConnection {
         match self {
             Self::Http1(connection) => connection.idle(),
             Self::Http2(connection) => connection.idle(),
+        }
+    }
+
+    /// Sets its identity; a connection that has one keeps it.
+    pub(in crate::engine) fn identify(&self, id: ConnectionId) {
+        self.id_cell().get_or_init(|| id);
+    }
+
+    /// The connection as the carrier of an exchange.
+    pub(in crate::engine) fn used(&self) -> UsedConnection {
+        self.id_cell().get().map_or(UsedConnection::Missing, |id| UsedConnection::One(*id))
+    }
+
+    fn id_cell(&self) -> &OnceCell<ConnectionId> {
+        match self {
+            Self::Http1(connection) => connection.id(),
+            Self::Http2(connection) => connection.id(),
         }
     }
 

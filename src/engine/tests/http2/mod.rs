@@ -3,6 +3,7 @@
 mod bytes;
 mod ends;
 mod limits;
+mod rfc9113;
 mod server;
 
 use std::rc::Rc;
@@ -62,6 +63,7 @@ fn several_exchanges_share_one_connection() {
     assert_eq!((log.connections.get(), scenario.connections.opened), (1, 1));
     assert_eq!(log.most_under_way.get(), 4);
     assert_eq!(measured(&scenario).tally.fresh, 1);
+    assert_eq!(scenario.requests[0].peers.connections, 1);
 }
 
 #[test]
@@ -190,7 +192,7 @@ fn a_fresh_connection_for_each_arrival_works_in_http_2_too() {
     plan.reuse = ConnectionReuse::Fresh;
     let (scenario, log) = run(plan, always(Act::Answer(millis(10))));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.fresh), (5, 5));
-    assert_eq!(log.connections.get(), 5);
+    assert_eq!((log.connections.get(), scenario.requests[0].peers.connections), (5, 5));
     assert_close(Some(sum(measured(&scenario), Dimension::Connect)), CONNECT * 5);
 }
 
