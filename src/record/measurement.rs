@@ -271,7 +271,8 @@ impl LookupMeasurement {
 pub enum RunEnding {
     /// Every planned arrival was executed.
     Complete,
-    /// A step of `[[setup]]` failed, so nothing was measured. The text names its scenario.
+    /// A step of `[[setup]]` failed, so nothing was measured: by this prober, or, in a merged run,
+    /// by the probers of the shards in which it failed. The text names its scenario.
     SetupFailed(String),
     /// A signal stopped the run. The prober waited for the exchanges in progress.
     Interrupted,
@@ -322,6 +323,13 @@ impl Measurement {
     /// Whether the run ended in its warm-up, before anything that is judged.
     pub fn ended_in_warmup(&self) -> bool {
         self.measured_from >= self.elapsed
+    }
+
+    /// Whether anything that is judged was measured. That can be so although a setup failed: in the
+    /// other shards of a merged run.
+    pub fn has_measured(&self) -> bool {
+        let mut requests = self.scenarios.iter().flat_map(|scenario| &scenario.requests);
+        requests.any(|request| request.measured.tally.exchanges > 0)
     }
 
     /// Adds a settled interval to the totals of its request. Intervals of unknown requests are left

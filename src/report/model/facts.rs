@@ -6,7 +6,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::record::{
-    ConnectionCounts, LookupMeasurement, PlannedScenario, RunEnding, RunRecord,
+    ConnectionCounts, LookupMeasurement, Measurement, PlannedScenario, RunEnding, RunRecord,
     ScenarioMeasurement, Verdict, in_utc,
 };
 use crate::units::{self, Ratio};
@@ -59,7 +59,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
         fact("run", &record.id.to_string()),
         fact("started", &started(record, SECOND)),
         fact("took", &units::format_duration(record.measurement.elapsed)),
-        fact("ended", &ending(&record.measurement.ending)),
+        fact("ended", &ending(&record.measurement)),
         fact("command", &from.command.join(" ")),
         fact("host", &machine),
         fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
@@ -73,11 +73,12 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn ending(ending: &RunEnding) -> String {
-    match ending {
+fn ending(run: &Measurement) -> String {
+    match &run.ending {
         RunEnding::Complete => "complete".to_owned(),
         RunEnding::SetupFailed(scenario) => {
-            format!("not measured: a setup step of `{scenario}` failed")
+            let measured = if run.has_measured() { "measured in part" } else { "not measured" };
+            format!("{measured}: a setup step of `{scenario}` failed")
         }
         RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
