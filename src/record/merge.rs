@@ -66,6 +66,9 @@ impl ScenarioMeasurement {
         };
         self.released += other.released;
         self.unreleased += other.unreleased;
+        for (failure, count) in &other.own_failures {
+            *self.own_failures.entry(*failure).or_default() += count;
+        }
         self.abandoned += other.abandoned;
         self.connections.add(other.connections);
         let protocols: BTreeSet<_> =
