@@ -227,6 +227,16 @@ impl ScenarioMeasurement {
         self.unreleased_by(Failure::OwnLimit)
     }
 
+    /// How many of the unreleased arrivals the proxy did not let through to the target.
+    pub fn ended_at_proxy(&self) -> u64 {
+        self.unreleased_by(Failure::Proxy)
+    }
+
+    /// How many of the unreleased arrivals the prober or its machine did not send.
+    pub fn never_sent(&self) -> u64 {
+        self.unreleased.saturating_sub(self.ended_at_limits() + self.ended_at_proxy())
+    }
+
     /// How many of the unreleased arrivals ended by a failure of the prober's own side.
     fn unreleased_by(&self, failure: Failure) -> u64 {
         self.own_failures.get(&failure).copied().unwrap_or_default().min(self.unreleased)

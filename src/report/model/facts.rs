@@ -123,16 +123,14 @@ fn arrivals(scenario: &ScenarioMeasurement) -> String {
     let mut parts = Vec::new();
     parts.extend(scenario.planned.map(|planned| format!("{} planned", words::count(planned))));
     parts.push(format!("{} released", words::count(scenario.released)));
-    let limited = scenario.ended_at_limits();
-    let unreleased = scenario.unreleased - limited;
-    parts.extend(
-        (limited > 0).then(|| format!("{} ended at a limit of tollgate", words::count(limited))),
-    );
-    let late = (unreleased > 0)
-        .then(|| format!("{} never released by the prober", words::count(unreleased)));
-    let cut =
-        (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
-    parts.extend(late.into_iter().chain(cut));
+    let others = [
+        (scenario.ended_at_proxy(), "ended at the proxy"),
+        (scenario.ended_at_limits(), "ended at a limit of tollgate"),
+        (scenario.never_sent(), "never released by the prober"),
+        (scenario.abandoned, "cut off"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    parts.extend(others.map(|(count, what)| format!("{} {what}", words::count(count))));
     parts.join(", ")
 }
 
