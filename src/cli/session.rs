@@ -82,13 +82,17 @@ pub(super) fn execute(
     let timelines = std::mem::take(&mut observer.timelines);
     let context = VerdictContext { timelines, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
-    if record.verdict.decision == Decision::Fail {
-        let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
-        let context = VerdictContext { comparisons, ..context };
-        record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
-    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
+    if record.verdict.decision == Decision::Fail {
+        // The search may read many records, so the run is stored before it.
+        let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
+        if !comparisons.is_empty() {
+            let context = VerdictContext { comparisons, ..context };
+            record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
+            store::complete_folder(folder, &record)?;
+        }
+    }
     log_verdict(&record, folder);
     Ok(FinishedRun::new(record, folder))
 }
