@@ -174,7 +174,10 @@ pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<S
     let mut differences: Vec<String> =
         differing.map(|(what, one, other)| format!("{what}: {one}, and {other}")).collect();
     let words = |scenario: &PlannedScenario| match &scenario.data {
-        Some(data) => format!("{}, SHA-256 {:.12}", data.words(), data.sha256),
+        Some(data) => {
+            let digest = data.sha256.as_ref().map(|digest| format!(", SHA-256 {digest:.12}"));
+            data.words() + &digest.unwrap_or_default()
+        }
         None => "none".to_owned(),
     };
     if one.data != other.data {
