@@ -13,7 +13,7 @@ mod pem;
 mod tls;
 
 pub use http1::{HttpBlame, HttpProblem, read_http_problem};
-pub use io::{describe_cause, describe_io, describe_reading};
+pub use io::{describe_cause, describe_io, describe_reading, is_shortage_here};
 pub use json::describe_json;
 pub use pem::describe_pem;
 pub use tls::{HandshakeProblem, describe_tls, find_tls_error, is_authority_as_server};
