@@ -17,6 +17,7 @@ use super::time::clock::{self, Instant};
 use crate::plan::{CookiePolicy, PacingMode, Plan, RequestPlan, ScenarioPlan};
 use crate::record::{
     Failure, FailureEvidence, Measurement, PlannedRequest, RunEnding, Stage, StepRecord,
+    is_teardown_owed,
 };
 use crate::recorder::ExchangeFailure;
 
@@ -129,8 +130,8 @@ impl<'a> OnceSteps<'a> {
     ) {
         let work = async {
             for (plan, once) in self.plan.scenarios.iter().zip(&mut self.scenarios) {
-                let was_set_up = once.setup_records.iter().any(|step| step.tries > 0);
-                let is_owed = was_set_up || plan.setup.is_empty() && began;
+                let has_setup = !plan.setup.is_empty();
+                let is_owed = is_teardown_owed(has_setup, &once.setup_records, began);
                 if let Some(phase) = once.teardown.take().filter(|_| is_owed) {
                     phase.tear_down(plan, once, observer).await;
                 }

@@ -4,7 +4,7 @@
 use super::failures::{advice, describe_evidence};
 use crate::record::{
     Failure, FailureEvidence, Measurement, PlannedRequest, PlannedScenario, RunEnding,
-    ScenarioMeasurement, StepRecord, VerdictReason,
+    ScenarioMeasurement, StepRecord, VerdictReason, is_teardown_owed,
 };
 
 /// Why nothing was measured, or not in every shard: a step of a setup failed.
@@ -98,15 +98,16 @@ pub(super) fn teardown_warnings(
 /// What to do after a teardown that failed.
 const LEFT_BEHIND: &str = "look for what the setup left behind, and remove it by hand";
 
-/// Whether there was something to tear down: a step of the setup was sent, or without a setup the
-/// load began.
+/// Whether there was something to tear down, as far as the record shows.
 fn is_owed(planned: &PlannedScenario, measured: &ScenarioMeasurement, run: &Measurement) -> bool {
     match run.ending {
         // Only the record of the whole run says which steps ran.
         RunEnding::Recovered => true,
         RunEnding::Imported(_) => false,
-        RunEnding::SetupFailed(_) if planned.setup.is_empty() => run.has_measured(),
-        _ => planned.setup.is_empty() || measured.setup.iter().any(|step| step.tries > 0),
+        _ => {
+            let began = !matches!(run.ending, RunEnding::SetupFailed(_)) || run.has_measured();
+            is_teardown_owed(!planned.setup.is_empty(), &measured.setup, began)
+        }
     }
 }
 
