@@ -153,10 +153,12 @@ fn a_proxy_that_refuses_or_is_down_proves_nothing_about_the_target_and_is_named(
         ("https://127.0.0.1:1/", &with, "CONNECT 127.0.0.1:1 with 502"),
         ("http://svc.test/", &closed, "the proxy was not reached: "),
         ("https://svc.test/", &closed, "the proxy was not reached: "),
-        ("https://svc.test/", &silent, "did not answer CONNECT within 300 ms"),
+        ("https://svc.test/", &silent, "did not answer CONNECT within "),
     ] {
         let runs = tempfile::tempdir().unwrap();
-        let output = run(runs.path(), url, &["--proxy", flag, "--timeout", "300ms"], &[]);
+        // Long enough for a busy machine, except where it must expire.
+        let timeout = if *flag == silent { "300ms" } else { "20s" };
+        let output = run(runs.path(), url, &["--proxy", flag, "--timeout", timeout], &[]);
         assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
         let record = record(&output);
         let reasons = &record.verdict.scenarios[0].reasons;
