@@ -345,6 +345,23 @@ fn a_run_of_one_exchange_or_none_fits_every_screen() {
 }
 
 #[test]
+fn a_killed_browser_leaves_nothing_in_the_temporary_folder() {
+    let Some(browser) = browser() else { return };
+    let folder = browser.folder().to_owned();
+    let temporary = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().filter_map(Result::ok);
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.contains("org.chromium.")).collect::<Vec<_>>()
+    };
+    // The folder of its socket, which a killed browser does not remove.
+    let own = temporary(&folder);
+    drop(browser);
+    assert!(!folder.exists(), "{}", folder.display());
+    let left = temporary(&std::env::temp_dir());
+    assert!(own.iter().all(|name| !left.contains(name)), "{own:?} {left:?}");
+}
+
+#[test]
 fn hostile_names_and_evidence_do_no_harm_in_a_browser() {
     let Some(mut browser) = browser() else { return };
     let (record, intervals) = hostile();

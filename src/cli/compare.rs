@@ -31,9 +31,10 @@ Exit codes:
 
 /// Compare two runs: what changed, and whether it is more than chance
 ///
-/// Compares requests of the same scenario and name. Requests that remain are compared by their own
-/// name, and two runs of one request each in any case. Differences that make the comparison unfair,
-/// such as another load, are listed first.
+/// Compares each request with the one of the same scenario and name. A request without such a
+/// partner is compared with the only one of its name in other scenarios. If each run has only one
+/// request, the two are compared whatever their names are. Differences that make the comparison
+/// unfair, such as another load, are listed first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

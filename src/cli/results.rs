@@ -134,6 +134,9 @@ pub(super) fn scenario_figures(record: &RunRecord, scenario: &ScenarioMeasuremen
     }
     let failed = all.tally.failed();
     let requests = all.tally.ok + failed;
+    if requests == 0 && scenario.unreleased > 0 {
+        return "no request was measured".to_owned();
+    }
     let failed = if failed == 0 { "none".to_owned() } else { failed.to_string() };
     let noun = if requests == 1 { "request" } else { "requests" };
     let mut words = format!("{requests} {noun}, {failed} failed");

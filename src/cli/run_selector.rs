@@ -16,10 +16,7 @@ const PREVIOUS: &str = "previous";
 /// The name of a run. `latest` becomes the name of the run that started last, and `previous` that
 /// of the comparable run before it. A folder of such a name is written `./latest`.
 pub(super) fn resolve_name(source: &RunSource, run: &Path) -> Result<PathBuf, CommandError> {
-    let choice = RunChoice::of(run);
-    if !choice.needs_list() {
-        return Ok(run.to_owned());
-    }
+    let RunChoice::ByOrder(choice) = RunChoice::of(run) else { return Ok(run.to_owned()) };
     let runs = RunList::read(source)?;
     Ok(runs.summary(source, choice, None)?.name().into())
 }
@@ -35,13 +32,15 @@ pub(super) fn select_two(
     runs: &[impl AsRef<Path>],
     deploys: &[String],
 ) -> Result<BeforeAfter<RunRecord>, CommandError> {
+    use OrderedRun::{BeforeDeploy, Deploy, Latest, Previous};
+    use RunChoice::ByOrder;
     let words: Vec<&Path> = runs.iter().map(AsRef::as_ref).collect();
     let (before, after) = match (words.as_slice(), deploys) {
-        ([], []) => (RunChoice::Previous, RunChoice::Latest),
-        ([], [deploy]) => (RunChoice::BeforeDeploy(deploy), RunChoice::Deploy(deploy)),
-        ([], [before, after]) => (RunChoice::Deploy(before), RunChoice::Deploy(after)),
-        ([run], []) => (RunChoice::of(run), RunChoice::Latest),
-        ([run], [deploy]) => (RunChoice::of(run), RunChoice::Deploy(deploy)),
+        ([], []) => (ByOrder(Previous), ByOrder(Latest)),
+        ([], [deploy]) => (ByOrder(BeforeDeploy(deploy)), ByOrder(Deploy(deploy))),
+        ([], [before, after]) => (ByOrder(Deploy(before)), ByOrder(Deploy(after))),
+        ([run], []) => (RunChoice::of(run), ByOrder(Latest)),
+        ([run], [deploy]) => (RunChoice::of(run), ByOrder(Deploy(deploy))),
         ([before, after], []) => (RunChoice::of(before), RunChoice::of(after)),
         _ => {
             return Err(CommandError::usage(
@@ -49,7 +48,7 @@ pub(super) fn select_two(
             ));
         }
     };
-    let is_chosen_by_order = before.needs_list() || after.needs_list();
+    let is_chosen_by_order = [before, after].iter().any(|side| matches!(side, ByOrder(_)));
     let list = if is_chosen_by_order { RunList::read(source)? } else { RunList::default() };
     let after = list.record(source, after, None)?;
     let before = list.record(source, before, Some(&after))?;
@@ -66,6 +65,15 @@ pub(super) fn select_two(
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]
 enum RunChoice<'a> {
+    /// Any name that [`RunSource::record`] accepts.
+    Named(&'a Path),
+    /// A run whose place among all runs is given, which needs their list.
+    ByOrder(OrderedRun<'a>),
+}
+
+/// A place in the list of all runs.
+#[derive(Debug, Clone, Copy)]
+enum OrderedRun<'a> {
     /// The run that started last.
     Latest,
     /// The comparable run before the other side.
@@ -74,21 +82,15 @@ enum RunChoice<'a> {
     Deploy(&'a str),
     /// The comparable run before the other side that is not of this deploy.
     BeforeDeploy(&'a str),
-    /// Any name that [`RunSource::record`] accepts.
-    Named(&'a Path),
 }
 
 impl<'a> RunChoice<'a> {
     fn of(word: &'a Path) -> Self {
         match word.to_str() {
-            Some(LATEST) => Self::Latest,
-            Some(PREVIOUS) => Self::Previous,
+            Some(LATEST) => Self::ByOrder(OrderedRun::Latest),
+            Some(PREVIOUS) => Self::ByOrder(OrderedRun::Previous),
             _ => Self::Named(word),
         }
-    }
-
-    fn needs_list(self) -> bool {
-        !matches!(self, Self::Named(_))
     }
 }
 
@@ -111,9 +113,10 @@ impl RunList {
         choice: RunChoice<'_>,
         after: Option<&RunRecord>,
     ) -> Result<RunRecord, CommandError> {
-        if let RunChoice::Named(run) = choice {
-            return source.record(run);
-        }
+        let choice = match choice {
+            RunChoice::Named(run) => return source.record(run),
+            RunChoice::ByOrder(choice) => choice,
+        };
         let after = after.map(RunSummary::of);
         let chosen = self.summary(source, choice, after.as_ref())?;
         source.record(Path::new(&chosen.name()))
@@ -123,21 +126,21 @@ impl RunList {
     fn summary<'a>(
         &'a self,
         source: &RunSource,
-        choice: RunChoice<'_>,
+        choice: OrderedRun<'_>,
         after: Option<&'a RunSummary>,
     ) -> Result<&'a RunSummary, CommandError> {
         let latest = || self.newest(source, |_| true, "no finished run");
         let after = || after.map_or_else(latest, Ok);
         match choice {
-            RunChoice::Previous => self.previous(source, after()?, |_| true),
-            RunChoice::BeforeDeploy(deploy) => {
+            OrderedRun::Previous => self.previous(source, after()?, |_| true),
+            OrderedRun::BeforeDeploy(deploy) => {
                 self.previous(source, after()?, |run| !is_of_deploy(run, deploy))
             }
-            RunChoice::Deploy(deploy) => {
+            OrderedRun::Deploy(deploy) => {
                 let what = format!("no finished run of the deploy `{deploy}`");
                 self.newest(source, |run| is_of_deploy(run, deploy), &what)
             }
-            RunChoice::Latest | RunChoice::Named(_) => latest(),
+            OrderedRun::Latest => latest(),
         }
     }
 

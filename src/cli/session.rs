@@ -21,9 +21,6 @@ use crate::verdict::{self, RunTimelines, VerdictContext};
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
 const MAX_EVIDENCE_CHARS: usize = 200;
 
-/// Maximum number of characters of a kept row, counted after secrets are redacted.
-const MAX_ROW_CHARS: usize = 2_000;
-
 /// How a run is executed and printed, in addition to its plan.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
@@ -85,13 +82,17 @@ pub(super) fn execute(
     let timelines = std::mem::take(&mut observer.timelines);
     let context = VerdictContext { timelines, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
-    if record.verdict.decision == Decision::Fail {
-        let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
-        let context = VerdictContext { comparisons, ..context };
-        record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
-    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
+    if record.verdict.decision == Decision::Fail {
+        // The search may read many records, so the run is stored before it.
+        let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
+        if !comparisons.is_empty() {
+            let context = VerdictContext { comparisons, ..context };
+            record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
+            store::complete_folder(folder, &record)?;
+        }
+    }
     log_verdict(&record, folder);
     Ok(FinishedRun::new(record, folder))
 }
@@ -122,12 +123,16 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
 
 /// Removes secrets from the evidence of a measurement, then shortens it.
 fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
-    let shorten = |text: &str, max| secrets.redact(text).chars().take(max).collect();
     measurement.rewrite_evidence(
-        |text| shorten(text, MAX_EVIDENCE_CHARS),
-        |row| shorten(row, MAX_ROW_CHARS),
+        |text| secrets.redact(text).chars().take(MAX_EVIDENCE_CHARS).collect(),
+        |row| redact_row(row, secrets),
     );
     measurement
+}
+
+/// Removes secrets from a kept row, then control characters, which a secret may contain.
+fn redact_row(row: &str, secrets: &SecretSet) -> String {
+    secrets.redact(row).chars().map(|c| if c.is_control() { '·' } else { c }).collect()
 }
 
 /// The record of a run with its verdict. The draft names the shards of the run.
@@ -204,4 +209,16 @@ pub(super) fn log_verdict(record: &RunRecord, folder: &Path) {
     }
     let verdict = record.verdict.decision.name();
     tracing::info!(target: PROGRAMS_ONLY, run, verdict, folder = %folder.display(), "verdict");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_with_a_control_character_is_redacted_in_a_kept_row() {
+        let secrets = SecretSet::new(["top\tsecret\u{1b}value".to_owned()]);
+        let row = "key=top\tsecret\u{1b}value other=a\u{1b}[31m";
+        assert_eq!(redact_row(row, &secrets), "key=••• other=a·[31m");
+    }
 }

@@ -101,7 +101,7 @@ fn judge(
     let mut findings: Vec<_> =
         trust::of(&target.trust, &group).filter(|_| is_secure).into_iter().collect();
     findings.push(addresses(&reach.names, &group));
-    findings.extend(doors(&reach.doors, &group));
+    findings.extend(connections(&reach.attempts, &group));
     findings
 }
 
@@ -157,15 +157,16 @@ fn listed(all: &[SocketAddr]) -> String {
 }
 
 /// One finding for each address that was tried.
-fn doors(doors: &[AddressAttempt], group: &str) -> Vec<CheckFinding> {
-    let some_open = doors.iter().any(|door| door.opened.is_ok());
-    doors.iter().map(|door| judge_door(door, some_open, group)).collect()
+fn connections(attempts: &[AddressAttempt], group: &str) -> Vec<CheckFinding> {
+    let some_open = attempts.iter().any(|attempt| attempt.opened.is_ok());
+    attempts.iter().map(|attempt| judge_attempt(attempt, some_open, group)).collect()
 }
 
-fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFinding {
-    let found =
-        |what: String| CheckFinding::ok(group, "connection", format!("{}: {what}", door.address));
-    match &door.opened {
+fn judge_attempt(attempt: &AddressAttempt, some_open: bool, group: &str) -> CheckFinding {
+    let found = |what: String| {
+        CheckFinding::ok(group, "connection", format!("{}: {what}", attempt.address))
+    };
+    match &attempt.opened {
         Ok(OpenedConnection { connect, tls, spoken }) => found(match (tls, spoken) {
             (Some(tls), Some(spoken)) => {
                 format!(
@@ -176,7 +177,7 @@ fn judge_door(door: &AddressAttempt, some_open: bool, group: &str) -> CheckFindi
             }
             _ => format!(
                 "open; {} {} (what it speaks shows in a request; none was sent)",
-                if door.address.contains('/') { "socket" } else { "TCP" },
+                if attempt.address.contains('/') { "socket" } else { "TCP" },
                 format_duration(*connect)
             ),
         }),
@@ -219,6 +220,7 @@ fn remedy(refused: &ConnectionFailure) -> &'static str {
             "ask for a version it speaks (`--http auto`), or let the target speak this one"
         }
         (None, Failure::Malformed) => "look at the port: this is another service's",
+        (None, Failure::Proxy) => "look at the proxy: nothing shows yet whether the target works",
         (None, Failure::OwnLimit) => {
             "look with another client, for example curl: the limit is tollgate's"
         }
@@ -235,7 +237,10 @@ mod tests {
     use crate::engine::probe::HandshakeProblem;
     use crate::record::checkup::CheckState;
 
-    fn door(address: &str, opened: Result<OpenedConnection, ConnectionFailure>) -> AddressAttempt {
+    fn attempt(
+        address: &str,
+        opened: Result<OpenedConnection, ConnectionFailure>,
+    ) -> AddressAttempt {
         AddressAttempt { address: address.to_owned(), opened }
     }
 
@@ -262,7 +267,7 @@ mod tests {
     }
 
     fn states(all: &[AddressAttempt]) -> Vec<CheckState> {
-        doors(all, "t").iter().map(|finding| finding.state).collect()
+        connections(all, "t").iter().map(|finding| finding.state).collect()
     }
 
     #[test]
@@ -270,24 +275,24 @@ mod tests {
         let closed = || Err(refused(Failure::Refused, Dimension::Connect, None));
         let (one, other) = ("192.0.2.1:443", "[2001:db8::1]:443");
         assert_eq!(
-            states(&[door(one, Ok(open())), door(other, closed())]),
+            states(&[attempt(one, Ok(open())), attempt(other, closed())]),
             [CheckState::Ok, CheckState::Warn]
         );
         assert_eq!(
-            states(&[door(one, closed()), door(other, closed())]),
+            states(&[attempt(one, closed()), attempt(other, closed())]),
             [CheckState::Fail, CheckState::Fail]
         );
         // A run does not try another address after a failed handshake, so its exchanges fail.
         let expired = Err(refused(Failure::Tls, Dimension::Tls, Some(HandshakeProblem::Expired)));
         assert_eq!(
-            states(&[door(one, Ok(open())), door(other, expired)]),
+            states(&[attempt(one, Ok(open())), attempt(other, expired)]),
             [CheckState::Ok, CheckState::Fail]
         );
     }
 
     #[test]
     fn a_connection_shows_its_protocol_or_its_failure_without_repetition() {
-        let text_of = |opened| judge_door(&door("192.0.2.1:443", opened), false, "t").what;
+        let text_of = |opened| judge_attempt(&attempt("192.0.2.1:443", opened), false, "t").what;
         assert_eq!(text_of(Ok(open())), "192.0.2.1:443: HTTP/2 over TLS 1.3; TCP 2 ms, TLS 2 ms");
         let closed = refused(Failure::Refused, Dimension::Connect, None);
         assert_eq!(text_of(Err(closed.clone())), "192.0.2.1:443: connection refused");

@@ -1,15 +1,17 @@
 //! A lane's accounting: its recorder, and counts since the start of the run.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::dial::{AddressCounts, AttemptCounts, NegotiatedProtocol};
 use super::connection::http::ConnectionLoss;
 use super::time::clock::Instant;
-use crate::record::{Ceiling, ConnectionCounts, LookupMeasurement, PeerMeasurement, Stage};
-use crate::recorder::{ConnectionId, Exchange, ExchangeFailure, Recorder, SettledSecond};
+use crate::record::{
+    Ceiling, ConnectionCounts, Failure, LookupMeasurement, PeerMeasurement, Stage,
+};
+use crate::recorder::{ConnectionId, Exchange, Recorder, SettledSecond};
 
 /// Counts of one lane since the start of the run.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,8 @@ pub(super) struct LaneCounters {
     pub(super) released: u64,
     /// Arrivals that were due but that the prober did not release or could not send.
     pub(super) unreleased: u64,
+    /// How many of these ended by each failure of the prober's own side.
+    pub(super) own_failures: BTreeMap<Failure, u64>,
     /// Arrivals in progress.
     pub(super) in_flight: u64,
     /// Arrivals released and waiting for a connection.
@@ -100,16 +104,17 @@ impl LaneAccounting {
     ///
     /// A failure of the prober itself counts as an arrival that was not released.
     pub(super) fn record(&self, index: usize, stage: Stage, due: Instant, exchange: Exchange) {
-        let ours = exchange.failed.as_ref().is_some_and(|failed| failed.failure.is_own_fault());
-        if stage == Stage::Measured && ours {
+        let failure = exchange.failed.as_ref().map(|failed| failed.failure);
+        let own = failure.filter(|failure| failure.is_own_fault());
+        if let (Stage::Measured, Some(own)) = (stage, own) {
             let mut counters = self.counters.borrow_mut();
             counters.released = counters.released.saturating_sub(1);
             counters.unreleased += 1;
+            *counters.own_failures.entry(own).or_default() += 1;
         } else if stage == Stage::Measured {
             let mut counters = self.counters.borrow_mut();
             counters.done += 1;
-            let is_of_target = |failed: &ExchangeFailure| failed.failure.counts_against_target();
-            counters.failed += u64::from(exchange.failed.as_deref().is_some_and(is_of_target));
+            counters.failed += u64::from(failure.is_some_and(Failure::counts_against_target));
         }
         self.record_detail(index, stage, due, exchange);
     }

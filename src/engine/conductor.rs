@@ -322,6 +322,9 @@ impl ScenarioTotals {
         for lane in lanes {
             totals.released += lane.released;
             totals.unreleased += lane.unreleased;
+            for (failure, count) in &lane.own_failures {
+                *totals.own_failures.entry(*failure).or_default() += count;
+            }
             totals.abandoned += lane.abandoned;
             totals.connections.add(lane.connections);
             totals.lookups.add(&lane.lookups);

@@ -17,6 +17,7 @@ use super::time::clock::{self, Instant};
 use crate::plan::{CookiePolicy, PacingMode, Plan, RequestPlan, ScenarioPlan};
 use crate::record::{
     Failure, FailureEvidence, Measurement, PlannedRequest, RunEnding, Stage, StepRecord,
+    is_teardown_owed,
 };
 use crate::recorder::ExchangeFailure;
 
@@ -129,8 +130,8 @@ impl<'a> OnceSteps<'a> {
     ) {
         let work = async {
             for (plan, once) in self.plan.scenarios.iter().zip(&mut self.scenarios) {
-                let was_set_up = once.setup_records.iter().any(|step| step.tries > 0);
-                let is_owed = was_set_up || plan.setup.is_empty() && began;
+                let has_setup = !plan.setup.is_empty();
+                let is_owed = is_teardown_owed(has_setup, &once.setup_records, began);
                 if let Some(phase) = once.teardown.take().filter(|_| is_owed) {
                     phase.tear_down(plan, once, observer).await;
                 }
@@ -201,7 +202,8 @@ impl OncePhase {
             let planned = self.planned(at, &plan.shown.setup);
             observer.runs_once(OnceStage::Setup, name, &planned.name);
             let record = self.run(at, &planned.name, &mut once.state).await;
-            let record = record.unwrap_or_else(|| cut_off(&planned.name));
+            let sent = self.runner.ended_tries;
+            let record = record.unwrap_or_else(|| cut_off(&planned.name, sent));
             let has_failed = is_unaccepted(&record, planned);
             once.setup_records.push(record);
             if self.context.drain.is_started() {
@@ -232,7 +234,7 @@ impl OncePhase {
         &shown[self.context.steps[at].index]
     }
 
-    /// Runs one step; `None` if the run started to drain before it was sent.
+    /// Runs one step; `None` if the run started to drain before one of its tries.
     async fn run(
         &mut self,
         at: usize,
@@ -257,13 +259,14 @@ impl OncePhase {
     }
 }
 
-/// A step that the end of the run cut off between two tries.
-fn cut_off(name: &str) -> StepRecord {
+/// A step that the end of the run cut off after it was sent `tries` times: before its first try, or
+/// between two of them. Only a step that was sent makes a teardown necessary.
+fn cut_off(name: &str, tries: u32) -> StepRecord {
     let seen = "cut off by the end of the run".to_owned();
     let (expected, failure) = (String::new(), Failure::Prober);
     let (phase, next, idle, detail) = (None, None, None, None);
     let evidence = FailureEvidence { failure, phase, expected, seen, next, idle, count: 1, detail };
-    StepRecord { name: name.to_owned(), took: Duration::ZERO, tries: 1, failed: Some(evidence) }
+    StepRecord { name: name.to_owned(), took: Duration::ZERO, tries, failed: Some(evidence) }
 }
 
 /// Whether a step failed in a way that it does not accept.

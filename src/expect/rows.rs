@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::describe;
-use super::unmet::UnmetExpectation;
 use crate::record::AnswerDetail;
 
 /// The maximum length of the description, in characters.
@@ -56,8 +55,14 @@ pub(super) fn describe_rows(rows: &[Value], is_sensitive: bool) -> String {
 /// The longest value of a column that is kept in a record. A longer one is left out completely.
 const LONGEST_KEPT: usize = 500;
 
+/// The longest row that is kept in a record, in characters.
+const LONGEST_ROW: usize = 2_000;
+
 /// Every row as `column=value …`, up to [`AnswerDetail::MAX_ROWS`], and how many further ones there
-/// are. A row that is longer than [`UnmetExpectation::SEEN_LIMIT`] keeps its first columns.
+/// are. A row that is longer than [`LONGEST_ROW`] keeps its first columns.
+///
+/// Control characters stay, because redaction would not find a secret without them. Replace them
+/// after it.
 pub(super) fn keep_rows(rows: &[Value]) -> (Vec<String>, u64) {
     let kept: Vec<_> = rows.iter().take(AnswerDetail::MAX_ROWS).map(keep_row).collect();
     let further = (rows.len() - kept.len()) as u64;
@@ -81,14 +86,14 @@ fn keep_row(row: &Value) -> String {
     };
     let mut text = String::new();
     for cell in cells {
-        if length(&text) + length(&cell) >= UnmetExpectation::SEEN_LIMIT {
-            text.push_str(" …");
+        let separator = if text.is_empty() { "" } else { " " };
+        if length(&text) + length(&cell) + 3 > LONGEST_ROW {
+            text.extend([separator, "…"]);
             break;
         }
-        let separator = if text.is_empty() { "" } else { " " };
         text.extend([separator, &cell]);
     }
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    text
 }
 
 /// The name of the only column, if there is just one.
@@ -182,11 +187,11 @@ mod tests {
         assert_eq!((nine.len(), nine[8].as_str(), further), (9, "rls=off table=8", 0));
         let (most, further) = kept(rows(1_234));
         assert_eq!((most.len(), further), (1_000, 234));
-        assert_eq!(kept(vec![json!({ "?column?": "a\u{1b}[31m" })]).0, ["a·[31m"]);
+        assert_eq!(kept(vec![json!({ "?column?": "a\u{1b}[31m" })]).0, ["a\u{1b}[31m"]);
         assert_eq!(kept(vec![json!({ "a": "x".repeat(501), "b": 1 })]).0, ["a=… b=1"]);
         let wide = json!((0..100).map(|_| "x".repeat(500)).collect::<Vec<_>>());
         let (wide, _) = kept(vec![wide]);
-        assert!(length(&wide[0]) <= UnmetExpectation::SEEN_LIMIT + 2 && wide[0].ends_with('…'));
+        assert!(length(&wide[0]) <= LONGEST_ROW && wide[0].ends_with("x …"), "{}", wide[0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use sqlx::Error;
 
 use super::library_error::{self, CharacterPlace};
-use crate::library_text::{HandshakeProblem, keep_on_one_line};
+use crate::library_text::{HandshakeProblem, is_shortage_here, keep_on_one_line};
 
 /// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,7 +309,7 @@ impl PgError {
     /// A file that TLS needs could not be read.
     pub(super) fn unread(at: &str, error: &io::Error, message: String) -> Self {
         Self::without_state(
-            if is_ours(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
+            if is_shortage_here(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
             at,
             message,
         )
@@ -350,7 +350,7 @@ fn of_io(io: &io::Error) -> PgErrorKind {
         UnexpectedEof,
     };
     match io.kind() {
-        _ if is_ours(io) => PgErrorKind::OwnLimits,
+        _ if is_shortage_here(io) => PgErrorKind::OwnLimits,
         ConnectionRefused => PgErrorKind::Refused,
         ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => PgErrorKind::Lost,
         TimedOut => PgErrorKind::TimedOut,
@@ -372,14 +372,6 @@ fn is_unsupported(text: &str) -> bool {
     ]
     .iter()
     .any(|limit| text.contains(limit))
-}
-
-/// Whether this machine lacks a resource (descriptors, local ports, buffers), which is not the
-/// database's fault. A machine without IPv6 reports `ADDRNOTAVAIL` for an IPv6 address.
-fn is_ours(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 #[cfg(test)]

@@ -23,8 +23,10 @@ pub struct PlannedData {
     pub file: String,
     /// The number of rows.
     pub rows: u64,
-    /// The SHA-256 of the file in hexadecimal digits.
-    pub sha256: String,
+    /// The SHA-256 of the file in hexadecimal digits; `None` unless all its columns are public,
+    /// because the values of a small secret file could be guessed from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// The order in which the arrivals use the rows.
     pub order: RowOrder,
     /// The seed of a random order.

@@ -194,6 +194,10 @@ pub struct ScenarioMeasurement {
     /// Arrivals that were due before the run ended and that the prober did not release or could not
     /// execute: its own failure.
     pub unreleased: u64,
+    /// How many of the unreleased arrivals ended by each failure of the prober's own side; the
+    /// others were never started. Absent from records of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_failures: BTreeMap<Failure, u64>,
     /// Arrivals that the end of the run cut off before they were sent or answered. They have no
     /// outcome and enter no tally.
     pub abandoned: u64,
@@ -221,6 +225,29 @@ pub struct ScenarioMeasurement {
 impl ScenarioMeasurement {
     /// How many of the unreleased arrivals ended at a limit of tollgate itself.
     pub fn ended_at_limits(&self) -> u64 {
+        if self.own_failures.is_empty() {
+            return self.ended_at_limits_by_evidence();
+        }
+        self.unreleased_by(Failure::OwnLimit)
+    }
+
+    /// How many of the unreleased arrivals the proxy did not let through to the target.
+    pub fn ended_at_proxy(&self) -> u64 {
+        self.unreleased_by(Failure::Proxy)
+    }
+
+    /// How many of the unreleased arrivals the prober or its machine did not send.
+    pub fn never_sent(&self) -> u64 {
+        self.unreleased.saturating_sub(self.ended_at_limits() + self.ended_at_proxy())
+    }
+
+    /// How many of the unreleased arrivals ended by a failure of the prober's own side.
+    fn unreleased_by(&self, failure: Failure) -> u64 {
+        self.own_failures.get(&failure).copied().unwrap_or_default().min(self.unreleased)
+    }
+
+    /// The same for a record of an earlier version: its evidence also counts hops and tries.
+    fn ended_at_limits_by_evidence(&self) -> u64 {
         let all = self.requests.iter().flat_map(|request| request.measured.evidence.by_count());
         let of_limits = all.filter(|evidence| evidence.failure == Failure::OwnLimit);
         of_limits.map(|evidence| evidence.count).sum::<u64>().min(self.unreleased)
@@ -236,6 +263,7 @@ impl ScenarioMeasurement {
             planned: None,
             released: 0,
             unreleased: 0,
+            own_failures: BTreeMap::new(),
             abandoned: 0,
             connections: ConnectionCounts::default(),
             protocols: Vec::new(),
@@ -275,7 +303,8 @@ impl LookupMeasurement {
 pub enum RunEnding {
     /// Every planned arrival was executed.
     Complete,
-    /// A step of `[[setup]]` failed, so nothing was measured. The text names its scenario.
+    /// A step of `[[setup]]` failed, so nothing was measured: by this prober, or, in a merged run,
+    /// by the probers of the shards in which it failed. The text names its scenario.
     SetupFailed(String),
     /// A signal stopped the run. The prober waited for the exchanges in progress.
     Interrupted,
@@ -328,6 +357,13 @@ impl Measurement {
         self.measured_from >= self.elapsed
     }
 
+    /// Whether anything that is judged was measured. That can be so although a setup failed: in the
+    /// other shards of a merged run.
+    pub fn has_measured(&self) -> bool {
+        let mut requests = self.scenarios.iter().flat_map(|scenario| &scenario.requests);
+        requests.any(|request| request.measured.tally.exchanges > 0)
+    }
+
     /// Adds a settled interval to the totals of its request. Intervals of unknown requests are left
     /// out.
     pub fn add(&mut self, interval: &Interval) {
@@ -377,4 +413,30 @@ pub enum ActualQuantile {
     ),
     /// The quantile falls among the failures.
     Unbounded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::FailureEvidence;
+
+    #[test]
+    fn an_arrival_whose_hop_also_ended_at_a_limit_is_counted_once() {
+        let evidence: FailureEvidence = serde_json::from_str(
+            r#"{"failure":"own_limit","phase":null,"expected":"","seen":"a long head","count":1}"#,
+        )
+        .unwrap();
+        let limited = |name: &str| {
+            let mut request = RequestMeasurement::new(name.to_owned(), Vec::new());
+            request.measured.evidence.add(evidence.clone());
+            request
+        };
+        let requests = vec![limited("page"), limited("page, hop 1")];
+        let mut scenario = ScenarioMeasurement::new("shop".to_owned(), requests);
+        scenario.unreleased = 5;
+        scenario.own_failures.insert(Failure::OwnLimit, 1);
+        assert_eq!(scenario.ended_at_limits(), 1);
+        scenario.own_failures = BTreeMap::from([(Failure::Prober, 5)]);
+        assert_eq!(scenario.ended_at_limits(), 0);
+    }
 }

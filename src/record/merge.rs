@@ -1,6 +1,7 @@
 //! Adding the shards of a run.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{
     Interval, Measurement, PlannedDraw, PlannedScenario, RequestMeasurement, RunEnding, RunRecord,
@@ -24,8 +25,9 @@ impl Measurement {
     /// Adds what another prober measured in its shard of the same run.
     ///
     /// Counts and histograms are added. The merged measured stage starts as late as the latest of
-    /// the shards' and lasts as long as the longest. The worst ending of the shards is the ending
-    /// of the whole. `sharing` does not change.
+    /// the shards' and lasts as long as the longest; a shard without a measured stage does not
+    /// delay it. The worst ending of the shards is the ending of the whole. `sharing` does not
+    /// change.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.scenarios {
             if let Some(mine) = self.scenarios.iter_mut().find(|mine| mine.name == theirs.name) {
@@ -34,7 +36,11 @@ impl Measurement {
         }
         let after = |run: &Self| run.elapsed.saturating_sub(run.measured_from);
         let longest = after(self).max(after(other));
-        self.measured_from = self.measured_from.max(other.measured_from);
+        let starts = [&*self, other].map(|run| {
+            let counts = longest.is_zero() || !run.ended_in_warmup();
+            if counts { run.measured_from } else { Duration::ZERO }
+        });
+        self.measured_from = starts[0].max(starts[1]);
         self.elapsed = self.measured_from + longest;
         self.prober.add(&other.prober);
         let ending = std::mem::replace(&mut self.ending, RunEnding::Complete);
@@ -61,6 +67,9 @@ impl ScenarioMeasurement {
         };
         self.released += other.released;
         self.unreleased += other.unreleased;
+        for (failure, count) in &other.own_failures {
+            *self.own_failures.entry(*failure).or_default() += count;
+        }
         self.abandoned += other.abandoned;
         self.connections.add(other.connections);
         let protocols: BTreeSet<_> =
@@ -166,7 +175,10 @@ pub fn plan_differences(one: &PlannedScenario, other: &PlannedScenario) -> Vec<S
     let mut differences: Vec<String> =
         differing.map(|(what, one, other)| format!("{what}: {one}, and {other}")).collect();
     let words = |scenario: &PlannedScenario| match &scenario.data {
-        Some(data) => format!("{}, SHA-256 {:.12}", data.words(), data.sha256),
+        Some(data) => {
+            let digest = data.sha256.as_ref().map(|digest| format!(", SHA-256 {digest:.12}"));
+            data.words() + &digest.unwrap_or_default()
+        }
         None => "none".to_owned(),
     };
     if one.data != other.data {
@@ -199,8 +211,6 @@ fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn ended(ending: RunEnding, measured_from: u64, elapsed: u64) -> Measurement {
@@ -219,6 +229,22 @@ mod tests {
             merged.merge(&part);
         }
         assert_eq!((merged.measured_from.as_secs(), merged.elapsed.as_secs()), (9, 51));
+    }
+
+    #[test]
+    fn a_shard_that_measured_nothing_does_not_delay_the_merged_measured_stage() {
+        let failed = || ended(RunEnding::SetupFailed("shop".to_owned()), 30, 30);
+        let measured = || ended(RunEnding::Complete, 3, 45);
+        for parts in [[failed(), measured()], [measured(), failed()]] {
+            let mut merged = ended(RunEnding::Complete, 0, 0);
+            for part in &parts {
+                merged.merge(part);
+            }
+            assert_eq!((merged.measured_from.as_secs(), merged.elapsed.as_secs()), (3, 45));
+        }
+        let mut merged = ended(RunEnding::Complete, 0, 0);
+        merged.merge(&failed());
+        assert!(merged.ended_in_warmup());
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub use run::{
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};
-pub use step::StepRecord;
+pub use step::{StepRecord, is_teardown_owed};
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason};

@@ -34,7 +34,8 @@ pub enum Failure {
     Refused,
     /// The target could not be reached (no route, network down).
     Unreachable,
-    /// The proxy could not be reached, or refused the connection to the target.
+    /// The proxy could not be reached, or opened no connection to the target. It does not count
+    /// against the target, which the exchange never reached.
     Proxy,
     /// The TLS handshake failed.
     Tls,
@@ -150,9 +151,10 @@ impl Failure {
         !self.counts_against_target() && !self.is_own_fault()
     }
 
-    /// Whether the prober itself, its machine or one of its libraries caused the failure.
+    /// Whether the prober itself, its machine, one of its libraries or its proxy caused the
+    /// failure.
     pub fn is_own_fault(self) -> bool {
-        matches!(self, Self::Prober | Self::OwnLimit)
+        matches!(self, Self::Prober | Self::OwnLimit | Self::Proxy)
     }
 
     /// Whether it counts against the target. Other failures are only evidence and enter no figure.

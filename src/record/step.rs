@@ -24,6 +24,12 @@ pub struct StepRecord {
     pub failed: Option<FailureEvidence>,
 }
 
+/// Whether there is something to tear down: a step of the scenario's setup was sent, or, in a
+/// scenario without a setup, the load `began`.
+pub fn is_teardown_owed(has_setup: bool, setup: &[StepRecord], began: bool) -> bool {
+    if has_setup { setup.iter().any(|step| step.tries > 0) } else { began }
+}
+
 impl StepRecord {
     /// Rewrites every text that a target can influence, to redact secrets.
     pub(super) fn rewrite_evidence(

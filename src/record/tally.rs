@@ -60,6 +60,10 @@ pub struct Tally {
     pub fresh: u64,
     /// Body bytes received.
     pub body_bytes: u64,
+    /// Exchanges that the target answered beyond a limit of tollgate. They enter no other count,
+    /// and are known only while the run lasts.
+    #[serde(skip)]
+    pub beyond_limits: u64,
 }
 
 impl Tally {
@@ -93,6 +97,7 @@ impl Tally {
         self.ok += other.ok;
         self.fresh += other.fresh;
         self.body_bytes += other.body_bytes;
+        self.beyond_limits += other.beyond_limits;
         for (failure, count) in &other.failures {
             *self.failures.entry(*failure).or_default() += count;
         }

@@ -29,6 +29,7 @@ impl SecondSlot {
         if let Some(failed) =
             exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
         {
+            self.tally.beyond_limits += u64::from(failed.failure == Failure::OwnLimit);
             self.evidence.add(failed.to_evidence());
             return;
         }

@@ -5,6 +5,7 @@
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use serde_json::Value;
 
 use super::file::ScenarioFile;
 
@@ -20,5 +21,22 @@ pub fn schema() -> Schema {
     let mut schema = settings.into_generator().into_root_schema_for::<ScenarioFile>();
     schema.insert("$id".to_owned(), ID.into());
     schema.insert("title".to_owned(), "tollgate scenario".into());
+    for section in STEPS_THAT_RUN_ONCE {
+        remove_refused_keys(&mut schema, section);
+    }
     schema
+}
+
+/// The sections of steps that run once.
+const STEPS_THAT_RUN_ONCE: [&str; 2] = ["setup", "teardown"];
+
+/// The keys of a request that such a step may not have; `check` refuses them.
+const REFUSED_KEYS: [&str; 2] = ["budgets", "weight"];
+
+/// Removes the keys that the steps of a section may not have.
+fn remove_refused_keys(schema: &mut Schema, section: &str) {
+    let keys = schema.pointer_mut(&format!("/properties/{section}/items/properties"));
+    if let Some(keys) = keys.and_then(Value::as_object_mut) {
+        keys.retain(|key, _| !REFUSED_KEYS.contains(&key.as_str()));
+    }
 }

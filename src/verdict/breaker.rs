@@ -9,8 +9,8 @@ use crate::record::{Interval, PlannedScenario, Stage};
 ///
 /// A scenario's target is clearly down when its last [`CircuitBreaker::EXCHANGES`] or more measured
 /// exchanges, over at least [`CircuitBreaker::SECONDS`] settled seconds, all failed without an
-/// answer. A wrong answer is an answer. A dropped arrival was never sent and does not count either
-/// way.
+/// answer. A wrong answer is an answer, and so is one beyond a limit of tollgate. A dropped arrival
+/// was never sent and does not count either way.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
     /// Scenario and name of each hop; a hop is part of another exchange and is not counted
@@ -51,7 +51,7 @@ impl CircuitBreaker {
         }
         let tally = &interval.tally;
         let silence = self.silent.entry(interval.scenario.clone()).or_default();
-        if tally.answered() > 0 {
+        if tally.answered() + tally.beyond_limits > 0 {
             *silence = SilentStreak::default();
             return None;
         }
@@ -135,6 +135,16 @@ mod tests {
             );
             assert_eq!(breaker.observe(&interval(3 * second + 2, Some(Failure::Status), 15)), None);
         }
+    }
+
+    #[test]
+    fn a_target_whose_answers_exceed_our_limits_is_not_down() {
+        let mut breaker = CircuitBreaker::default();
+        assert!((0..60).all(|second| {
+            let mut refused = interval(second, Some(Failure::Refused), 10);
+            refused.tally.beyond_limits = 1;
+            breaker.observe(&refused).is_none()
+        }));
     }
 
     #[test]

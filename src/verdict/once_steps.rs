@@ -1,17 +1,20 @@
-//! Steps that run once: a failed setup prevents the measurement, a failed teardown is a warning.
+//! Steps that run once: a failed setup prevents the measurement, at least of one shard, and a
+//! failed teardown is a warning.
 
 use super::failures::{advice, describe_evidence};
 use crate::record::{
     Failure, FailureEvidence, Measurement, PlannedRequest, PlannedScenario, RunEnding,
-    ScenarioMeasurement, StepRecord, VerdictReason,
+    ScenarioMeasurement, StepRecord, VerdictReason, is_teardown_owed,
 };
 
-/// Why nothing was measured: a step of a setup failed.
+/// Why nothing was measured, or not in every shard: a step of a setup failed.
 pub(super) struct SetupFailure {
     /// The reason, which names the step.
     pub(super) reason: VerdictReason,
     /// Whether the target caused it. Otherwise the run says nothing about the target.
     pub(super) is_of_target: bool,
+    /// Whether other shards of a merged run were measured, so that there are figures to explain.
+    pub(super) is_partial: bool,
 }
 
 impl SetupFailure {
@@ -23,13 +26,15 @@ impl SetupFailure {
         run: &Measurement,
     ) -> Option<Self> {
         let RunEnding::SetupFailed(scenario) = &run.ending else { return None };
+        let is_partial = run.has_measured();
         let steps = measured.map(|measured| measured.setup.as_slice()).unwrap_or_default();
-        let Some((step, evidence)) = first_failure(&planned.setup, steps) else {
+        let Some((step, evidence)) = failures(&planned.setup, steps).next() else {
+            let what = if is_partial { "part of the run was not" } else { "nothing was" };
             let reason = VerdictReason {
-                what: format!("nothing was measured, because a setup step of `{scenario}` failed"),
+                what: format!("{what} measured, because a setup step of `{scenario}` failed"),
                 next: String::new(),
             };
-            return Some(Self { reason, is_of_target: false });
+            return Some(Self { reason, is_of_target: false, is_partial });
         };
         let failed = match evidence.failure {
             Failure::NotConfigured | Failure::NotCaptured => "could not run",
@@ -37,13 +42,27 @@ impl SetupFailure {
         };
         let reason = VerdictReason {
             what: format!(
-                "setup step `{}` {failed}, so nothing was measured: {}",
+                "setup step `{}` {failed}{}: {}",
                 step.name,
+                consequence(failures(&planned.setup, steps).count(), is_partial, run),
                 describe_evidence(evidence)
             ),
             next: advice(evidence),
         };
-        Some(Self { reason, is_of_target: evidence.failure.counts_against_target() })
+        let is_of_target = evidence.failure.counts_against_target();
+        Some(Self { reason, is_of_target, is_partial })
+    }
+}
+
+/// What the failures of a setup prevented: each shard runs the setup, up to its first failure.
+fn consequence(failures: usize, is_partial: bool, run: &Measurement) -> String {
+    let whose = if failures == 1 { "its" } else { "their" };
+    match &run.sharing {
+        Some(sharing) if is_partial => {
+            let of = sharing.of;
+            format!(" in {failures} of {of} shards, so {whose} part of the load was not measured")
+        }
+        _ => ", so nothing was measured".to_owned(),
     }
 }
 
@@ -79,24 +98,25 @@ pub(super) fn teardown_warnings(
 /// What to do after a teardown that failed.
 const LEFT_BEHIND: &str = "look for what the setup left behind, and remove it by hand";
 
-/// Whether there was something to tear down: a step of the setup was sent, or without a setup the
-/// load began.
+/// Whether there was something to tear down, as far as the record shows.
 fn is_owed(planned: &PlannedScenario, measured: &ScenarioMeasurement, run: &Measurement) -> bool {
     match run.ending {
         // Only the record of the whole run says which steps ran.
         RunEnding::Recovered => true,
         RunEnding::Imported(_) => false,
-        RunEnding::SetupFailed(_) if planned.setup.is_empty() => false,
-        _ => planned.setup.is_empty() || measured.setup.iter().any(|step| step.tries > 0),
+        _ => {
+            let began = !matches!(run.ending, RunEnding::SetupFailed(_)) || run.has_measured();
+            is_teardown_owed(!planned.setup.is_empty(), &measured.setup, began)
+        }
     }
 }
 
-/// The first step that failed in a way that it does not accept.
-fn first_failure<'a>(
+/// The steps that failed in a way that they do not accept.
+fn failures<'a>(
     planned: &[PlannedRequest],
     steps: &'a [StepRecord],
-) -> Option<(&'a StepRecord, &'a FailureEvidence)> {
-    steps.iter().find_map(|step| Some((step, unaccepted(planned, step)?)))
+) -> impl Iterator<Item = (&'a StepRecord, &'a FailureEvidence)> {
+    steps.iter().filter_map(|step| Some((step, unaccepted(planned, step)?)))
 }
 
 /// How a step failed, unless it accepts that.
@@ -110,8 +130,11 @@ fn unaccepted<'a>(planned: &[PlannedRequest], step: &'a StepRecord) -> Option<&'
 mod tests {
     use std::time::Duration;
 
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
     use super::*;
-    use crate::record::{Decision, ScenarioVerdict};
+    use crate::record::{Decision, ScenarioVerdict, ShardRecord, ShardSharing, StageMeasurement};
     use crate::verdict::fixture::{FixtureRequest, run, scenario};
     use crate::verdict::judge;
 
@@ -185,6 +208,35 @@ mod tests {
         );
     }
 
+    /// A merged run of two shards: the setup of one failed, the other measured 20 exchanges.
+    fn merged(failure: Failure) -> ScenarioVerdict {
+        let page = FixtureRequest::new("page", &["p95 < 300ms", "errors = 0"]).took(&[1_000; 20]);
+        let (mut plan, mut measurement) = run(vec![scenario("shop", &[page])]);
+        plan[0].setup =
+            vec![PlannedRequest { name: "log in".to_owned(), ..plan[0].requests[0].clone() }];
+        let evidence = failed(failure, "status = 200", "401");
+        measurement.scenarios[0].setup = vec![step("log in", Some(evidence)), step("log in", None)];
+        measurement.ending = RunEnding::SetupFailed("shop".to_owned());
+        let shard = |shard| ShardRecord { shard, run: Uuid::nil(), host: "probe".to_owned() };
+        let start = OffsetDateTime::UNIX_EPOCH;
+        measurement.sharing =
+            Some(ShardSharing { of: 2, start, parts: [1, 2].map(shard).to_vec() });
+        judge(&plan, &measurement).scenarios.remove(0)
+    }
+
+    #[test]
+    fn a_setup_that_failed_in_one_shard_says_that_the_other_shards_measured() {
+        let verdict = merged(Failure::Status);
+        assert_eq!(verdict.decision, Decision::Fail);
+        assert_eq!(
+            verdict.reasons[0].what,
+            "setup step `log in` failed in 1 of 2 shards, so its part of the load was not \
+             measured: unexpected status, 401 instead of status = 200"
+        );
+        assert!(verdict.budgets.iter().all(|budget| budget.judged == 20));
+        assert_eq!(merged(Failure::OwnLimit).decision, Decision::Inconclusive);
+    }
+
     /// The warnings of a run whose teardown ended in this way.
     fn after_teardown(ending: RunEnding, teardown: Vec<StepRecord>) -> (Decision, Vec<String>) {
         let page = FixtureRequest::new("page", &["errors = 0"]).took(&[1_000; 20]);
@@ -194,6 +246,9 @@ mod tests {
         let steps = ["remove", "log out"].map(planned);
         plan[0].teardown = steps.to_vec();
         measurement.scenarios[0].teardown = teardown;
+        if matches!(ending, RunEnding::SetupFailed(_)) {
+            measurement.scenarios[0].requests[0].measured = StageMeasurement::default();
+        }
         measurement.ending = ending;
         let warnings = teardown_warnings(&plan[0], Some(&measurement.scenarios[0]), &measurement);
         let decision = judge(&plan, &measurement).decision;

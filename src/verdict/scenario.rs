@@ -63,7 +63,7 @@ pub(super) fn judge(
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
     let of_requests: Vec<_> = match silent {
-        _ if setup.is_some() => Vec::new(),
+        _ if setup.is_some_and(|setup| !setup.is_partial) => Vec::new(),
         Some(silent) => std::iter::once(silent)
             .chain(pairs.iter().filter_map(MeasuredRequest::not_judged_reason))
             .collect(),

@@ -16,12 +16,13 @@ pub(super) fn grounds(
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
         Some(scenario) => [
+            unproxied(scenario),
             limited(scenario),
             unreleased(scenario),
             missing(scenario, &run.ending),
             abandoned(scenario),
         ],
-        None => [Some(unmeasured()), None, None, None],
+        None => [Some(unmeasured()), None, None, None, None],
     };
     // An early end explains missing and abandoned arrivals, so it is listed before them.
     shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
@@ -108,27 +109,41 @@ fn unmeasured() -> VerdictReason {
 
 /// The failures at limits of tollgate itself, with the most frequent one.
 fn limited(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
-    let mut limits = EvidenceLog::default();
+    let what = "ended at a limit of tollgate itself, not of the target";
+    of_own_side(scenario, Failure::OwnLimit, scenario.ended_at_limits(), what)
+}
+
+/// The arrivals that did not get past the proxy, with the most frequent reason.
+fn unproxied(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
+    let what = "ended at the proxy and did not reach the target";
+    of_own_side(scenario, Failure::Proxy, scenario.ended_at_proxy(), what)
+}
+
+/// The arrivals that ended by a failure of the prober's own side, with its most frequent evidence;
+/// `None` if there are none.
+fn of_own_side(
+    scenario: &ScenarioMeasurement,
+    failure: Failure,
+    count: u64,
+    what: &str,
+) -> Option<VerdictReason> {
+    let mut log = EvidenceLog::default();
     for request in &scenario.requests {
         let evidence = request.measured.evidence.by_count().into_iter();
-        let of_limits = evidence.filter(|evidence| evidence.failure == Failure::OwnLimit);
-        of_limits.cloned().for_each(|evidence| limits.add(evidence));
+        let own = evidence.filter(|evidence| evidence.failure == failure);
+        own.cloned().for_each(|evidence| log.add(evidence));
     }
-    let by_count = limits.by_count();
-    let leading = by_count.first().filter(|_| scenario.ended_at_limits() > 0)?;
+    let by_count = log.by_count();
+    let leading = by_count.first().filter(|_| count > 0)?;
     let due = scenario.released + scenario.unreleased;
-    let what = format!(
-        "{} of the {due} arrivals that were due ended at a limit of tollgate itself, not of the target: \
-         {}",
-        scenario.ended_at_limits(),
-        leading.description()
-    );
-    let next = leading.next.clone().unwrap_or_else(|| remedy(Failure::OwnLimit).to_owned());
+    let next = leading.next.clone().unwrap_or_else(|| remedy(failure).to_owned());
+    let what =
+        format!("{count} of the {due} arrivals that were due {what}: {}", leading.description());
     Some(VerdictReason { what, next })
 }
 
 fn unreleased(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
-    let unreleased = scenario.unreleased - scenario.ended_at_limits();
+    let unreleased = scenario.never_sent();
     (unreleased > 0).then(|| {
         let due = scenario.released + scenario.unreleased;
         reason(

@@ -46,7 +46,7 @@ pub(crate) fn installed() -> Option<PathBuf> {
 /// A browser with one page. Dropping it kills all its processes.
 pub(crate) struct Browser {
     child: Child,
-    _profile: TempDir,
+    profile: TempDir,
     /// `None` until the browser listens.
     socket: Option<WebSocket<TcpStream>>,
     session: Option<String>,
@@ -84,14 +84,8 @@ impl Browser {
             .unwrap();
         let port = profile.path().join("DevToolsActivePort");
         // From here on, dropping the value ends the browser, even after a panic.
-        let mut browser = Self {
-            child,
-            _profile: profile,
-            socket: None,
-            session: None,
-            calls: 0,
-            events: Vec::new(),
-        };
+        let mut browser =
+            Self { child, profile, socket: None, session: None, calls: 0, events: Vec::new() };
         let (port, path) = browser.address(&port);
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -100,6 +94,11 @@ impl Browser {
         browser.socket = Some(socket);
         browser.open_page();
         browser
+    }
+
+    /// The folder for all its files, temporary ones included.
+    pub(crate) fn folder(&self) -> &Path {
+        self.profile.path()
     }
 
     /// The port and path that the browser listens on, which it writes to its profile.
@@ -196,5 +195,12 @@ impl Drop for Browser {
         // The process may have ended already.
         let _ended = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _reaped = self.child.wait();
+        // Its other processes may still write for a moment, and the folder would then stay.
+        let started = Instant::now();
+        while self.profile.path().exists() && started.elapsed() < PATIENCE {
+            if std::fs::remove_dir_all(self.profile.path()).is_err() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 }

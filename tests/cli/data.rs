@@ -60,7 +60,7 @@ fn the_record_says_which_rows_and_weights_were_used() {
     let planned = &record.plan[0];
     let data = planned.data.as_ref().unwrap();
     assert_eq!((data.file.as_str(), data.rows, data.order), ("rows.csv", 2, RowOrder::Shuffle));
-    assert_eq!((data.seed, data.sha256.len()), (Some(5), 64));
+    assert_eq!((data.seed, &data.sha256), (Some(5), &None));
     assert_eq!(planned.draw.as_ref().and_then(|draw| draw.share_of("read")), Some(0.75));
     assert_eq!(
         planned.draw.as_ref().map(PlannedDraw::words).unwrap(),
@@ -68,6 +68,22 @@ fn the_record_says_which_rows_and_weights_were_used() {
     );
     let report = std::fs::read_to_string(bench.run_folder().join("report.md")).unwrap();
     assert!(report.contains("rows.csv, 2 rows shuffled with seed 5"), "{report}");
+}
+
+#[test]
+fn only_a_data_file_whose_columns_are_all_public_leaves_its_digest() {
+    let target = Target::start(&[]);
+    for (public, length) in [("\"id\"", None), ("\"id\", \"password\"", Some(64))] {
+        let order = "order = \"shuffle\"";
+        let rest = WEIGHTED.replace(order, &format!("{order}\npublic = [{public}]"));
+        let bench = bench(&target.base_url, "id,password\n1,hunter2-hunter2\n", &rest);
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let json = std::fs::read(bench.run_folder().join("run.json")).unwrap();
+        let record: RunRecord = serde_json::from_slice(&json).unwrap();
+        let digest = record.plan[0].data.as_ref().unwrap().sha256.as_ref();
+        assert_eq!(digest.map(String::len), length);
+    }
 }
 
 #[cfg(unix)]

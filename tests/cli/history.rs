@@ -10,14 +10,15 @@ use uuid::Uuid;
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
 
-fn sample() -> RunRecord {
-    serde_json::from_str(include_str!("../../reports/sample/run.json")).unwrap()
+/// A whole run, which tests change. It does not depend on the sample in `reports`.
+fn template() -> RunRecord {
+    serde_json::from_str(include_str!("run-template.json")).unwrap()
 }
 
-/// Writes the folder of a run that is the sample, `days` later and changed by `alter`. Returns its
+/// Writes the folder of a run that is the template, `days` later and changed by `alter`. Returns its
 /// name.
 pub(super) fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
-    let mut record = sample();
+    let mut record = template();
     record.id = Uuid::from_u128(record.id.as_u128() + u128::from(days));
     record.provenance.started += Duration::from_hours(24) * days;
     alter(&mut record);

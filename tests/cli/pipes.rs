@@ -16,11 +16,11 @@ fn run(words: &[&str], runs: &Path) -> Output {
     tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
 }
 
-/// The sample's folder below `runs`, with a file that is not one.
+/// The template's folder below `runs`, with a file that is not one.
 fn broken_run(runs: &Path, name: &str, file: &str, place: impl Fn(&Path)) -> String {
     let folder = runs.join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let record = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample/run.json");
+    let record = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/run-template.json");
     if file != "run.json" {
         std::fs::copy(record, folder.join("run.json")).unwrap();
     }

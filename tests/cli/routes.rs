@@ -139,22 +139,35 @@ fn https_and_http_2_go_through_a_tunnel_which_is_a_phase_of_its_own() {
 }
 
 #[test]
-fn a_proxy_that_refuses_or_is_down_is_an_outcome_of_its_own_that_names_it() {
+fn a_proxy_that_refuses_or_is_down_proves_nothing_about_the_target_and_is_named() {
     let proxy = Proxy::start();
     let with = format!("http://me:hunter2@{}", proxy.address);
     let without = format!("http://{}", proxy.address);
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}");
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", mute.local_addr().unwrap());
     for (url, flag, seen) in [
         ("https://svc.test/", &without, "CONNECT svc.test:443 with 407"),
         ("http://svc.test/", &without, "answered with 407"),
         ("https://127.0.0.1:1/", &with, "CONNECT 127.0.0.1:1 with 502"),
         ("http://svc.test/", &closed, "the proxy was not reached: "),
+        ("https://svc.test/", &closed, "the proxy was not reached: "),
+        ("https://svc.test/", &silent, "did not answer CONNECT within "),
     ] {
         let runs = tempfile::tempdir().unwrap();
-        let output = run(runs.path(), url, &["--proxy", flag], &[]);
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        // Long enough for a busy machine, except where it must expire.
+        let timeout = if *flag == silent { "300ms" } else { "20s" };
+        let output = run(runs.path(), url, &["--proxy", flag, "--timeout", timeout], &[]);
+        assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
         let record = record(&output);
+        let reasons = &record.verdict.scenarios[0].reasons;
+        let what = "ended at the proxy and did not reach the target: ";
+        assert!(reasons.iter().any(|reason| reason.what.contains(what)), "{reasons:?}");
+        let shown = text(&output.stderr);
+        for blame in ["target is down", "target was clearly down", "target never answered"] {
+            assert!(!shown.contains(blame), "{shown}");
+        }
         let measured = &record.measurement.scenarios[0].requests[0].measured;
         let evidence = measured.evidence.by_count();
         assert_eq!(evidence[0].failure, Failure::Proxy, "{evidence:?}");

@@ -72,6 +72,21 @@ fn the_schema_conforms_to_draft_2020_12_and_describes_every_key() {
 }
 
 #[test]
+fn the_schema_offers_no_budgets_and_no_weight_to_steps_that_run_once() {
+    for (section, key) in
+        [("setup", "budgets = [\"errors = 0\"]"), ("teardown", "weight = 2"), ("setup", "")]
+    {
+        let text = format!(
+            "name = \"n\"\n[target]\nbase_url = \"http://h.test\"\n\
+             [[{section}]]\nname = \"a\"\npath = \"/\"\n{key}\n\
+             [[request]]\nname = \"b\"\npath = \"/\"\nbudgets = [\"errors = 0\"]\n"
+        );
+        assert_eq!(mistakes(&text).is_empty(), key.is_empty(), "{text}");
+        assert_eq!(Scenario::parse("n.toml", &text).is_ok(), key.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn every_shipped_scenario_and_every_example_validates_and_names_the_schema() {
     let page = fs::read_to_string("docs/scenario.md").unwrap();
     let readme = fs::read_to_string("README.md").unwrap();

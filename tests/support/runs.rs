@@ -222,6 +222,7 @@ fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval
             ceilings: vec![ceiling],
             fresh: 0,
             body_bytes: exchanges * 10_240,
+            ..Tally::default()
         },
         series,
         server_timings,

@@ -14,23 +14,24 @@ Examples:
   tollgate import synthetic-check artifacts/monitoring/synthetic-check-*.json
   tollgate import synthetic-check artifacts/monitoring --output json | jq '.runs[].folder'
 
-The scenario of a run has the name of its target, and the budget is the artifact's own. A response
-other than 2xx is an unexpected status; `fetch failed` is a failure of unknown cause and enters no
-quantile. Artifacts of `tollgate synthetic-check` get another scenario than those of the old check,
-whose times also hold the start of Node's `fetch`, some 50 to 90 ms.";
+A run's scenario is named after its target, and its budget is the artifact's own. A status other
+than 2xx counts as an unexpected status. `fetch failed` counts as a failure of unknown cause and
+enters no quantile. Artifacts of `tollgate synthetic-check` get a scenario of their own: the times
+of the old check also contain the start of Node's `fetch`, about 50 to 90 ms.";
 
 /// Maximum size of an artifact.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Import artifacts of synthetic-check, one run of one request per artifact
+/// Import artifacts of synthetic-check: each becomes a run of one request
 ///
-/// The duration in an artifact is the time to the response headers, including redirects and the
-/// connection's setup. An artifact does not contain the redirects or the page, and each run says
-/// so.
+/// The duration in an artifact is the time to the response headers. It includes redirects and the
+/// time to open the connection. An artifact records neither the redirects nor the page, and each
+/// run says so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{EXAMPLES}\n\n{}", super::EXIT_CODES))]
 pub(super) struct Args {
-    /// Artifacts, or folders: their *.json files that are artifacts; others are named and left out
+    /// Artifacts, or folders of them. Files of a folder that are not artifacts are named and left
+    /// out
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]

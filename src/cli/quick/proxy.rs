@@ -18,25 +18,66 @@ impl TypedProxy {
         Self(typed.to_owned())
     }
 
-    /// The proxy for the scenario file. A typed password is replaced by a variable, which is added
-    /// to `variables` under a name that `environment` does not have.
+    /// The proxy for the scenario file. Each typed part of a password is replaced by a variable,
+    /// which is added to `variables` under a name that `environment` does not have; variables in it
+    /// stay. The password is thus secret as a whole.
     pub(super) fn extract_password(
         &self,
         environment: &BTreeMap<String, String>,
         variables: &mut BTreeMap<String, String>,
     ) -> String {
         let Some((before, password, after)) = split(&self.0) else { return self.0.clone() };
-        if password.is_empty() || password.contains("${") {
-            return self.0.clone();
-        }
         let first = "PROXY_PASSWORD".to_owned();
-        let numbered = (2..).map(|number| format!("{first}_{number}"));
-        let is_free =
-            |name: &String| !environment.contains_key(name) && !variables.contains_key(name);
-        let free = std::iter::once(first.clone()).chain(numbered).find(is_free).unwrap_or(first);
-        variables.insert(free.clone(), password.to_owned());
-        format!("{before}${{{free}}}{after}")
+        let mut written = before.to_owned();
+        for part in parts(password) {
+            let PasswordPart::Typed(typed) = part else {
+                written += part.text();
+                continue;
+            };
+            let numbered = (2..).map(|number| format!("{first}_{number}"));
+            let is_free =
+                |name: &String| !environment.contains_key(name) && !variables.contains_key(name);
+            let names = std::iter::once(first.clone()).chain(numbered);
+            let free = { names }.find(is_free).unwrap_or_else(|| first.clone());
+            written.extend(["${", &free, "}"]);
+            variables.insert(free, typed.replace("$${", "${"));
+        }
+        written + after
     }
+}
+
+/// A part of a password.
+enum PasswordPart<'a> {
+    /// As it is sent, with `$${` for `${`.
+    Typed(&'a str),
+    /// A variable, `${NAME}`.
+    Variable(&'a str),
+}
+
+impl<'a> PasswordPart<'a> {
+    fn text(&self) -> &'a str {
+        match self {
+            Self::Typed(text) | Self::Variable(text) => text,
+        }
+    }
+}
+
+/// The typed parts of a password and the variables between them.
+fn parts(password: &str) -> Vec<PasswordPart<'_>> {
+    let (mut parts, mut typed, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = password[at..].find("${").map(|found| at + found) {
+        let end = password[found..].find('}').map(|end| found + end + 1);
+        let is_escaped = password[typed..found].ends_with('$');
+        let Some(end) = end.filter(|_| !is_escaped) else {
+            at = found + 2;
+            continue;
+        };
+        parts.extend((typed < found).then(|| PasswordPart::Typed(&password[typed..found])));
+        parts.push(PasswordPart::Variable(&password[found..end]));
+        (typed, at) = (end, end);
+    }
+    parts.extend((typed < password.len()).then(|| PasswordPart::Typed(&password[typed..])));
+    parts
 }
 
 /// A proxy as typed, without its password.
@@ -87,7 +128,12 @@ mod tests {
             ),
             (
                 "http://me:${P}pw@proxy.test:3128",
-                "http://me:${P}pw@proxy.test:3128",
+                "http://me:${P}${PROXY_PASSWORD}@proxy.test:3128",
+                "http://me:•••@proxy.test:3128",
+            ),
+            (
+                "http://me:a${P}b$${c}@proxy.test:3128",
+                "http://me:${PROXY_PASSWORD}${P}${PROXY_PASSWORD_2}@proxy.test:3128",
                 "http://me:•••@proxy.test:3128",
             ),
             ("http://proxy.test:3128", "http://proxy.test:3128", "http://proxy.test:3128"),
@@ -96,6 +142,7 @@ mod tests {
             let file = TypedProxy::new(typed).extract_password(&BTreeMap::new(), &mut variables);
             assert_eq!((file.as_str(), redact_proxy(typed).as_str()), (written, redacted));
             assert_eq!(variables.is_empty(), typed == written);
+            assert!(variables.values().all(|value| !value.contains("$$")));
         }
     }
 }

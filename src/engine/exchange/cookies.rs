@@ -42,16 +42,25 @@ impl CookieJar {
         let lines: Vec<_> =
             lines.filter_map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
         for line in &lines {
-            self.note_value(line);
-            if let Ok(cookie) = Cookie::parse((*line).to_owned(), url) {
-                let store = Arc::make_mut(&mut self.store);
-                if store.iter_any().count() < Self::MOST || cookie.is_expired() {
-                    // The crate refuses a cookie of another domain; so does a browser.
-                    let _ignored = store.insert(cookie, url);
-                }
+            if let Ok(cookie) = Cookie::parse((*line).to_owned(), url)
+                && self.has_room_for(&cookie)
+            {
+                // The crate refuses a cookie of another domain; so does a browser.
+                let _ignored = Arc::make_mut(&mut self.store).insert(cookie, url);
             }
+            self.note_value(line);
         }
         !lines.is_empty()
+    }
+
+    /// Whether a cookie may be kept. In a full jar, one that is there can still change or expire.
+    fn has_room_for(&self, cookie: &Cookie<'_>) -> bool {
+        let is_same = |held: &Cookie<'_>| {
+            (held.name(), &held.path, &held.domain) == (cookie.name(), &cookie.path, &cookie.domain)
+        };
+        self.store.iter_any().count() < Self::MOST
+            || cookie.is_expired()
+            || self.store.iter_any().any(is_same)
     }
 
     /// The value of the header `Cookie` of a request to `url`; `None` if no cookie is for it.
@@ -78,8 +87,16 @@ impl CookieJar {
     fn note_value(&mut self, line: &str) {
         let pair = line.split(';').next().unwrap_or_default();
         let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim().trim_matches('"');
-        let is_new = !SecretSet::is_weak(value) && self.received.iter().all(|known| known != value);
-        if is_new && self.received.len() < Self::MOST {
+        if SecretSet::is_weak(value) || self.received.iter().any(|known| known == value) {
+            return;
+        }
+        if self.received.len() >= Self::MOST {
+            // Values that other ones replaced make room.
+            let store = &self.store;
+            let is_held = |value: &str| store.iter_any().any(|held| held.value() == value);
+            self.received.retain(|value| is_held(value));
+        }
+        if self.received.len() < Self::MOST {
             self.received.push(value.to_owned());
         }
     }
@@ -207,6 +224,19 @@ mod tests {
         assert!(jar.store.iter_any().count() <= CookieJar::MOST);
         assert!(jar.received().count() <= CookieJar::MOST);
         assert!(!sent(&jar, "https://h.test/").contains("large"));
+    }
+
+    #[test]
+    fn a_full_jar_refuses_new_cookies_and_updates_those_that_it_has() {
+        let (mut jar, url) = (CookieJar::default(), url("https://h.test/"));
+        for n in 0..CookieJar::MOST {
+            jar.receive(&answer(&[&format!("n{n}=first-{n}-value")]), &url);
+        }
+        jar.receive(&answer(&["n7=second-7-value", "new=refused-value"]), &url);
+        let sent = sent(&jar, url.as_str());
+        assert!(sent.contains("n7=second-7-value") && !sent.contains("new="), "{sent}");
+        assert!(jar.received().any(|value| value == "second-7-value"));
+        assert!(jar.received().count() <= CookieJar::MOST);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(in crate::engine) struct StepRunner {
     sessions: SqlSessions,
     /// Memory for response bodies, used again by each exchange.
     body: Vec<u8>,
+    /// How many tries of the latest step have ended.
+    pub(in crate::engine) ended_tries: u32,
 }
 
 /// How a step ended.
@@ -45,7 +47,7 @@ impl StepRunner {
         shared: Option<Rc<SharedConnection>>,
     ) -> Self {
         let (connections, sessions) = (ConnectionSet::new(shared), SqlSessions::default());
-        Self { context, connections, sessions, body: Vec::new() }
+        Self { context, connections, sessions, body: Vec::new(), ended_tries: 0 }
     }
 
     /// Whether its connection to the base URL's origin is open.
@@ -61,7 +63,8 @@ impl StepRunner {
 
     /// Runs one step, as often as it is to be tried.
     ///
-    /// `None` if the run started to drain before the step was sent, or between two tries.
+    /// `None` if the run started to drain before the step was sent, or between two tries;
+    /// [`Self::ended_tries`] then counts those that were sent.
     pub(in crate::engine) async fn run_step(
         &mut self,
         step: &ArrivalStep<'_>,
@@ -71,6 +74,7 @@ impl StepRunner {
     ) -> Option<StepEnd> {
         let context = Rc::clone(&self.context);
         let mut tries = StepTries::begin(step.prepared.tries, first.dispatched);
+        self.ended_tries = 0;
         let mut start = first;
         loop {
             let own_request = with_cookies(step, captured.as_ref(), &mut start);
@@ -80,6 +84,7 @@ impl StepRunner {
             let mut exchange = ExchangeInProgress::new(start, stage, tries.end());
             let request = own_request.as_deref().or(step.own_request.as_deref());
             let was_answered = self.attempt((step, request), &mut exchange, captured).await?;
+            self.ended_tries = tries.count;
             exchange.allow_for_standstill(context.stood_still_by(exchange.done));
             if tries.are_several() {
                 let index = step.prepared.tries_index;
@@ -107,7 +112,7 @@ impl StepRunner {
         exchange: &mut ExchangeInProgress,
         captured: &mut Option<ArrivalState>,
     ) -> Option<bool> {
-        let Self { context, connections, sessions, body } = self;
+        let Self { context, connections, sessions, body, .. } = self;
         match &step.prepared.action {
             StepAction::Http { request, redirects } => {
                 let redirects = *redirects;

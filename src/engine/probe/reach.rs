@@ -37,7 +37,7 @@ pub struct TargetReach {
     /// Its addresses, or why there are none.
     pub names: Result<TargetAddresses, String>,
     /// Each usable address that was tried, in order; at most 16.
-    pub doors: Vec<AddressAttempt>,
+    pub attempts: Vec<AddressAttempt>,
 }
 
 /// A target's addresses, and where they came from.
@@ -116,7 +116,7 @@ pub fn reach(target: &TargetPlan, limit: Duration) -> Result<TargetReach, Engine
         let names = names(target, &reached_origin(target, &origin), limit).await;
         let usable = names.iter().filter_map(|names| names.usable.as_ref().ok()).flatten();
         let addresses: Vec<_> = usable.copied().take(TRIED).collect();
-        TargetReach { names, doors: doors(&terms, &origin, &addresses, limit).await }
+        TargetReach { names, attempts: try_all(&terms, &origin, &addresses, limit).await }
     });
     // A look-up that hangs in the system would otherwise delay the return.
     runtime.shutdown_background();
@@ -135,7 +135,7 @@ async fn reach_socket(
     let opened = opened.map_err(|refused| refused.without_address(&shown));
     let names =
         TargetAddresses { found: AddressSource::Socket, all: Vec::new(), usable: Ok(Vec::new()) };
-    TargetReach { names: Ok(names), doors: vec![AddressAttempt { address: shown, opened }] }
+    TargetReach { names: Ok(names), attempts: vec![AddressAttempt { address: shown, opened }] }
 }
 
 async fn names(
@@ -169,7 +169,7 @@ fn known(target: &TargetPlan, origin: &UrlOrigin, found: AddressSource) -> Targe
     TargetAddresses { found, usable: Ok(all.clone()), all }
 }
 
-async fn doors(
+async fn try_all(
     terms: &ConnectionTerms,
     origin: &UrlOrigin,
     addresses: &[SocketAddr],
@@ -182,15 +182,15 @@ async fn doors(
         (address, tokio::task::spawn_local(attempt))
     };
     let under_way: Vec<_> = addresses.iter().map(try_address).collect();
-    let mut doors = Vec::new();
+    let mut attempts = Vec::new();
     for (address, attempt) in under_way {
         let lost = |_| Err(ConnectionFailure::of(Failure::Prober, "the attempt was given up"));
         let address = address.to_string();
         let opened = attempt.await.unwrap_or_else(lost);
         let opened = opened.map_err(|refused| refused.without_address(&address));
-        doors.push(AddressAttempt { address, opened });
+        attempts.push(AddressAttempt { address, opened });
     }
-    doors
+    attempts
 }
 
 /// Opens a connection, and checks that the target does not close it at once.

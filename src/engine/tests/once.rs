@@ -272,6 +272,20 @@ fn a_step_of_the_setup_is_tried_again_as_often_as_it_says() {
 }
 
 #[test]
+fn a_step_that_is_cut_off_between_two_tries_counts_those_that_were_sent() {
+    let mut plan = logged_in(CookiePolicy::Off);
+    plan.setup[0].tries = RetryPlan::Retry { times: 3, after: millis(100) };
+    let mut tries = plan.shown.setup[0].clone();
+    tries.hop_of = Some("log in".to_owned());
+    plan.shown.setup.push(tries);
+    let turns = [vec![REFUSES, REFUSES, OK], vec![OK], vec![OK]];
+    let ran = run_until(plan, turns, stop_channel(), &[200]);
+    let step = &ran.setup()[0];
+    assert_eq!((step.tries, failed_by(step)), (2, Some(Failure::Prober)));
+    assert_eq!(ran.teardown().len(), 1);
+}
+
+#[test]
 fn a_scenario_without_such_steps_measures_as_before() {
     let scenario = measure(open(2.0, 1, 1), Script::always(OK));
     assert_eq!((scenario.setup.len(), scenario.teardown.len()), (0, 0));

@@ -129,6 +129,7 @@ impl ImportedArtifact {
                 }],
                 fresh: u64::from(self.answer != CheckAnswer::None),
                 body_bytes: 0,
+                ..Tally::default()
             },
             series,
             server_timings: ServerTimings::default(),

@@ -120,6 +120,11 @@ impl DataTable {
         found.map(|column| column.is_public = true).is_some()
     }
 
+    /// Whether the values of all columns may be shown.
+    pub(in crate::plan) fn is_public(&self) -> bool {
+        self.columns.iter().all(|column| column.is_public)
+    }
+
     /// Adds a column whose values are made from those of another one; returns its position. The
     /// error is the first row whose value cannot be made, and why.
     pub(in crate::plan) fn derive<E: From<ColumnTooLarge>>(

@@ -59,7 +59,7 @@ fn read_file(
     for field in data.public.value().into_iter().flatten() {
         publish(field, &mut rows, filler);
     }
-    let sha256 = format!("{:x}", Sha256::digest(&bytes));
+    let sha256 = rows.table.is_public().then(|| format!("{:x}", Sha256::digest(&bytes)));
     Some(DataFile { name: name.to_owned(), sha256, rows, used: BTreeSet::new() })
 }
 

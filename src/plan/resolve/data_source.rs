@@ -21,7 +21,7 @@ pub(super) enum DataSource {
 pub(super) struct DataFile {
     /// The file as the scenario names it.
     pub(super) name: String,
-    pub(super) sha256: String,
+    pub(super) sha256: Option<String>,
     pub(super) rows: DataRows,
     pub(super) used: BTreeSet<usize>,
 }

@@ -6,7 +6,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::record::{
-    ConnectionCounts, LookupMeasurement, PlannedScenario, RunEnding, RunRecord,
+    ConnectionCounts, LookupMeasurement, Measurement, PlannedScenario, RunEnding, RunRecord,
     ScenarioMeasurement, Verdict, in_utc,
 };
 use crate::units::{self, Ratio};
@@ -59,7 +59,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
         fact("run", &record.id.to_string()),
         fact("started", &started(record, SECOND)),
         fact("took", &units::format_duration(record.measurement.elapsed)),
-        fact("ended", &ending(&record.measurement.ending)),
+        fact("ended", &ending(&record.measurement)),
         fact("command", &from.command.join(" ")),
         fact("host", &machine),
         fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
@@ -73,11 +73,12 @@ fn tags(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn ending(ending: &RunEnding) -> String {
-    match ending {
+fn ending(run: &Measurement) -> String {
+    match &run.ending {
         RunEnding::Complete => "complete".to_owned(),
         RunEnding::SetupFailed(scenario) => {
-            format!("not measured: a setup step of `{scenario}` failed")
+            let measured = if run.has_measured() { "measured in part" } else { "not measured" };
+            format!("{measured}: a setup step of `{scenario}` failed")
         }
         RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
@@ -122,16 +123,14 @@ fn arrivals(scenario: &ScenarioMeasurement) -> String {
     let mut parts = Vec::new();
     parts.extend(scenario.planned.map(|planned| format!("{} planned", words::count(planned))));
     parts.push(format!("{} released", words::count(scenario.released)));
-    let limited = scenario.ended_at_limits();
-    let unreleased = scenario.unreleased - limited;
-    parts.extend(
-        (limited > 0).then(|| format!("{} ended at a limit of tollgate", words::count(limited))),
-    );
-    let late = (unreleased > 0)
-        .then(|| format!("{} never released by the prober", words::count(unreleased)));
-    let cut =
-        (scenario.abandoned > 0).then(|| format!("{} cut off", words::count(scenario.abandoned)));
-    parts.extend(late.into_iter().chain(cut));
+    let others = [
+        (scenario.ended_at_proxy(), "ended at the proxy"),
+        (scenario.ended_at_limits(), "ended at a limit of tollgate"),
+        (scenario.never_sent(), "never released by the prober"),
+        (scenario.abandoned, "cut off"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    parts.extend(others.map(|(count, what)| format!("{} {what}", words::count(count))));
     parts.join(", ")
 }
 

@@ -293,7 +293,10 @@ fn headline(
     let verdict = &record.verdict;
     if let RunEnding::SetupFailed(scenario) = &record.measurement.ending {
         let of_setup = findings.iter().find(|finding| finding.place == words::name(scenario));
-        return of_setup.map_or_else(|| "nothing was measured".to_owned(), RunFinding::one_line);
+        let is_partial = record.measurement.has_measured();
+        let what =
+            if is_partial { "part of the run was not measured" } else { "nothing was measured" };
+        return of_setup.map_or_else(|| what.to_owned(), RunFinding::one_line);
     }
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();

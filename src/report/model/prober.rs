@@ -33,9 +33,7 @@ impl ProberView {
     pub(super) fn of(record: &RunRecord) -> Option<Self> {
         let run = &record.measurement;
         let lag = DurationQuantiles::of(Some(&lag(record)));
-        let never_sent =
-            |scenario: &ScenarioMeasurement| scenario.unreleased - scenario.ended_at_limits();
-        let unreleased: u64 = run.scenarios.iter().map(never_sent).sum();
+        let unreleased: u64 = run.scenarios.iter().map(ScenarioMeasurement::never_sent).sum();
         if lag.n == 0 && unreleased == 0 {
             return None;
         }

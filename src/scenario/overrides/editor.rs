@@ -69,13 +69,26 @@ pub(super) fn section<T: Default>(field: &mut ScenarioField<T>) -> Option<(KeyLo
 
 /// The requests of a file that are sent over HTTP.
 pub(super) fn http_requests(file: &mut ScenarioFile) -> impl Iterator<Item = &mut RequestSection> {
-    let list = match &mut file.request {
+    sent_over_http(&mut file.request)
+}
+
+/// The steps of a file that are sent over HTTP: its setup, its requests and its teardown.
+pub(super) fn http_steps(file: &mut ScenarioFile) -> impl Iterator<Item = &mut RequestSection> {
+    let ScenarioFile { setup, request, teardown, .. } = file;
+    [setup, request, teardown].into_iter().flat_map(sent_over_http)
+}
+
+/// The steps of one section that are sent over HTTP.
+fn sent_over_http(
+    steps: &mut ScenarioField<Vec<ScenarioField<RequestSection>>>,
+) -> impl Iterator<Item = &mut RequestSection> {
+    let list = match steps {
         ScenarioField::Present(_, list) => Some(list),
         ScenarioField::Absent | ScenarioField::Invalid => None,
     };
-    let requests = list.into_iter().flatten().filter_map(|field| match field {
-        ScenarioField::Present(_, request) => Some(request),
+    let steps = list.into_iter().flatten().filter_map(|field| match field {
+        ScenarioField::Present(_, step) => Some(step),
         ScenarioField::Absent | ScenarioField::Invalid => None,
     });
-    requests.filter(|request| !request.sql.is_written())
+    steps.filter(|step| !step.sql.is_written())
 }

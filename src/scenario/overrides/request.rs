@@ -8,7 +8,7 @@ use super::super::field::{KeyLocation, ScenarioField, TableEntries};
 use super::super::file::{ExpectSection, RequestSection};
 use super::super::leaf::StatusList;
 use super::super::template::Template;
-use super::editor::{START, ScenarioEditor, http_requests, replace, section};
+use super::editor::{START, ScenarioEditor, http_requests, http_steps, replace, section};
 use super::{OverrideValue, ScenarioOverrides};
 use crate::record::Budget;
 
@@ -66,8 +66,8 @@ impl ScenarioEditor {
             }
         }
         let mut replaced = Vec::new();
-        for request in http_requests(&mut self.file) {
-            if let ScenarioField::Present(_, entries) = &mut request.headers {
+        for step in http_steps(&mut self.file) {
+            if let ScenarioField::Present(_, entries) = &mut step.headers {
                 replaced.extend(remove(entries, value));
             }
         }

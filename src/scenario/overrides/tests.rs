@@ -171,3 +171,21 @@ fn an_override_that_contradicts_the_rest_of_the_file_is_named_in_the_error() {
         assert!(message.contains(what) && message.contains(&named), "{message}");
     }
 }
+
+#[test]
+fn a_header_replaces_that_of_steps_that_run_once() {
+    let step = |section: &str| {
+        format!(
+            "[[{section}]]\nname = \"{section}\"\npath = \"/{section}\"\n\
+             headers = {{ X-Kind = \"own\", Accept = \"text/html\" }}\n"
+        )
+    };
+    let (setup, teardown) = (step("setup"), step("teardown"));
+    let scenario =
+        overridden(&[TOP, &setup, ONE, &teardown, OPEN], &[("--header", "typed")]).unwrap();
+    for steps in [&scenario.file.setup, &scenario.file.teardown] {
+        let step = steps.value().unwrap()[0].value().unwrap();
+        let names = step.headers.value().unwrap().iter().map(|(name, _)| name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["Accept"]);
+    }
+}

@@ -105,6 +105,9 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let run = &record.measurement;
     let ending = match &run.ending {
         RunEnding::Complete => None,
+        RunEnding::SetupFailed(_) if run.has_measured() => {
+            Some("was measured only in part: a setup step failed in one of its shards".to_owned())
+        }
         RunEnding::SetupFailed(_) => Some("was not measured: a setup step failed".to_owned()),
         RunEnding::Interrupted => Some("was interrupted".to_owned()),
         RunEnding::TargetDown(why) => Some(format!("stopped because its target was down: {why}")),

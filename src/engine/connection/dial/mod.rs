@@ -25,7 +25,7 @@ use url::Host;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::Instant;
-use crate::library_text::describe_io;
+use crate::library_text::{describe_io, is_shortage_here};
 use crate::plan::{CertificateTrust, ExchangeTimeouts, PinnedAddresses, ProxyPlan, TargetPlan};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
@@ -237,7 +237,7 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
         std::io::ErrorKind::ConnectionRefused => Failure::Refused,
         std::io::ErrorKind::ConnectionReset => Failure::Reset,
         std::io::ErrorKind::TimedOut => Failure::TimedOut,
-        _ if is_ours(error) => Failure::Prober,
+        _ if is_shortage_here(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
     ExchangeFailure::in_phase(failure, Dimension::Connect, describe_io(error))
@@ -258,11 +258,4 @@ fn at(failed: ExchangeFailure, addresses: &[SocketAddr]) -> ExchangeFailure {
         more => format!(" and {more} more"),
     };
     ExchangeFailure { seen: format!("{}{more}: {}", named.join(", "), failed.seen), ..failed }
-}
-
-/// Whether this machine ran out of descriptors, local ports or buffers: not a fault of the target.
-fn is_ours(error: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }

@@ -121,8 +121,10 @@ pub(super) fn not_reached(proxy: &ProxyPlan, why: ExchangeFailure) -> ExchangeFa
 
 /// The failure of a proxy that does not answer `CONNECT` in time.
 pub(super) fn silent(proxy: &ProxyPlan, late: ExchangeFailure) -> ExchangeFailure {
-    let seen = format!("the proxy {proxy} did not answer CONNECT: {}", late.seen);
-    ExchangeFailure { seen, next: Some(advice(StatusCode::BAD_GATEWAY)), ..late }
+    let limit = late.seen.trim_start_matches("no proxy ");
+    let seen = format!("the proxy {proxy} did not answer CONNECT {limit}");
+    let next = Some("look at the proxy's log: it takes the connection and opens no tunnel");
+    ExchangeFailure { failure: Failure::Proxy, seen, next, ..late }
 }
 
 /// The failure that a proxy's own answer to a forwarded request means; `None` if the answer may be
