@@ -8,7 +8,7 @@ use super::connection::dial::Dialer;
 use super::error::EngineError;
 use super::exchange::arrival_state::ArrivalState;
 use super::exchange::context::ExchangeContext;
-use super::exchange::setup_state::SetupState;
+use super::exchange::setup_state::{ArrivalStart, SetupState};
 use super::exchange::step_runner::StepRunner;
 use super::limits::stop::{StopSignal, StopUrgency};
 use super::observer::{Observer, OnceStage};
@@ -67,7 +67,9 @@ impl<'a> OnceSteps<'a> {
                 (!steps.is_empty()).then(|| OncePhase::new(&plan(), dialer(at))).transpose()
             };
             Ok(ScenarioOnce {
-                state: plan.has_once_steps().then(|| ArrivalState::begin(&own, None)),
+                state: plan
+                    .has_once_steps()
+                    .then(|| ArrivalState::begin(&ArrivalStart::after(&own), None)),
                 setup: phase(&plan.setup, &|| plan.for_setup())?,
                 teardown: phase(&plan.teardown, &|| plan.for_teardown())?,
                 setup_records: Vec::new(),

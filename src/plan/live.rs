@@ -4,12 +4,13 @@
 mod json;
 mod target;
 mod text;
+mod text_buffer;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -22,14 +23,15 @@ use crate::expect::{CaptureSet, JsonExpectation, ResponseCheck};
 pub use json::{JsonEquality, LiveBody, LiveJson, LiveJsonText};
 pub use target::LiveTarget;
 pub use text::LiveText;
+pub use text_buffer::TextBuffer;
 
 /// The values of one arrival, by name.
 #[derive(Clone, Default)]
 pub struct ArrivalValues {
     /// What the arrival's own steps captured.
     own: CapturedValues,
-    /// What the setup captured. All arrivals share it.
-    setup: Option<Arc<CapturedValues>>,
+    /// What the setup captured. All arrivals of a lane share it.
+    setup: Option<Rc<CapturedValues>>,
     /// The built-in value, made when a step first uses it; `None` outside an arrival.
     uuid: Option<OnceCell<Value>>,
     /// The row of the data file that the arrival uses.
@@ -76,20 +78,20 @@ impl ArrivalValues {
 
     /// The values at the start of an arrival that shares those of the setup.
     #[must_use]
-    pub fn after_setup(setup: &Arc<CapturedValues>) -> Self {
-        Self { setup: Some(Arc::clone(setup)), ..Self::for_arrival() }
+    pub fn after_setup(setup: &Rc<CapturedValues>) -> Self {
+        Self { setup: Some(Rc::clone(setup)), ..Self::for_arrival() }
     }
 
     /// The values of the setup alone, which are the same for every arrival.
     #[must_use]
-    pub fn of_setup(setup: &Arc<CapturedValues>) -> Self {
-        Self { setup: Some(Arc::clone(setup)), ..Self::default() }
+    pub fn of_setup(setup: &Rc<CapturedValues>) -> Self {
+        Self { setup: Some(Rc::clone(setup)), ..Self::default() }
     }
 
     /// What a setup that has these values shares with all arrivals.
     #[must_use]
-    pub fn to_shared(&self) -> Arc<CapturedValues> {
-        Arc::new(self.own.clone())
+    pub fn to_shared(&self) -> CapturedValues {
+        self.own.clone()
     }
 
     /// The same values with those of a row.
@@ -251,21 +253,26 @@ impl LiveParts {
     }
 
     /// Path and query, if they contain live values. The values are percent-encoded.
-    pub fn target(&self, values: &ArrivalValues) -> Result<Option<PathAndQuery>, LiveValueError> {
-        self.target.as_ref().map(|target| target.fill(values)).transpose()
+    pub fn target(
+        &self,
+        values: &ArrivalValues,
+        texts: &mut TextBuffer,
+    ) -> Result<Option<PathAndQuery>, LiveValueError> {
+        self.target.as_ref().map(|target| target.fill(values, texts)).transpose()
     }
 
     /// The headers that contain live values. One whose value is empty is not sent: `None`.
     pub fn headers(
         &self,
         values: &ArrivalValues,
+        texts: &mut TextBuffer,
     ) -> Result<Vec<(HeaderName, Option<HeaderValue>)>, LiveValueError> {
         let fill = |(name, text): &(HeaderName, LiveText)| {
-            let text = text.fill(values)?;
+            let text = texts.cut(|filled| text.append_to(filled, values))?;
             if text.is_empty() {
                 return Ok((name.clone(), None));
             }
-            let mut value = HeaderValue::from_maybe_shared(Bytes::from(text))
+            let mut value = HeaderValue::from_maybe_shared(text)
                 .map_err(|_| LiveValueError::Unsendable("a header"))?;
             value.set_sensitive(true);
             Ok((name.clone(), Some(value)))
@@ -281,15 +288,19 @@ impl LiveParts {
     }
 
     /// Whether everything that may refuse a value accepts those of a row.
-    pub(super) fn rehearse(&self, row: DataRow) -> Result<(), LiveValueError> {
+    pub(super) fn rehearse(
+        &self,
+        row: DataRow,
+        texts: &mut TextBuffer,
+    ) -> Result<(), LiveValueError> {
         let values = ArrivalValues::for_arrival().with_row(Some(row));
         let known = |result: Result<(), LiveValueError>| match result {
             // Captured values are not known yet.
             Err(LiveValueError::Unknown(_)) => Ok(()),
             result => result,
         };
-        known(self.target(&values).map(drop))?;
-        known(self.headers(&values).map(drop))?;
+        known(self.target(&values, texts).map(drop))?;
+        known(self.headers(&values, texts).map(drop))?;
         self.checks.iter().try_for_each(|(_, check)| known(check.fill(&values).map(drop)))
     }
 

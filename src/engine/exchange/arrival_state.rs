@@ -1,14 +1,16 @@
 //! What the steps of one arrival share: values that earlier steps captured and later steps send.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use http::HeaderMap;
+use http::header::SET_COOKIE;
 use serde_json::Value;
 use url::Url;
 
 use super::cookies::CookieJar;
-use super::setup_state::{MissingValues, SetupState, redact_failure};
+use super::setup_state::{ArrivalStart, MissingValues, SetupState, redact_failure};
 use crate::expect::CaptureSet;
 use crate::plan::live::{ArrivalValues, LiveValueError, UnknownValue};
 use crate::plan::{CookiePolicy, DataRow, SecretSet};
@@ -16,12 +18,11 @@ use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
 
 /// The captured values of one arrival, and why some are missing.
-#[derive(Default)]
 pub(in crate::engine) struct ArrivalState {
     values: ArrivalValues,
     missing: MissingValues,
     /// What the setup did not yield.
-    missing_of_setup: Arc<MissingValues>,
+    missing_of_setup: Rc<MissingValues>,
     /// `None` if requests send no cookies.
     jar: Option<CookieJar>,
     /// The values that must not be shown, built when they are first needed.
@@ -29,14 +30,14 @@ pub(in crate::engine) struct ArrivalState {
 }
 
 impl ArrivalState {
-    /// The state of a new arrival after this setup, which uses a row of the data file if there is
-    /// one.
-    pub(in crate::engine) fn begin(setup: &SetupState, row: Option<DataRow>) -> Self {
+    /// The state of a new arrival, which uses a row of the data file if there is one.
+    pub(in crate::engine) fn begin(start: &ArrivalStart, row: Option<DataRow>) -> Self {
         Self {
-            values: ArrivalValues::after_setup(&setup.values).with_row(row),
-            missing_of_setup: Arc::clone(&setup.missing),
-            jar: setup.jar.as_ref().map(CookieJar::to_start),
-            ..Self::default()
+            values: ArrivalValues::after_setup(&start.values).with_row(row),
+            missing: MissingValues::new(),
+            missing_of_setup: Rc::clone(&start.missing),
+            jar: start.jar.as_ref().map(CookieJar::to_start),
+            secrets: OnceCell::new(),
         }
     }
 
@@ -51,8 +52,16 @@ impl ArrivalState {
     }
 
     /// Keeps the cookies that the answer from `url` sets.
-    pub(super) fn receive_cookies(&mut self, answer: &HeaderMap, url: &Url) {
-        if self.jar.as_mut().is_some_and(|jar| jar.receive(answer, url)) {
+    ///
+    /// The URL is asked for only if there are cookies: that of a request with live values has to be
+    /// parsed first.
+    pub(super) fn receive_cookies<'u>(
+        &mut self,
+        answer: &HeaderMap,
+        url: impl FnOnce() -> Cow<'u, Url>,
+    ) {
+        let Some(jar) = &mut self.jar else { return };
+        if answer.contains_key(SET_COOKIE) && jar.receive(answer, &url()) {
             self.secrets = OnceCell::new();
         }
     }

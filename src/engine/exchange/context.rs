@@ -8,7 +8,7 @@ use super::exchange_start::ExchangeStart;
 use super::prepared::PreparedStep;
 use super::redirect::RedirectRules;
 use super::server_timing::ServerTimingFilter;
-use super::setup_state::SetupState;
+use super::setup_state::{ArrivalStart, SetupState};
 use crate::engine::accounting::LaneAccounting;
 use crate::engine::connection::dial::{Dialer, RequestDestination, UrlOrigin};
 use crate::engine::connection::http::{ConnectionLoss, HttpConnection};
@@ -27,8 +27,10 @@ use crate::recorder::{ExchangeFailure, ExchangeParts};
 pub(in crate::engine) struct ExchangeContext {
     /// The steps of the scenario, in order. Each arrival runs all of them, or one that is drawn.
     pub(in crate::engine) steps: Vec<PreparedStep>,
-    /// What the setup yields to each arrival.
+    /// What the setup yielded.
     pub(super) setup: SetupState,
+    /// What each arrival starts with.
+    arrival_start: ArrivalStart,
     /// The rows of the data file; each arrival uses one of them.
     data: Option<Rc<DataPlan>>,
     /// How an arrival chooses the one step that it runs.
@@ -75,6 +77,7 @@ impl ExchangeContext {
         Ok(Self {
             has_state: setup.jar.is_some() || steps.iter().any(PreparedStep::needs_state),
             setup: setup.clone(),
+            arrival_start: ArrivalStart::after(setup),
             steps,
             data: plan.data.clone().map(Rc::new),
             draw: plan.draw.clone(),
@@ -108,7 +111,8 @@ impl ExchangeContext {
             Stage::Measured => DataRow::of_measured(data, index),
             Stage::Cold | Stage::Warmup => DataRow::of_warmup(data, index),
         };
-        self.has_state.then(|| ArrivalState::begin(&self.setup, self.data.as_ref().map(row_of)))
+        let row = || self.data.as_ref().map(row_of);
+        self.has_state.then(|| ArrivalState::begin(&self.arrival_start, row()))
     }
 
     /// Total time the prober has stood still up to an instant; use the difference of two values.

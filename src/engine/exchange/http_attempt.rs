@@ -52,7 +52,7 @@ impl HttpAttempt<'_> {
             let hop = self.send(request, exchange).await?;
             let was_answered = hop.answer.is_ok();
             if let (Ok(head), Some(state)) = (&hop.answer, state.as_mut()) {
-                state.receive_cookies(&head.headers, &request.url());
+                state.receive_cookies(&head.headers, || request.url());
             }
             let after = match &hop.answer {
                 Ok(head) => self.decide(request, head, exchange.followed, state),

@@ -1,6 +1,7 @@
 //! A scenario's steps, prepared before the run.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use http::header::COOKIE;
@@ -15,7 +16,7 @@ use crate::engine::connection::http::{
 };
 use crate::engine::error::EngineError;
 use crate::expect::{CaptureSet, ExpectationSet};
-use crate::plan::live::{ArrivalValues, LiveParts, LiveValueError};
+use crate::plan::live::{ArrivalValues, CapturedValues, LiveParts, LiveValueError, TextBuffer};
 use crate::plan::{RequestAction, RequestPlan, RetryPlan, SqlPlan};
 use crate::record::Failure;
 use crate::recorder::ExchangeFailure;
@@ -26,6 +27,8 @@ pub(in crate::engine) struct PreparedStep {
     pub(in crate::engine) action: StepAction,
     /// The parts of it that depend on values known only during the run.
     live: LiveParts,
+    /// Memory for the texts that are filled in.
+    texts: RefCell<TextBuffer>,
     expectations: ExpectationSet,
     pub(super) captures: CaptureSet,
     pub(in crate::engine) tries: RetryPlan,
@@ -65,7 +68,7 @@ pub(in crate::engine) struct PreparedRequest {
 pub(in crate::engine) struct ArrivalStep<'p> {
     pub(in crate::engine) prepared: &'p PreparedStep,
     /// The arrival's own request; `None` if it sends the prepared one.
-    pub(in crate::engine) own_request: Option<Box<PreparedRequest>>,
+    pub(in crate::engine) own_request: Option<PreparedRequest>,
     /// The values of the arrival's SQL statement.
     pub(super) sql_values: Vec<Option<String>>,
     pub(super) expectations: Cow<'p, ExpectationSet>,
@@ -83,7 +86,8 @@ impl PreparedStep {
         setup: &SetupState,
     ) -> Result<Self, EngineError> {
         let mut prepared = Self::unfilled(name, plan, home)?;
-        prepared.fill_from_setup(&ArrivalValues::of_setup(&setup.values), home);
+        let values = Rc::new(CapturedValues::clone(&setup.values));
+        prepared.fill_from_setup(&ArrivalValues::of_setup(&values), home);
         Ok(prepared)
     }
 
@@ -108,6 +112,7 @@ impl PreparedStep {
             name: name.to_owned(),
             action,
             live: plan.live.clone(),
+            texts: RefCell::default(),
             expectations: plan.expectations.clone(),
             captures: plan.captures.clone(),
             tries: plan.tries,
@@ -123,7 +128,7 @@ impl PreparedStep {
     fn fill_from_setup(&mut self, values: &ArrivalValues, home: &UrlOrigin) {
         if let StepAction::Http { request, .. } = &mut self.action
             && self.live.changes_request()
-            && let Ok(changes) = changes(&self.live, values)
+            && let Ok(changes) = changes(&self.live, values, self.texts.get_mut())
             && let Ok(filled) =
                 PreparedRequest::new(request.with(changes).parts().into_owned(), home)
         {
@@ -182,7 +187,8 @@ impl PreparedStep {
         let (mut own_request, mut sql_values) = (None, Vec::new());
         match &self.action {
             StepAction::Http { request, .. } if self.live.changes_request() => {
-                own_request = Some(Box::new(request.with(changes(&self.live, values)?)));
+                let changes = changes(&self.live, values, &mut self.texts.borrow_mut())?;
+                own_request = Some(request.with(changes));
             }
             StepAction::Http { .. } => {}
             StepAction::Sql(plan) => {
@@ -264,10 +270,14 @@ impl PreparedRequest {
 }
 
 /// What a step's live values change in its request.
-fn changes(live: &LiveParts, values: &ArrivalValues) -> Result<MessageChanges, LiveValueError> {
+fn changes(
+    live: &LiveParts,
+    values: &ArrivalValues,
+    texts: &mut TextBuffer,
+) -> Result<MessageChanges, LiveValueError> {
     Ok(MessageChanges {
-        target: live.target(values)?,
-        headers: live.headers(values)?,
+        target: live.target(values, texts)?,
+        headers: live.headers(values, texts)?,
         body: live.body(values)?,
     })
 }

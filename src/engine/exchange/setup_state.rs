@@ -1,6 +1,7 @@
 //! What the setup of a scenario yields to its arrivals.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::cookies::CookieJar;
@@ -40,7 +41,7 @@ impl SetupState {
         let cookies = jar.into_iter().flat_map(CookieJar::received).map(str::to_owned);
         Self {
             secrets: Arc::new(SecretSet::new(values.secrets().into_iter().chain(cookies))),
-            values: values.to_shared(),
+            values: Arc::new(values.to_shared()),
             missing: Arc::new(missing.clone()),
             jar: match policy {
                 CookiePolicy::Off => None,
@@ -59,6 +60,27 @@ impl SetupState {
     pub(super) fn redact(&self, failed: &mut ExchangeFailure) {
         if !self.secrets.is_empty() {
             redact_failure(&self.secrets, failed);
+        }
+    }
+}
+
+/// What each arrival of a lane starts with.
+///
+/// Every lane has its own copy. Lanes on several processors would otherwise contend for the counts
+/// of its users, which each arrival changes.
+pub(in crate::engine) struct ArrivalStart {
+    pub(super) values: Rc<CapturedValues>,
+    pub(super) missing: Rc<MissingValues>,
+    pub(super) jar: Option<CookieJar>,
+}
+
+impl ArrivalStart {
+    /// The start of the arrivals after a setup.
+    pub(in crate::engine) fn after(setup: &SetupState) -> Self {
+        Self {
+            values: Rc::new(CapturedValues::clone(&setup.values)),
+            missing: Rc::new(MissingValues::clone(&setup.missing)),
+            jar: setup.jar.clone(),
         }
     }
 }

@@ -82,7 +82,7 @@ impl StepRunner {
                 first = start;
             }
             let mut exchange = ExchangeInProgress::new(start, stage, tries.end());
-            let request = own_request.as_deref().or(step.own_request.as_deref());
+            let request = own_request.as_deref().or(step.own_request.as_ref());
             let was_answered = self.attempt((step, request), &mut exchange, captured).await?;
             self.ended_tries = tries.count;
             exchange.allow_for_standstill(context.stood_still_by(exchange.done));
@@ -146,7 +146,7 @@ fn with_cookies(
     let StepAction::Http { request, .. } = &step.prepared.action else { return None };
     let jar = captured?.jar()?;
     let building = clock::now();
-    let request = step.own_request.as_deref().unwrap_or(request);
+    let request = step.own_request.as_ref().unwrap_or(request);
     let request = request.with_cookies(jar);
     start.built += clock::now() - building;
     request

@@ -98,16 +98,19 @@ impl WorkerTask {
             built: Duration::ZERO,
         };
         let mut captured = context.begin_state(stage, arrival.index);
+        // When the prober started to build the next step.
+        let mut building = claimed;
         let mut was_answered = false;
         for (at, prepared) in context.steps_of(stage, arrival.index).iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
                 return false;
             }
-            let building = captured.is_some().then(clock::now);
             let step = match prepared.for_arrival(captured.as_ref()) {
                 Ok(step) => {
-                    start.built = building.map_or(Duration::ZERO, |since| clock::now() - since);
+                    if captured.is_some() {
+                        start.built = clock::now() - building;
+                    }
                     step
                 }
                 Err(failed) => {
@@ -127,6 +130,7 @@ impl WorkerTask {
             }
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
             start = context.start_now(Some(end.done));
+            building = start.dispatched;
         }
         if context.reuse == ConnectionReuse::Fresh {
             self.runner.disconnect();

@@ -6,10 +6,11 @@ use super::table::{CellKind, ColumnTooLarge, DataCell, DataTable};
 
 /// The used values of all rows: one text, row by row, and where each value ends in it.
 ///
-/// The values of a row are next to each other. With rows in random order, each request then waits
-/// for the memory of one place in the text and of one among the ends, however many values it sends.
+/// The rows are in the order in which the arrivals of the first pass use them. The processor has
+/// then read the next row from memory before a request needs it. Rows from random places would each
+/// cost a request several waits for memory.
 #[derive(Clone, Default)]
-pub struct RowStore {
+pub(super) struct RowStore {
     rows: usize,
     /// The place in a row of each column of the file; `None` if nothing uses the column.
     places: Vec<Option<usize>>,
@@ -29,10 +30,12 @@ impl fmt::Debug for RowStore {
 }
 
 impl RowStore {
-    /// The rows of a table with only the columns that are used.
-    pub(in crate::plan) fn of(
+    /// The rows of a table with only the columns that are used; `row_at` is the row of the table at
+    /// each place.
+    pub(super) fn of(
         table: &DataTable,
         is_used: impl Fn(usize) -> bool,
+        row_at: impl Fn(usize) -> usize,
     ) -> Result<Self, ColumnTooLarge> {
         let mut store = Self { rows: table.rows(), ..Self::default() };
         let mut used = Vec::new();
@@ -46,7 +49,7 @@ impl RowStore {
         }
         let cells = || {
             let row = |row| used.iter().map(move |column| table.cell(row, *column));
-            (0..table.rows()).flat_map(row)
+            (0..table.rows()).map(&row_at).flat_map(row)
         };
         let is_typed = cells().any(|cell| cell.kind != CellKind::Untyped);
         store.text.reserve_exact(cells().map(|cell| cell.text.len()).sum());
@@ -60,12 +63,12 @@ impl RowStore {
     }
 
     /// The number of rows.
-    pub fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
     /// The value of a column of the file in a row; an empty text if there is none.
-    pub fn cell(&self, row: usize, column: usize) -> DataCell<'_> {
+    pub(super) fn cell(&self, row: usize, column: usize) -> DataCell<'_> {
         match self.places.get(column) {
             Some(Some(place)) => self.value(row, *place),
             _ => DataCell { text: "", kind: CellKind::Untyped },
@@ -73,7 +76,7 @@ impl RowStore {
     }
 
     /// The values of a row that must not be shown.
-    pub fn secrets(&self, row: usize) -> impl Iterator<Item = &str> {
+    pub(super) fn secrets(&self, row: usize) -> impl Iterator<Item = &str> {
         let secret = self.is_public.iter().enumerate().filter(|(_, is_public)| !**is_public);
         secret.map(move |(place, _)| self.value(row, place).text).filter(|text| !text.is_empty())
     }

@@ -6,17 +6,24 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn store(rows: usize) -> Arc<RowStore> {
+/// A plan of rows that hold their position in the file.
+fn plan(rows: usize, order: RowOrder, seed: u64) -> Rc<DataPlan> {
     let mut table = DataTable::with_columns(["id".to_owned()]);
     for row in 0..rows {
         table.push(0, &row.to_string(), CellKind::Untyped).unwrap();
         table.end_row();
     }
-    Arc::new(RowStore::of(&table, |_| true).unwrap())
+    Rc::new(DataPlan::of(&table, |_| true, order, seed).unwrap())
 }
 
-fn plan(rows: usize, order: RowOrder, seed: u64) -> DataPlan {
-    DataPlan { rows: store(rows), order, seed }
+/// The position in the file of a measured arrival's row.
+fn measured(plan: &Rc<DataPlan>, index: u64) -> usize {
+    DataRow::of_measured(plan, index).cell(0).text.parse().unwrap()
+}
+
+/// The position in the file of a warm-up arrival's row.
+fn warmup(plan: &Rc<DataPlan>, index: u64) -> usize {
+    DataRow::of_warmup(plan, index).cell(0).text.parse().unwrap()
 }
 
 /// Every value, with its type by its first letter.
@@ -155,27 +162,33 @@ fn the_format_of_a_file_follows_from_its_name() {
 #[test]
 fn rows_are_given_out_in_the_order_of_the_file_and_again_from_the_start() {
     let plan = plan(3, RowOrder::Sequential, 0);
-    assert_eq!(
-        (0..7).map(|at| plan.row_of_measured(at)).collect::<Vec<_>>(),
-        [0, 1, 2, 0, 1, 2, 0]
-    );
-    assert_eq!((0..4).map(|at| plan.row_of_warmup(at)).collect::<Vec<_>>(), [2, 1, 0, 2]);
+    assert_eq!((0..7).map(|at| measured(&plan, at)).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2, 0]);
+    assert_eq!((0..4).map(|at| warmup(&plan, at)).collect::<Vec<_>>(), [2, 1, 0, 2]);
 }
 
 #[test]
 fn each_pass_over_shuffled_rows_has_its_own_order() {
     let plan = plan(100, RowOrder::Shuffle, 7);
-    let pass =
-        |pass: u64| (0..100).map(|at| plan.row_of_measured(pass * 100 + at)).collect::<Vec<_>>();
+    let pass = |pass: u64| (0..100).map(|at| measured(&plan, pass * 100 + at)).collect::<Vec<_>>();
     assert_ne!(pass(0), pass(1));
     assert_ne!(pass(0), (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_row_is_checked_with_its_position_in_the_file() {
+    for order in [RowOrder::Sequential, RowOrder::Shuffle] {
+        let plan = plan(100, order, 7);
+        for (position, row) in plan.all_rows() {
+            assert_eq!(row.cell(0).text, position.to_string());
+        }
+    }
 }
 
 #[test]
 fn the_values_of_a_row_are_secret_unless_their_column_is_public() {
     let mut rows = DataFormat::Csv.read(b"user,region,note\nann,ord,\n").unwrap();
     assert!(rows.table.publish("region") && !rows.table.publish("regoin"));
-    let store = RowStore::of(&rows.table, |_| true).unwrap();
+    let store = RowStore::of(&rows.table, |_| true, |row| row).unwrap();
     assert_eq!(store.secrets(0).collect::<Vec<_>>(), ["ann"]);
     assert!(!format!("{:?} {store:?}", rows.table).contains("ann"));
 }
@@ -183,7 +196,7 @@ fn the_values_of_a_row_are_secret_unless_their_column_is_public() {
 #[test]
 fn the_values_of_columns_that_nothing_uses_are_dropped() {
     let rows = DataFormat::Csv.read(b"note,user,n\nlong,ann,1\nlonger,bob,2\n").unwrap();
-    let store = RowStore::of(&rows.table, |column| column > 0).unwrap();
+    let store = RowStore::of(&rows.table, |column| column > 0, |row| row).unwrap();
     let row = |row| [0, 1, 2].map(|column| store.cell(row, column).text);
     assert_eq!((row(0), row(1)), (["", "ann", "1"], ["", "bob", "2"]));
     assert_eq!(store.secrets(1).collect::<Vec<_>>(), ["bob", "2"]);
@@ -206,7 +219,7 @@ proptest! {
         let mut used: BTreeMap<usize, u64> = BTreeMap::new();
         for shard in 0..of {
             for index in (shard..rows as u64 * passes).step_by(usize::try_from(of).unwrap()) {
-                *used.entry(plan.row_of_measured(index)).or_default() += 1;
+                *used.entry(measured(&plan, index)).or_default() += 1;
             }
         }
         prop_assert_eq!(used.len(), rows);
@@ -215,13 +228,13 @@ proptest! {
 
     #[test]
     fn the_warm_up_does_not_take_the_rows_of_a_run_that_uses_each_once(
-        measured in 1_u64..200,
-        warmup in 0_u64..50,
+        arrivals in 1_u64..200,
+        warmups in 0_u64..50,
     ) {
-        let rows = usize::try_from(measured + warmup).unwrap();
+        let rows = usize::try_from(arrivals + warmups).unwrap();
         let plan = plan(rows, RowOrder::Once, 0);
-        let all = (0..measured).map(|at| plan.row_of_measured(at));
-        let mut all: Vec<usize> = all.chain((0..warmup).map(|at| plan.row_of_warmup(at))).collect();
+        let all = (0..arrivals).map(|at| measured(&plan, at));
+        let mut all: Vec<usize> = all.chain((0..warmups).map(|at| warmup(&plan, at))).collect();
         all.sort_unstable();
         prop_assert_eq!(all, (0..rows).collect::<Vec<_>>());
     }

@@ -3,8 +3,8 @@
 use http::uri::PathAndQuery;
 use url::{Position, Url};
 
-use super::text::{LiveText, LiveTextPiece, TYPICAL_LENGTH};
-use super::{ArrivalValues, LiveValueError};
+use super::text::{LiveText, LiveTextPiece};
+use super::{ArrivalValues, LiveValueError, TextBuffer};
 
 /// Path and query of a URL, with live values.
 ///
@@ -53,13 +53,19 @@ impl LiveTarget {
     }
 
     /// Path and query with the values filled in. Fails if a value would leave its path segment.
-    pub fn fill(&self, values: &ArrivalValues) -> Result<PathAndQuery, LiveValueError> {
-        let mut target = String::with_capacity(TYPICAL_LENGTH);
-        let has_dots = self.0.write_url(values, &mut target)?;
-        if has_dots && leaves_its_path(&target) {
-            return Err(LiveValueError::Unsendable("the URL"));
-        }
-        PathAndQuery::try_from(target).map_err(|_| LiveValueError::Unsendable("the URL"))
+    pub fn fill(
+        &self,
+        values: &ArrivalValues,
+        texts: &mut TextBuffer,
+    ) -> Result<PathAndQuery, LiveValueError> {
+        let target = texts.cut(|filled| {
+            let has_dots = self.0.write_url(values, filled)?;
+            if has_dots && leaves_its_path(filled) {
+                return Err(LiveValueError::Unsendable("the URL"));
+            }
+            Ok(())
+        })?;
+        PathAndQuery::from_maybe_shared(target).map_err(|_| LiveValueError::Unsendable("the URL"))
     }
 }
 

@@ -50,17 +50,23 @@ fn target(bits: &[&str]) -> LiveTarget {
 #[test]
 fn a_value_never_leaves_its_segment_of_the_url() {
     let values = values(&json!({ "id": "a/b?c#d" }));
-    let filled = target(&["http://example.org/x/", "@id", "?y"]).fill(&values);
+    let filled =
+        target(&["http://example.org/x/", "@id", "?y"]).fill(&values, &mut TextBuffer::default());
     assert_eq!(filled.unwrap(), "/x/a%2Fb%3Fc%23d?y");
 }
 
 #[test]
 fn the_fixed_text_of_a_url_is_normalised_around_its_values() {
     let values = values(&json!({ "id": "7", "q": "ä" }));
-    let filled =
-        target(&["http://example.org/a b/../c/", "@id", "/%7e?q=", "@q", "&r=ö"]).fill(&values);
+    let filled = target(&["http://example.org/a b/../c/", "@id", "/%7e?q=", "@q", "&r=ö"])
+        .fill(&values, &mut TextBuffer::default());
     assert_eq!(filled.unwrap(), "/c/7/%7e?q=%C3%A4&r=%C3%B6");
-    assert_eq!(target(&["http://example.org/", "@id", "/../x"]).fill(&values).unwrap(), "/x");
+    assert_eq!(
+        target(&["http://example.org/", "@id", "/../x"])
+            .fill(&values, &mut TextBuffer::default())
+            .unwrap(),
+        "/x"
+    );
 }
 
 #[test]
@@ -71,11 +77,12 @@ fn a_value_that_would_leave_its_path_is_refused() {
         ("http://a.test/safe/%2E", "."),
         ("http://a.test/", "."),
     ] {
-        let filled = target(&[before, "@id", "/x"]).fill(&values(&json!({ "id": id })));
+        let filled = target(&[before, "@id", "/x"])
+            .fill(&values(&json!({ "id": id })), &mut TextBuffer::default());
         assert_eq!(filled, Err(LiveValueError::Unsendable("the URL")), "{before}{id}");
     }
-    let dots =
-        target(&["http://a.test/v1", "@id", "/x?y=", "@id"]).fill(&values(&json!({ "id": ".." })));
+    let dots = target(&["http://a.test/v1", "@id", "/x?y=", "@id"])
+        .fill(&values(&json!({ "id": ".." })), &mut TextBuffer::default());
     assert_eq!(dots.unwrap(), "/v1../x?y=..");
 }
 
@@ -138,7 +145,7 @@ fn typed_values_are_compared_by_type_and_untyped_ones_as_text() {
 fn an_empty_header_is_not_sent_and_one_with_a_line_end_is_refused() {
     let name = HeaderName::from_static("mcp-session-id");
     let live = LiveParts { headers: vec![(name.clone(), text(&["@id"]))], ..LiveParts::default() };
-    let filled = |id: &str| live.headers(&values(&json!({ "id": id })));
+    let filled = |id: &str| live.headers(&values(&json!({ "id": id })), &mut TextBuffer::default());
     let sent = filled("s-1").unwrap().remove(0).1.unwrap();
     assert!(sent.is_sensitive() && sent == "s-1");
     assert_eq!(filled("").unwrap(), [(name, None)]);
@@ -165,7 +172,7 @@ fn arrivals_share_what_the_setup_captured_but_not_its_uuid() {
         capture("token", false, CaptureSource::Header(HeaderName::from_static("x-token"))),
     ]);
     setup.extend([("id".to_owned(), json!(7)), ("token".to_owned(), json!("7"))], &captures);
-    let shared = setup.to_shared();
+    let shared = Rc::new(setup.to_shared());
     let mut arrival = ArrivalValues::after_setup(&shared);
     assert_eq!(text(&["/", "@id"]).fill(&arrival).unwrap(), "/7");
     let uuid = |values: &ArrivalValues| text(&["@uuid"]).fill(values).unwrap();

@@ -12,7 +12,7 @@ use crate::plan::data::{CellKind, DataCell};
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The length that most filled texts do not exceed, so that they are allocated once.
-pub(super) const TYPICAL_LENGTH: usize = 64;
+const TYPICAL_LENGTH: usize = 64;
 
 /// A piece of a text.
 #[derive(Clone, PartialEq)]
@@ -116,8 +116,17 @@ impl LiveText {
     /// The text with its values filled in.
     pub fn fill(&self, values: &ArrivalValues) -> Result<String, UnknownValue> {
         let mut filled = String::with_capacity(TYPICAL_LENGTH);
-        self.write(values, &mut filled, |text, filled| filled.push_str(text))?;
+        self.append_to(&mut filled, values)?;
         Ok(filled)
+    }
+
+    /// Appends the text with its values filled in.
+    pub(super) fn append_to(
+        &self,
+        filled: &mut String,
+        values: &ArrivalValues,
+    ) -> Result<(), UnknownValue> {
+        self.write(values, filled, |text, filled| filled.push_str(text))
     }
 
     /// The text with its values filled in; `None` for SQL's `NULL`, if it is nothing but a `null`

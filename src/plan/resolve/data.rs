@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,10 +10,8 @@ use super::attached_file;
 use super::base_url::{BaseUrl, url_of};
 use super::data_source::{DataFile, DataSource, no_such_column, place};
 use super::template_filler::TemplateFiller;
-use crate::plan::data::{
-    ColumnTooLarge, DataFormat, DataMistake, DataPlan, DataRow, DataRows, RowStore,
-};
-use crate::plan::live::LiveValueError;
+use crate::plan::data::{ColumnTooLarge, DataFormat, DataMistake, DataPlan, DataRows};
+use crate::plan::live::{LiveValueError, TextBuffer};
 use crate::plan::load_plan::LoadPlan;
 use crate::plan::request_plan::RequestPlan;
 use crate::record::{PlannedData, RowOrder};
@@ -132,10 +129,12 @@ fn rehearse(
         if !plan.live.uses_columns() {
             continue;
         }
-        let wrong = (0..data.rows.rows()).find_map(|row| {
-            let refused = plan.live.rehearse(DataRow::at(data, row)).err()?;
-            Some((row, refused))
+        let mut texts = TextBuffer::default();
+        let wrong = data.all_rows().filter_map(|(position, row)| {
+            let refused = plan.live.rehearse(row, &mut texts).err()?;
+            Some((position, refused))
         });
+        let wrong = wrong.min_by_key(|(position, _)| *position);
         if let Some((row, LiveValueError::Unsendable(what))) = wrong {
             let problem = format!("{}: a value of this row is not valid in {what}", place(row));
             let remedy = "change the value, or leave the row out";
@@ -169,19 +168,19 @@ pub(super) fn plan(
         let at = data.order.location().map_or(0..0, |location| location.value.clone());
         enough(table.rows() as u64, scenario.warmup.requests, load, &at, filler);
     }
-    let Ok(rows) = RowStore::of(&table, |column| used.contains(&column)) else {
+    let seed = scenario.file.seed.value().copied().unwrap_or_default();
+    let Ok(plan) = DataPlan::of(&table, |column| used.contains(&column), order, seed) else {
         let remedy = "use fewer rows: all used values together have at most 4 GiB";
         return filler.report(&data.file.value_span(), "the used values are too large", remedy);
     };
-    let seed = scenario.file.seed.value().copied().unwrap_or_default();
     let planned = PlannedData {
         file: file_name(&name),
-        rows: rows.rows() as u64,
+        rows: table.rows() as u64,
         sha256,
         order,
         seed: (order == RowOrder::Shuffle).then_some(seed),
     };
-    let plan = Rc::new(DataPlan { rows: Arc::new(rows), order, seed });
+    let plan = Rc::new(plan);
     rehearse(scenario, requests, &plan, |row| place(&name, &lines, row), filler);
     Some((DataPlan::clone(&plan), planned))
 }

@@ -146,7 +146,7 @@ impl MessageChanges {
     pub(in crate::engine) fn apply_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             match value {
-                Some(value) => drop(headers.insert(name.clone(), value.clone())),
+                Some(value) => drop(headers.insert(name, value.clone())),
                 None => drop(headers.remove(name)),
             }
         }
