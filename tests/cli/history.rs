@@ -15,8 +15,8 @@ fn template() -> RunRecord {
     serde_json::from_str(include_str!("run-template.json")).unwrap()
 }
 
-/// Writes the folder of a run that is the template, `days` later and changed by `alter`. Returns its
-/// name.
+/// Writes the folder of a run that is the template, `days` later and changed by `alter`. Returns
+/// its name.
 pub(super) fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     let mut record = template();
     record.id = Uuid::from_u128(record.id.as_u128() + u128::from(days));

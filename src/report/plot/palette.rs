@@ -13,8 +13,8 @@ pub(super) struct ColourPalette {
 }
 
 impl ColourPalette {
-    /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at the
-    /// edges of letters, are replaced by the nearest of the others.
+    /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at
+    /// the edges of letters, are replaced by the nearest of the others.
     pub(super) fn of(picture: &[u8]) -> Self {
         let runs = runs(picture);
         let mut counts: HashMap<RgbColour, usize> = HashMap::new();
