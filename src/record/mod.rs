@@ -12,11 +12,12 @@ mod data;
 mod dimension;
 mod encoded;
 mod encoded_histogram;
+mod failure;
+mod failure_evidence;
 mod histogram;
 mod json_type;
 mod measurement;
 mod merge;
-mod outcome;
 mod peer;
 mod prober;
 mod run;
@@ -39,6 +40,8 @@ pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
+pub use failure::Failure;
+pub use failure_evidence::{AnswerDetail, EvidenceLog, FailureEvidence, IdleTimes};
 pub use histogram::{DimensionHistograms, Histogram};
 pub use json_type::JsonType;
 pub use measurement::{
@@ -46,7 +49,6 @@ pub use measurement::{
     RunEnding, ScenarioMeasurement, Stage, StageMeasurement,
 };
 pub use merge::{merge_obstacle, plan_differences};
-pub use outcome::{AnswerDetail, EvidenceLog, Failure, FailureEvidence, IdleTimes};
 pub use peer::{PeerConnection, PeerCounts, PeerMeasurement};
 pub use prober::ProberMeasurement;
 pub use run::{

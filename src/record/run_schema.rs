@@ -30,10 +30,18 @@ fn adapt_description(schema: &mut Schema) {
     }
 }
 
-/// Replaces each `[text]` and `[text](place)` by its text.
+/// Replaces each `[text]` and `[text](place)` by its text, except at the start of a code span.
 fn unlink(markdown: &str) -> String {
     let (mut text, mut rest) = (String::new(), markdown);
     while let Some((before, after)) = rest.split_once('[') {
+        if before.ends_with('`') {
+            text += before;
+            text.push('[');
+            let end = after.find('`').unwrap_or(after.len());
+            text += &after[..end];
+            rest = &after[end..];
+            continue;
+        }
         let Some((label, after)) = after.split_once(']') else { break };
         text += before;
         text += label;
@@ -56,6 +64,7 @@ mod tests {
             ("see [`run_name`].", "see `run_name`."),
             ("see [`run_name`](super::run_name) and [`FORMAT`].", "see `run_name` and `FORMAT`."),
             ("open [ bracket", "open [ bracket"),
+            ("a step of `[[setup]]`, see [`FORMAT`]", "a step of `[[setup]]`, see `FORMAT`"),
         ];
         for (markdown, expected) in cases {
             assert_eq!(unlink(markdown), expected);
