@@ -5,9 +5,9 @@
 //! closed model, as fast as the server answers, and in the open model at 2,000 requests a second.
 //! The bench compares the processor time of the sender per request.
 //!
-//! The three take turns, each in every place of the order, and each turn yields one ratio. The
-//! median of the ratios thus depends little on what else the machine does. The open model waits
-//! with timers alone: spinning would hide a part of the difference.
+//! The three plans run in rotation, so that each is first, second and third equally often. Each
+//! round yields one ratio per plan. Their median depends little on what else the machine does. The
+//! open model waits with timers alone: spinning would hide a part of the difference.
 //!
 //! `cargo bench --bench data_rows` takes about five minutes. It exits with 1 if a row costs more
 //! than 3 % of a request. `-- 20000` sends 20,000 requests a closed turn instead of 100,000, and

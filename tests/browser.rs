@@ -355,6 +355,7 @@ fn a_killed_browser_leaves_nothing_in_the_temporary_folder() {
     };
     // The folder of its socket, which a killed browser does not remove.
     let own = temporary(&folder);
+    assert!(!own.is_empty(), "the browser keeps its socket elsewhere");
     drop(browser);
     assert!(!folder.exists(), "{}", folder.display());
     let left = temporary(&std::env::temp_dir());

@@ -67,7 +67,7 @@ pub(super) fn select_two(
 enum RunChoice<'a> {
     /// Any name that [`RunSource::record`] accepts.
     Named(&'a Path),
-    /// A run whose place among all runs is given, which needs their list.
+    /// A run chosen by its position among all runs, which requires their list.
     ByOrder(OrderedRun<'a>),
 }
 

@@ -220,7 +220,7 @@ fn remedy(refused: &ConnectionFailure) -> &'static str {
             "ask for a version it speaks (`--http auto`), or let the target speak this one"
         }
         (None, Failure::Malformed) => "look at the port: this is another service's",
-        (None, Failure::Proxy) => "look at the proxy: nothing shows yet whether the target works",
+        (None, Failure::Proxy) => "check the proxy first: the target was not reached",
         (None, Failure::OwnLimit) => {
             "look with another client, for example curl: the limit is tollgate's"
         }

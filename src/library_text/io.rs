@@ -41,7 +41,7 @@ fn describe_text(text: &str) -> String {
 
 /// Whether this machine ran out of descriptors, local ports or buffers: not a fault of the other
 /// side. A machine without IPv6 reports `ADDRNOTAVAIL` for an IPv6 address.
-pub fn is_shortage_here(error: &io::Error) -> bool {
+pub fn is_local_shortage(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
     Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))

@@ -20,7 +20,7 @@ pub use self::toml::describe_toml;
 pub use self::url::describe_url;
 pub use http1::{HttpBlame, HttpProblem, read_http_problem};
 pub use http2::describe_reason;
-pub use io::{describe_cause, describe_io, describe_reading, is_shortage_here};
+pub use io::{describe_cause, describe_io, describe_reading, is_local_shortage};
 pub use json::describe_json;
 pub use pattern::describe_pattern;
 pub use pem::describe_pem;

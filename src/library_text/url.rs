@@ -8,8 +8,8 @@ pub fn describe_url(error: ParseError) -> &'static str {
         ParseError::EmptyHost => "it has no host",
         ParseError::IdnaError => "its host is not a valid name",
         ParseError::InvalidPort => "its port is not a number up to 65535",
-        ParseError::InvalidIpv4Address => "its host looks like an IPv4 address and is not one",
-        ParseError::InvalidIpv6Address => "what its host has in brackets is not an IPv6 address",
+        ParseError::InvalidIpv4Address => "its host looks like an IPv4 address but is not one",
+        ParseError::InvalidIpv6Address => "the part of its host in brackets is not an IPv6 address",
         ParseError::InvalidDomainCharacter => "its host has a character that no name can have",
         ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
             "it has no scheme such as `https://`"

@@ -6,7 +6,7 @@ use std::io;
 use sqlx::Error;
 
 use super::library_error::{self, CharacterPlace};
-use crate::library_text::{HandshakeProblem, is_shortage_here, keep_on_one_line};
+use crate::library_text::{HandshakeProblem, is_local_shortage, keep_on_one_line};
 
 /// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,7 +309,7 @@ impl PgError {
     /// A file that TLS needs could not be read.
     pub(super) fn unread(at: &str, error: &io::Error, message: String) -> Self {
         Self::without_state(
-            if is_shortage_here(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
+            if is_local_shortage(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
             at,
             message,
         )
@@ -350,7 +350,7 @@ fn of_io(io: &io::Error) -> PgErrorKind {
         UnexpectedEof,
     };
     match io.kind() {
-        _ if is_shortage_here(io) => PgErrorKind::OwnLimits,
+        _ if is_local_shortage(io) => PgErrorKind::OwnLimits,
         ConnectionRefused => PgErrorKind::Refused,
         ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => PgErrorKind::Lost,
         TimedOut => PgErrorKind::TimedOut,

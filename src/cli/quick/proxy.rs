@@ -14,8 +14,21 @@ impl std::fmt::Debug for TypedProxy {
 }
 
 impl TypedProxy {
-    pub(super) fn new(typed: &str) -> Self {
-        Self(typed.to_owned())
+    /// Fails if a variable in the password is more than a name: a default would be a typed password
+    /// that the scenario shows.
+    pub(super) fn new(typed: &str) -> Result<Self, &'static str> {
+        let password = split(typed).map_or("", |(_, password, _)| password);
+        let is_name = |part: &PasswordPart<'_>| match part {
+            PasswordPart::Typed(_) => true,
+            PasswordPart::Variable(text) => {
+                text[2..text.len() - 1].chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+            }
+        };
+        if parts(password).iter().all(is_name) {
+            Ok(Self(typed.to_owned()))
+        } else {
+            Err("a variable in its password must be a name alone, such as `${NAME}`")
+        }
     }
 
     /// The proxy for the scenario file. Each typed part of a password is replaced by a variable,
@@ -27,28 +40,37 @@ impl TypedProxy {
         variables: &mut BTreeMap<String, String>,
     ) -> String {
         let Some((before, password, after)) = split(&self.0) else { return self.0.clone() };
-        let first = "PROXY_PASSWORD".to_owned();
         let mut written = before.to_owned();
         for part in parts(password) {
             let PasswordPart::Typed(typed) = part else {
                 written += part.text();
                 continue;
             };
-            let numbered = (2..).map(|number| format!("{first}_{number}"));
-            let is_free =
-                |name: &String| !environment.contains_key(name) && !variables.contains_key(name);
-            let names = std::iter::once(first.clone()).chain(numbered);
-            let free = { names }.find(is_free).unwrap_or_else(|| first.clone());
-            written.extend(["${", &free, "}"]);
-            variables.insert(free, typed.replace("$${", "${"));
+            let name = free_name(environment, variables);
+            written.extend(["${", &name, "}"]);
+            variables.insert(name, typed.replace("$${", "${"));
         }
         written + after
     }
 }
 
+/// A name for a part of a password that no variable has yet.
+fn free_name(
+    environment: &BTreeMap<String, String>,
+    variables: &BTreeMap<String, String>,
+) -> String {
+    const FIRST: &str = "PROXY_PASSWORD";
+    let is_free = |name: &str| !environment.contains_key(name) && !variables.contains_key(name);
+    if is_free(FIRST) {
+        return FIRST.to_owned();
+    }
+    let mut numbered = (2_u64..).map(|number| format!("{FIRST}_{number}"));
+    numbered.find(|name| is_free(name)).unwrap_or_default()
+}
+
 /// A part of a password.
 enum PasswordPart<'a> {
-    /// As it is sent, with `$${` for `${`.
+    /// Literal text; `$${` stands for `${`.
     Typed(&'a str),
     /// A variable, `${NAME}`.
     Variable(&'a str),
@@ -139,10 +161,19 @@ mod tests {
             ("http://proxy.test:3128", "http://proxy.test:3128", "http://proxy.test:3128"),
         ] {
             let mut variables = BTreeMap::new();
-            let file = TypedProxy::new(typed).extract_password(&BTreeMap::new(), &mut variables);
+            let file =
+                TypedProxy::new(typed).unwrap().extract_password(&BTreeMap::new(), &mut variables);
             assert_eq!((file.as_str(), redact_proxy(typed).as_str()), (written, redacted));
             assert_eq!(variables.is_empty(), typed == written);
             assert!(variables.values().all(|value| !value.contains("$$")));
+        }
+    }
+
+    #[test]
+    fn a_variable_with_a_default_in_a_password_is_refused_without_showing_it() {
+        for typed in ["http://me:${P:-hunter2}@h:1", "http://me:a${{data.x}}@h:1"] {
+            let refused = TypedProxy::new(typed).unwrap_err();
+            assert!(refused.contains("a name alone") && !refused.contains("hunter2"), "{refused}");
         }
     }
 }

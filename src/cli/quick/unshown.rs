@@ -55,9 +55,9 @@ fn read_header(typed: Option<&str>) -> Result<Header, String> {
 
 fn read_proxy(typed: Option<&str>) -> Result<TypedProxy, String> {
     let valid = typed.filter(|text| Template::parse(text).is_ok() && text.starts_with("http://"));
-    valid.map(TypedProxy::new).ok_or_else(|| {
-        "it is not an HTTP proxy; write 'http://HOST:PORT' or 'http://USER:PASSWORD@HOST:PORT'"
-            .to_owned()
+    let valid = valid.ok_or("it is not an HTTP proxy").and_then(TypedProxy::new);
+    valid.map_err(|why| {
+        format!("{why}; write 'http://HOST:PORT' or 'http://USER:PASSWORD@HOST:PORT'")
     })
 }
 

@@ -1,5 +1,6 @@
 //! The cookies of one arrival, by the rules of RFC 6265, which the crate `cookie_store` implements.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,9 +24,10 @@ pub(in crate::engine) struct CookieJar {
 impl CookieJar {
     /// Maximum size of a `Set-Cookie` line that is kept, in bytes (RFC 6265, section 6.1).
     const LARGEST: usize = 4_096;
-    /// Maximum number of cookies in a jar, and of values to redact: a hostile target must not
-    /// exhaust memory.
+    /// Maximum number of cookies in a jar: a hostile target must not exhaust memory.
     const MOST: usize = 300;
+    /// Maximum number of values to redact. It leaves room for values that no cookie holds.
+    const MOST_VALUES: usize = 2 * Self::MOST;
 
     /// A jar with the same cookies, to which no answer has added one yet.
     pub(super) fn to_start(&self) -> Self {
@@ -90,15 +92,13 @@ impl CookieJar {
         if SecretSet::is_weak(value) || self.received.iter().any(|known| known == value) {
             return;
         }
-        if self.received.len() >= Self::MOST {
-            // Values that other ones replaced make room.
-            let store = &self.store;
-            let is_held = |value: &str| store.iter_any().any(|held| held.value() == value);
-            self.received.retain(|value| is_held(value));
+        if self.received.len() >= Self::MOST_VALUES {
+            // Values that no cookie holds any longer make room.
+            let held = self.store.iter_any().map(|cookie| cookie.value().trim_matches('"'));
+            let held: HashSet<&str> = held.collect();
+            self.received.retain(|value| held.contains(value.as_str()));
         }
-        if self.received.len() < Self::MOST {
-            self.received.push(value.to_owned());
-        }
+        self.received.push(value.to_owned());
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
             jar.receive(&answer(&[&format!("n{n}={n}")]), &url("https://h.test/"));
         }
         assert!(jar.store.iter_any().count() <= CookieJar::MOST);
-        assert!(jar.received().count() <= CookieJar::MOST);
+        assert!(jar.received().count() <= CookieJar::MOST_VALUES);
         assert!(!sent(&jar, "https://h.test/").contains("large"));
     }
 
@@ -235,8 +235,21 @@ mod tests {
         jar.receive(&answer(&["n7=second-7-value", "new=refused-value"]), &url);
         let sent = sent(&jar, url.as_str());
         assert!(sent.contains("n7=second-7-value") && !sent.contains("new="), "{sent}");
-        assert!(jar.received().any(|value| value == "second-7-value"));
-        assert!(jar.received().count() <= CookieJar::MOST);
+        for value in ["second-7-value", "refused-value"] {
+            assert!(jar.received().any(|received| received == value), "{value}");
+        }
+        assert!(jar.received().count() <= CookieJar::MOST_VALUES);
+    }
+
+    #[test]
+    fn a_quoted_value_that_the_jar_sends_stays_among_those_to_redact() {
+        let (mut jar, url) = (CookieJar::default(), url("https://h.test/"));
+        jar.receive(&answer(&[r#"held="quoted-value""#]), &url);
+        for n in 0..2 * CookieJar::MOST_VALUES {
+            jar.receive(&answer(&[&format!("other=value-number-{n}")]), &url);
+        }
+        assert!(sent(&jar, url.as_str()).contains("quoted-value"));
+        assert!(jar.received().any(|value| value == "quoted-value"));
     }
 
     #[test]

@@ -25,13 +25,13 @@ pub(super) fn row_at(position: u64, rows: u64, seed: u64) -> u64 {
 /// How many rows stay next to each other in the passes after the first.
 const GROUP: u64 = 64;
 
-/// With fewer groups than this, the rows fit into the processor's own memory.
+/// With fewer groups than this, the rows fit into the processor's cache.
 const FEWEST_GROUPS: u64 = 1_024;
 
 /// The place at a position of a further pass over rows that are in random order already.
 ///
 /// Among many rows, groups of neighbours change their order, and the rows within each group. A
-/// request then rarely waits for memory, as it would for a row at any place.
+/// request then rarely causes cache misses, as rows from random places would.
 pub(super) fn next_at(position: u64, rows: u64, seed: u64) -> u64 {
     let groups = rows / GROUP;
     if groups < FEWEST_GROUPS {

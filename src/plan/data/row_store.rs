@@ -6,9 +6,8 @@ use super::table::{CellKind, ColumnTooLarge, DataCell, DataTable};
 
 /// The used values of all rows: one text, row by row, and where each value ends in it.
 ///
-/// The rows are in the order in which the arrivals of the first pass use them. The processor has
-/// then read the next row from memory before a request needs it. Rows from random places would each
-/// cost a request several waits for memory.
+/// The rows are in the order of the first pass, so the processor prefetches the next one. Rows from
+/// random places would cost each request several cache misses.
 #[derive(Clone, Default)]
 pub(super) struct RowStore {
     rows: usize,
@@ -47,14 +46,12 @@ impl RowStore {
                 store.is_public.push(is_public);
             }
         }
-        let cells = || {
-            let row = |row| used.iter().map(move |column| table.cell(row, *column));
-            (0..table.rows()).map(&row_at).flat_map(row)
-        };
-        let is_typed = cells().any(|cell| cell.kind != CellKind::Untyped);
-        store.text.reserve_exact(cells().map(|cell| cell.text.len()).sum());
+        let row = |row| used.iter().map(move |column| table.cell(row, *column));
+        let in_file_order = || (0..table.rows()).flat_map(row);
+        let is_typed = in_file_order().any(|cell| cell.kind != CellKind::Untyped);
+        store.text.reserve_exact(in_file_order().map(|cell| cell.text.len()).sum());
         store.ends.reserve_exact(table.rows() * used.len());
-        for cell in cells() {
+        for cell in (0..table.rows()).map(row_at).flat_map(row) {
             store.text.push_str(cell.text);
             store.ends.push(u32::try_from(store.text.len()).map_err(|_| ColumnTooLarge)?);
             store.kinds.extend(is_typed.then_some(cell.kind));

@@ -14,7 +14,7 @@ pub struct TextBuffer {
 }
 
 impl TextBuffer {
-    /// Bytes allocated at a time. A text that is kept keeps as many.
+    /// Bytes allocated at a time. A block stays allocated as long as one text cut from it is alive.
     const SIZE: usize = 4_096;
 
     /// The text that `write` appends to an empty one.

@@ -188,15 +188,10 @@ fn by_address(scenario: &ScenarioView, request: &RequestView) -> String {
     if peers.rows.is_empty() {
         return String::new();
     }
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule = format!("|---|{}\n", "---:|".repeat(peers.heads.len() - 1));
-    let rows: String = peers
-        .rows
-        .iter()
-        .map(|row| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>()))
-        .collect();
+    let heads: Vec<_> = peers.heads.iter().map(String::as_str).collect();
+    let cells = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
     let place = escape(&scenario.place(request));
-    format!("### By address: {place}\n\n{}{rule}{rows}", line(&peers.heads))
+    format!("### By address: {place}\n\n{}", table(&heads, peers.rows.iter().map(cells)))
 }
 
 fn server_timing_row(row: &ServerTimingRow) -> [String; 7] {

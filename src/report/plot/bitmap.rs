@@ -8,7 +8,7 @@ use super::font::PlotFonts;
 use super::palette::ColourPalette;
 use super::raster::CellRaster;
 use super::scene::{Scene, SceneShape};
-use super::style::{PAPER, PaperSpot, RgbColour};
+use super::style::{PAPER, PaperSpot, RgbColour, to_f32};
 
 /// PNG pixels per SVG pixel.
 const PIXELS: f32 = 2.0;
@@ -33,17 +33,17 @@ fn draw_shape(picture: &mut Pixmap, shape: &SceneShape) {
     match shape {
         SceneShape::Line { points, width, colour } => {
             let stroke =
-                Stroke { width: narrow(*width), line_join: LineJoin::Round, ..Stroke::default() };
+                Stroke { width: to_f32(*width), line_join: LineJoin::Round, ..Stroke::default() };
             if let Some(path) = path(points) {
                 picture.stroke_path(&path, &paint(*colour, 1.0), &stroke, scale(), None);
             }
         }
         SceneShape::Area { points, colour, opacity } => {
-            fill(picture, path(points), &paint(*colour, narrow(*opacity)));
+            fill(picture, path(points), &paint(*colour, to_f32(*opacity)));
         }
         SceneShape::Disc { centre, radius, colour } => {
             let circle =
-                PathBuilder::from_circle(narrow(centre.0), narrow(centre.1), narrow(*radius));
+                PathBuilder::from_circle(to_f32(centre.0), to_f32(centre.1), to_f32(*radius));
             fill(picture, circle, &paint(*colour, 1.0));
         }
         SceneShape::Cells(raster) => draw_cells(picture, raster),
@@ -64,7 +64,7 @@ fn draw_cells(picture: &mut Pixmap, raster: &CellRaster) {
 
 fn draw_text(picture: &mut Pixmap, shape: &SceneShape, fonts: &PlotFonts) {
     if let SceneShape::Text { left, baseline, text, face, .. } = shape {
-        let letters = fonts.outline(text, *face, (narrow(*left), narrow(*baseline)));
+        let letters = fonts.outline(text, *face, (to_f32(*left), to_f32(*baseline)));
         fill(picture, letters, &paint(face.colour, 1.0));
     }
 }
@@ -79,9 +79,9 @@ fn fill(picture: &mut Pixmap, path: Option<Path>, paint: &Paint<'_>) {
 fn path(points: &[PaperSpot]) -> Option<Path> {
     let (first, rest) = points.split_first()?;
     let mut path = PathBuilder::with_capacity(points.len(), points.len());
-    path.move_to(narrow(first.0), narrow(first.1));
+    path.move_to(to_f32(first.0), to_f32(first.1));
     for point in rest {
-        path.line_to(narrow(point.0), narrow(point.1));
+        path.line_to(to_f32(point.0), to_f32(point.1));
     }
     path.finish()
 }
@@ -117,14 +117,6 @@ fn encode_png(picture: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String
     writer.write_image_data(&pixels).map_err(|error| error.to_string())?;
     writer.finish().map_err(|error| error.to_string())?;
     Ok(bytes)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "positions on a plot are far below the precision of an f32"
-)]
-fn narrow(value: f64) -> f32 {
-    value as f32
 }
 
 #[expect(

@@ -8,7 +8,7 @@ use ab_glyph::{Font as _, FontRef, OutlineCurve, Point, PxScale, ScaleFont as _}
 use tiny_skia::{Path, PathBuilder};
 
 use super::PlotError;
-use super::style::TextFace;
+use super::style::{TextFace, to_f32};
 
 pub(super) static REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf");
 pub(super) static BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
@@ -70,16 +70,8 @@ impl PlotFonts {
     fn scale(&self, face: TextFace) -> PxScale {
         let font = self.of(face);
         let line_in_ems = font.height_unscaled() / font.units_per_em().unwrap_or(2048.0);
-        PxScale::from(narrow(face.size) * line_in_ems)
+        PxScale::from(to_f32(face.size) * line_in_ems)
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "pixels of a plot are far below the precision of an f32"
-)]
-fn narrow(value: f64) -> f32 {
-    value as f32
 }
 
 /// Appends a glyph's curves. `ab_glyph` lists them without saying where one contour ends and the

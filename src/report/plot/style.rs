@@ -8,6 +8,15 @@ pub(super) type RgbColour = (u8, u8, u8);
 /// A position on the paper, from its top left corner.
 pub(super) type PaperSpot = (f64, f64);
 
+/// A length or a position as bitmaps and fonts take it.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "positions on a plot are far below the precision of an f32"
+)]
+pub(super) fn to_f32(value: f64) -> f32 {
+    value as f32
+}
+
 /// The paper.
 pub(super) const PAPER: RgbColour = (255, 255, 255);
 /// Titles and figures.

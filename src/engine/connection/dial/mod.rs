@@ -25,7 +25,7 @@ use url::Host;
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
 use crate::engine::time::clock::Instant;
-use crate::library_text::{describe_io, is_shortage_here};
+use crate::library_text::{describe_io, is_local_shortage};
 use crate::plan::{CertificateTrust, ExchangeTimeouts, PinnedAddresses, ProxyPlan, TargetPlan};
 use crate::record::{Dimension, Failure, LookupMeasurement};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
@@ -237,7 +237,7 @@ fn connect_failed(error: &std::io::Error) -> ExchangeFailure {
         std::io::ErrorKind::ConnectionRefused => Failure::Refused,
         std::io::ErrorKind::ConnectionReset => Failure::Reset,
         std::io::ErrorKind::TimedOut => Failure::TimedOut,
-        _ if is_shortage_here(error) => Failure::Prober,
+        _ if is_local_shortage(error) => Failure::Prober,
         _ => Failure::Unreachable,
     };
     ExchangeFailure::in_phase(failure, Dimension::Connect, describe_io(error))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::library_text::{describe_io, is_shortage_here};
+use crate::library_text::{describe_io, is_local_shortage};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
@@ -52,7 +52,7 @@ fn failed(path: &Path, error: &io::Error) -> ExchangeFailure {
             format!("{shown}: this user may not open the socket"),
             Some("run as a user or group that may write to the socket, or change its mode"),
         ),
-        _ if is_shortage_here(error) => (Failure::Prober, describe_io(error), None),
+        _ if is_local_shortage(error) => (Failure::Prober, describe_io(error), None),
         _ => (Failure::Unreachable, format!("{shown}: {}", describe_io(error)), None),
     };
     ExchangeFailure { next, ..ExchangeFailure::in_phase(failure, Dimension::Connect, seen) }

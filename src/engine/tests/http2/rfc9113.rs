@@ -368,7 +368,7 @@ fn what_breaks_the_rules_is_malformed() {
         ("no status", vec![head(field("x", "1")), body()]),
         ("two statuses", vec![head([OK, OK].concat()), body()]),
         ("a status after a field", vec![head([&field("x", "1"), OK].concat()), body()]),
-        ("an unknown pseudo-field", vec![head_with(":odd", "1"), body()]),
+        ("an unknown pseudo-header", vec![head_with(":odd", "1"), body()]),
         ("`connection`", vec![head_with("connection", "close"), body()]),
         ("`transfer-encoding`", vec![head_with("transfer-encoding", "chunked"), body()]),
         ("a short body", vec![head_with("content-length", "6"), body()]),
@@ -415,11 +415,12 @@ fn what_breaks_the_rules_is_malformed() {
     assert_eq!(deviations.collect::<Vec<_>>(), [""; 0]);
 }
 
-/// RFC 9113, section 8.1.1, wants these refused. `h2` drops the fields, so nobody sees them.
+/// RFC 9113, section 8.1.1, requires a client to reject these. `h2` drops the pseudo-headers, so
+/// tollgate does not see them.
 #[test]
 fn what_the_library_reads_although_it_breaks_the_rules() {
     let deviations = [
-        ("a pseudo-field of requests", vec![head([OK, &[0x84]].concat()), body()]),
+        ("a request pseudo-header", vec![head([OK, &[0x84]].concat()), body()]),
         ("a status in trailers", vec![head(OK), of_request(HEADERS, END_HEADERS | END_STREAM, OK)]),
     ]
     .into_iter()
