@@ -57,10 +57,12 @@ pub(super) struct LaneAccounting {
 }
 
 impl LaneAccounting {
-    /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`.
-    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, start: Instant) -> Self {
+    /// Accounting that counts exceedances of these ceilings on at most this many connections at a
+    /// time, in a stage that starts at `start`.
+    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, connections: u64, start: Instant) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         Self {
-            recorder: RefCell::new(Recorder::new(ceilings)),
+            recorder: RefCell::new(Recorder::new(ceilings, connections)),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
             identified: Cell::new(0),
