@@ -189,13 +189,13 @@ pub struct ScenarioMeasurement {
     pub requests: Vec<RequestMeasurement>,
     /// Arrivals in the schedule up to the end of the measured stage; `None` in the closed model.
     pub planned: Option<u64>,
-    /// Arrivals that the prober released.
+    /// Arrivals that the prober released, without those that failed on its own side.
     pub released: u64,
     /// Arrivals that were due before the run ended and that the prober did not release, or that
     /// failed on its own side, which includes its proxy.
     pub unreleased: u64,
-    /// How many of these failed, by failure; the rest were never released. Absent from records of
-    /// earlier versions.
+    /// How many of the unreleased arrivals failed, by failure; the rest were never released. Absent
+    /// from records of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_failures: Option<BTreeMap<Failure, u64>>,
     /// Arrivals that the end of the run cut off before they were sent or answered. They have no
