@@ -20,7 +20,7 @@ pub(super) struct LaneCounters {
     pub(super) released: u64,
     /// Arrivals that were due but that the prober did not release.
     pub(super) unreleased: u64,
-    /// Released arrivals in which a step failed on the prober's own side, by the first such failure.
+    /// Released arrivals with a failure of the prober's own side, by the first such failure.
     pub(super) own_failures: BTreeMap<Failure, u64>,
     /// Arrivals in progress.
     pub(super) in_flight: u64,

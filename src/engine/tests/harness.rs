@@ -109,7 +109,7 @@ impl ScriptedDial {
     }
 
     /// Connects to these addresses in turn.
-    pub(super) fn to_addresses(self, addresses: Vec<SocketAddr>) -> Self {
+    pub(super) fn with_addresses(self, addresses: Vec<SocketAddr>) -> Self {
         Self { addresses, ..self }
     }
 

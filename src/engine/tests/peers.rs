@@ -10,7 +10,7 @@ use crate::record::{PeerCounts, RequestMeasurement};
 fn measure_two_addresses(turns_of: impl Fn(usize) -> Vec<Turn>) -> RequestMeasurement {
     let addresses = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 80)));
     let script = Script((0..8).map(turns_of).collect());
-    let dial = ScriptedDial::new(script).to_addresses(addresses.to_vec());
+    let dial = ScriptedDial::new(script).with_addresses(addresses.to_vec());
     let (measurement, _) =
         watch_run(open(60.0, 2, 8), vec![dial], Watcher::default(), stop_channel().1);
     measurement.scenarios[0].requests[0].clone()
