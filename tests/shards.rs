@@ -119,7 +119,7 @@ fn record_shard(
     shard: Shard,
     outcomes: &[Outcome],
 ) -> (Vec<Interval>, Measurement) {
-    let mut recorder = Recorder::new(vec![ceilings()]);
+    let mut recorder = Recorder::new(vec![ceilings()], 1);
     for (index, due) in schedule.arrivals(shard) {
         let outcome = &outcomes[usize::try_from(index).unwrap() % outcomes.len()];
         recorder.record(0, Stage::Measured, due, outcome.exchange());

@@ -16,11 +16,11 @@ use crate::recorder::{ConnectionId, Exchange, Recorder, SettledSecond};
 /// Counts of one lane since the start of the run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneCounters {
-    /// Arrivals released in the measured stage.
+    /// Arrivals released in the measured stage, including those that ended by an own failure.
     pub(super) released: u64,
-    /// Arrivals that were due but that the prober did not release or could not send.
+    /// Arrivals that were due but that the prober did not release.
     pub(super) unreleased: u64,
-    /// How many of these ended by each failure of the prober's own side.
+    /// Released arrivals with a failure of the prober's own side, by the first such failure.
     pub(super) own_failures: BTreeMap<Failure, u64>,
     /// Arrivals in progress.
     pub(super) in_flight: u64,
@@ -57,10 +57,12 @@ pub(super) struct LaneAccounting {
 }
 
 impl LaneAccounting {
-    /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`.
-    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, start: Instant) -> Self {
+    /// Accounting that counts exceedances of these ceilings on at most this many connections at a
+    /// time, in a stage that starts at `start`.
+    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, connections: u64, start: Instant) -> Self {
+        let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         Self {
-            recorder: RefCell::new(Recorder::new(ceilings)),
+            recorder: RefCell::new(Recorder::new(ceilings, connections)),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
             identified: Cell::new(0),
@@ -100,18 +102,16 @@ impl LaneAccounting {
         self.counters.borrow_mut().abandoned += 1;
     }
 
+    /// Counts an arrival of the measured stage that failed on the prober's own side. Call this at
+    /// most once for each arrival.
+    pub(super) fn count_own_failure(&self, failure: Failure) {
+        *self.counters.borrow_mut().own_failures.entry(failure).or_default() += 1;
+    }
+
     /// Records one exchange that was due at `due`; `index` is its request's index in the record.
-    ///
-    /// A failure of the prober itself counts as an arrival that was not released.
     pub(super) fn record(&self, index: usize, stage: Stage, due: Instant, exchange: Exchange) {
         let failure = exchange.failed.as_ref().map(|failed| failed.failure);
-        let own = failure.filter(|failure| failure.is_own_fault());
-        if let (Stage::Measured, Some(own)) = (stage, own) {
-            let mut counters = self.counters.borrow_mut();
-            counters.released = counters.released.saturating_sub(1);
-            counters.unreleased += 1;
-            *counters.own_failures.entry(own).or_default() += 1;
-        } else if stage == Stage::Measured {
+        if stage == Stage::Measured && !failure.is_some_and(Failure::is_own_fault) {
             let mut counters = self.counters.borrow_mut();
             counters.done += 1;
             counters.failed += u64::from(failure.is_some_and(Failure::counts_against_target));

@@ -320,11 +320,10 @@ impl ScenarioTotals {
         let (mut protocols, mut reached) = (BTreeSet::new(), AddressCounts::default());
         let (mut unreached, mut attempts) = (AddressCounts::default(), AttemptCounts::default());
         for lane in lanes {
-            totals.released += lane.released;
-            totals.unreleased += lane.unreleased;
-            for (failure, count) in &lane.own_failures {
-                *totals.own_failures.entry(*failure).or_default() += count;
-            }
+            let own: u64 = lane.own_failures.values().sum();
+            totals.released += lane.released.saturating_sub(own);
+            totals.unreleased += lane.unreleased + own;
+            totals.add_own_failures(&lane.own_failures);
             totals.abandoned += lane.abandoned;
             totals.connections.add(lane.connections);
             totals.lookups.add(&lane.lookups);

@@ -186,7 +186,7 @@ impl OncePhase {
         let now = clock::now();
         let thread = Rc::new(ThreadState::new(PacingMode::Sleep, now));
         let own = SetupState::without_steps(CookiePolicy::Off);
-        let context = Rc::new(ExchangeContext::new(plan, &own, dialer, thread, now)?);
+        let context = Rc::new(ExchangeContext::new(plan, &own, dialer, 1, thread, now)?);
         Ok(Self { runner: StepRunner::new(Rc::clone(&context), None), context })
     }
 

@@ -77,7 +77,7 @@ pub struct ProberHealth {
     /// The longest standstill.
     #[serde(rename = "hiccup_max_us", serialize_with = "some_micros")]
     pub hiccup_max: Option<Duration>,
-    /// Arrivals that were never released.
+    /// Arrivals that were not released or failed on the prober's side, which includes its proxy.
     pub unreleased: u64,
 }
 

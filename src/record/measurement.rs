@@ -189,15 +189,15 @@ pub struct ScenarioMeasurement {
     pub requests: Vec<RequestMeasurement>,
     /// Arrivals in the schedule up to the end of the measured stage; `None` in the closed model.
     pub planned: Option<u64>,
-    /// Arrivals that the prober released.
+    /// Arrivals that the prober released, without those that failed on its own side.
     pub released: u64,
-    /// Arrivals that were due before the run ended and that the prober did not release or could not
-    /// execute: its own failure.
+    /// Arrivals that were due before the run ended and that the prober did not release, or that
+    /// failed on its own side, which includes its proxy.
     pub unreleased: u64,
-    /// How many of the unreleased arrivals ended by each failure of the prober's own side; the
-    /// others were never started. Absent from records of earlier versions.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub own_failures: BTreeMap<Failure, u64>,
+    /// How many of the unreleased arrivals failed, by failure; the rest were never released. Absent
+    /// from records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_failures: Option<BTreeMap<Failure, u64>>,
     /// Arrivals that the end of the run cut off before they were sent or answered. They have no
     /// outcome and enter no tally.
     pub abandoned: u64,
@@ -225,9 +225,6 @@ pub struct ScenarioMeasurement {
 impl ScenarioMeasurement {
     /// How many of the unreleased arrivals ended at a limit of tollgate itself.
     pub fn ended_at_limits(&self) -> u64 {
-        if self.own_failures.is_empty() {
-            return self.ended_at_limits_by_evidence();
-        }
         self.unreleased_by(Failure::OwnLimit)
     }
 
@@ -243,14 +240,28 @@ impl ScenarioMeasurement {
 
     /// How many of the unreleased arrivals ended by a failure of the prober's own side.
     fn unreleased_by(&self, failure: Failure) -> u64 {
-        self.own_failures.get(&failure).copied().unwrap_or_default().min(self.unreleased)
+        let counts = self.known_own_failures();
+        counts.get(&failure).copied().unwrap_or_default().min(self.unreleased)
     }
 
-    /// The same for a record of an earlier version: its evidence also counts hops and tries.
-    fn ended_at_limits_by_evidence(&self) -> u64 {
+    /// How many of the unreleased arrivals failed, by failure. A record of an earlier version does
+    /// not state it: its evidence shows those that ended at limits, and also counts hops and tries.
+    pub(super) fn known_own_failures(&self) -> BTreeMap<Failure, u64> {
+        if let Some(counts) = &self.own_failures {
+            return counts.clone();
+        }
         let all = self.requests.iter().flat_map(|request| request.measured.evidence.by_count());
         let of_limits = all.filter(|evidence| evidence.failure == Failure::OwnLimit);
-        of_limits.map(|evidence| evidence.count).sum::<u64>().min(self.unreleased)
+        let count: u64 = of_limits.map(|evidence| evidence.count).sum();
+        BTreeMap::from([(Failure::OwnLimit, count.min(self.unreleased))])
+    }
+
+    /// Adds failures of further arrivals on the prober's own side. `unreleased` does not change.
+    pub fn add_own_failures(&mut self, counts: &BTreeMap<Failure, u64>) {
+        let mine = self.own_failures.get_or_insert_default();
+        for (failure, count) in counts.iter().filter(|(_, count)| **count > 0) {
+            *mine.entry(*failure).or_default() += count;
+        }
     }
 
     /// A scenario for which nothing is counted yet.
@@ -263,7 +274,7 @@ impl ScenarioMeasurement {
             planned: None,
             released: 0,
             unreleased: 0,
-            own_failures: BTreeMap::new(),
+            own_failures: Some(BTreeMap::new()),
             abandoned: 0,
             connections: ConnectionCounts::default(),
             protocols: Vec::new(),
@@ -357,8 +368,8 @@ impl Measurement {
         self.measured_from >= self.elapsed
     }
 
-    /// Whether anything that is judged was measured. That can be so although a setup failed: in the
-    /// other shards of a merged run.
+    /// Whether anything that is judged was measured. Also true if one shard's setup failed and
+    /// another shard measured.
     pub fn has_measured(&self) -> bool {
         let mut requests = self.scenarios.iter().flat_map(|scenario| &scenario.requests);
         requests.any(|request| request.measured.tally.exchanges > 0)
@@ -420,23 +431,53 @@ mod tests {
     use super::*;
     use crate::record::FailureEvidence;
 
-    #[test]
-    fn an_arrival_whose_hop_also_ended_at_a_limit_is_counted_once() {
-        let evidence: FailureEvidence = serde_json::from_str(
+    fn limit_evidence() -> FailureEvidence {
+        serde_json::from_str(
             r#"{"failure":"own_limit","phase":null,"expected":"","seen":"a long head","count":1}"#,
         )
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn an_arrival_whose_hop_also_ended_at_a_limit_is_counted_once() {
         let limited = |name: &str| {
             let mut request = RequestMeasurement::new(name.to_owned(), Vec::new());
-            request.measured.evidence.add(evidence.clone());
+            request.measured.evidence.add(limit_evidence());
             request
         };
         let requests = vec![limited("page"), limited("page, hop 1")];
         let mut scenario = ScenarioMeasurement::new("shop".to_owned(), requests);
         scenario.unreleased = 5;
-        scenario.own_failures.insert(Failure::OwnLimit, 1);
-        assert_eq!(scenario.ended_at_limits(), 1);
-        scenario.own_failures = BTreeMap::from([(Failure::Prober, 5)]);
-        assert_eq!(scenario.ended_at_limits(), 0);
+        for (counts, ended) in [
+            (vec![(Failure::OwnLimit, 1)], 1),
+            (vec![(Failure::Prober, 5)], 0),
+            // Five arrivals that the prober never released.
+            (Vec::new(), 0),
+        ] {
+            scenario.own_failures = Some(counts.into_iter().collect());
+            assert_eq!(scenario.ended_at_limits(), ended);
+        }
+    }
+
+    #[test]
+    fn only_a_record_of_an_earlier_version_is_counted_by_its_evidence() {
+        let mut request = RequestMeasurement::new("page".to_owned(), Vec::new());
+        request.measured.evidence.add(limit_evidence());
+        let mut old = ScenarioMeasurement::new("shop".to_owned(), vec![request]);
+        (old.unreleased, old.own_failures) = (5, None);
+        assert_eq!((old.ended_at_limits(), old.never_sent()), (1, 4));
+        let written = serde_json::to_value(&old).unwrap();
+        assert!(written.get("own_failures").is_none());
+        let read: ScenarioMeasurement = serde_json::from_value(written).unwrap();
+        assert_eq!(read, old);
+
+        // The sum of an old and a new shard keeps what each of them knows.
+        let of = |scenario| Measurement::with_scenarios(vec![scenario], RunEnding::Complete);
+        let mut new = ScenarioMeasurement::new("shop".to_owned(), Vec::new());
+        (new.unreleased, new.own_failures) = (2, Some(BTreeMap::from([(Failure::OwnLimit, 2)])));
+        let mut merged = of(old.clone()).without_counts();
+        merged.merge(&of(old));
+        merged.merge(&of(new));
+        assert_eq!(merged.scenarios[0].ended_at_limits(), 3);
     }
 }

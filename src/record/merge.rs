@@ -36,11 +36,14 @@ impl Measurement {
         }
         let after = |run: &Self| run.elapsed.saturating_sub(run.measured_from);
         let longest = after(self).max(after(other));
-        let starts = [&*self, other].map(|run| {
-            let counts = longest.is_zero() || !run.ended_in_warmup();
-            if counts { run.measured_from } else { Duration::ZERO }
-        });
-        self.measured_from = starts[0].max(starts[1]);
+        let start = |run: &Self| {
+            if longest.is_zero() || !run.ended_in_warmup() {
+                run.measured_from
+            } else {
+                Duration::ZERO
+            }
+        };
+        self.measured_from = start(self).max(start(other));
         self.elapsed = self.measured_from + longest;
         self.prober.add(&other.prober);
         let ending = std::mem::replace(&mut self.ending, RunEnding::Complete);
@@ -67,9 +70,8 @@ impl ScenarioMeasurement {
         };
         self.released += other.released;
         self.unreleased += other.unreleased;
-        for (failure, count) in &other.own_failures {
-            *self.own_failures.entry(*failure).or_default() += count;
-        }
+        self.own_failures = Some(self.known_own_failures());
+        self.add_own_failures(&other.known_own_failures());
         self.abandoned += other.abandoned;
         self.connections.add(other.connections);
         let protocols: BTreeSet<_> =

@@ -30,12 +30,17 @@ impl PeerCounts {
         }
     }
 
-    /// What a connection is ranked by: its failures, then its exceedances of each ceiling.
+    /// What a connection is ranked by: its failures, then its exceedances of each ceiling, with and
+    /// without the wait.
     fn rank(&self, criterion: usize) -> u64 {
-        match criterion.checked_sub(1) {
-            None => self.failed,
-            Some(at) => self.ceilings.get(at).map_or(0, |count| count.exceeded),
-        }
+        let Some(at) = criterion.checked_sub(1) else { return self.failed };
+        self.ceilings.get(at / 2).map_or(0, |count| {
+            if at % 2 == 0 { count.exceeded } else { count.exceeded_without_wait }
+        })
+    }
+
+    fn criteria(&self) -> usize {
+        1 + 2 * self.ceilings.len()
     }
 }
 
@@ -62,19 +67,19 @@ pub struct PeerMeasurement {
     pub addresses: BTreeMap<String, PeerCounts>,
     /// How many connections carried exchanges.
     pub connections: u64,
-    /// The connections with the most failures and with the most exceedances of each ceiling: two
-    /// of each, if there are any.
+    /// The connections with the most failures, with the most exceedances of each ceiling, and with
+    /// the most of those that waiting does not explain: two of each, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub worst: Vec<PeerConnection>,
 }
 
 impl PeerMeasurement {
     /// Maximum number of addresses counted separately.
-    const APART: usize = 64;
+    const MAX_ADDRESSES: usize = 64;
     /// The name under which the remaining addresses are counted.
     pub const OTHERS: &str = "(others)";
     /// How many connections are kept by each criterion.
-    const KEPT: usize = 2;
+    const WORST_PER_CRITERION: usize = 2;
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
@@ -87,14 +92,18 @@ impl PeerMeasurement {
         if let Some(address) = &connection.address {
             self.add_to_address(address, &connection.counts);
         }
-        self.worst.push(connection);
-        self.keep_worst();
+        // Most connections are not among the worst, and this is called during the run.
+        if self.ranks_among_worst(&connection.counts) {
+            self.worst.push(connection);
+            self.keep_worst();
+        }
     }
 
     /// Adds exchanges that several connections to one address carried.
     pub fn add_to_address(&mut self, address: &str, counts: &PeerCounts) {
-        let is_apart = self.addresses.contains_key(address) || self.addresses.len() < Self::APART;
-        let name = if is_apart { address } else { Self::OTHERS };
+        let is_separate =
+            self.addresses.contains_key(address) || self.addresses.len() < Self::MAX_ADDRESSES;
+        let name = if is_separate { address } else { Self::OTHERS };
         self.addresses.entry(name.to_owned()).or_default().add(counts);
     }
 
@@ -109,14 +118,22 @@ impl PeerMeasurement {
         self.keep_worst();
     }
 
+    fn ranks_among_worst(&self, counts: &PeerCounts) -> bool {
+        (0..counts.criteria()).any(|criterion| {
+            let rank = counts.rank(criterion);
+            let worse = self.worst.iter().filter(|one| one.counts.rank(criterion) >= rank);
+            rank > 0 && worse.take(Self::WORST_PER_CRITERION).count() < Self::WORST_PER_CRITERION
+        })
+    }
+
     fn keep_worst(&mut self) {
-        let ceilings = self.worst.iter().map(|one| one.counts.ceilings.len()).max().unwrap_or(0);
+        let criteria = self.worst.iter().map(|one| one.counts.criteria()).max().unwrap_or(0);
         let mut is_kept = vec![false; self.worst.len()];
-        for criterion in 0..=ceilings {
+        for criterion in 0..criteria {
             let rank = |at: &usize| self.worst[*at].counts.rank(criterion);
             let mut ranked: Vec<usize> = (0..self.worst.len()).filter(|at| rank(at) > 0).collect();
             ranked.sort_by_key(|at| std::cmp::Reverse(rank(at)));
-            ranked.iter().take(Self::KEPT).for_each(|&at| is_kept[at] = true);
+            ranked.iter().take(Self::WORST_PER_CRITERION).for_each(|&at| is_kept[at] = true);
         }
         let mut is_kept = is_kept.into_iter();
         self.worst.retain(|_| is_kept.next() == Some(true));
@@ -142,6 +159,19 @@ mod tests {
         peers.add_connection(connection("192.0.2.2:80", 1, 7));
         let kept: Vec<_> = peers.worst.iter().map(|one| one.counts.ceilings[0].exceeded).collect();
         assert_eq!((kept, peers.connections), (vec![48, 49, 1], 51));
+    }
+
+    #[test]
+    fn a_slow_connection_for_which_all_others_wait_is_kept() {
+        let mut peers = PeerMeasurement::default();
+        for exceeded in [40, 41, 42, 43] {
+            peers.add_connection(connection("192.0.2.1:80", exceeded, 0));
+        }
+        let mut slow = connection("192.0.2.2:80", 5, 0);
+        slow.counts.ceilings[0].exceeded_without_wait = 5;
+        peers.add_connection(slow.clone());
+        assert_eq!(peers.worst.len(), 3);
+        assert!(peers.worst.contains(&slow));
     }
 
     #[test]

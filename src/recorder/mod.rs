@@ -61,9 +61,10 @@ struct OpenSecond {
 }
 
 impl Recorder {
-    /// A recorder for a scenario, given the ceilings of each request.
-    pub fn new(ceilings: Vec<Vec<Ceiling>>) -> Self {
-        let peers = PeerRecorder::new(ceilings.len());
+    /// A recorder for a scenario, given the ceilings of each request and the maximum number of
+    /// connections open at a time.
+    pub fn new(ceilings: Vec<Vec<Ceiling>>, connections: usize) -> Self {
+        let peers = PeerRecorder::new(ceilings.len(), connections);
         Self { ceilings, first: 0, seconds: VecDeque::new(), peers }
     }
 
@@ -159,10 +160,13 @@ mod tests {
     use crate::record::Dimension;
 
     fn recorder() -> Recorder {
-        Recorder::new(vec![vec![Ceiling {
-            dimension: Dimension::Latency,
-            limit: Duration::from_millis(300),
-        }]])
+        Recorder::new(
+            vec![vec![Ceiling {
+                dimension: Dimension::Latency,
+                limit: Duration::from_millis(300),
+            }]],
+            1,
+        )
     }
 
     fn took(millis: u64) -> Exchange {

@@ -8,9 +8,20 @@ use crate::record::{Ceiling, CeilingCount, PeerConnection, PeerCounts, PeerMeasu
 use super::used_connection::{ConnectionId, UsedConnection};
 use super::{Exchange, slot};
 
+/// Minimum of the number of connections counted separately at a time: enough if each arrival opens
+/// its own.
+const MIN_OPEN: usize = 4_096;
+/// How many connections are closed at once. More would keep the lane's thread from its arrivals.
+const CLOSED_AT_ONCE: usize = 64;
+
 /// The counts of each request of a lane.
 #[derive(Debug)]
-pub(super) struct PeerRecorder(Vec<RequestPeers>);
+pub(super) struct PeerRecorder {
+    requests: Vec<RequestPeers>,
+    /// Maximum number of connections counted separately at a time. If an older one is used again,
+    /// it counts as a new connection.
+    max_open: usize,
+}
 
 #[derive(Debug, Default)]
 struct RequestPeers {
@@ -21,9 +32,12 @@ struct RequestPeers {
 }
 
 impl PeerRecorder {
-    /// Counts for this many requests.
-    pub(super) fn new(requests: usize) -> Self {
-        Self((0..requests).map(|_| RequestPeers::default()).collect())
+    /// Counts for this many requests, on at most this many connections at a time.
+    pub(super) fn new(requests: usize, connections: usize) -> Self {
+        Self {
+            requests: (0..requests).map(|_| RequestPeers::default()).collect(),
+            max_open: connections.max(MIN_OPEN) + CLOSED_AT_ONCE,
+        }
     }
 
     /// Counts one exchange of the measured stage. Failures that do not count against the target
@@ -33,9 +47,11 @@ impl PeerRecorder {
         if failed.is_some_and(|failed| !failed.failure.counts_against_target()) {
             return;
         }
-        let Some(peers) = self.0.get_mut(request) else { return };
+        let Some(peers) = self.requests.get_mut(request) else { return };
         match exchange.connection {
-            UsedConnection::One(id) => peers.of_connection(id).count(ceilings, exchange),
+            UsedConnection::One(id) => {
+                peers.of_connection(id, self.max_open).count(ceilings, exchange);
+            }
             UsedConnection::Several(Some(address)) => {
                 let mut counts = PeerCounts::default();
                 counts.count(ceilings, exchange);
@@ -48,30 +64,25 @@ impl PeerRecorder {
     /// Hands over the counts of each request.
     pub(super) fn take(&mut self) -> Vec<PeerMeasurement> {
         let take = |peers: &mut RequestPeers| {
-            peers.close_before(u64::MAX);
+            peers.close_oldest(usize::MAX);
             std::mem::take(&mut peers.earlier)
         };
-        self.0.iter_mut().map(take).collect()
+        self.requests.iter_mut().map(take).collect()
     }
 }
 
 impl RequestPeers {
-    /// Maximum number of connections with counts of their own. An older one that is still used
-    /// beyond that counts as another connection.
-    const MAX_OPEN: usize = 4_096;
-
-    fn of_connection(&mut self, id: ConnectionId) -> &mut PeerCounts {
-        if self.connections.len() >= Self::MAX_OPEN && !self.connections.contains_key(&id.number) {
-            let middle = self.connections.keys().nth(Self::MAX_OPEN / 2).copied();
-            self.close_before(middle.unwrap_or(id.number));
+    fn of_connection(&mut self, id: ConnectionId, max_open: usize) -> &mut PeerCounts {
+        if self.connections.len() >= max_open && !self.connections.contains_key(&id.number) {
+            self.close_oldest(CLOSED_AT_ONCE);
         }
         let open = self.connections.entry(id.number);
         &mut open.or_insert_with(|| (id.address, PeerCounts::default())).1
     }
 
-    fn close_before(&mut self, number: u64) {
-        let later = self.connections.split_off(&number);
-        for (address, counts) in std::mem::replace(&mut self.connections, later).into_values() {
+    fn close_oldest(&mut self, count: usize) {
+        let oldest = std::iter::from_fn(|| self.connections.pop_first()).take(count);
+        for (_, (address, counts)) in oldest {
             let address = address.map(|address| address.to_string());
             self.earlier.add_connection(PeerConnection { address, counts });
         }
@@ -103,13 +114,26 @@ mod tests {
 
     #[test]
     fn any_number_of_connections_needs_bounded_memory_and_loses_no_count() {
-        let mut recorder = PeerRecorder::new(1);
+        let mut recorder = PeerRecorder::new(1, 8);
         for number in 0..20_000 {
+            let before = recorder.requests[0].connections.len();
             recorder.count(0, &[], &on(UsedConnection::One(id(number, (number % 2) as u8))));
+            let open = recorder.requests[0].connections.len();
+            assert!(open <= recorder.max_open && before <= open + CLOSED_AT_ONCE);
         }
-        assert!(recorder.0[0].connections.len() <= RequestPeers::MAX_OPEN);
         let peers = recorder.take().remove(0);
         assert_eq!((peers.connections, peers.worst.len()), (20_000, 0));
         assert_eq!(peers.addresses["192.0.2.1:80"].exchanges, 10_000);
+    }
+
+    #[test]
+    fn each_of_many_connections_used_in_turn_is_counted_as_one() {
+        let mut recorder = PeerRecorder::new(1, 10_000);
+        for number in (0..10_000).chain(0..10_000).chain(0..10_000) {
+            recorder.count(0, &[], &on(UsedConnection::One(id(number, 1))));
+        }
+        let peers = recorder.take().remove(0);
+        assert_eq!(peers.connections, 10_000);
+        assert_eq!(peers.addresses["192.0.2.1:80"].exchanges, 30_000);
     }
 }

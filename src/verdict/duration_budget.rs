@@ -225,7 +225,9 @@ impl<'a> DurationBudget<'a> {
             peer_blame::explain(peers, total, count, noun)
         };
         explain("exceedances", |count| count.exceeded).or_else(|| {
-            explain("exceedances without the wait", |count| count.exceeded_without_wait)
+            explain("exceedances that waiting does not explain", |count| {
+                count.exceeded_without_wait
+            })
         })
     }
 

@@ -1,5 +1,5 @@
-//! Steps that run once: a failed setup prevents the measurement, at least of one shard, and a
-//! failed teardown is a warning.
+//! Steps that run once. After a failed setup, its shard measures nothing; a failed teardown is a
+//! warning.
 
 use super::failures::{advice, describe_evidence};
 use crate::record::{
@@ -7,7 +7,7 @@ use crate::record::{
     ScenarioMeasurement, StepRecord, VerdictReason, is_teardown_owed,
 };
 
-/// Why nothing was measured, or not in every shard: a step of a setup failed.
+/// A failed setup step, which left all or part of the run unmeasured.
 pub(super) struct SetupFailure {
     /// The reason, which names the step.
     pub(super) reason: VerdictReason,
@@ -56,11 +56,14 @@ impl SetupFailure {
 
 /// What the failures of a setup prevented: each shard runs the setup, up to its first failure.
 fn consequence(failures: usize, is_partial: bool, run: &Measurement) -> String {
-    let whose = if failures == 1 { "its" } else { "their" };
+    let lost = if failures == 1 {
+        "so that shard's part of the load was not measured"
+    } else {
+        "so those shards' parts of the load were not measured"
+    };
     match &run.sharing {
         Some(sharing) if is_partial => {
-            let of = sharing.of;
-            format!(" in {failures} of {of} shards, so {whose} part of the load was not measured")
+            format!(" in {failures} of {} shards, {lost}", sharing.of)
         }
         _ => ", so nothing was measured".to_owned(),
     }
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(verdict.decision, Decision::Fail);
         assert_eq!(
             verdict.reasons[0].what,
-            "setup step `log in` failed in 1 of 2 shards, so its part of the load was not \
+            "setup step `log in` failed in 1 of 2 shards, so that shard's part of the load was not \
              measured: unexpected status, 401 instead of status = 200"
         );
         assert!(verdict.budgets.iter().all(|budget| budget.judged == 20));

@@ -3,7 +3,7 @@
 //! Nothing here changes a decision. The rule is in `docs/method.md`.
 
 use super::binomial::{ErrorRate, ExceedanceCount};
-use super::phrases::requests;
+use super::phrases::{list, part};
 use crate::record::{PeerCounts, PeerMeasurement};
 use crate::units::Ratio;
 
@@ -82,6 +82,17 @@ impl<'a> Suspects<'a> {
         let names = suspects.into_iter().map(|(name, _)| *name).collect();
         carries_most(sum, total).then_some(Self { names, sum })
     }
+
+    /// The known addresses, each once.
+    fn distinct_names(&self) -> Vec<&'a str> {
+        let mut distinct = Vec::new();
+        for name in self.names.iter().flatten() {
+            if !distinct.contains(name) {
+                distinct.push(*name);
+            }
+        }
+        distinct
+    }
 }
 
 /// Whether a part carries most of the exceedances and exceeds far more often than the rest.
@@ -102,10 +113,15 @@ fn of_addresses(slow: &Suspects<'_>, total: ExceedanceCount, noun: &str) -> Peer
         words: format!(
             "{} came from {}, which served {}",
             share(slow.sum.over, total.over, noun),
-            joined(&slow.names),
-            part_of_requests(slow.sum.of, total.of)
+            list(&slow.distinct_names(), NAMED),
+            part(slow.sum.of, total.of)
         ),
-        remedy: "compare what is at that address with the others: its log, version, load and distance",
+        remedy: if slow.names.len() == 1 {
+            "compare what is at that address with the others: its log, version, load and distance"
+        } else {
+            "compare the servers at the named addresses with the others: logs, version, load and \
+             distance"
+        },
     }
 }
 
@@ -115,45 +131,28 @@ fn of_connections(
     total: ExceedanceCount,
     noun: &str,
 ) -> PeerBlame {
-    let mut names = few.names.clone();
-    names.dedup();
-    let to = if names.iter().any(Option::is_some) {
-        format!(" ({})", joined(&names))
-    } else {
-        String::new()
-    };
+    let names = few.distinct_names();
+    let to = if names.is_empty() { String::new() } else { format!(" ({})", list(&names, NAMED)) };
     PeerBlame {
         words: format!(
             "{} are on {} of {connections} connections{to}, which carried {}",
             share(few.sum.over, total.over, noun),
             few.names.len(),
-            part_of_requests(few.sum.of, total.of)
+            part(few.sum.of, total.of)
         ),
-        remedy: "find what that connection leads to: one worker process, or one instance behind a load balancer",
+        remedy: if few.names.len() == 1 {
+            "find what that connection leads to: one worker process, or one instance behind a load \
+             balancer"
+        } else {
+            "find out where the slow connections lead: to one worker process, or to one instance \
+             behind a load balancer"
+        },
     }
 }
 
 /// `47 of 50 exceedances`, `all 50 exceedances`.
 fn share(part: u64, whole: u64, noun: &str) -> String {
     if part == whole { format!("all {whole} {noun}") } else { format!("{part} of {whole} {noun}") }
-}
-
-fn part_of_requests(part: u64, whole: u64) -> String {
-    format!("{part} of {}", requests(whole))
-}
-
-/// `a`, `a and b`, `a, b and 3 others`.
-fn joined(names: &[Option<&str>]) -> String {
-    let known: Vec<&str> = names.iter().flatten().copied().collect();
-    let others = known.len().saturating_sub(NAMED);
-    let mut parts: Vec<String> = known.iter().take(NAMED).map(|&name| name.to_owned()).collect();
-    if others > 0 {
-        parts.push(format!("{others} {}", if others == 1 { "other" } else { "others" }));
-    }
-    match parts.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => parts.join(""),
-    }
 }
 
 #[cfg(test)]
@@ -176,12 +175,16 @@ mod tests {
     }
 
     fn words(connections: &[(&str, u64, u64)]) -> Option<String> {
+        blame(connections).map(|blame| blame.words)
+    }
+
+    fn blame(connections: &[(&str, u64, u64)]) -> Option<PeerBlame> {
         let (peers, total) = peers(connections);
         let first = |counts: &PeerCounts| {
             let count = counts.ceilings[0];
             ExceedanceCount { over: count.exceeded, of: count.judged }
         };
-        explain(&peers, total, first, "exceedances").map(|blame| blame.words)
+        explain(&peers, total, first, "exceedances")
     }
 
     #[test]
@@ -220,6 +223,76 @@ mod tests {
         assert_eq!(
             words(&sessions).unwrap(),
             "30 of 31 exceedances are on 1 of 3 connections, which carried 100 of 300 requests"
+        );
+    }
+
+    #[test]
+    fn two_slow_connections_of_different_addresses_are_named_together() {
+        let mut all = vec![("10.0.0.1:80", 50, 100), ("10.0.0.2:80", 40, 100)];
+        all.extend([("10.0.0.1:80", 0, 100), ("10.0.0.2:80", 0, 100)].repeat(20));
+        let found = blame(&all).unwrap();
+        assert_eq!(
+            found.words,
+            "all 90 exceedances are on 2 of 42 connections (10.0.0.1:80 and 10.0.0.2:80), which \
+             carried 200 of 4200 requests"
+        );
+        assert!(found.remedy.starts_with("find out where the slow connections lead"));
+    }
+
+    #[test]
+    fn addresses_that_alternate_are_named_once_and_a_long_list_is_cut() {
+        let of = |names| Suspects { names, sum: ExceedanceCount { over: 90, of: 200 } };
+        let total = ExceedanceCount { over: 100, of: 1_000 };
+        let alternating = of(["a:80", "b:80", "a:80", "b:80"].map(Some).to_vec());
+        assert_eq!(
+            of_connections(&alternating, 50, total, "exceedances").words,
+            "90 of 100 exceedances are on 4 of 50 connections (a:80 and b:80), which carried 200 \
+             of 1000 requests"
+        );
+        let many = of(["a:80", "b:80", "c:80", "d:80", "e:80"].map(Some).to_vec());
+        let blame = of_addresses(&many, total, "exceedances");
+        assert!(blame.words.contains("came from a:80, b:80, c:80 and 2 more, which served"));
+        assert!(blame.remedy.starts_with("compare the servers at the named addresses"));
+    }
+
+    #[test]
+    fn the_sum_of_the_remaining_addresses_is_not_named() {
+        let names: Vec<String> = (0..66).map(|port| format!("10.0.0.1:{port}")).collect();
+        let exceeded = |at| if at < 64 { 0 } else { 50 };
+        let all: Vec<_> =
+            names.iter().enumerate().map(|(at, name)| (name.as_str(), exceeded(at), 100)).collect();
+        let (mut peers, total) = peers(&all);
+        assert_eq!(peers.addresses[PeerMeasurement::OTHERS].ceilings[0].exceeded, 100);
+        peers.worst.clear();
+        let first = |counts: &PeerCounts| {
+            let count = counts.ceilings[0];
+            ExceedanceCount { over: count.exceeded, of: count.judged }
+        };
+        assert_eq!(explain(&peers, total, first, "exceedances"), None);
+    }
+
+    #[test]
+    fn the_slow_connection_for_which_the_others_wait_is_found_without_the_wait() {
+        let mut peers = PeerMeasurement::default();
+        for at in 0..8 {
+            let (judged, exceeded, exceeded_without_wait) =
+                if at == 3 { (12, 10, 10) } else { (100, 80, 0) };
+            let count =
+                CeilingCount { judged, exceeded, exceeded_without_wait, ..Default::default() };
+            let counts = PeerCounts { exchanges: judged, failed: 0, ceilings: vec![count] };
+            peers.add_connection(PeerConnection { address: Some("10.0.0.1:80".into()), counts });
+        }
+        let count = |counts: &PeerCounts| {
+            let count = counts.ceilings[0];
+            ExceedanceCount { over: count.exceeded_without_wait, of: count.judged }
+        };
+        let total = ExceedanceCount { over: 10, of: 712 };
+        assert_eq!(
+            explain(&peers, total, count, "exceedances that waiting does not explain")
+                .unwrap()
+                .words,
+            "all 10 exceedances that waiting does not explain are on 1 of 8 connections \
+             (10.0.0.1:80), which carried 12 of 712 requests"
         );
     }
 

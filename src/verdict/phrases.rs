@@ -20,6 +20,18 @@ pub(super) fn part(count: u64, of: u64) -> String {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`; beyond `max` items `a, b and 3 more`.
+pub(super) fn list<T: ToString>(items: &[T], max: usize) -> String {
+    let (shown, more) = items.split_at(items.len().min(max));
+    let mut names: Vec<_> = shown.iter().map(ToString::to_string).collect();
+    names.extend((!more.is_empty()).then(|| format!("{} more", more.len())));
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 /// `is 412 ms`; `falls among the failures` if the rank is that of a failure.
 pub(super) fn actual(actual: ActualQuantile) -> String {
     match actual {
@@ -87,6 +99,16 @@ mod tests {
         assert_eq!(read(0.002_54), "0.254%");
         assert_eq!(read(0.000_001), "0.0001%");
         assert_eq!(read(1.0), "100%");
+    }
+
+    #[test]
+    fn a_long_list_ends_with_how_many_more_there_are() {
+        let items = [1, 2, 3, 4, 5];
+        let lists = [0, 1, 2, 3, 4, 5].map(|count| list(&items[..count], 3));
+        assert_eq!(
+            lists,
+            ["", "1", "1 and 2", "1, 2 and 3", "1, 2, 3 and 1 more", "1, 2, 3 and 2 more"]
+        );
     }
 
     #[test]

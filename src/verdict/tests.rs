@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -302,6 +304,7 @@ fn a_limit_of_tollgate_is_a_caveat_and_breaches_nothing() {
         .not_judged(Failure::OwnLimit);
     let (planned, mut measured) = scenario("app", &[request]);
     (measured.planned, measured.unreleased) = (Some(11), 1);
+    measured.add_own_failures(&BTreeMap::from([(Failure::OwnLimit, 1)]));
     let (plan, measurement) = run(vec![(planned, measured)]);
     let verdict = judge(&plan, &measurement);
     assert_eq!(verdict.decision, Decision::Inconclusive);
@@ -320,6 +323,7 @@ fn a_target_whose_answers_met_a_limit_of_tollgate_is_not_called_silent() {
         FixtureRequest::new("page", &["errors < 10%"]).refused(1).not_judged(Failure::OwnLimit);
     let (planned, mut measured) = scenario("app", &[request]);
     (measured.planned, measured.unreleased) = (Some(2), 1);
+    measured.add_own_failures(&BTreeMap::from([(Failure::OwnLimit, 1)]));
     let (plan, measurement) = run(vec![(planned, measured)]);
     assert_eq!(judge(&plan, &measurement).decision, Decision::Inconclusive);
 }

@@ -2,11 +2,15 @@
 //! fail.
 
 use super::failures::remedy;
+use super::phrases::list;
 use crate::record::{
     BudgetVerdict, Decision, EvidenceLog, Failure, Measurement, RunEnding, ScenarioMeasurement,
     ShardSharing, Stage, VerdictReason,
 };
 use crate::units::format_duration;
+
+/// Maximum number of shards in a sentence.
+const SHOWN_SHARDS: usize = 8;
 
 /// The reasons why a scenario's data cannot support a pass; empty if there are none.
 pub(super) fn grounds(
@@ -16,8 +20,8 @@ pub(super) fn grounds(
     let shared = run.sharing.iter().flat_map(|sharing| [absent(sharing), repeated(sharing)]);
     let of_scenario = match scenario {
         Some(scenario) => [
-            unproxied(scenario),
-            limited(scenario),
+            proxy_reason(scenario),
+            limit_reason(scenario),
             unreleased(scenario),
             missing(scenario, &run.ending),
             abandoned(scenario),
@@ -67,7 +71,7 @@ fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
     (!missing.is_empty()).then(|| {
         reason(
-            format!("{shards} {} of {} {are} missing", listed(&missing), sharing.of),
+            format!("{shards} {} of {} {are} missing", list(&missing, SHOWN_SHARDS), sharing.of),
             "merge the runs of all shards: `tollgate merge RUN RUN…`",
         )
     })
@@ -90,38 +94,25 @@ fn repeated(sharing: &ShardSharing) -> Option<VerdictReason> {
     ))
 }
 
-/// `2`, `2 and 3`, `2, 3 and 4`; of many the first few and how many more.
-fn listed(shards: &[u32]) -> String {
-    const SHOWN: usize = 8;
-    let (shown, more) = shards.split_at(shards.len().min(SHOWN));
-    let mut names: Vec<_> = shown.iter().map(ToString::to_string).collect();
-    names.extend((!more.is_empty()).then(|| format!("{} more", more.len())));
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
-    }
-}
-
 fn unmeasured() -> VerdictReason {
     reason("the run has no measurement of this scenario".to_owned(), "run it again")
 }
 
 /// The failures at limits of tollgate itself, with the most frequent one.
-fn limited(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
+fn limit_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     let what = "ended at a limit of tollgate itself, not of the target";
-    of_own_side(scenario, Failure::OwnLimit, scenario.ended_at_limits(), what)
+    own_failure_reason(scenario, Failure::OwnLimit, scenario.ended_at_limits(), what)
 }
 
 /// The arrivals that did not get past the proxy, with the most frequent reason.
-fn unproxied(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
+fn proxy_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     let what = "ended at the proxy and did not reach the target";
-    of_own_side(scenario, Failure::Proxy, scenario.ended_at_proxy(), what)
+    own_failure_reason(scenario, Failure::Proxy, scenario.ended_at_proxy(), what)
 }
 
 /// The arrivals that ended by a failure of the prober's own side, with its most frequent evidence;
 /// `None` if there are none.
-fn of_own_side(
+fn own_failure_reason(
     scenario: &ScenarioMeasurement,
     failure: Failure,
     count: u64,

@@ -53,12 +53,13 @@ pub(in crate::engine) struct ExchangeContext {
 }
 
 impl ExchangeContext {
-    /// Prepares a scenario's steps after its setup; fails if the base URL or a request's URL cannot
-    /// be sent.
+    /// Prepares a scenario's steps after its setup, for at most this many connections at a time;
+    /// fails if the base URL or a request's URL cannot be sent.
     pub(in crate::engine) fn new(
         plan: &ScenarioPlan,
         setup: &SetupState,
         dialer: Box<dyn Dialer>,
+        connections: u64,
         thread: Rc<ThreadState>,
         run_start: Instant,
     ) -> Result<Self, EngineError> {
@@ -87,7 +88,7 @@ impl ExchangeContext {
             redirect_rules: RedirectRules::of(plan),
             server_timing: ServerTimingFilter::new(secrets),
             dialer,
-            accounting: LaneAccounting::new(plan.ceilings(), run_start),
+            accounting: LaneAccounting::new(plan.ceilings(), connections, run_start),
             drain: DrainSignal::default(),
             idle_history: Rc::default(),
             thread,

@@ -71,10 +71,13 @@ impl Lane {
     ) -> Result<Self, EngineError> {
         let connections = shard.share(u64::from(plan.load.connections()));
         let warmup_connections = shard.share(u64::from(plan.warmup.connections)).min(connections);
-        let context = ExchangeContext::new(&plan, setup, dialer, Rc::clone(&thread), run_start)?;
+        let max_connections = shard.share(u64::from(plan.load.max_connections()));
+        let worker_thread = Rc::clone(&thread);
+        let context =
+            ExchangeContext::new(&plan, setup, dialer, max_connections, worker_thread, run_start)?;
         Ok(Self {
             connections,
-            max_connections: shard.share(u64::from(plan.load.max_connections())),
+            max_connections,
             streams_per_connection: u64::from(streams_per_connection(&plan)),
             warmup_connections,
             warmup_requests: shard.share(plan.warmup.requests),

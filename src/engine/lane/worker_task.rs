@@ -100,7 +100,7 @@ impl WorkerTask {
         let mut captured = context.begin_state(stage, arrival.index);
         // When the prober started to build the next step.
         let mut building = claimed;
-        let mut was_answered = false;
+        let (mut was_answered, mut own_failure) = (false, None);
         for (at, prepared) in context.steps_of(stage, arrival.index).iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
@@ -115,6 +115,7 @@ impl WorkerTask {
                 }
                 Err(failed) => {
                     prepared.note_failure(&mut captured, failed.failure);
+                    own_failure = own_failure.or(own_failure_of(&failed, stage));
                     let left_out = Exchange { failed: Some(failed), ..Exchange::default() };
                     accounting.record(prepared.index, stage, start.due, left_out);
                     continue;
@@ -127,6 +128,7 @@ impl WorkerTask {
             was_answered = end.was_answered;
             if let Some(failed) = &end.exchange.failed {
                 prepared.note_failure(&mut captured, failed.failure);
+                own_failure = own_failure.or(own_failure_of(failed, end.stage));
             }
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
             start = context.start_now(Some(end.done));
@@ -135,9 +137,18 @@ impl WorkerTask {
         if context.reuse == ConnectionReuse::Fresh {
             self.runner.disconnect();
         }
+        if let Some(failure) = own_failure {
+            accounting.count_own_failure(failure);
+        }
         accounting.end(arrival.due);
         was_answered
     }
+}
+
+/// The failure of a step of the measured stage, if the prober's own side caused it.
+fn own_failure_of(failed: &ExchangeFailure, stage: Stage) -> Option<Failure> {
+    let is_own = stage == Stage::Measured && failed.failure.is_own_fault();
+    is_own.then_some(failed.failure)
 }
 
 /// Records an arrival that no connection took in time: its first request was due and never sent.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -80,7 +81,10 @@ impl Script {
 /// Dials the scripted server; each connection takes 5 ms to open.
 pub(super) struct ScriptedDial {
     script: RefCell<VecDeque<Vec<Turn>>>,
-    refuses: bool,
+    /// Why no connection can be opened.
+    fails: Option<Failure>,
+    /// The addresses of the connections, in turn.
+    addresses: Vec<SocketAddr>,
     pub(super) requests: Rc<RefCell<Vec<String>>>,
     /// The host and port that each connection was opened to.
     pub(super) dialled: Rc<RefCell<Vec<String>>>,
@@ -91,11 +95,22 @@ pub(super) const CONNECT: Duration = Duration::from_millis(5);
 impl ScriptedDial {
     pub(super) fn new(script: Script) -> Self {
         let (requests, dialled) = (Rc::default(), Rc::default());
-        Self { script: RefCell::new(script.0.into()), refuses: false, requests, dialled }
+        let script = RefCell::new(script.0.into());
+        Self { script, fails: None, addresses: Vec::new(), requests, dialled }
     }
 
     pub(super) fn refusing() -> Self {
-        Self { refuses: true, ..Self::new(Script(Vec::new())) }
+        Self::failing(Failure::Refused)
+    }
+
+    /// A dialer that opens no connection.
+    pub(super) fn failing(failure: Failure) -> Self {
+        Self { fails: Some(failure), ..Self::new(Script(Vec::new())) }
+    }
+
+    /// Connects to these addresses in turn.
+    pub(super) fn with_addresses(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
     }
 
     async fn connect(
@@ -103,14 +118,11 @@ impl ScriptedDial {
         origin: &UrlOrigin,
         parts: &mut ExchangeParts,
     ) -> Result<DialedConnection, ExchangeFailure> {
+        let number = self.dialled.borrow().len();
         self.dialled.borrow_mut().push(format!("{}:{}", origin.host, origin.port));
-        if self.refuses {
+        if let Some(failure) = self.fails {
             parts.set_failed(Dimension::Connect);
-            return Err(ExchangeFailure::in_phase(
-                Failure::Refused,
-                Dimension::Connect,
-                "connection refused",
-            ));
+            return Err(ExchangeFailure::in_phase(failure, Dimension::Connect, "not connected"));
         }
         tokio::time::sleep(CONNECT).await;
         parts.set_duration(Dimension::Connect, CONNECT);
@@ -123,7 +135,7 @@ impl ScriptedDial {
         Ok(DialedConnection {
             stream: Box::new(ours),
             spoken: NegotiatedProtocol { version: NegotiatedVersion::Http1, tls: None },
-            address: None,
+            address: self.addresses.get(number % self.addresses.len().max(1)).copied(),
         })
     }
 }

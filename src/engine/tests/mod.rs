@@ -13,6 +13,8 @@ mod idle;
 mod lawful_answers;
 mod limits;
 mod once;
+mod own_failures;
+mod peers;
 mod redirects;
 mod reuse;
 mod shards;

@@ -106,7 +106,7 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let ending = match &run.ending {
         RunEnding::Complete => None,
         RunEnding::SetupFailed(_) if run.has_measured() => {
-            Some("was measured only in part: a setup step failed in one of its shards".to_owned())
+            Some("was measured only in part: a setup step failed in some of its shards".to_owned())
         }
         RunEnding::SetupFailed(_) => Some("was not measured: a setup step failed".to_owned()),
         RunEnding::Interrupted => Some("was interrupted".to_owned()),
@@ -120,7 +120,7 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     };
     let unreleased: u64 = run.scenarios.iter().map(|scenario| scenario.unreleased).sum();
     let late = (unreleased > 0)
-        .then(|| format!("lacks {unreleased} arrivals that the prober never released"));
+        .then(|| format!("lacks {unreleased} arrivals that did not reach the target"));
     let missing = run
         .sharing
         .as_ref()

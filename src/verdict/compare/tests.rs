@@ -193,7 +193,7 @@ fn unfair_conditions_are_reported() {
             "tiles: `page` requests GET / before, GET /other after",
             "measured on different machines: h before, g after",
             "the run after was interrupted",
-            "the run after lacks 3 arrivals that the prober never released",
+            "the run after lacks 3 arrivals that did not reach the target",
         ]
     );
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::record::{
     ActualQuantile, BudgetVerdict, CapacityEstimate, CeilingCount, Decision, Dimension,
-    DimensionHistograms, Histogram, Interval, ServerTimings, Stage, Tally,
+    DimensionHistograms, Histogram, Interval, PeerConnection, PeerCounts, ServerTimings, Stage,
+    Tally,
 };
 use crate::verdict::fixture::{FixtureRequest, one_budget, run, scenario};
 use crate::verdict::{VerdictContext, judge, judge_in_context};
@@ -344,4 +345,46 @@ fn the_only_request_that_breaks_its_budget_is_set_apart() {
     let budgets = judge(&plan, &measurement).scenarios.remove(0).budgets;
     let what = &budgets[1].reason.what;
     assert!(what.ends_with("; the other 2 requests hold their budgets"), "{what}");
+}
+
+/// The verdict on eight connections to two addresses: each has these exchanges, exceedances, and
+/// exceedances without the wait.
+fn with_connections(of: impl Fn(u64) -> [u64; 3]) -> BudgetVerdict {
+    let all: Vec<_> = (0..8).map(of).collect();
+    let [judged, exceeded, unwaited] =
+        [0, 1, 2].map(|at| all.iter().map(|one| one[at]).sum::<u64>());
+    let size = |count| usize::try_from(count).unwrap();
+    let took = micros(size(judged - exceeded), size(exceeded));
+    let request = FixtureRequest::new("tile", &["p95 < 300ms"]).took(&took);
+    let request = request.of_which_wait_explains(exceeded - unwaited);
+    let (planned, mut measured) = scenario("tiles", &[request]);
+    for (at, [judged, exceeded, exceeded_without_wait]) in (0..).zip(all) {
+        let count = CeilingCount {
+            judged,
+            exceeded,
+            exceeded_without_lag: exceeded,
+            exceeded_without_wait,
+        };
+        let counts = PeerCounts { exchanges: judged, failed: 0, ceilings: vec![count] };
+        let address = Some(format!("192.0.2.{}:443", 1 + at % 2));
+        measured.requests[0].peers.add_connection(PeerConnection { address, counts });
+    }
+    let (plan, measurement) = run(vec![(planned, measured)]);
+    judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
+}
+
+#[test]
+fn a_breach_names_the_address_or_connection_that_carries_the_exceedances() {
+    let by_address =
+        with_connections(|at| if at % 2 == 1 { [125, 60, 60] } else { [125, 0, 0] }).reason;
+    let clause = "all 240 exceedances came from 192.0.2.2:443, which served 500 of 1000 requests";
+    assert!(by_address.what.contains(clause), "{}", by_address.what);
+    let remedy = "compare what is at that address with the others";
+    assert!(by_address.next.contains(remedy), "{}", by_address.next);
+
+    let waited_for =
+        with_connections(|at| if at == 3 { [30, 30, 30] } else { [100, 40, 0] }).reason;
+    let clause = "all 30 exceedances that waiting does not explain are on 1 of 8 connections \
+                  (192.0.2.2:443), which carried 30 of 730 requests";
+    assert!(waited_for.what.contains(clause), "{}", waited_for.what);
 }

@@ -123,12 +123,13 @@ impl TcpDialer {
             reached.map_err(|failed| tunnel::not_reached(proxy, failed))?;
         if !self.is_forwarded(origin) {
             let opening = tunnel::open_tunnel(&mut tcp, origin, proxy);
-            phases.timed(Dimension::Proxy, self.timeouts.connect, opening).await.map_err(
-                |failed| match failed.failure {
-                    Failure::TimedOut => tunnel::silent(proxy, failed),
-                    _ => failed,
-                },
-            )?;
+            let limit = phases.limit(self.timeouts.connect);
+            phases.timed(Dimension::Proxy, limit, opening).await.map_err(|failed| match failed
+                .failure
+            {
+                Failure::TimedOut => tunnel::silent(proxy, limit, failed),
+                _ => failed,
+            })?;
         }
         Ok((tcp, address, is_choice))
     }

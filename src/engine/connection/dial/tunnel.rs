@@ -1,5 +1,7 @@
 //! Connections through an HTTP proxy.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Host;
@@ -10,6 +12,7 @@ use crate::library_text::describe_io;
 use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
+use crate::units::format_duration;
 
 /// Maximum length of the head of a proxy's answer.
 const MAX_HEAD: usize = 16 << 10;
@@ -120,10 +123,10 @@ pub(super) fn not_reached(proxy: &ProxyPlan, why: ExchangeFailure) -> ExchangeFa
 }
 
 /// The failure of a proxy that does not answer `CONNECT` in time.
-pub(super) fn silent(proxy: &ProxyPlan, late: ExchangeFailure) -> ExchangeFailure {
-    let limit = late.seen.trim_start_matches("no proxy ");
-    let seen = format!("the proxy {proxy} did not answer CONNECT {limit}");
-    let next = Some("look at the proxy's log: it takes the connection and opens no tunnel");
+pub(super) fn silent(proxy: &ProxyPlan, limit: Duration, late: ExchangeFailure) -> ExchangeFailure {
+    let limit = format_duration(limit);
+    let seen = format!("the proxy {proxy} did not answer CONNECT within {limit}");
+    let next = Some("look at the proxy's log: it accepted the connection but opened no tunnel");
     ExchangeFailure { failure: Failure::Proxy, seen, next, ..late }
 }
 
