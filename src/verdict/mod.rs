@@ -6,6 +6,7 @@
 //! inconclusive; a proven fail outranks them all.
 
 pub mod binomial;
+pub mod evidence;
 
 mod address_warnings;
 mod breaker;
