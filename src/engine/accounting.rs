@@ -57,10 +57,15 @@ pub(super) struct LaneAccounting {
 }
 
 impl LaneAccounting {
-    /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`.
-    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, start: Instant) -> Self {
+    /// Accounting that counts exceedances of these ceilings, in a stage that starts at `start`, and
+    /// in slots of this width.
+    pub(super) fn new(
+        ceilings: Vec<Vec<Ceiling>>,
+        slot_width: Option<Duration>,
+        start: Instant,
+    ) -> Self {
         Self {
-            recorder: RefCell::new(Recorder::new(ceilings)),
+            recorder: RefCell::new(Recorder::new(ceilings).with_slots(slot_width)),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
             identified: Cell::new(0),

@@ -87,7 +87,11 @@ impl ExchangeContext {
             redirect_rules: RedirectRules::of(plan),
             server_timing: ServerTimingFilter::new(secrets),
             dialer,
-            accounting: LaneAccounting::new(plan.ceilings(), run_start),
+            accounting: LaneAccounting::new(
+                plan.ceilings(),
+                plan.shown.stalls.map(|stalls| stalls.slot),
+                run_start,
+            ),
             drain: DrainSignal::default(),
             idle_history: Rc::default(),
             thread,

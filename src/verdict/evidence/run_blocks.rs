@@ -41,7 +41,7 @@ impl BlockSeries {
 
     /// Number of full blocks that the blocks amount to: one in which less than the planned peak was
     /// due counts for its part.
-    pub(super) fn full_blocks(&self) -> f64 {
+    pub fn full_blocks(&self) -> f64 {
         let part = |of: u64| (of as f64 / self.planned_peak.max(f64::MIN_POSITIVE)).min(1.0);
         self.blocks.iter().map(|(block, number)| *number as f64 * part(block.of)).sum()
     }

@@ -65,6 +65,12 @@ impl ShareInterval {
     }
 }
 
+impl From<ShareInterval> for (Ratio, Ratio) {
+    fn from(interval: ShareInterval) -> Self {
+        (interval.low, interval.high)
+    }
+}
+
 /// The half of the shares in which a bound is: up to `at` if a condition that holds from the bound
 /// on holds there, from it on otherwise.
 fn halves(at: f64, holds: bool) -> (f64, f64) {

@@ -20,14 +20,6 @@ pub fn default_horizon(duration: Duration, smallest_allowed: Ratio) -> Duration 
     duration.mul_f64(smallest_allowed.as_f64() / RECOMMENDED).clamp(SHORTEST, LONGEST)
 }
 
-/// The width of the slots in which exceedances are counted: at most 20 ms, and a whole number of
-/// them make the horizon.
-pub fn slot_width(horizon: Duration) -> Duration {
-    const WIDEST: Duration = Duration::from_millis(20);
-    let number = horizon.as_nanos().div_ceil(WIDEST.as_nanos()).max(1);
-    u32::try_from(number).map_or(WIDEST, |number| horizon / number)
-}
-
 /// The fewest blocks that can prove a budget, if no request exceeds it. `None` if nothing may
 /// exceed or everything may.
 pub fn fewest_blocks(allowed: Ratio) -> Option<u64> {
@@ -65,14 +57,6 @@ mod tests {
         assert_eq!(fewest_blocks(Ratio::ONE), None);
         assert_eq!(recommended_blocks(share(0.05)), Some(180));
         assert_eq!(recommended_blocks(share(0.01)), Some(900));
-    }
-
-    #[test]
-    fn a_whole_number_of_slots_makes_the_horizon() {
-        for (horizon, width) in [(1_000_000, 20_000), (50_001, 16_667), (3, 3), (166_668, 18_518)] {
-            let found = slot_width(Duration::from_micros(horizon));
-            assert_eq!(found.as_micros(), width, "{horizon}");
-        }
     }
 
     #[test]
