@@ -16,7 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("record", &["units"]),
     ("expect", &["library_text", "units", "record"]),
     ("scenario", &["library_text", "units", "files", "record"]),
-    ("plan", &["library_text", "units", "files", "record", "scenario", "expect", "postgres"]),
+    (
+        "plan",
+        &["library_text", "units", "files", "record", "scenario", "expect", "verdict", "postgres"],
+    ),
     ("recorder", &["units", "record"]),
     (
         "engine",

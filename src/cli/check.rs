@@ -10,9 +10,9 @@ use super::exit::{CommandError, ExitStatus};
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::{guard, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
-use crate::plan::{Environment, Plan, PlanOverrides, ScenarioPlan, SecretSet};
+use crate::plan::{BlockNeeds, Environment, Plan, PlanOverrides, ScenarioPlan, SecretSet};
 use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
-use crate::units::parse_duration;
+use crate::units::{duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,6 +73,7 @@ fn summary(scenario: &ScenarioPlan) -> String {
     let mut lines = vec![format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}")];
     lines.extend(scenario.shown.draw.as_ref().map(|draw| shares(draw, scenario.load.arrivals())));
     lines.extend(scenario.shown.data.as_ref().map(|data| rows(data, scenario.load.arrivals())));
+    lines.extend(blocks(scenario));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());
         let names: Vec<_> = own.map(|step| format!("`{}`", step.name)).collect();
@@ -81,6 +82,32 @@ fn summary(scenario: &ScenarioPlan) -> String {
         }
     }
     lines.join("\n  ")
+}
+
+/// By what blocks the budgets are decided: `decided by blocks of 1s, 180 in all; to pass, p95 needs
+/// 67 of them (180 recommended)`. `None` if no budget is.
+fn blocks(scenario: &ScenarioPlan) -> Option<String> {
+    let stalls = scenario.shown.stalls?;
+    let mut needs: Vec<(String, BlockNeeds)> = Vec::new();
+    for budget in scenario.shown.requests.iter().flat_map(|request| &request.budgets) {
+        let text = budget.to_string();
+        let measure = text.split(" <").next().unwrap_or_default().to_owned();
+        let is_known = |(known, _): &(String, _)| *known == measure;
+        if !needs.iter().any(is_known)
+            && let Some(need) = BlockNeeds::of(scenario, budget)
+        {
+            needs.push((measure, need));
+        }
+    }
+    let planned = needs.iter().filter_map(|(_, need)| need.planned).min();
+    let planned = planned.map(|blocks| format!(", {blocks} in all")).unwrap_or_default();
+    let need = |(measure, need): &(String, BlockNeeds)| {
+        format!("{measure} needs {} ({} recommended)", need.fewest, need.recommended)
+    };
+    let needs: Vec<_> = needs.iter().map(need).collect();
+    let default = if stalls.is_default { " (the default `stalls`)" } else { "" };
+    let length = duration_literal(stalls.length);
+    Some(format!("decided by blocks of {length}{default}{planned}: {}", needs.join(", ")))
 }
 
 /// How often each weighted request is sent: `each arrival sends one request: read 75.0 % (about 900

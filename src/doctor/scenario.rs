@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(states, [(CheckState::Fail, "variables"), (CheckState::Warn, "doubts")]);
         assert_eq!(findings[0].what, "s.toml:4:15: variable `HOST` is not set");
         assert!(
-            findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 299"),
+            findings[1].what.starts_with("s.toml:2:13: `p99` needs at least 342 blocks"),
             "{}",
             findings[1].what
         );

@@ -57,12 +57,18 @@ pub(super) struct LaneAccounting {
 }
 
 impl LaneAccounting {
-    /// Accounting that counts exceedances of these ceilings on at most this many connections at a
-    /// time, in a stage that starts at `start`.
-    pub(super) fn new(ceilings: Vec<Vec<Ceiling>>, connections: u64, start: Instant) -> Self {
+    /// Accounting that counts exceedances of these ceilings in slots of this width, on at most this
+    /// many connections at a time, in a stage that starts at `start`.
+    pub(super) fn new(
+        ceilings: Vec<Vec<Ceiling>>,
+        connections: u64,
+        slot_width: Option<Duration>,
+        start: Instant,
+    ) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+        let recorder = Recorder::new(ceilings, connections).with_slots(slot_width);
         Self {
-            recorder: RefCell::new(Recorder::new(ceilings, connections)),
+            recorder: RefCell::new(recorder),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
             identified: Cell::new(0),

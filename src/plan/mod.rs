@@ -2,6 +2,7 @@
 //!
 //! Each type of a plan has a file. [`Plan::resolve`] makes them from scenarios.
 
+mod block_needs;
 pub(crate) mod capacity;
 pub mod data;
 mod draw;
@@ -21,6 +22,7 @@ mod schedule;
 mod secrets;
 mod target_plan;
 
+pub use block_needs::BlockNeeds;
 pub use data::{DataPlan, DataRow};
 pub use draw::RequestDraw;
 pub use environment::Environment;

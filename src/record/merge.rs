@@ -106,7 +106,7 @@ impl StageMeasurement {
 impl Interval {
     /// Adds what another prober measured in the same second.
     pub fn merge(&mut self, other: &Self) {
-        self.tally.add(&other.tally);
+        self.tally.merge(&other.tally);
         self.series.merge(&other.series);
         self.server_timings.merge(&other.server_timings);
     }

@@ -24,6 +24,8 @@ mod run;
 mod run_schema;
 mod server_timings;
 mod sharing;
+mod slot_counts;
+mod stall_horizon;
 mod step;
 mod summary;
 mod tally;
@@ -58,10 +60,14 @@ pub use run::{
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
 pub use sharing::{ShardRecord, ShardSharing};
+pub use slot_counts::{SlotCount, SlotCounts};
+pub use stall_horizon::StallHorizon;
 pub use step::{StepRecord, is_teardown_owed};
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
-pub use verdict::{BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason};
+pub use verdict::{
+    BlockCounts, BudgetEvidence, BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason,
+};
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.
 pub mod micros {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Budget, Failure, Measurement, PlannedData, PlannedDraw, Verdict};
+use super::{Budget, Failure, Measurement, PlannedData, PlannedDraw, StallHorizon, Verdict};
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
 pub const FORMAT: u32 = 1;
@@ -123,6 +123,10 @@ pub struct PlannedScenario {
     /// model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityEstimate>,
+    /// The blocks of time by which budgets are decided; `None` if none needs them, and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stalls: Option<StallHorizon>,
     /// The steps that run once before the warm-up, in order, like `requests`; older records have
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

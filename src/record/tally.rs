@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Failure, micros};
+use super::{Dimension, Failure, SlotCount, SlotCounts, micros};
 
 /// A duration whose exceedances are counted exactly during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,17 @@ impl CeilingCount {
     }
 }
 
+impl From<CeilingCount> for SlotCount {
+    fn from(count: CeilingCount) -> Self {
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            judged: small(count.judged),
+            exceeded: small(count.exceeded),
+            exceeded_without_lag: small(count.exceeded_without_lag),
+        }
+    }
+}
+
 /// Counts of exchanges.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
@@ -64,6 +75,10 @@ pub struct Tally {
     /// and are known only while the run lasts.
     #[serde(skip)]
     pub beyond_limits: u64,
+    /// The same exchanges by due time, in slots of some milliseconds. Only the tally of an interval
+    /// of the measured stage has them; those of earlier versions have none.
+    #[serde(default, skip_serializing_if = "SlotCounts::is_empty")]
+    pub slots: SlotCounts,
 }
 
 impl Tally {
@@ -91,7 +106,14 @@ impl Tally {
         self.exchanges - self.unanswered() - self.failed_by(Failure::Dropped)
     }
 
-    /// Adds another tally of the same request.
+    /// Adds another tally of the same request and the same interval.
+    pub fn merge(&mut self, other: &Self) {
+        self.add(other);
+        self.slots.merge(&other.slots);
+    }
+
+    /// Adds another tally of the same request, without its slots: a total of a whole run keeps
+    /// none.
     pub fn add(&mut self, other: &Self) {
         self.exchanges += other.exchanges;
         self.ok += other.ok;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActualQuantile, Budget};
+use super::{ActualQuantile, Budget, micros};
 use crate::units::Ratio;
 
 /// The three possible decisions.
@@ -87,8 +87,64 @@ pub struct BudgetVerdict {
     /// The same quantile of the successes alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub of_successes: Option<Duration>,
+    /// The blocks of time that decided it; `None` if it was decided by counts alone, and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<BudgetEvidence>,
     /// The reason for the decision.
     pub reason: VerdictReason,
+}
+
+/// The blocks of time that decided one budget. They are all that a later run needs to continue
+/// from this one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetEvidence {
+    /// The longest stall up to which the budget holds; `None` if it does not hold against any.
+    #[serde(default, rename = "reach_us", with = "optional_micros")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
+    pub reach: Option<Duration>,
+    /// Blocks of the stall horizon.
+    pub at_horizon: BlockCounts,
+    /// Blocks of the longer length that the data ask for; `None` if they ask for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer: Option<BlockCounts>,
+}
+
+/// The blocks of one length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockCounts {
+    /// Length of a block.
+    #[serde(rename = "length_us", with = "micros")]
+    #[schemars(with = "u64")]
+    pub length: Duration,
+    /// Number of exchanges that the plan makes due in its busiest block. A block with fewer counts
+    /// for less.
+    pub peak: f64,
+    /// Each different block: exceedances, exchanges judged, and how many such blocks there are.
+    pub blocks: Vec<(u64, u64, u64)>,
+}
+
+/// Optional durations as whole microseconds.
+mod optional_micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        duration.map(micros).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Option::<u64>::deserialize(deserializer).map(|micros| micros.map(Duration::from_micros))
+    }
 }
 
 /// The decision on one scenario.
@@ -113,7 +169,8 @@ pub struct ScenarioVerdict {
 pub struct Verdict {
     /// The combined decision on all scenarios.
     pub decision: Decision,
-    /// The rule that decided quantiles and shares: `exact binomial`.
+    /// The rule that decided quantiles and shares: `blocks of time, betting e-process`, or `exact
+    /// binomial` if only counts are known, and in older records.
     pub rule: String,
     /// One minus the error rate of each side of the test.
     pub confidence: Ratio,

@@ -13,7 +13,7 @@ mod used_connection;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::record::{Ceiling, PeerMeasurement, Stage};
+use crate::record::{Ceiling, PeerMeasurement, Stage, StallHorizon};
 
 pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
 pub use slot::SecondSlot;
@@ -52,6 +52,8 @@ pub struct Recorder {
     first: u64,
     seconds: VecDeque<OpenSecond>,
     peers: PeerRecorder,
+    /// Width of the slots in which the measured stage is counted; `None` for no slots.
+    slot_width: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +67,13 @@ impl Recorder {
     /// connections open at a time.
     pub fn new(ceilings: Vec<Vec<Ceiling>>, connections: usize) -> Self {
         let peers = PeerRecorder::new(ceilings.len(), connections);
-        Self { ceilings, first: 0, seconds: VecDeque::new(), peers }
+        Self { ceilings, first: 0, seconds: VecDeque::new(), peers, slot_width: None }
+    }
+
+    /// The same recorder, which also counts the measured stage in slots of this width.
+    #[must_use]
+    pub fn with_slots(self, width: Option<Duration>) -> Self {
+        Self { slot_width: width, ..self }
     }
 
     /// Notes that an arrival due at `due` is in progress.
@@ -88,8 +96,10 @@ impl Recorder {
         if stage == Stage::Measured {
             self.peers.count(request, &ceilings[request], &exchange);
         }
+        let width = self.slot_width.filter(|_| stage == Stage::Measured);
+        let in_slot = width.map(|width| StallHorizon::slot_of(width, due));
         let second = self.second(due.as_secs());
-        second.slot(request, stage).record(&ceilings[request], exchange);
+        second.slot(request, stage).record(&ceilings[request], in_slot, exchange);
         self.ceilings = ceilings;
     }
 
@@ -200,6 +210,23 @@ mod tests {
         let tally = &settled[0].slots[0].slot.tally;
         assert_eq!((tally.exchanges, tally.ceilings[0].exceeded), (2, 1));
         assert_eq!(recorder.watermark(), 3);
+    }
+
+    #[test]
+    fn the_measured_stage_is_counted_in_slots_by_due_time() {
+        let mut recorder = recorder().with_slots(Some(at(20)));
+        for (due, took_ms) in [(0, 5), (19, 400), (990, 5)] {
+            recorder.record(0, Stage::Measured, at(due), took(took_ms));
+        }
+        recorder.record(0, Stage::Warmup, at(0), took(5));
+        let second = recorder.finish().remove(0);
+        let slots = |at: usize| {
+            let slots = second.slots[at].slot.tally.slots.slots();
+            slots.map(|(slot, counts)| (slot, counts[1].judged, counts[1].exceeded)).collect()
+        };
+        let (measured, warmup): (Vec<_>, Vec<_>) = (slots(0), slots(1));
+        assert_eq!(measured, [(0, 1, 0), (1, 1, 1), (50, 1, 0)]);
+        assert!(warmup.is_empty());
     }
 
     #[test]

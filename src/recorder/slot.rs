@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::record::{
     Ceiling, CeilingCount, Dimension, DimensionHistograms, EvidenceLog, Failure, Histogram,
-    Interval, ServerTimings, StageMeasurement, Tally,
+    Interval, ServerTimings, SlotCount, StageMeasurement, Tally,
 };
 
 use super::{Exchange, PartOutcome};
@@ -22,10 +22,11 @@ pub struct SecondSlot {
 }
 
 impl SecondSlot {
-    /// Counts one exchange against its request's ceilings.
+    /// Counts one exchange against its request's ceilings; `slot` is the number of the slot in which
+    /// it was due, if slots are counted.
     ///
     /// A failure that does not count against the target is noted only as evidence.
-    pub fn record(&mut self, ceilings: &[Ceiling], mut exchange: Exchange) {
+    pub fn record(&mut self, ceilings: &[Ceiling], slot: Option<u64>, mut exchange: Exchange) {
         if let Some(failed) =
             exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
         {
@@ -35,6 +36,9 @@ impl SecondSlot {
         }
         exchange.parts.set_connection_kind(exchange.fresh);
         self.count_ceilings(ceilings, &exchange);
+        if let Some(slot) = slot {
+            self.count_slot(slot, ceilings, &exchange);
+        }
         for dimension in Dimension::ALL {
             if let PartOutcome::Took(duration) = exchange.parts.get(dimension) {
                 self.histograms[dimension as usize].get_or_insert_default().record(duration);
@@ -59,7 +63,7 @@ impl SecondSlot {
 
     /// Adds another lane's slot of the same second, request and stage.
     pub fn merge(&mut self, other: &Self) {
-        self.tally.add(&other.tally);
+        self.tally.merge(&other.tally);
         self.evidence.merge(&other.evidence);
         self.server_timings.merge(&other.server_timings);
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
@@ -92,6 +96,21 @@ impl SecondSlot {
         for (count, ceiling) in self.tally.ceilings.iter_mut().zip(ceilings) {
             count.add(judge(ceiling, exchange));
         }
+    }
+
+    fn count_slot(&mut self, slot: u64, ceilings: &[Ceiling], exchange: &Exchange) {
+        let of_ceilings = ceilings.iter().map(|ceiling| judge(ceiling, exchange).into());
+        self.tally.slots.add(slot, std::iter::once(failure_count(exchange)).chain(of_ceilings));
+    }
+}
+
+/// What one exchange adds to the counts of failures in its slot.
+fn failure_count(exchange: &Exchange) -> SlotCount {
+    let failure = exchange.failed.as_ref().map(|failed| failed.failure);
+    SlotCount {
+        judged: 1,
+        exceeded: u32::from(failure.is_some()),
+        exceeded_without_lag: u32::from(failure == Some(Failure::Dropped)),
     }
 }
 
@@ -159,15 +178,15 @@ mod tests {
     #[test]
     fn a_latency_equal_to_the_ceiling_exceeds_it() {
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 300)]));
-        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 299)]));
+        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 300)]));
+        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 299)]));
         assert_eq!(counts(&slot), [(2, 1, 1, 1)]);
     }
 
     #[test]
     fn an_exceedance_caused_by_lag_is_counted_separately() {
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
+        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
@@ -175,14 +194,18 @@ mod tests {
     fn an_exceedance_during_a_standstill_is_counted_separately() {
         let mut slot = SecondSlot::default();
         let late = exchange(&[(Dimension::Latency, 350), (Dimension::Service, 350)]);
-        slot.record(&[AT_300], Exchange { stood_still: Duration::from_millis(100), ..late });
+        slot.record(&[AT_300], None, Exchange { stood_still: Duration::from_millis(100), ..late });
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
     #[test]
     fn an_exceedance_caused_by_wait_is_counted_separately() {
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]));
+        slot.record(
+            &[AT_300],
+            None,
+            exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]),
+        );
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
@@ -194,15 +217,15 @@ mod tests {
         dropped.parts.fail_answer();
         let failed =
             Some(Box::new(ExchangeFailure::in_phase(Failure::Dropped, Dimension::Wait, "")));
-        slot.record(&[AT_300], Exchange { failed, ..dropped });
+        slot.record(&[AT_300], None, Exchange { failed, ..dropped });
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
     #[test]
     fn fresh_and_reused_connections_have_separate_latencies() {
         let mut slot = SecondSlot::default();
-        slot.record(&[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
-        slot.record(&[], exchange(&[(Dimension::Latency, 10)]));
+        slot.record(&[], None, Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
+        slot.record(&[], None, exchange(&[(Dimension::Latency, 10)]));
         let series = slot.series();
         let longest =
             |dimension| series.get(dimension).and_then(Histogram::max).map(|max| max.as_millis());
@@ -218,7 +241,7 @@ mod tests {
         failed.failed =
             Some(Box::new(ExchangeFailure::in_phase(Failure::Reset, Dimension::FirstByte, "")));
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], failed);
+        slot.record(&[AT_300], None, failed);
         assert_eq!(slot.tally.ceilings[0].exceeded, 1);
         assert_eq!(slot.tally.failed_by(Failure::Reset), 1);
         let series = slot.series();
@@ -231,8 +254,8 @@ mod tests {
     fn a_phase_ceiling_judges_only_the_exchanges_that_entered_the_phase() {
         let tls = Ceiling { dimension: Dimension::Tls, limit: Duration::from_millis(50) };
         let mut slot = SecondSlot::default();
-        slot.record(&[tls], exchange(&[(Dimension::Latency, 400)]));
-        slot.record(&[tls], exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
+        slot.record(&[tls], None, exchange(&[(Dimension::Latency, 400)]));
+        slot.record(&[tls], None, exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
         assert_eq!(counts(&slot), [(1, 0, 0, 0)]);
     }
 }

@@ -109,6 +109,8 @@ section! {
         data: DataSection,
         /// What is sent before the measured stage. Default: one arrival over each connection.
         warmup: WarmupSection,
+        /// What the verdict has to hold against.
+        gate: GateSection,
     }
 }
 
@@ -379,13 +381,25 @@ section! {
     }
 }
 
+section! {
+    /// What the verdict has to hold against.
+    "[gate]" GateSection {
+        /// The longest stall of the target that a verdict has to hold against, 10ms to 10m. Budgets
+        /// are decided by blocks of this length: a p95 needs 67 of them, a p99 342. Default: from
+        /// 50ms to 1s, so that the run has 9 blocks for each block that the strictest budget lets
+        /// exceed.
+        stalls: Duration,
+    }
+}
+
 /// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
-const SECTIONS: [(&str, &[&str]); 12] = [
+const SECTIONS: [(&str, &[&str]); 13] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),
     ("[data]", DataSection::KEYS),
     ("[warmup]", WarmupSection::KEYS),
+    ("[gate]", GateSection::KEYS),
     ("[[request]]", RequestSection::KEYS),
     ("[request.expect]", ExpectSection::KEYS),
     ("a capture", CaptureSection::KEYS),

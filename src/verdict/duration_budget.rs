@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::binomial::{ErrorRate, ExceedanceCount};
+use super::block_test::BlockTest;
 use super::bursts::ExceedancePattern;
 use super::exceedance_timeline::ExceedanceTimeline;
 use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
-use super::failure_budget::no_data_reason;
+use super::failure_budget;
 use super::failures::LeadingFailure;
 use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
@@ -18,7 +19,7 @@ use super::time_blame;
 use super::wait_blame::WaitBlame;
 use crate::record::{
     ActualQuantile, Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Histogram, PeerCounts,
-    ProberMeasurement, RequestMeasurement, StageMeasurement, VerdictReason,
+    ProberMeasurement, RequestMeasurement, SlotCount, StageMeasurement, VerdictReason,
 };
 use crate::units::{Quantile, format_duration};
 
@@ -32,6 +33,8 @@ pub(super) struct DurationBudget<'a> {
     request: &'a RequestMeasurement,
     circumstances: JudgingContext<'a>,
     ranked_durations: RankedDurations<'a>,
+    /// The blocks of the run; `None` if it allows no exceedance or only counts are known.
+    blocks: Option<BlockTest>,
     /// Set if waiting for a connection explains at least half of the exceedances.
     wait_blame: Option<WaitBlame<'a>>,
 }
@@ -48,6 +51,17 @@ impl<'a> DurationBudget<'a> {
     ) -> Self {
         let ranked_durations = RankedDurations::of(request, dimension, ceiling);
         let wait_blame = WaitBlame::of(ranked_durations.count(), circumstances.capacity);
+        let blocks = budget.allowed().and_then(|allowed| {
+            let place = ceiling_place(request, dimension, ceiling)?;
+            let counts = circumstances.timelines?.slots.ceiling(place);
+            // Lag explains everything about a budget on the lag itself.
+            let without_lag = |slot: &SlotCount| {
+                if dimension == Dimension::Lag { 0 } else { slot.exceeded_without_lag }
+            };
+            let observed = ranked_durations.exceeded();
+            let over = |slot: &SlotCount| slot.exceeded;
+            BlockTest::of(circumstances, (counts, observed), allowed, over, without_lag)
+        });
         Self {
             budget,
             quantile,
@@ -56,15 +70,16 @@ impl<'a> DurationBudget<'a> {
             request,
             circumstances,
             ranked_durations,
+            blocks,
             wait_blame,
         }
     }
 
     /// Judges it and explains the decision.
-    pub(super) fn judge(&self, rule: DecisionRule) -> ExplainedVerdict {
+    pub(super) fn judge(&self) -> ExplainedVerdict {
         let allowed = self.budget.allowed();
         let count = self.ranked_durations.exceeded();
-        let finding = self.find(rule);
+        let finding = self.find();
         let verdict = BudgetVerdict {
             request: self.request.name.clone(),
             budget: self.budget,
@@ -72,7 +87,10 @@ impl<'a> DurationBudget<'a> {
             judged: count.of,
             exceeded: count.over,
             allowed,
-            exceedance: allowed.map(|_| count.interval(ErrorRate::STATED)),
+            exceedance: allowed.map(|_| match &self.blocks {
+                Some(blocks) => blocks.interval().into(),
+                None => count.interval(ErrorRate::STATED),
+            }),
             actual: Some(self.actual()),
             interval: self.interval(),
             of_successes: match self.quantile {
@@ -81,20 +99,22 @@ impl<'a> DurationBudget<'a> {
                 }
                 None => self.ranked_durations.of_successes(Histogram::max),
             },
-            reason: self.reason(finding, rule),
+            evidence: self.blocks.as_ref().map(BlockTest::evidence),
+            reason: self.reason(finding),
         };
         ExplainedVerdict { verdict, explanation: self.explain(finding) }
     }
 
-    fn find(&self, rule: DecisionRule) -> BudgetFinding {
-        BudgetFinding::allowing_for_lag(
-            self.ranked_durations.exceeded(),
-            self.ranked_durations.without_lag(),
-            |count| match self.budget.allowed() {
-                Some(allowed) => rule.test(count, allowed),
-                None => DecisionRule::describe(count),
-            },
-        )
+    fn find(&self) -> BudgetFinding {
+        if let Some(blocks) = &self.blocks {
+            return blocks.finding();
+        }
+        let test = |count| match self.budget.allowed() {
+            Some(allowed) => self.circumstances.rule.test(count, allowed),
+            None => DecisionRule::describe(count),
+        };
+        let ranked = &self.ranked_durations;
+        BudgetFinding::allowing_for_lag(test(ranked.exceeded()), || test(ranked.without_lag()))
     }
 
     fn actual(&self) -> ActualQuantile {
@@ -105,24 +125,27 @@ impl<'a> DurationBudget<'a> {
     }
 
     fn interval(&self) -> Option<(ActualQuantile, ActualQuantile)> {
-        self.quantile.map(|quantile| self.ranked_durations.interval(quantile))
+        let quantile = self.quantile?;
+        Some(match &self.blocks {
+            Some(blocks) => self.ranked_durations.interval_of(
+                blocks.interval(),
+                quantile.allowed_exceedance(),
+                blocks.proven(),
+            ),
+            None => self.ranked_durations.interval(quantile),
+        })
     }
 
-    fn reason(&self, finding: BudgetFinding, rule: DecisionRule) -> VerdictReason {
+    fn reason(&self, finding: BudgetFinding) -> VerdictReason {
         let what = self.sentence();
-        match finding {
-            BudgetFinding::NoData => no_data_reason(),
-            BudgetFinding::Holds | BudgetFinding::Breached => {
-                VerdictReason { what, next: String::new() }
-            }
-            BudgetFinding::Undecided => VerdictReason {
-                what: format!("{what}: {}", undecided_phrase(self.ranked_durations.exceeded())),
-                next: self.what_settles_it(rule),
-            },
-            BudgetFinding::Late { would_hold } => {
-                late(&what, would_hold, &self.request.measured, self.circumstances.prober)
-            }
+        if let BudgetFinding::Late { would_hold } = finding {
+            return late(&what, would_hold, &self.request.measured, self.circumstances.prober);
         }
+        let subject = format!("a {}", self.subject());
+        failure_budget::reason(what, finding, self.blocks.as_ref(), &subject, || {
+            let why = undecided_phrase(self.ranked_durations.exceeded());
+            (why.to_owned(), self.what_settles_it())
+        })
     }
 
     /// `p95 is 412 ms (398 ms to 430 ms): 61 of 190 requests took 300 ms or longer, 5% may`.
@@ -243,9 +266,7 @@ impl<'a> DurationBudget<'a> {
 
     /// The place of the ceiling among those of the request.
     fn ceiling_place(&self) -> Option<usize> {
-        let is_mine =
-            |known: &Ceiling| (known.dimension, known.limit) == (self.dimension, self.ceiling);
-        self.request.ceilings.iter().position(is_mine)
+        ceiling_place(self.request, self.dimension, self.ceiling)
     }
 
     /// How much longer a freeze of the target lasts than requests exceed in it: a request that is
@@ -268,12 +289,22 @@ impl<'a> DurationBudget<'a> {
         }
     }
 
-    fn what_settles_it(&self, rule: DecisionRule) -> String {
+    fn what_settles_it(&self) -> String {
+        let rule = self.circumstances.rule;
         let (count, without_lag) =
             (self.ranked_durations.exceeded(), self.ranked_durations.without_lag());
         let settled = |allowed| rule.what_settles_it(count, without_lag, allowed);
         self.budget.allowed().map(settled).unwrap_or_default()
     }
+}
+
+fn ceiling_place(
+    request: &RequestMeasurement,
+    dimension: Dimension,
+    ceiling: Duration,
+) -> Option<usize> {
+    let is_mine = |known: &Ceiling| (known.dimension, known.limit) == (dimension, ceiling);
+    request.ceilings.iter().position(is_mine)
 }
 
 /// A gap of this length is a stall of the prober, not timer jitter.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
+use super::slot_timeline::SlotTimeline;
 use crate::record::{Interval, Stage, Tally};
 
 /// The exceedances of every budget of a run over time, collected from its settled intervals.
 ///
 /// Only the measured stage is collected. Memory is bounded for runs of any length: see
-/// `ExceedanceTimeline`.
+/// `ExceedanceTimeline` and `StallHorizon`.
 #[derive(Debug, Clone, Default)]
 pub struct RunTimelines {
     requests: HashMap<(String, String), RequestTimelines>,
@@ -38,12 +39,15 @@ pub(super) struct RequestTimelines {
     pub(super) ceilings: Vec<ExceedanceTimeline>,
     /// Failures of any kind among all exchanges.
     pub(super) failures: ExceedanceTimeline,
+    /// The same in short slots; empty if the run was not counted in slots.
+    pub(super) slots: SlotTimeline,
 }
 
 impl RequestTimelines {
     fn add(&mut self, start: Duration, tally: &Tally) {
         let all = ExceedanceCount { over: tally.failed(), of: tally.exchanges };
         self.failures.add(start, all);
+        self.slots.add(&tally.slots);
         let ceilings = self.ceilings.len().max(tally.ceilings.len());
         self.ceilings.resize_with(ceilings, ExceedanceTimeline::default);
         for (timeline, count) in self.ceilings.iter_mut().zip(&tally.ceilings) {

@@ -1,16 +1,19 @@
 //! Judges a budget on a number of failures: `errors < 0.5%`, `dropped = 0`.
 
 use super::binomial::{ErrorRate, ExceedanceCount};
+use super::block_test::BlockTest;
 use super::bursts::ExceedancePattern;
 use super::exceedance_timeline::RequestTimelines;
 use super::explanation::{BudgetExplanation, ExplainedVerdict, PatternWords};
 use super::failures::{self, LeadingFailure};
 use super::finding::BudgetFinding;
+use super::judging_context::JudgingContext;
 use super::peer_blame;
 use super::phrases::{part, percent, undecided_phrase};
 use super::rule::DecisionRule;
 use crate::record::{
-    Budget, BudgetVerdict, CountLimit, Failure, PeerCounts, RequestMeasurement, VerdictReason,
+    Budget, BudgetVerdict, CountLimit, Failure, PeerCounts, RequestMeasurement, SlotCount,
+    VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -28,28 +31,26 @@ pub(super) fn judge(
     budget: Budget,
     class: FailureClass,
     limit: CountLimit,
-    (request, timelines): (&RequestMeasurement, Option<&RequestTimelines>),
-    rule: DecisionRule,
+    request: &RequestMeasurement,
+    context: JudgingContext<'_>,
 ) -> ExplainedVerdict {
-    let observed = class.among(request);
-    let (allowed, finding) = match limit {
-        CountLimit::None => (None, DecisionRule::describe(observed)),
-        CountLimit::Below(share) => (Some(share), rule.test(observed, share)),
+    let (observed, rule) = (class.among(request), context.rule);
+    let allowed = match limit {
+        CountLimit::None => None,
+        CountLimit::Below(share) => Some(share),
     };
-    let exceedance = allowed.map(|_| observed.interval(ErrorRate::STATED));
+    let blocks = allowed.and_then(|allowed| class.blocks(observed, allowed, context));
+    let finding = match (&blocks, allowed) {
+        (Some(blocks), _) => blocks.finding(),
+        (None, Some(allowed)) => rule.test(observed, allowed),
+        (None, None) => DecisionRule::describe(observed),
+    };
+    let interval = || match &blocks {
+        Some(blocks) => blocks.interval().into(),
+        None => observed.interval(ErrorRate::STATED),
+    };
+    let exceedance = allowed.map(|_| interval());
     let what = class.sentence(observed, allowed, exceedance);
-    let reason = match finding {
-        BudgetFinding::NoData => no_data_reason(),
-        BudgetFinding::Holds | BudgetFinding::Breached => {
-            VerdictReason { what, next: String::new() }
-        }
-        BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
-            let next = allowed
-                .map(|allowed| rule.what_settles_it(observed, observed, allowed))
-                .unwrap_or_default();
-            VerdictReason { what: format!("{what}: {}", undecided_phrase(observed)), next }
-        }
-    };
     let verdict = BudgetVerdict {
         request: request.name.clone(),
         budget,
@@ -61,12 +62,57 @@ pub(super) fn judge(
         actual: None,
         interval: None,
         of_successes: None,
-        reason,
+        evidence: blocks.as_ref().map(BlockTest::evidence),
+        reason: reason(what, finding, blocks.as_ref(), &budget.to_string(), || {
+            let settled = |allowed| rule.what_settles_it(observed, observed, allowed);
+            (undecided_phrase(observed).to_owned(), allowed.map(settled).unwrap_or_default())
+        }),
     };
-    ExplainedVerdict { verdict, explanation: class.explain(finding, request, timelines) }
+    let explanation = class.explain(finding, request, context.timelines);
+    ExplainedVerdict { verdict, explanation }
+}
+
+/// The reason for a finding that lag does not explain: the fact, then what decided it or would
+/// settle it. `by_counts` says the latter for a budget that is decided by counts alone.
+pub(super) fn reason(
+    what: String,
+    finding: BudgetFinding,
+    blocks: Option<&BlockTest>,
+    subject: &str,
+    by_counts: impl FnOnce() -> (String, String),
+) -> VerdictReason {
+    match finding {
+        BudgetFinding::NoData => no_data_reason(),
+        BudgetFinding::Holds | BudgetFinding::Breached => {
+            let decided = blocks.and_then(|blocks| blocks.decided_words(finding));
+            let decided = decided.map(|words| format!("; {words}")).unwrap_or_default();
+            VerdictReason { what: what + &decided, next: String::new() }
+        }
+        BudgetFinding::Undecided | BudgetFinding::Late { .. } => {
+            let (why, next) = blocks.map_or_else(by_counts, |blocks| {
+                (blocks.undecided_words(subject), blocks.what_settles_it())
+            });
+            VerdictReason { what: format!("{what}: {why}"), next }
+        }
+    }
 }
 
 impl FailureClass {
+    /// The blocks of the run, if it was counted in slots.
+    fn blocks(
+        self,
+        observed: ExceedanceCount,
+        allowed: Ratio,
+        context: JudgingContext<'_>,
+    ) -> Option<BlockTest> {
+        let counts = context.timelines.and_then(|timelines| timelines.slots.failures());
+        let over = move |slot: &SlotCount| match self {
+            Self::Errors => slot.exceeded,
+            Self::Dropped => slot.exceeded_without_lag,
+        };
+        BlockTest::of(context, (counts, observed), allowed, over, over)
+    }
+
     fn among(self, request: &RequestMeasurement) -> ExceedanceCount {
         let tally = &request.measured.tally;
         let over = match self {

@@ -1,6 +1,6 @@
 //! The result of testing one budget.
 
-use super::binomial::ExceedanceCount;
+use super::evidence::BlockFinding;
 use crate::record::Decision;
 
 /// The result of testing one budget.
@@ -23,18 +23,17 @@ pub(super) enum BudgetFinding {
 }
 
 impl BudgetFinding {
-    /// Tests the observed count, and the count without the exceedances that the prober's lag
-    /// explains.
+    /// Combines the test of what was seen with the test without the exceedances that the prober's
+    /// lag explains.
     ///
     /// Lag only adds to latency, so a budget that holds needs no second test. A breach counts
     /// against the target only if it remains without the lag. A budget that would hold without the
     /// lag is not a pass: late requests met the target at another time than the schedule planned.
-    pub(super) fn allowing_for_lag(
-        seen: ExceedanceCount,
-        without_lag: ExceedanceCount,
-        test: impl Fn(ExceedanceCount) -> Self,
-    ) -> Self {
-        match (test(seen), test(without_lag)) {
+    pub(super) fn allowing_for_lag(seen: Self, without_lag: impl FnOnce() -> Self) -> Self {
+        if matches!(seen, Self::NoData | Self::Holds) {
+            return seen;
+        }
+        match (seen, without_lag()) {
             (Self::Breached | Self::Undecided, Self::Holds) => Self::Late { would_hold: true },
             (Self::Breached, Self::Undecided) => Self::Late { would_hold: false },
             (found, _) => found,
@@ -47,6 +46,17 @@ impl BudgetFinding {
             Self::Holds => Decision::Pass,
             Self::Breached => Decision::Fail,
             Self::NoData | Self::Undecided | Self::Late { .. } => Decision::Inconclusive,
+        }
+    }
+}
+
+impl From<BlockFinding> for BudgetFinding {
+    fn from(found: BlockFinding) -> Self {
+        match found {
+            BlockFinding::NoData => Self::NoData,
+            BlockFinding::Holds => Self::Holds,
+            BlockFinding::Breached => Self::Breached,
+            BlockFinding::Undecided => Self::Undecided,
         }
     }
 }

@@ -193,6 +193,7 @@ pub(super) fn scenario(
         warmup: "none".to_owned(),
         caveats: Vec::new(),
         capacity: None,
+        stalls: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

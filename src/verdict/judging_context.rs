@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use super::exceedance_timeline::{RequestTimelines, RunTimelines};
-use crate::record::{CapacityEstimate, ProberMeasurement};
+use super::rule::DecisionRule;
+use crate::record::{CapacityEstimate, ProberMeasurement, StallHorizon};
 
-/// What a verdict reads in addition to the plan and the measurement. It changes no decision, only
-/// how the decision is explained.
+/// What a verdict reads in addition to the plan and the measurement.
 #[derive(Debug, Clone, Default)]
 pub struct VerdictContext {
-    /// When the exceedances occurred; empty if that is not known.
+    /// When the exceedances occurred; empty if that is not known. Budgets are then decided by counts
+    /// alone.
     pub timelines: RunTimelines,
     /// For each scenario that an earlier run has, the command that compares the two runs.
     pub comparisons: HashMap<String, String>,
@@ -24,6 +25,12 @@ pub(super) struct JudgingContext<'a> {
     pub(super) capacity: Option<&'a CapacityEstimate>,
     /// When the exceedances of the request occurred.
     pub(super) timelines: Option<&'a RequestTimelines>,
+    /// The rule for all budgets of the run.
+    pub(super) rule: DecisionRule,
+    /// The blocks that the plan decides by.
+    pub(super) stalls: Option<&'a StallHorizon>,
+    /// The share of the arrivals that send the request.
+    pub(super) share: f64,
     /// The command that compares the run with an earlier one.
     pub(super) comparison: Option<&'a str>,
 }

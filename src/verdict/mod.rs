@@ -1,13 +1,16 @@
 //! Decides whether a measurement meets its plan, as a pure function of both.
 //!
-//! A budget on a quantile or a share is a statement about the target and is decided by an exact
-//! one-sided binomial test, so that the error rate of each side is known ([`binomial`]). A budget
-//! that allows none describes the requests made. Any reason to doubt the data turns a pass into
+//! A budget on a quantile or a share is a statement about the target. It is decided by [`evidence`]
+//! from blocks of time, so that the error rate of each side is known if nothing hangs together for
+//! longer than a block. If only counts are known, an exact [`binomial`] test decides, which assumes
+//! independent exchanges. A budget that allows none describes the requests made. Any reason to doubt the data turns a pass into
 //! inconclusive; a proven fail outranks them all.
 
 pub mod binomial;
+pub mod evidence;
 
 mod address_warnings;
+mod block_test;
 mod breaker;
 mod bursts;
 mod compare;
@@ -25,6 +28,7 @@ mod phrases;
 mod ranked_durations;
 mod rule;
 mod scenario;
+mod slot_timeline;
 mod time_blame;
 mod void_reasons;
 mod wait_blame;
@@ -40,8 +44,9 @@ pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 
 use self::binomial::ErrorRate;
+use self::evidence::BlockRule;
 use self::rule::DecisionRule;
-use crate::record::{Decision, Measurement, PlannedScenario, Verdict};
+use crate::record::{Decision, Measurement, PlannedScenario, ScenarioVerdict, Verdict};
 
 /// Decides whether a measurement keeps the budgets of its plan. Only the measured stage is judged.
 ///
@@ -64,8 +69,19 @@ pub fn judge_in_context(
         plan.iter().map(|planned| scenario::judge(planned, measurement, (rule, context))).collect();
     Verdict {
         decision: Decision::combine(scenarios.iter().map(|scenario| scenario.decision)),
-        rule: DecisionRule::NAME.to_owned(),
+        rule: rule_name(&scenarios).to_owned(),
         confidence: ErrorRate::STATED.confidence(),
         scenarios,
+    }
+}
+
+/// The name of the rule that decided: that of blocks, unless every budget was decided by counts
+/// alone.
+fn rule_name(scenarios: &[ScenarioVerdict]) -> &'static str {
+    let mut budgets = scenarios.iter().flat_map(|scenario| &scenario.budgets);
+    if budgets.any(|budget| budget.evidence.is_some()) {
+        BlockRule::NAME
+    } else {
+        DecisionRule::NAME
     }
 }

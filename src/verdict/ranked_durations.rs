@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::binomial::{ErrorRate, ExceedanceCount, lower_rank, upper_rank};
+use super::evidence::{BetSide, ShareInterval};
 use crate::record::{ActualQuantile, CeilingCount, Dimension, Histogram, RequestMeasurement};
-use crate::units::Quantile;
+use crate::units::{Quantile, Ratio};
 
 /// The durations of a request and their count against one ceiling.
 ///
@@ -92,6 +93,38 @@ impl<'a> RankedDurations<'a> {
         )
     }
 
+    /// The interval of the quantile that allows `allowed` above it, read where `shares` says. `proven`
+    /// is the side that the same evidence proves: the upper end is below the ceiling exactly if the
+    /// budget holds, the lower end at or above it exactly if it is breached.
+    pub(super) fn interval_of(
+        &self,
+        shares: ShareInterval,
+        allowed: Ratio,
+        proven: Option<BetSide>,
+    ) -> (ActualQuantile, ActualQuantile) {
+        let of = self.count.judged;
+        if of == 0 {
+            return (ActualQuantile::NoData, ActualQuantile::NoData);
+        }
+        let observed = Ratio::of(self.count.exceeded, of);
+        let (upper, lower) = shares.quantile_shares(observed, allowed);
+        let below = of - self.count.exceeded.min(of);
+        let high = upper.map(|share| {
+            let rank = of - share_of(of, share, f64::floor).min(of);
+            if proven == Some(BetSide::Pass) { rank.min(below) } else { rank.max(below + 1) }
+        });
+        let low = lower.map(|share| {
+            let rank = (of + 1).saturating_sub(share_of(of, share, f64::ceil));
+            if proven == Some(BetSide::Fail) { rank.max(below + 1) } else { rank.min(below) }
+        });
+        let low = low.filter(|rank| *rank > 0);
+        let high = high.filter(|rank| *rank <= of);
+        (
+            low.map_or(ActualQuantile::At(Duration::ZERO), |rank| self.at(rank.min(of))),
+            high.map_or(ActualQuantile::Unbounded, |rank| self.at(rank.max(1))),
+        )
+    }
+
     /// The value of a rank, counted from 1.
     fn at(&self, rank: u64) -> ActualQuantile {
         if self.count.judged == 0 {
@@ -108,6 +141,18 @@ impl<'a> RankedDurations<'a> {
     fn just_below(&self) -> Duration {
         self.ceiling.saturating_sub(Duration::from_micros(1))
     }
+}
+
+/// A share of a count, rounded; a tolerance keeps a rounding error from changing it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count is a count"
+)]
+fn share_of(count: u64, share: Ratio, round: fn(f64) -> f64) -> u64 {
+    let exact = count as f64 * share.as_f64();
+    let near = exact.round();
+    if (exact - near).abs() < 1e-6 { near as u64 } else { round(exact) as u64 }
 }
 
 #[cfg(test)]

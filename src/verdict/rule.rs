@@ -1,4 +1,4 @@
-//! The rule that decides budgets that are statements about the target.
+//! The rule that decides budgets by counts alone.
 
 use super::binomial::{ErrorRate, ExceedanceCount};
 use super::finding::BudgetFinding;
@@ -8,7 +8,13 @@ use crate::units::Ratio;
 /// The text for an observed exceedance that is too close to the allowed one.
 const NOTHING_SETTLES_IT: &str = "no practical number of requests would settle it: the observed exceedance is too close to the allowed one";
 
-/// Exact one-sided binomial tests at a stated error rate.
+/// The text for a share of exceedances that no longer run would distinguish from the allowed one.
+pub(super) const TOO_CLOSE: &str = "no practical length of the run would settle it: the observed exceedance is too close to the allowed one";
+
+/// Exact one-sided binomial tests at a stated error rate, for a run of which only counts are known.
+///
+/// They assume that exchanges are independent; a run that is counted in slots is tested by
+/// [blocks](super::block_test) instead.
 ///
 /// A pass needs every budget, so each is tested at the full error rate: a wrong pass of the run is
 /// no more likely than a wrong pass of its worst budget. A fail needs only one budget, so each is
@@ -19,6 +25,8 @@ const NOTHING_SETTLES_IT: &str = "no practical number of requests would settle i
 pub(super) struct DecisionRule {
     to_pass: ErrorRate,
     to_fail: ErrorRate,
+    /// Number of tested budgets of the whole run.
+    budgets: usize,
 }
 
 impl DecisionRule {
@@ -32,7 +40,16 @@ impl DecisionRule {
             .flat_map(|scenario| &scenario.requests)
             .flat_map(|request| &request.budgets);
         let tested = budgets.filter(|budget| budget.allowed().is_some()).count();
-        Self { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED.shared_by(tested) }
+        Self {
+            to_pass: ErrorRate::STATED,
+            to_fail: ErrorRate::STATED.shared_by(tested),
+            budgets: tested,
+        }
+    }
+
+    /// Number of tested budgets of the whole run.
+    pub(super) fn budgets(self) -> usize {
+        self.budgets
     }
 
     /// Tests a budget that allows the target to exceed in a share `allowed` of its exchanges.
@@ -116,7 +133,7 @@ mod tests {
     use crate::verdict::fixture::{FixtureRequest, run, scenario};
 
     const ALL: DecisionRule =
-        DecisionRule { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED };
+        DecisionRule { to_pass: ErrorRate::STATED, to_fail: ErrorRate::STATED, budgets: 1 };
 
     fn settled(over: u64, of: u64) -> String {
         let observed = ExceedanceCount { over, of };

@@ -35,11 +35,14 @@ pub(super) fn judge(
         prober: &run.prober,
         capacity: planned.capacity.as_ref(),
         timelines: context.timelines.of(&planned.name, request),
+        rule,
+        stalls: planned.stalls.as_ref(),
+        share: planned.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0),
         comparison: context.comparisons.get(&planned.name).map(String::as_str),
     };
     let mut budgets: Vec<_> = pairs
         .iter()
-        .flat_map(|pair| pair.budgets(rule, circumstances(&pair.planned.name)))
+        .flat_map(|pair| pair.budgets(circumstances(&pair.planned.name)))
         .map(|verdict| void_reasons::apply(verdict, &grounds))
         .collect();
     explanation::note_only_failing_request(&mut budgets);
@@ -120,13 +123,9 @@ impl<'a> MeasuredRequest<'a> {
         Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
     }
 
-    fn budgets(
-        &self,
-        rule: DecisionRule,
-        circumstances: JudgingContext<'_>,
-    ) -> impl Iterator<Item = BudgetVerdict> {
+    fn budgets(&self, circumstances: JudgingContext<'_>) -> impl Iterator<Item = BudgetVerdict> {
         let not_judged = self.not_judged();
-        let judge = |budget: &Budget| judge_budget(*budget, &self.measured, circumstances, rule);
+        let judge = |budget: &Budget| judge_budget(*budget, &self.measured, circumstances);
         let judged = self.planned.budgets.iter().map(judge).collect();
         explanation::explain_once(judged).into_iter().map(move |verdict| match &not_judged {
             Some(not_judged) => not_judged.apply(verdict),
@@ -217,27 +216,18 @@ fn judge_budget(
     budget: Budget,
     request: &RequestMeasurement,
     circumstances: JudgingContext<'_>,
-    rule: DecisionRule,
 ) -> ExplainedVerdict {
-    let failing = (request, circumstances.timelines);
+    let of_duration = |quantile, ceiling| {
+        DurationBudget::new(budget, quantile, ceiling, request, circumstances).judge()
+    };
+    let of_failures =
+        |class, limit| failure_budget::judge(budget, class, limit, request, circumstances);
     match budget {
-        Budget::Quantile { quantile, dimension, ceiling } => DurationBudget::new(
-            budget,
-            Some(quantile),
-            (dimension, ceiling),
-            request,
-            circumstances,
-        )
-        .judge(rule),
-        Budget::Max { dimension, ceiling } => {
-            DurationBudget::new(budget, None, (dimension, ceiling), request, circumstances)
-                .judge(rule)
+        Budget::Quantile { quantile, dimension, ceiling } => {
+            of_duration(Some(quantile), (dimension, ceiling))
         }
-        Budget::Errors(limit) => {
-            failure_budget::judge(budget, FailureClass::Errors, limit, failing, rule)
-        }
-        Budget::Dropped(limit) => {
-            failure_budget::judge(budget, FailureClass::Dropped, limit, failing, rule)
-        }
+        Budget::Max { dimension, ceiling } => of_duration(None, (dimension, ceiling)),
+        Budget::Errors(limit) => of_failures(FailureClass::Errors, limit),
+        Budget::Dropped(limit) => of_failures(FailureClass::Dropped, limit),
     }
 }

@@ -113,6 +113,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 }
 
 pub(crate) const PLAIN: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
+                     [gate]\nstalls = \"10ms\"\n\
                      [load]\narrival_rate = \"100/s\"\nduration = \"1s\"\nconnections = 4\n";
 
 pub(crate) fn signal(child: &Child, name: &str) {

@@ -42,6 +42,7 @@ fn reason_of_the_void(bench: &Bench) -> String {
 fn late_sends_of_a_stopped_prober_void_the_verdict_and_the_lag_is_named() {
     let target = Target::start(&[]);
     let load = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
+                [gate]\nstalls = \"20ms\"\n\
                 [load]\narrival_rate = \"100/s\"\nduration = \"3s\"\nconnections = 40\n\
                 [warmup]\nconnections = 40\nrequests = 40\n";
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 100ms\"]", load);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tollgate::expect::ResponseView;
-use tollgate::plan::{ConnectionReuse, Environment, LoadPlan, Plan, PlanOverrides};
+use tollgate::plan::{BlockNeeds, ConnectionReuse, Environment, LoadPlan, Plan, PlanOverrides};
 use tollgate::record::Failure;
 use tollgate::scenario::{Scenario, ScenarioWarning};
 
@@ -23,9 +23,7 @@ fn the_live_scenario_sends_only_as_many_requests_as_its_budget_needs() {
     assert!(warnings.is_empty(), "{warnings:?}");
     let LoadPlan::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
     assert_eq!(schedule.count(), 185);
-    assert!(binomial(4, 185, 0.05) <= 0.05, "four over are a pass");
-    assert!(binomial(5, 185, 0.05) > 0.05, "five over are not");
-    assert!(binomial(4, 185, 0.01) >= 0.95);
+    assert_eq!(needs(&plan), [(1_000, 67, 180, 185)]);
 }
 
 #[test]
@@ -33,29 +31,31 @@ fn the_mock_scenario_sends_enough_to_decide_on_its_errors() {
     let (plan, warnings) = shipped("scenarios/tile-loader-mock.toml");
     assert!(warnings.is_empty(), "{warnings:?}");
     let LoadPlan::Open { schedule, .. } = &plan.scenarios[0].load else { panic!("not open") };
-    assert_eq!(schedule.count(), 920);
-    assert!(binomial(4, 920, 0.01) <= 0.05);
-    assert!(binomial(4, 920, 0.002) >= 0.95);
+    assert_eq!(schedule.count(), 3_600);
+    assert_eq!(needs(&plan), [(200, 67, 180, 900), (200, 342, 900, 900)]);
 }
 
-/// The probability of at most `k` exceedances among `n` exchanges if the share `p` exceeds.
-fn binomial(k: u64, n: u64, p: f64) -> f64 {
-    let mut term = (n as f64 * (-p).ln_1p()).exp();
-    let mut sum = term;
-    for i in 0..k {
-        term *= (n - i) as f64 / (i + 1) as f64 * p / (1.0 - p);
-        sum += term;
-    }
-    sum
+/// For each budget: the length of a block in milliseconds, the fewest blocks for a pass, the
+/// recommended ones, and those of the plan.
+fn needs(plan: &Plan) -> Vec<(u128, u64, u64, u64)> {
+    let scenario = &plan.scenarios[0];
+    let budgets = &scenario.shown.requests[0].budgets;
+    let needs = budgets.iter().map(|budget| BlockNeeds::of(scenario, budget).unwrap());
+    needs
+        .map(|needs| {
+            let millis = needs.length.as_millis();
+            (millis, needs.fewest, needs.recommended, needs.planned.unwrap())
+        })
+        .collect()
 }
 
 #[test]
-fn both_tile_loader_scenarios_run_together_within_a_minute() {
+fn both_tile_loader_scenarios_run_together_within_three_and_a_half_minutes() {
     let scenarios = Scenario::read_all(&TILE_LOADER).unwrap();
     let (plan, _) = Plan::resolve(&scenarios, &environment(), &PlanOverrides::default()).unwrap();
     assert_eq!(plan.scenarios.len(), 2);
     for scenario in &plan.scenarios {
-        assert!(scenario.load.duration() <= Duration::from_secs(40));
+        assert!(scenario.load.duration() <= Duration::from_secs(185));
         assert_eq!(scenario.reuse, ConnectionReuse::Keep);
     }
 }

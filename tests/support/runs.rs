@@ -160,6 +160,7 @@ fn planned(name: &str) -> PlannedScenario {
         warmup: "8 connections, 32 requests".to_owned(),
         caveats: Vec::new(),
         capacity: None,
+        stalls: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

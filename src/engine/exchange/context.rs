@@ -88,7 +88,12 @@ impl ExchangeContext {
             redirect_rules: RedirectRules::of(plan),
             server_timing: ServerTimingFilter::new(secrets),
             dialer,
-            accounting: LaneAccounting::new(plan.ceilings(), connections, run_start),
+            accounting: LaneAccounting::new(
+                plan.ceilings(),
+                connections,
+                plan.shown.stalls.map(|stalls| stalls.slot),
+                run_start,
+            ),
             drain: DrainSignal::default(),
             idle_history: Rc::default(),
             thread,

@@ -370,6 +370,7 @@ fn shown() -> PlannedScenario {
         warmup: String::new(),
         caveats: Vec::new(),
         capacity: None,
+        stalls: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

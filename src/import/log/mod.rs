@@ -167,6 +167,7 @@ fn planned(
         warmup: unknown(),
         caveats: caveats.to_vec(),
         capacity: None,
+        stalls: None,
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

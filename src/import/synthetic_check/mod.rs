@@ -78,6 +78,7 @@ impl ImportedArtifact {
             warmup: "none".to_owned(),
             caveats: caveats::caveats(self),
             capacity: None,
+            stalls: None,
             setup: Vec::new(),
             teardown: Vec::new(),
             data: None,

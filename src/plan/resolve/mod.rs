@@ -10,6 +10,7 @@ mod data;
 mod data_source;
 mod draw;
 mod expectation;
+mod gate;
 mod header;
 mod http;
 mod load;
@@ -197,6 +198,7 @@ fn resolve_one(
             caveats: caveats(scenario, &target, &load),
             setup: shown_setup,
             capacity: capacity::of(&load, streams, reuse, &shown, draw.as_ref()),
+            stalls: gate::stalls(scenario, &load, &shown),
             data: planned_data,
             draw,
             requests: shown,

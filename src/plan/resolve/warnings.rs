@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::plan::block_needs::BlockNeeds;
 use crate::plan::capacity;
 use crate::plan::load_plan::LoadPlan;
 use crate::plan::scenario_plan::ScenarioPlan;
@@ -102,39 +103,54 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";
         return vec![Diagnostic::new(at, "no budget is given: there is nothing to pass", remedy)];
     }
-    if plan.load.arrivals().is_none() {
-        return Vec::new();
-    }
     placed
         .into_iter()
-        .filter_map(|(location, budget)| Some((location, budget, needed(budget.allowed()?))))
-        .filter_map(|(location, budget, needed)| {
-            let (name, sent) = fewest(plan, budget)?;
-            let sends = match name {
-                Some(name) => format!("about {sent} of `{name}`"),
-                None => sent.to_string(),
+        .filter_map(|(location, budget)| {
+            let (problem, remedy) = match BlockNeeds::of(plan, budget) {
+                Some(needs) => needs.is_hopeless().then(|| too_short(budget, &needs))?,
+                None => too_few(plan, budget)?,
             };
-            let problem = format!(
-                "`{}` needs at least {needed} requests to pass; this plan sends {sends}",
-                head(budget)
-            );
-            (needed > sent)
-                .then(|| Diagnostic::new(location.value.clone(), problem, remedy(budget)))
+            Some(Diagnostic::new(location.value.clone(), problem, remedy))
         })
         .collect()
 }
 
-/// How many requests a budget judges, at the request that is sent least often. With weights this is
-/// the expected number, and the request is named.
-fn fewest<'p>(plan: &'p ScenarioPlan, budget: &Budget) -> Option<(Option<&'p str>, u64)> {
-    let arrivals = plan.load.arrivals()?;
-    let Some(draw) = &plan.shown.draw else { return Some((None, arrivals)) };
-    let judged = plan.shown.requests.iter().filter(|request| request.budgets.contains(budget));
-    let expected = judged.filter_map(|request| {
-        let expected = draw.expected(&request.name, arrivals)?;
-        Some((Some(request.name.as_str()), expected))
-    });
-    expected.min_by_key(|(_, expected)| *expected)
+/// What is said of a plan with too few blocks for a budget.
+fn too_short(budget: &Budget, needs: &BlockNeeds) -> (String, String) {
+    let BlockNeeds { length, fewest, recommended, planned, rarest, .. } = needs;
+    let planned = planned.unwrap_or_default();
+    let of = rarest.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+    let block = duration_literal(*length);
+    let problem = format!(
+        "`{}` needs at least {fewest} blocks of {block} with requests to pass; this plan fills \
+         {planned}{of}",
+        head(budget)
+    );
+    let [least, better] = [*fewest, *recommended].map(|n| duration_literal(rounded(needs.time(n))));
+    let otherwise = match budget {
+        Budget::Quantile { .. } | Budget::Max { .. } => "judge this run alone by `max < …`".into(),
+        Budget::Errors(_) | Budget::Dropped(_) => format!("write `{} = 0`", head(budget)),
+    };
+    let remedy = format!(
+        "measure for at least {least}, better {better}, write shorter `stalls` in `[gate]`, or \
+         {otherwise}"
+    );
+    (problem, remedy)
+}
+
+/// What is said of a budget of a plan that sends a single arrival.
+fn too_few(plan: &ScenarioPlan, budget: &Budget) -> Option<(String, String)> {
+    let (needed, sent) = (needed(budget.allowed()?), plan.load.arrivals()?);
+    let problem = format!(
+        "`{}` needs at least {needed} requests to pass; this plan sends {sent}",
+        head(budget)
+    );
+    (needed > sent).then(|| (problem, remedy(budget)))
+}
+
+/// A duration rounded up to whole seconds.
+fn rounded(duration: Duration) -> Duration {
+    Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
 
 /// The smallest number of requests that can pass, if none exceeds its ceiling: `(1 − allowed)ⁿ ≤

@@ -1,6 +1,6 @@
 //! The plan, the provenance and the method in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -9,7 +9,7 @@ use crate::record::{
     ConnectionCounts, LookupMeasurement, Measurement, PlannedScenario, RunEnding, RunRecord,
     ScenarioMeasurement, Verdict, in_utc,
 };
-use crate::units::{self, Ratio};
+use crate::units::{Ratio, format_duration};
 
 use super::{DurationQuantiles, TableShape, words};
 
@@ -41,7 +41,7 @@ fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
 
 /// When the run started and how long it took.
 pub(super) fn subtitle(record: &RunRecord) -> String {
-    format!("{} · {}", started(record, MINUTE), units::format_duration(record.measurement.elapsed))
+    format!("{} · {}", started(record, MINUTE), format_duration(record.measurement.elapsed))
 }
 
 /// The record's provenance.
@@ -58,7 +58,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     let mut facts = vec![
         fact("run", &record.id.to_string()),
         fact("started", &started(record, SECOND)),
-        fact("took", &units::format_duration(record.measurement.elapsed)),
+        fact("took", &format_duration(record.measurement.elapsed)),
         fact("ended", &ending(&record.measurement)),
         fact("command", &from.command.join(" ")),
         fact("host", &machine),
@@ -235,10 +235,27 @@ pub(super) fn method(verdict: &Verdict, shape: TableShape, confidence: Option<Ra
     let rule = confidence.map(|confidence| {
         format!(
             " The rule “{}” decides budgets at {} confidence on each side. The intervals shown are the matching \
-             90 % intervals. Both assume independent requests.",
+             90 % intervals. {}",
             words::display(&verdict.rule, words::NAME),
             words::share(confidence),
+            assumption(verdict),
         )
     });
     latency.to_owned() + &rule.unwrap_or_default()
+}
+
+/// What the error rate of a verdict depends on.
+fn assumption(verdict: &Verdict) -> String {
+    let budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
+    let horizons: BTreeSet<_> =
+        budgets.filter_map(|budget| Some(budget.evidence.as_ref()?.at_horizon.length)).collect();
+    if horizons.is_empty() {
+        return "Both assume independent requests.".to_owned();
+    }
+    let horizons: Vec<_> = horizons.into_iter().map(format_duration).collect();
+    format!(
+        "A pass or a fail is wrong at most 1 time in 20, if nothing hangs together for longer than the stall \
+         horizon ({}). It says nothing about longer stalls or other times of day.",
+        horizons.join(", ")
+    )
 }

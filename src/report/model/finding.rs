@@ -1,9 +1,10 @@
 //! What keeps a run from passing, and the headline that sums it up.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::record::{Decision, VerdictReason};
-use crate::units::Ratio;
+use crate::units::{Ratio, format_duration};
 
 use super::{ScenarioView, words};
 
@@ -117,19 +118,19 @@ impl RunFinding {
 }
 
 /// The reason for the decision on the run, in one line. `budgets` holds the decision on each
-/// budget, `confidence` is set if any budget states one, and `left_out` names the steps that were
-/// not judged.
+/// budget, `confidence` is set if any budget states one, `reach` is the longest stall up to which all
+/// of them hold, and `left_out` names the steps that were not judged.
 pub(super) fn headline(
     decision: Decision,
     findings: &[RunFinding],
     budgets: &[Decision],
-    confidence: Option<Ratio>,
+    (confidence, reach): (Option<Ratio>, Option<Duration>),
     left_out: &[String],
 ) -> String {
     let grave: Vec<&RunFinding> =
         findings.iter().filter(|finding| finding.decision == decision).collect();
     match (decision, grave.as_slice()) {
-        (Decision::Pass, _) => holds(budgets.len(), confidence) + &but(left_out),
+        (Decision::Pass, _) => holds(budgets.len(), confidence, reach) + &but(left_out),
         (_, []) => "nothing was judged".to_owned(),
         (_, [one]) => one.one_line(),
         (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.one_line()),
@@ -149,10 +150,11 @@ fn but(left_out: &[String]) -> String {
     }
 }
 
-fn holds(budgets: usize, confidence: Option<Ratio>) -> String {
+fn holds(budgets: usize, confidence: Option<Ratio>, reach: Option<Duration>) -> String {
     let stated =
         confidence.map(|confidence| format!(", at {} confidence", words::share(confidence)));
-    let stated = stated.unwrap_or_default();
+    let reach = reach.map(|reach| format!(", against stalls of up to {}", format_duration(reach)));
+    let stated = stated.unwrap_or_default() + &reach.unwrap_or_default();
     match budgets {
         0 => "no budgets were set; every response met its expectations".to_owned(),
         1 => format!("the only budget holds{stated}"),

@@ -17,6 +17,7 @@ mod timing;
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::record::{
     Decision, Interval, Measurement, PlannedScenario, RunEnding, RunRecord, Verdict, VerdictReason,
@@ -301,7 +302,8 @@ fn headline(
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
-    finding::headline(verdict.decision, findings, budgets, confidence(verdict), left_out)
+    let stated = (confidence(verdict), reach(verdict));
+    finding::headline(verdict.decision, findings, budgets, stated, left_out)
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.
@@ -321,6 +323,12 @@ fn left_out(scenarios: &[ScenarioView]) -> Vec<String> {
 fn confidence(verdict: &Verdict) -> Option<Ratio> {
     let mut budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
     budgets.any(|budget| budget.allowed.is_some()).then_some(verdict.confidence)
+}
+
+/// The longest stall up to which every budget holds that is decided by blocks of time.
+fn reach(verdict: &Verdict) -> Option<Duration> {
+    let budgets = verdict.scenarios.iter().flat_map(|scenario| &scenario.budgets);
+    budgets.filter_map(|budget| budget.evidence.as_ref()?.reach).min()
 }
 
 /// The scenarios of a record in the order of the plan, then any that only the measurement or

@@ -5,6 +5,7 @@ mod budgets;
 mod capture;
 mod data;
 mod expect;
+mod gate;
 mod load;
 mod once;
 mod request;
@@ -49,6 +50,7 @@ pub(super) fn file(
     let load = load::shape(file, diagnostics);
     weights::all(file, load.as_ref(), diagnostics);
     budgets::all(file, load.as_ref(), diagnostics);
+    gate::all(file, load.as_ref(), diagnostics);
     let load = load?;
     let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;
     Some((load, warmup))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 
-/// Runs the recommended command in a shell, for two seconds.
+/// Runs the recommended command in a shell, for five seconds: a hundred blocks of 50 ms.
 fn recommended(messages: &str, place: &Place, token: Option<&str>) -> Output {
     let command = messages.split_once("A gate is `").unwrap().1.split_once('`').unwrap().0;
     let program = Path::new(env!("CARGO_BIN_EXE_tollgate")).parent().unwrap();
@@ -17,7 +17,7 @@ fn recommended(messages: &str, place: &Place, token: Option<&str>) -> Output {
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
     let short = format!(
-        "{command} --expect-body tile-ops-metrics --closed -c 4 --duration 2s --runs-dir runs"
+        "{command} --expect-body tile-ops-metrics --rate 40/s -c 40 --duration 5s --runs-dir runs"
     );
     shell.args(["-c", &short]).env("PATH", path.unwrap()).current_dir(place.0.path());
     shell.envs(token.map(|token| ("SYNTHETIC_CHECK_TOKEN", token)));

@@ -1,0 +1,47 @@
+//! The stall horizon of a scenario.
+
+use std::time::Duration;
+
+use crate::plan::load_plan::LoadPlan;
+use crate::record::{Budget, PlannedRequest, StallHorizon};
+use crate::scenario::{LoadModel, LoadShape, Scenario};
+use crate::verdict::evidence::default_horizon;
+
+/// The blocks by which budgets are decided; `None` if none of them is a statement about the target,
+/// or if a single arrival is sent.
+pub(super) fn stalls(
+    scenario: &Scenario,
+    load: &LoadPlan,
+    requests: &[PlannedRequest],
+) -> Option<StallHorizon> {
+    if scenario.load.model == LoadModel::Once {
+        return None;
+    }
+    let judged = requests.iter().filter(|request| request.hop_of.is_none());
+    let shares = judged.flat_map(|request| &request.budgets).filter_map(Budget::allowed);
+    let smallest = shares.min_by(|one, other| one.as_f64().total_cmp(&other.as_f64()))?;
+    let peak_rate = match load {
+        LoadPlan::Open { schedule, .. } => Some(schedule.peak()),
+        LoadPlan::Closed { .. } => None,
+    };
+    let duration = load.duration();
+    let written = scenario.file.gate.value().and_then(|gate| gate.stalls.value());
+    if let Some(&stalls) = written {
+        return Some(StallHorizon::new(stalls, duration, peak_rate));
+    }
+    let planned = if is_endless(scenario, load) { Duration::ZERO } else { duration };
+    let horizon = in_tens_of_millis(default_horizon(planned, smallest));
+    Some(StallHorizon::new(horizon, duration, peak_rate).by_default())
+}
+
+/// Whether only a number of arrivals ends the load: how long that takes is not known.
+fn is_endless(scenario: &Scenario, load: &LoadPlan) -> bool {
+    matches!(scenario.load.model, LoadModel::Closed { duration: None, .. })
+        && load.duration() >= LoadShape::MAX_DURATION
+}
+
+fn in_tens_of_millis(duration: Duration) -> Duration {
+    const TEN: u64 = 10;
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis / TEN * TEN)
+}

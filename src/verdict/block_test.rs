@@ -1,0 +1,214 @@
+//! Tests one budget by blocks of time, and says in words what they prove.
+
+use std::time::Duration;
+
+use super::binomial::ExceedanceCount;
+use super::evidence::{
+    BetSide, BlockFinding, BlockRule, BlockSeries, ExceedanceSlots, Outlook, RunBlocks,
+    ShareInterval, fewest_blocks, reach,
+};
+use super::finding::BudgetFinding;
+use super::judging_context::JudgingContext;
+use super::phrases::requests;
+use super::rule::TOO_CLOSE;
+use crate::record::{BlockCounts, BudgetEvidence, SlotCount, StallHorizon};
+use crate::units::{Ratio, format_duration};
+
+/// The blocks of one budget of a run, and the rule that they are tested by.
+pub(super) struct BlockTest {
+    horizon: StallHorizon,
+    allowed: Ratio,
+    rule: BlockRule,
+    slots: ExceedanceSlots,
+    blocks: [RunBlocks; 1],
+    without_lag: [RunBlocks; 1],
+}
+
+impl BlockTest {
+    /// The test of a budget that allows a share `allowed`, from the counts of its slots; `over` and
+    /// `without_lag` read its exceedances. `None` if the run was not counted in slots, so that only
+    /// `observed`, the count of the whole run, is known.
+    pub(super) fn of(
+        context: JudgingContext<'_>,
+        (counts, observed): (Option<&[SlotCount]>, ExceedanceCount),
+        allowed: Ratio,
+        over: impl Fn(&SlotCount) -> u32,
+        without_lag: impl Fn(&SlotCount) -> u32,
+    ) -> Option<Self> {
+        let (horizon, counts) = (*context.stalls?, counts?);
+        let peak = peak_of_slot(&horizon, context.share, counts);
+        let series = |over: &dyn Fn(&SlotCount) -> u32| {
+            let count = |slot: &SlotCount| ExceedanceCount {
+                over: u64::from(over(slot).min(slot.judged)),
+                of: u64::from(slot.judged),
+            };
+            ExceedanceSlots::new(counts.iter().map(count), peak)
+        };
+        let slots = series(&over);
+        if observed.of == 0 || slots.total() != observed {
+            return None;
+        }
+        let length = horizon.slots();
+        let blocks = RunBlocks::of(&slots, length);
+        let without_lag = RunBlocks::of(&series(&without_lag), length);
+        let rule = BlockRule { horizon: length, budgets: context.rule.budgets() };
+        Some(Self { horizon, allowed, rule, slots, blocks: [blocks], without_lag: [without_lag] })
+    }
+
+    /// The result of the test with the exceedances seen, and without those that the prober's lag
+    /// explains.
+    pub(super) fn finding(&self) -> BudgetFinding {
+        let test = |blocks: &[RunBlocks]| BudgetFinding::from(self.rule.test(blocks, self.allowed));
+        BudgetFinding::allowing_for_lag(test(&self.blocks), || test(&self.without_lag))
+    }
+
+    /// The target's share of exceedances that the evidence does not exclude.
+    pub(super) fn interval(&self) -> ShareInterval {
+        ShareInterval::of(&self.blocks, self.allowed, self.rule)
+    }
+
+    /// Which side the exceedances prove; lag counts as the target's.
+    pub(super) fn proven(&self) -> Option<BetSide> {
+        match self.rule.test(&self.blocks, self.allowed) {
+            BlockFinding::Holds => Some(BetSide::Pass),
+            BlockFinding::Breached => Some(BetSide::Fail),
+            BlockFinding::NoData | BlockFinding::Undecided => None,
+        }
+    }
+
+    /// What the record keeps.
+    pub(super) fn evidence(&self) -> BudgetEvidence {
+        let [blocks] = &self.blocks;
+        BudgetEvidence {
+            reach: self.reach(),
+            at_horizon: self.counts(&blocks.at_horizon),
+            longer: blocks.longer.as_ref().map(|series| self.counts(series)),
+        }
+    }
+
+    /// What decides the budget, as a clause: `holds against stalls of up to 1.7 s`.
+    pub(super) fn decided_words(&self, finding: BudgetFinding) -> Option<String> {
+        let [blocks] = &self.blocks;
+        match finding {
+            BudgetFinding::Holds => {
+                let reach = self.reach().unwrap_or(self.horizon.length);
+                Some(format!("holds against stalls of up to {}", format_duration(reach)))
+            }
+            BudgetFinding::Breached => {
+                let length = self.time(blocks.longest().length);
+                Some(format!("proven by blocks of {}", format_duration(length)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why neither side is proven: `37 blocks of 1 s; 67 clean ones prove a p95`. `subject` is what
+    /// clean blocks prove.
+    pub(super) fn undecided_words(&self, subject: &str) -> String {
+        let blocks = self.block_words();
+        if self.slots.total().over == 0 {
+            let fewest = fewest_blocks(self.allowed).unwrap_or_default();
+            return format!("{blocks}; {fewest} clean ones prove {subject}");
+        }
+        match self.single_burst() {
+            Some(span) => format!(
+                "all in one burst of about {}: one burst proves nothing",
+                format_duration(span)
+            ),
+            None => format!("{blocks} prove neither side"),
+        }
+    }
+
+    /// What would settle an undecided test, as a clause.
+    pub(super) fn what_settles_it(&self) -> String {
+        let more = |slots| rough_time(self.time(slots));
+        match Outlook::of(&self.blocks, self.allowed, self.rule) {
+            Outlook::IfClean { slots } => format!(
+                "{} more with none over the limit would prove that the budget holds",
+                more(slots)
+            ),
+            Outlook::AtThisRate { side: BetSide::Pass, slots } => format!(
+                "about {} more would, at even odds, prove that the budget holds, if the target \
+                 stays as it is",
+                more(slots)
+            ),
+            Outlook::AtThisRate { side: BetSide::Fail, slots } => format!(
+                "about {} more would, at even odds, prove the breach, if the target stays as it is",
+                more(slots)
+            ),
+            Outlook::TooClose => TOO_CLOSE.to_owned(),
+        }
+    }
+
+    /// `37 blocks of 1 s`; if most blocks are not full, how many full ones they are worth.
+    fn block_words(&self) -> String {
+        let [blocks] = &self.blocks;
+        let series = &blocks.at_horizon;
+        let length = format_duration(self.horizon.length);
+        let (number, total) = (series.number(), series.total());
+        let full = series.full_blocks().floor();
+        if full < 0.95 * number as f64 {
+            format!("{} fill {full:.0} blocks of {length}", requests(total.of))
+        } else if number == 1 {
+            format!("1 block of {length}")
+        } else {
+            format!("{number} blocks of {length}")
+        }
+    }
+
+    /// From the first to the last exceedance, if there are several and they are close together.
+    fn single_burst(&self) -> Option<Duration> {
+        let exceeding = |slot: &(usize, ExceedanceCount)| slot.1.over > 0;
+        let mut slots = self.slots.blocks(1).enumerate().filter(exceeding);
+        let (first, count) = slots.next()?;
+        let last = slots.last().map_or(first, |(at, _)| at);
+        let span = last + 1 - first;
+        let is_short = span * 10 <= self.slots.len().max(10 * self.rule.horizon);
+        (is_short && (last > first || count.over > 1)).then(|| self.time(span))
+    }
+
+    fn reach(&self) -> Option<Duration> {
+        reach(&self.slots, self.rule.horizon, self.allowed).map(|length| self.time(length))
+    }
+
+    fn counts(&self, series: &BlockSeries) -> BlockCounts {
+        let block = |(block, number): &(ExceedanceCount, u64)| (block.over, block.of, *number);
+        BlockCounts {
+            length: self.time(series.length),
+            peak: series.planned_peak,
+            blocks: series.blocks.iter().map(block).collect(),
+        }
+    }
+
+    fn time(&self, slots: usize) -> Duration {
+        self.horizon.slot.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX))
+    }
+}
+
+/// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being of
+/// this request; at least one in a block, because a block with one exchange is full if fewer are
+/// planned. In a closed model the busiest block of the run is taken instead.
+fn peak_of_slot(horizon: &StallHorizon, share: f64, counts: &[SlotCount]) -> f64 {
+    let length = horizon.slots();
+    let of_block = if let Some(rate) = horizon.peak_rate {
+        rate.as_per_second() * share * horizon.length.as_secs_f64()
+    } else {
+        let blocks = counts.chunks(length);
+        let judged = blocks.map(|block| block.iter().map(|slot| u64::from(slot.judged)).sum());
+        judged.max().unwrap_or(0_u64) as f64
+    };
+    of_block.max(1.0) / length as f64
+}
+
+/// A time for a sentence, rounded up: whole seconds up to two minutes, then two digits of minutes.
+fn rough_time(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil();
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{:.0} min", (s / 60.0).ceil()),
+        s => format!("{:.0} h", (s / 3_600.0).ceil()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
