@@ -22,8 +22,8 @@ pub struct SecondSlot {
 }
 
 impl SecondSlot {
-    /// Counts one exchange against its request's ceilings; `slot` is the number of the slot in which
-    /// it was due, if slots are counted.
+    /// Counts one exchange against its request's ceilings; `slot` is the number of the slot in
+    /// which it was due, if slots are counted.
     ///
     /// A failure that does not count against the target is noted only as evidence.
     pub fn record(&mut self, ceilings: &[Ceiling], slot: Option<u64>, mut exchange: Exchange) {

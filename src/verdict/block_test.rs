@@ -115,7 +115,7 @@ impl BlockTest {
                 "all in one burst of about {}: one burst proves nothing",
                 format_duration(span)
             ),
-            None => format!("{blocks} prove neither side"),
+            None => format!("{blocks}, which prove neither side"),
         }
     }
 
@@ -147,7 +147,7 @@ impl BlockTest {
         let length = format_duration(self.horizon.length);
         let (number, total) = (series.number(), series.total());
         let full = series.full_blocks().floor();
-        if full < 0.95 * number as f64 {
+        if full < 0.9 * number as f64 {
             format!("{} fill {full:.0} blocks of {length}", requests(total.of))
         } else if number == 1 {
             format!("1 block of {length}")
@@ -185,8 +185,8 @@ impl BlockTest {
     }
 }
 
-/// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being of
-/// this request; at least one in a block, because a block with one exchange is full if fewer are
+/// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being
+/// of this request; at least one in a block, because a block with one exchange is full if fewer are
 /// planned. In a closed model the busiest block of the run is taken instead.
 fn peak_of_slot(horizon: &StallHorizon, share: f64, counts: &[SlotCount]) -> f64 {
     let length = horizon.slots();

@@ -9,8 +9,8 @@ use crate::record::{CapacityEstimate, ProberMeasurement, StallHorizon};
 /// What a verdict reads in addition to the plan and the measurement.
 #[derive(Debug, Clone, Default)]
 pub struct VerdictContext {
-    /// When the exceedances occurred; empty if that is not known. Budgets are then decided by counts
-    /// alone.
+    /// When the exceedances occurred; empty if that is not known. Budgets are then decided by
+    /// counts alone.
     pub timelines: RunTimelines,
     /// For each scenario that an earlier run has, the command that compares the two runs.
     pub comparisons: HashMap<String, String>,

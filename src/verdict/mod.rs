@@ -3,8 +3,8 @@
 //! A budget on a quantile or a share is a statement about the target. It is decided by [`evidence`]
 //! from blocks of time, so that the error rate of each side is known if nothing hangs together for
 //! longer than a block. If only counts are known, an exact [`binomial`] test decides, which assumes
-//! independent exchanges. A budget that allows none describes the requests made. Any reason to doubt the data turns a pass into
-//! inconclusive; a proven fail outranks them all.
+//! independent exchanges. A budget that allows none describes the requests made. Any reason to
+//! doubt the data turns a pass into inconclusive; a proven fail outranks them all.
 
 pub mod binomial;
 pub mod evidence;

@@ -93,9 +93,9 @@ impl<'a> RankedDurations<'a> {
         )
     }
 
-    /// The interval of the quantile that allows `allowed` above it, read where `shares` says. `proven`
-    /// is the side that the same evidence proves: the upper end is below the ceiling exactly if the
-    /// budget holds, the lower end at or above it exactly if it is breached.
+    /// The interval of the quantile that allows `allowed` above it, read where `shares` says.
+    /// `proven` is the side that the same evidence proves: the upper end is below the ceiling
+    /// exactly if the budget holds, the lower end at or above it exactly if it is breached.
     pub(super) fn interval_of(
         &self,
         shares: ShareInterval,

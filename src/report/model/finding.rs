@@ -118,8 +118,8 @@ impl RunFinding {
 }
 
 /// The reason for the decision on the run, in one line. `budgets` holds the decision on each
-/// budget, `confidence` is set if any budget states one, `reach` is the longest stall up to which all
-/// of them hold, and `left_out` names the steps that were not judged.
+/// budget, `confidence` is set if any budget states one, `reach` is the longest stall up to which
+/// all of them hold, and `left_out` names the steps that were not judged.
 pub(super) fn headline(
     decision: Decision,
     findings: &[RunFinding],

@@ -13,7 +13,8 @@ use crate::verdict::{VerdictContext, judge_in_context};
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
 
-/// The verdict on `p95 < 300ms` for requests of these latencies, 20 a second, in blocks of a second.
+/// The verdict on `p95 < 300ms` for requests of these latencies, 20 a second, in blocks of a
+/// second.
 fn judged(micros: &[u64]) -> (BudgetVerdict, String) {
     judged_with(FixtureRequest::new("tile", &["p95 < 300ms"]).took(micros), micros, 0)
 }

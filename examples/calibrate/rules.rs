@@ -1,0 +1,77 @@
+//! The rules that are compared.
+
+use tollgate::units::Ratio;
+use tollgate::verdict::binomial::{ErrorRate, ExceedanceCount};
+use tollgate::verdict::evidence::{
+    BetSide, BetWealth, BlockFinding, BlockRule, ExceedanceSlots, RunBlocks,
+};
+
+/// What a rule decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decided {
+    Pass,
+    Fail,
+    FailEarly,
+    Neither,
+}
+
+/// The exact binomial test on the number of requests: the rule of tollgate 0.1.
+pub(crate) fn old(count: ExceedanceCount, allowed: Ratio) -> Decided {
+    if count.proves_below(allowed, ErrorRate::STATED) {
+        Decided::Pass
+    } else if count.proves_above(allowed, ErrorRate::STATED) {
+        Decided::Fail
+    } else {
+        Decided::Neither
+    }
+}
+
+/// The block rule at the planned end.
+pub(crate) fn blocks(slots: &[ExceedanceCount], rule: BlockRule, allowed: Ratio) -> Decided {
+    let slots = ExceedanceSlots::new(slots.iter().copied(), 1.0);
+    match rule.test(&[RunBlocks::of(&slots, rule.horizon)], allowed) {
+        BlockFinding::Holds => Decided::Pass,
+        BlockFinding::Breached => Decided::Fail,
+        BlockFinding::NoData | BlockFinding::Undecided => Decided::Neither,
+    }
+}
+
+/// Whether the block rule ends the run early. The whole rule is only asked after blocks at which
+/// the evidence at the horizon suffices.
+pub(crate) fn stops_early(slots: &[ExceedanceCount], rule: BlockRule, allowed: Ratio) -> bool {
+    let all = ExceedanceSlots::new(slots.iter().copied(), 1.0);
+    let mut wealth = BetWealth::new(BetSide::Fail, allowed);
+    let peak = all.planned_peak(rule.horizon);
+    all.blocks(rule.horizon).enumerate().any(|(at, block)| {
+        wealth.bet(block, 1, peak);
+        let settled = ((at + 1) * rule.horizon).min(slots.len());
+        wealth.ln_evidence() > 6.9 && settled < slots.len() && {
+            let seen = ExceedanceSlots::new(slots[..settled].iter().copied(), 1.0);
+            rule.stops_early(&seen, slots.len(), allowed)
+        }
+    })
+}
+
+/// k6 without `abortOnFail`: the quantile of all requests at the end, compared as it is.
+pub(crate) fn point_estimate(count: ExceedanceCount, allowed: Ratio) -> Decided {
+    if count.over as f64 <= count.of as f64 * allowed.as_f64() {
+        Decided::Pass
+    } else {
+        Decided::Fail
+    }
+}
+
+/// k6 with `abortOnFail`: the same every two seconds (`thresholdsRate`).
+pub(crate) fn peeking(slots: &[ExceedanceCount], two_seconds: usize, allowed: Ratio) -> Decided {
+    let mut total = ExceedanceCount { over: 0, of: 0 };
+    for stretch in slots.chunks(two_seconds) {
+        for count in stretch {
+            total.over += count.over;
+            total.of += count.of;
+        }
+        if point_estimate(total, allowed) == Decided::Fail {
+            return Decided::FailEarly;
+        }
+    }
+    Decided::Pass
+}
