@@ -147,8 +147,9 @@ impl RequestMeasurement {
 pub struct ConnectionCounts {
     /// Connections opened in total.
     pub opened: u64,
-    /// Connections opened because the target had closed the previous one while it was idle, or had
-    /// closed it without processing an exchange (GOAWAY without error).
+    /// Connections opened because the target had closed the previous one between two exchanges:
+    /// while it was idle, with its last answer (`Connection: close`, HTTP/1.0), or without
+    /// processing an exchange (GOAWAY without error).
     pub reopened_after_idle_close: u64,
     /// Connections opened because tollgate gave the previous one up: the target had answered before
     /// it read the whole request and did not take the rest in time, or a limit of the HTTP/2

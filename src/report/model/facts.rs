@@ -138,7 +138,7 @@ fn connections(connections: ConnectionCounts) -> String {
     let mut text = format!("{} opened", words::count(connections.opened));
     if connections.reopened_after_idle_close > 0 {
         text += &format!(
-            ", {} because the target closed an idle one",
+            ", {} because the target closed the one before",
             words::count(connections.reopened_after_idle_close)
         );
     }

@@ -149,9 +149,11 @@ fn judge(
     let against = share.map(|(_, shown)| format!(", {shown}")).unwrap_or_default();
     match effect.explained {
         Some(explained) => (false, late(&(mostly + &against), hiccups, max, explained)),
+        None if is_late && effect.ceiling.is_some() => {
+            (false, format!("The prober was late: {mostly}{against}. It explains no exceedance."))
+        }
         None if is_late => {
-            let none = if effect.ceiling.is_some() { " It explains no exceedance." } else { "" };
-            (false, format!("The prober was late: {mostly}{against}.{none}"))
+            (true, format!("No budget depends on the prober's lag: {mostly}{against}."))
         }
         None if p99.max(max) < NOTABLE => {
             (true, format!("The prober kept its schedule: {mostly}."))
@@ -340,7 +342,7 @@ mod tests {
         };
         assert_eq!(
             judge(&lag, &DurationQuantiles::default(), 0, &effect).1,
-            "The prober was late: 99 % of the arrivals went out within 3 ms of their due times, more than the median latency (2 ms)."
+            "No budget depends on the prober's lag: 99 % of the arrivals went out within 3 ms of their due times, more than the median latency (2 ms)."
         );
     }
 

@@ -103,7 +103,8 @@ impl RequestTiming {
             Ratio::of(request.measured.tally.fresh, request.measured.tally.exchanges).as_f64()
                 > 0.5;
         let warm_name = if mostly_fresh { "fresh" } else { "warm" };
-        let comparison = comparison(&rows, warm_name);
+        // All exchanges on fresh connections are the first on theirs, so nothing else is compared.
+        let comparison = if mostly_fresh { None } else { comparison(&rows) };
         Self { warm_name, rows, comparison }
     }
 
@@ -134,11 +135,11 @@ fn adds_information(dimension: Dimension, request: &RequestMeasurement) -> bool 
     }
 }
 
-fn comparison(rows: &[TimingRow], warm_name: &str) -> Option<String> {
+fn comparison(rows: &[TimingRow]) -> Option<String> {
     let latency = rows.first().filter(|row| row.dimension == Dimension::Latency)?;
     let (cold, warm) = (latency.cold.p50?, latency.warm.p50?);
     let shown = |duration| words::time(Some(duration));
-    let figures = format!("median latency {} cold, {} {warm_name}", shown(cold), shown(warm));
+    let figures = format!("median latency {} cold, {} warm", shown(cold), shown(warm));
     Some(match words::times(cold, warm) {
         Some(times) if cold > warm => {
             format!(

@@ -11,6 +11,10 @@ pub(super) fn unlike(
     pairs: &[BeforeAfter<NamedRequest<'_>>],
 ) -> Vec<String> {
     let mut differences = names(pairs);
+    let started = runs.map(|record| record.provenance.started);
+    if started.after < started.before {
+        differences.push("the run after started before the run before".to_owned());
+    }
     let mut scenarios: Vec<_> = pairs.iter().map(|pair| pair.map(|one| one.scenario)).collect();
     scenarios.dedup();
     for name in &scenarios {
