@@ -206,6 +206,9 @@ fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<St
     if one.requests != other.requests {
         return Some("requests, expectations or budgets".to_owned());
     }
+    if one.stalls != other.stalls {
+        return Some("stall horizon".to_owned());
+    }
     let source = one.source.clone();
     (*one != PlannedScenario { source, ..other.clone() })
         .then(|| "description, caveats or capacity".to_owned())

@@ -220,6 +220,7 @@ fn a_killed_run_is_recovered_from_the_intervals_it_wrote() {
     assert!(text(&show.stderr).contains("was interrupted"));
     let record = bench.record();
     assert_eq!(record.measurement.ending, RunEnding::Recovered);
+    assert!(record.verdict.rule.starts_with("blocks of time"), "{}", record.verdict.rule);
     assert!(record.measurement.scenarios[0].requests[0].measured.tally.ok >= 100);
 }
 

@@ -11,10 +11,10 @@ use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
-/// 60 arrivals per second for three seconds. One shard has enough to decide the budget, so only the
+/// 75 arrivals per second for three seconds. One shard has enough to decide the budget, so only the
 /// missing shards make it inconclusive.
 fn load() -> String {
-    PLAIN.replace("\"100/s\"", "\"60/s\"").replace("\"1s\"", "\"3s\"").replace("= 4", "= 7")
+    PLAIN.replace("\"100/s\"", "\"75/s\"").replace("\"1s\"", "\"3s\"").replace("= 4", "= 7")
 }
 
 /// A start time that leaves a busy machine time to warm up.
@@ -89,11 +89,11 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
     let record = record.unwrap();
-    assert_eq!(counted(&record), (180, 180, 180));
+    assert_eq!(counted(&record), (225, 225, 225));
     let scenario = &record.measurement.scenarios[0];
     assert_eq!(
         (scenario.planned, scenario.released, scenario.connections.opened),
-        (Some(180), 180, 7)
+        (Some(225), 225, 7)
     );
     let cold = &scenario.requests[0].cold.tally;
     assert_eq!((cold.exchanges, cold.fresh), (7, 7));
@@ -101,6 +101,9 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     assert_eq!(sharing.parts.iter().map(|part| part.shard).collect::<Vec<_>>(), [3, 1, 2]);
     assert_eq!(sharing.start_text(), start);
     assert_every_second_is_whole(&only_folder_in(&merged), &record);
+    let evidence = record.verdict.scenarios[0].budgets[0].evidence.as_ref().unwrap();
+    let judged = evidence.at_horizon.blocks.iter().map(|(_, judged, number)| judged * number);
+    assert_eq!(judged.sum::<u64>(), 225, "the blocks hold the arrivals of all shards");
     for file in ["report.html", "report.md", "intervals.hlog"] {
         assert!(only_folder_in(&merged).join(file).metadata().unwrap().len() > 0, "{file}");
     }
@@ -112,7 +115,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     let (output, record, _) = merge(&bench, "doubled", &[a, b, c, a]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("shard 1 of 3 occurs twice"), "{}", text(&output.stdout));
-    assert_eq!(counted(&record.unwrap()), (180, 180, 180));
+    assert_eq!(counted(&record.unwrap()), (225, 225, 225));
 
     let again = only_folder_in(&merged);
     let (output, _, _) = merge(&bench, "again", &[&again, a]);
@@ -123,7 +126,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     signal(&target.child, "TERM");
     target.child.wait().unwrap();
     let arrived = std::fs::read_to_string(&log).unwrap();
-    assert_eq!(arrived.lines().filter(|line| line.contains("/plain")).count(), 7 + 180);
+    assert_eq!(arrived.lines().filter(|line| line.contains("/plain")).count(), 7 + 225);
 }
 
 /// Compares the merged intervals with the schedule, second by second, and with the totals.
@@ -136,7 +139,7 @@ fn assert_every_second_is_whole(folder: &Path, record: &RunRecord) {
         let second = interval.start.checked_sub(record.measurement.measured_from).unwrap();
         (second.as_millis(), interval.tally.exchanges)
     });
-    assert_eq!(seconds.collect::<Vec<_>>(), [(0, 60), (1_000, 60), (2_000, 60)]);
+    assert_eq!(seconds.collect::<Vec<_>>(), [(0, 75), (1_000, 75), (2_000, 75)]);
     let mut sum = record.measurement.without_counts();
     for interval in &intervals {
         sum.add(interval);
