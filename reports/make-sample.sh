@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes reports/sample anew: a demo against a target that freezes for one second in ten (about 45 seconds).
-# The run is carried out where nothing of this machine is told: in an empty folder, under the host name `example`.
+# Makes reports/sample again: a demo against a target that freezes for one second in three (about 45
+# seconds). It runs in an empty folder and under the host name `example`, so that the sample reveals
+# nothing about this machine.
 # Needs Linux (unshare) and a built tollgate; the first argument is the program, target/release/tollgate otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,14 +10,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ln -s "$program" "$work/tollgate"
 
-# Root may set a host name in a namespace of its own; everybody else needs a user namespace as well.
+# Root may set a host name in a namespace of its own; everyone else needs a user namespace as well.
 own=(unshare --uts)
 [ "$(id -u)" = 0 ] || own=(unshare --uts --map-root-user)
 status=0
 (cd "$work" && env -u TOLLGATE_GIT_COMMIT PATH="$work:$PATH" "${own[@]}" sh -c '
   hostname example
-  exec tollgate demo --runs-dir runs -- --stall 1s --every 10s') || status=$?
-# 1 is the verdict that this target deserves, 3 one that the draw of its delays may bring about.
+  exec tollgate demo --runs-dir runs -- --stall 1s --every 3s') || status=$?
+# 1 is the verdict that this target deserves. 3 is possible, depending on the delays drawn.
 case $status in 0 | 1 | 3) ;; *) exit "$status" ;; esac
 
 rm -rf reports/sample
