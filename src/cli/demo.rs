@@ -42,7 +42,7 @@ pub(super) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   tollgate demo
-  tollgate demo -- --stall 1s --every 10s    a target that freezes: fails
+  tollgate demo -- --stall 1s --every 3s     a target that freezes: fails
   tollgate demo -- --auth today              a live page behind a login: fails and says why";
 
 const SCENARIOS: [(&str, &str); 2] = [
@@ -130,7 +130,7 @@ fn advice(run: &FinishedRun, is_default: bool) -> String {
     let program = std::env::args_os().next().unwrap_or_else(|| "tollgate".into());
     let program = program.to_string_lossy();
     let freeze = format!(
-        "  {program} demo -- --stall 1s --every 10s\n      the same, against a target that freezes a tenth of the time\n"
+        "  {program} demo -- --stall 1s --every 3s\n      the same, against a target that freezes a third of the time\n"
     );
     format!(
         "\nNext\n  open {}/report.html\n{}  TOLLGATE_TARGET=https://… {program} run scenarios/tile-loader-mock.toml\n      \
