@@ -158,7 +158,7 @@ fn connections(connections: ConnectionCounts) -> String {
 fn replaced(connections: ConnectionCounts) -> String {
     let replaced = words::plural(connections.replaced, "connection");
     format!(
-        "{replaced} replaced because they took no more requests: the target answers before it reads a \
+        "{replaced} replaced after taking no more requests: the target answers before it reads a \
          whole request"
     )
 }
