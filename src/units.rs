@@ -73,16 +73,13 @@ impl FromStr for Rate {
     /// Reads `20/s`, `90/min` or `5/h`.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let remedy = "write a number and its unit: `20/s`, `90/min` or `5/h`";
-        let (number, unit) = text
-            .split_once('/')
-            .ok_or_else(|| UnitError::new(format!("`{text}` is a rate without a unit"), remedy))?;
+        let (number, unit) =
+            text.split_once('/').ok_or_else(|| rate_without_slash(text, remedy))?;
         let seconds = match unit.trim() {
             "s" | "sec" => 1.0,
             "min" | "m" => 60.0,
             "h" => 3600.0,
-            other => {
-                return Err(UnitError::new(format!("`{other}` is not a unit of a rate"), remedy));
-            }
+            other => return Err(wrong_rate_unit(number.trim(), other, remedy)),
         };
         let count: f64 = number
             .trim()
@@ -90,6 +87,36 @@ impl FromStr for Rate {
             .map_err(|_| UnitError::new(format!("`{}` is not a number", number.trim()), remedy))?;
         Self::per_second(count / seconds)
     }
+}
+
+/// The error for a rate that is not written as `20/s`. `20rps` and `20 per minute` have a unit, but
+/// not one of tollgate's.
+fn rate_without_slash(text: &str, remedy: &str) -> UnitError {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (&text[..end], text[end..].trim());
+    if unit.is_empty() {
+        return UnitError::new(format!("`{text}` is a rate without a unit"), remedy);
+    }
+    if number.parse::<f64>().is_err() {
+        return UnitError::new(format!("`{text}` is not a rate"), remedy);
+    }
+    wrong_rate_unit(number, unit, remedy)
+}
+
+/// The error for a unit that a rate does not have, such as that of `20rps` or `20/second`.
+fn wrong_rate_unit(number: &str, unit: &str, remedy: &str) -> UnitError {
+    let known = match unit.to_ascii_lowercase().trim_start_matches("per").trim() {
+        "rps" | "qps" | "tps" | "ps" | "hz" | "s" | "sec" | "second" | "seconds" => Some("s"),
+        "rpm" | "qpm" | "tpm" | "pm" | "m" | "min" | "minute" | "minutes" => Some("min"),
+        "rph" | "qph" | "tph" | "ph" | "h" | "hour" | "hours" => Some("h"),
+        _ => None,
+    };
+    let remedy = match known {
+        Some(known) if number.parse::<f64>().is_ok() => format!("write `{number}/{known}`"),
+        _ => remedy.to_owned(),
+    };
+    UnitError::new(format!("`{unit}` is not a unit of a rate"), remedy)
 }
 
 impl fmt::Display for Rate {
@@ -388,6 +415,12 @@ mod tests {
         for text in ["20", "20/d", "x/s", "0/s", "-1/s", "NaN/s", "inf/s", "1e9/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
+        let remedy = |text: &str| text.parse::<Rate>().unwrap_err().remedy;
+        for text in ["20rps", "20 qps", "20/second", "20 per second", "20s"] {
+            assert_eq!(remedy(text), "write `20/s`", "{text}");
+        }
+        assert_eq!(remedy("90rpm"), "write `90/min`");
+        assert!("20".parse::<Rate>().unwrap_err().problem.contains("without a unit"));
         assert_eq!("20/s".parse::<Rate>().unwrap().to_string(), "20/s");
         assert_eq!("5/h".parse::<Rate>().unwrap().to_string(), "0.083333/min");
     }

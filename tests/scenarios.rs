@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tollgate::plan::{ConnectionReuse, Environment, Plan, PlanOverrides};
-use tollgate::scenario::{Scenario, ScenarioErrors, ScenarioWarning};
+use tollgate::scenario::{
+    OverrideValue, Scenario, ScenarioErrors, ScenarioOverrides, ScenarioWarning,
+};
 
 const CANARY: &str = "canary/7f3a \"q\"";
 
@@ -72,6 +74,49 @@ fn every_wrong_scenario_is_refused_with_its_location_and_a_remedy() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         settings.bind(|| insta::assert_snapshot!(name, message));
     }
+}
+
+/// A short run with a budget that it cannot pass, and a token that has a default.
+const SHORT: &str = r#"
+name = "short"
+budgets = ["p95 < 1s"]
+[target]
+base_url = "https://example.org"
+[headers]
+X-Token = "${TOKEN:-staging}"
+[[request]]
+name = "home"
+path = "/"
+[load]
+arrival_rate = "5/s"
+duration = "5s"
+"#;
+
+#[test]
+fn a_warning_about_a_budget_of_the_command_line_names_its_flag_and_no_line_of_the_file() {
+    let budgets = vec!["p99 < 100ms".parse().unwrap()];
+    let overrides = ScenarioOverrides {
+        budgets: Some(OverrideValue { origin: "--budget".to_owned(), value: budgets }),
+        ..ScenarioOverrides::default()
+    };
+    let scenario = Scenario::parse("short.toml", SHORT).unwrap().with_overrides(&overrides);
+    let (_, warnings) = plan(scenario.unwrap()).unwrap();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    let text = warning.to_string();
+    assert!(text.contains("`--budget`: `p99` needs at least"), "{text}");
+    assert!(!text.contains("p95 < 1s"), "{text}");
+}
+
+#[test]
+fn a_variable_that_is_set_to_the_default_in_the_file_is_not_a_weak_secret() {
+    let warnings = |token: &str| {
+        let environment = Environment::new([("TOKEN".to_owned(), token.to_owned())]);
+        let scenario = Scenario::parse("short.toml", SHORT).unwrap();
+        let resolved = Plan::resolve(&[scenario], &environment, &PlanOverrides::default());
+        resolved.unwrap().1.iter().map(ToString::to_string).collect::<String>()
+    };
+    assert!(!warnings("staging").contains("common word"));
+    assert!(warnings("live").contains("the secret `TOKEN` is short or a common word"));
 }
 
 #[test]

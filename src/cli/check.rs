@@ -167,7 +167,7 @@ fn read_plan(args: &Args) -> Result<Plan, CommandError> {
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));
     }
-    connection::warn_caveats(&plan);
+    connection::warn_caveats(&plan, false);
     Ok(plan)
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::log::PROGRAMS_ONLY;
 use crate::engine;
 use crate::plan::{AddressFamily, HttpProtocol, PinnedAddresses, Plan, PlanOverrides};
 use crate::scenario::{HttpVersion, IpFamily};
@@ -128,15 +129,17 @@ impl ConnectionFlags {
     }
 }
 
-/// Warns of everything that a reader of the plan's figures must know.
-pub(super) fn warn_caveats(plan: &Plan) {
+/// Warns of everything that a reader of the plan's figures must know. If the report repeats it on
+/// the same screen, only programs are warned.
+pub(super) fn warn_caveats(plan: &Plan, is_repeated: bool) {
     for scenario in &plan.scenarios {
+        let name = &scenario.shown.name;
         for caveat in &scenario.shown.caveats {
-            tracing::warn!(
-                scenario = scenario.shown.name,
-                "WARNING: {}: {caveat}",
-                scenario.shown.name
-            );
+            if is_repeated {
+                tracing::warn!(target: PROGRAMS_ONLY, scenario = name, "WARNING: {name}: {caveat}");
+            } else {
+                tracing::warn!(scenario = name, "WARNING: {name}: {caveat}");
+            }
         }
     }
 }

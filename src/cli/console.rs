@@ -55,6 +55,16 @@ impl Console {
         terminal && colour_allowed()
     }
 
+    /// Whether results appear where messages do, so that nothing need be said in both.
+    pub(super) fn is_among_messages(self) -> bool {
+        match self.output {
+            OutputFormat::Text => {
+                std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+            }
+            OutputFormat::Json => true,
+        }
+    }
+
     /// The number of columns for results.
     pub(super) fn width(self) -> u16 {
         // Wide enough for one row per budget. Nothing wraps a file or a pipe.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args as _;
 
 use super::connection::{AddressFlags, ConnectionFlags};
-use super::console::stderr_has_colour;
+use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
 use super::log::{self, PEOPLE_ONLY};
 use super::outputs::FinishedRun;
@@ -75,7 +75,7 @@ const TOKEN: &str = "rehearsal";
 
 pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     if let Err(error) = check_target_flags(&args.target) {
-        return usage::from_clap(&error, None, &[]);
+        return usage::from_clap(error, None, &[]);
     }
     let target = TargetProcess::start(&args.target)?;
     let signals = RunSignals::listen()?;
@@ -107,7 +107,8 @@ fn plan(base_url: &str, connection: &ConnectionFlags) -> Result<Plan, CommandErr
     let resolved = parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, _) =
         resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
-    super::connection::warn_caveats(&plan);
+    let console = Console { output: OutputFormat::Text };
+    super::connection::warn_caveats(&plan, console.is_among_messages());
     Ok(plan)
 }
 

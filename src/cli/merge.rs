@@ -20,9 +20,10 @@ use crate::verdict::VerdictContext;
 
 const EXAMPLES: &str = "\
 Examples:
-  machine-1$ tollgate run shop.toml --shard 1/3 --start-at 2026-11-24T15:00:00Z
-  machine-2$ tollgate run shop.toml --shard 2/3 --start-at 2026-11-24T15:00:00Z
-  machine-3$ tollgate run shop.toml --shard 3/3 --start-at 2026-11-24T15:00:00Z
+  $ START=$(date -u -d '+2 minutes' +%FT%TZ)   # once, for all machines
+  machine-1$ tollgate run shop.toml --shard 1/3 --start-at $START
+  machine-2$ tollgate run shop.toml --shard 2/3 --start-at $START
+  machine-3$ tollgate run shop.toml --shard 3/3 --start-at $START
   tollgate merge runs/a runs/b runs/c                   the run folders, copied to one machine
 
 Counts and histograms are added: the merged run is what one machine would have measured. If a

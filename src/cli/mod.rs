@@ -143,7 +143,7 @@ pub fn main(
         Err(error) => {
             log::start(log::Flags::guess(&arguments));
             let variable = flag_variables::rejected_variable(&command(), &arguments, &error);
-            let ended = usage::from_clap(&error, variable.as_deref(), &arguments);
+            let ended = usage::from_clap(error, variable.as_deref(), &arguments);
             return if is_synthetic_check(&arguments) {
                 ended.map_err(CommandError::into_failure)
             } else {

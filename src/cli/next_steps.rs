@@ -6,35 +6,83 @@ use std::time::Duration;
 use super::log::PEOPLE_ONLY;
 use super::outputs::FinishedRun;
 use super::results::scenario_figures;
-use crate::record::{Dimension, RunRecord};
+use crate::plan::{BlockNeeds, Plan};
+use crate::record::{Budget, Decision, Dimension, RunRecord};
 use crate::units::{Quantile, duration_literal};
 
 /// Prints the figures in words, and what to type next. `budget_after` is the flags that go before a
 /// latency budget; `None` if there is one already.
-pub(super) fn print_advice(run: &FinishedRun, budget_after: Option<String>) {
-    tracing::info!(target: PEOPLE_ONLY, "{}", advice(run, budget_after));
+pub(super) fn print_advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) {
+    tracing::info!(target: PEOPLE_ONLY, "{}", advice(run, plan, budget_after));
 }
 
-fn advice(run: &FinishedRun, budget_after: Option<String>) -> String {
+fn advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) -> String {
     let record = &run.record;
     let mut text = "\nIn short\n".to_owned();
     for scenario in &record.measurement.scenarios {
         let _ = writeln!(text, "  {}: {}", scenario.name, scenario_figures(record, scenario));
     }
     let _ = write!(text, "\nNext\n  open {}/report.html\n", run.folder.display());
-    let repeat = typed_command(&record.provenance.command);
-    if let Some((flags, p95)) = budget_after.zip(p95(record)) {
-        let ceiling = duration_literal(proposed_ceiling(p95));
+    let typed = &record.provenance.command;
+    let added = budget_after.zip(p95(record)).map(|(flags, p95)| {
+        let budget = format!("p95 < {}", duration_literal(proposed_ceiling(p95)));
+        (format!(" {flags}--budget '{budget}'"), budget)
+    });
+    let longer =
+        longer_duration(run, plan, added.as_ref().and_then(|(_, budget)| budget.parse().ok()));
+    let repeat = longer.map_or_else(|| typed_command(typed), |time| with_duration(typed, time));
+    if let Some((flags, _)) = &added {
         let _ = write!(
             text,
-            "  {repeat} {flags}--budget 'p95 < {ceiling}'\n      add a latency budget: the p95 just measured, plus half\n"
+            "  {repeat}{flags}\n      add a latency budget: the p95 just measured, plus half\n"
         );
+    } else if longer.is_some() {
+        let _ = writeln!(text, "  {repeat}");
+    }
+    if longer.is_some() {
+        text += "      measure long enough for a pass: a shorter run has too few blocks of time\n";
     }
     let _ = write!(
         text,
         "  {repeat} --print-scenario > scenario.toml\n      save this as a file, to add requests and expectations"
     );
     text
+}
+
+/// How long the plan should measure, so that a target that meets the budgets of every scenario and
+/// the `added` one passes in most runs; `None` if the plan can pass as it is, or failed.
+fn longer_duration(run: &FinishedRun, plan: &Plan, added: Option<Budget>) -> Option<Duration> {
+    let decision = run.record.verdict.decision;
+    let undecided = decision == Decision::Inconclusive;
+    let needs = plan.scenarios.iter().flat_map(|scenario| {
+        let own = scenario.shown.requests.iter().flat_map(|request| &request.budgets);
+        own.chain(&added).filter_map(|budget| BlockNeeds::of(scenario, budget)).collect::<Vec<_>>()
+    });
+    let needs: Vec<_> = needs.collect();
+    let is_short = |needs: &BlockNeeds| {
+        let is_scarce = needs.planned.is_some_and(|planned| planned < needs.recommended);
+        needs.is_hopeless() || (undecided && is_scarce)
+    };
+    // More time does not help a target that fails.
+    (decision != Decision::Fail && needs.iter().any(is_short)).then_some(())?;
+    let longest = needs.iter().map(|needs| needs.time(needs.recommended)).max()?;
+    Some(Duration::from_secs(longest.as_secs() + u64::from(longest.subsec_nanos() > 0)))
+}
+
+/// The typed command with another `--duration`.
+fn with_duration(command: &[String], duration: Duration) -> String {
+    const FLAG: &str = "--duration";
+    let mut words = Vec::new();
+    let mut rest = command.iter();
+    while let Some(word) = rest.next() {
+        if word == FLAG {
+            rest.next();
+        } else if !word.starts_with("--duration=") {
+            words.push(word.clone());
+        }
+    }
+    words.extend([FLAG.to_owned(), duration_literal(duration).replace(' ', "")]);
+    typed_command(&words)
 }
 
 /// The command as it was typed, without secrets, quoted for a shell.
@@ -86,6 +134,21 @@ mod tests {
             assert_eq!(
                 duration_literal(proposed_ceiling(Duration::from_micros(measured_us))),
                 proposed
+            );
+        }
+    }
+
+    #[test]
+    fn a_longer_duration_replaces_the_typed_one() {
+        for typed in [
+            &["tollgate", "run", "http://h/", "--duration", "5s", "--rate", "20/s"][..],
+            &["tollgate", "run", "http://h/", "--duration=5s", "--rate", "20/s"],
+            &["tollgate", "run", "http://h/", "--rate", "20/s"],
+        ] {
+            let typed: Vec<String> = typed.iter().map(ToString::to_string).collect();
+            assert_eq!(
+                with_duration(&typed, Duration::from_secs(90)),
+                "tollgate run http://h/ --rate 20/s --duration 1m30s"
             );
         }
     }

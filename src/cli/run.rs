@@ -118,7 +118,7 @@ fn once(
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
-        next_steps::print_advice(&run, args.quick.without_latency());
+        next_steps::print_advice(&run, plan, args.quick.without_latency());
     }
     Ok(evidence.append_run(&run, destinations.send(&run)))
 }
@@ -175,7 +175,8 @@ fn plan(
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));
     }
-    connection::warn_caveats(&plan);
+    let is_repeating = args.every.or(plan.every).is_some();
+    connection::warn_caveats(&plan, args.run.console().is_among_messages() && !is_repeating);
     connection::warn_machine_limits(&plan);
     Ok(plan)
 }

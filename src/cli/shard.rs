@@ -44,10 +44,11 @@ impl Flags {
                 let start = start_at.resolve(clock::wall_clock())?;
                 Ok(Some(ShardPlan { shard, start }))
             }
-            (Some(_), None) => Err(CommandError::usage(
+            (Some(_), None) => Err(CommandError::usage(format!(
                 "error: --shard needs --start-at: the machines that share a run must start measuring together; add \
-                 the same --start-at on each, such as `--start-at 2026-11-24T15:00:00Z`",
-            )),
+                 the same --start-at on each, such as `--start-at {}`",
+                example(clock::wall_clock())
+            ))),
             (None, Some(_)) => Err(CommandError::usage(
                 "error: --start-at needs --shard: it is for runs that several machines share; add `--shard 1/3` \
                  on the first of three",
@@ -59,6 +60,13 @@ impl Flags {
     pub(super) fn is_given(self) -> bool {
         self.shard.is_some() || self.start_at.is_some()
     }
+}
+
+/// A start that can be typed now: the first full minute that is at least two minutes ahead.
+fn example(now: OffsetDateTime) -> String {
+    let ahead = in_utc(now) + time::Duration::minutes(3);
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:00Z");
+    ahead.format(format).unwrap_or_default()
 }
 
 /// Parses `2/3`, the second of three shards.
@@ -91,7 +99,8 @@ impl FromStr for StartAt {
         let time =
             || Time::parse(text, format_description!("[hour]:[minute][optional [:[second]]]"));
         instant.or_else(|_| time().map(Self::Clock)).map_err(|_| {
-            let remedy = "write `2026-11-24T15:00:00Z`, or `15:00` for the nearest 15:00 in UTC";
+            let example = example(clock::wall_clock());
+            let remedy = format!("write `{example}`, or `15:00` for the nearest 15:00 in UTC");
             UnitError::new(format!("`{text}` is not a start time"), remedy)
         })
     }
@@ -168,6 +177,14 @@ mod tests {
         assert_eq!(typed("23:59"), Ok(60_000));
         assert_eq!(typed("23:58:30"), Ok(30_000));
         assert_eq!(typed("00:03"), Ok(300_000));
+    }
+
+    #[test]
+    fn the_example_of_a_start_can_be_typed() {
+        for now in [datetime!(2026-11-24 23:58 UTC), datetime!(2026-11-24 23:57:59.9 UTC)] {
+            let start = example(now).parse::<StartAt>().unwrap().resolve(now).unwrap();
+            assert!((2..=3).contains(&(start - now).whole_minutes()), "{start}");
+        }
     }
 
     #[test]

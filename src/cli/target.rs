@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
+use super::log::PEOPLE_ONLY;
 use super::signals::SignalStream;
 use crate::library_text::describe_cause;
 use crate::target::{self, TargetSettings};
@@ -65,6 +66,8 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
     let mut announced = Ok(());
     let announce = |server: &target::TargetServer| {
         announced = console.print_result(&format!("listening on {}", server.base_url()));
+        let page = target::TILE_LOADER[0].0;
+        tracing::info!(target: PEOPLE_ONLY, "try {}{page}", server.base_url());
     };
     let served = target::run_blocking(&args.settings, announce, until_stopped(args.with_stdin));
     announced?;

@@ -12,16 +12,16 @@ use crate::library_text::describe_io;
 
 /// Flags of curl, k6, oha, wrk, hey, vegeta, artillery and locust, and what to write instead.
 #[rustfmt::skip]
-const FOREIGN_FLAGS: [(&[&str], &str); 32] = [
+const FOREIGN_FLAGS: [(&[&str], &str); 33] = [
     (&["--qps", "--rps", "-R", "--arrival-rate", "--arrivalRate", "--rate-limit", "--spawn-rate"],
      "write `--rate 20/s`: requests per second"),
     (&["--vus", "-u", "--users", "--concurrency", "--clients"],
      "write `--rate 20/s`, or `--closed --connections 8` for connections that wait for responses"),
-    (&["-z", "-d", "--run-time", "--time"],
-     "write `--duration 30s`; a request's body is `--body TEXT`"),
+    (&["-z", "--run-time", "--time"], "write `--duration 30s`"),
+    (&["-d"], "write `--duration 30s` for a length, or `--body TEXT` for a request's body"),
     (&["--data", "--data-raw", "--data-binary"],
      "write `--body TEXT`, and `-H 'Content-Type: …'` for its type"),
-    (&["--json", "-j", "--format", "--out", "--summary-export", "--output-format"],
+    (&["-o", "--json", "-j", "--format", "--out", "--summary-export", "--output-format"],
      "write `--output json` for results as JSON; a JSON body is `--body '{…}' -H 'Content-Type: application/json'`"),
     (&["-n", "--requests", "-i", "--iterations", "--count", "--num"],
      "write `--rate 20/s --duration 30s`: tollgate plans load by time; a scenario file has `iterations`"),
@@ -81,19 +81,22 @@ const FOREIGN_COMMANDS: [(&[&str], &str); 6] = [
 /// `variable` is the environment variable that holds the wrong value, if the value was not typed.
 /// `typed` is the command line.
 pub(super) fn from_clap(
-    error: &clap::Error,
+    mut error: clap::Error,
     variable: Option<&str>,
     typed: &[OsString],
 ) -> Result<ExitStatus, CommandError> {
     if error.use_stderr() {
-        if let Some(missing) = command_missing(error, typed) {
+        if let Some(missing) = command_missing(&error, typed) {
             return Err(CommandError::usage(missing));
+        }
+        let variable_tip = variable
+            .map(|name| format!("the value comes from the variable `{name}`: correct or unset it"));
+        let tip = variable_tip.or_else(|| foreign_flag_tip(&error, typed));
+        if tip.is_some() {
+            remove_suggestions(&mut error);
         }
         let text = error.render();
         let text = if stderr_has_colour() { text.ansi().to_string() } else { text.to_string() };
-        let variable_tip = variable
-            .map(|name| format!("the value comes from the variable `{name}`: correct or unset it"));
-        let tip = variable_tip.or_else(|| foreign_flag_tip(error, typed));
         let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
         return Err(CommandError::usage(format!("{}{tip}", text.trim_end())));
     }
@@ -106,6 +109,15 @@ pub(super) fn from_clap(
             )))
         }
         _ => Ok(ExitStatus::Pass),
+    }
+}
+
+/// Removes what clap suggests: flags that are spelt alike, or `--` before the word. Next to a tip
+/// that fits, it would mislead.
+fn remove_suggestions(error: &mut clap::Error) {
+    use ContextKind::{Suggested, SuggestedArg, SuggestedValue, TrailingArg};
+    for kind in [Suggested, SuggestedArg, SuggestedValue, TrailingArg] {
+        error.remove(kind);
     }
 }
 
@@ -208,7 +220,7 @@ mod tests {
         let words: Vec<OsString> =
             std::iter::once("tollgate").chain(typed.split(' ')).map(OsString::from).collect();
         let error = super::super::command().try_get_matches_from(&words).unwrap_err();
-        from_clap(&error, None, &words).unwrap_err().to_string()
+        from_clap(error, None, &words).unwrap_err().to_string()
     }
 
     #[test]
@@ -225,8 +237,11 @@ mod tests {
             ("attack -rate=50", "write `tollgate run`"),
             ("validate x", "write `tollgate check`"),
             ("run http://h --json", "`--output json`"),
+            ("run http://h -o json", "`--output json`"),
+            ("run http://h --requests 5", "`--rate 20/s --duration 30s`"),
+            ("run http://h --data x", "`--body TEXT`"),
             ("run http://h -n 100", "`--rate 20/s --duration 30s`"),
-            ("run http://h -z 10s", "`--duration 30s`"),
+            ("run http://h -z 10s", "tip: write `--duration 30s`"),
             ("run http://h --vus 8", "`--closed --connections 8`"),
             ("run http://h -t 2", "uses the processors that it has"),
             ("run http://h --latency", "leave it out"),
@@ -248,6 +263,7 @@ mod tests {
             let answer = answer(typed);
             assert!(answer.contains(expected), "{typed}: {answer}");
             assert!(!answer.contains("hunter2"), "{answer}");
+            assert!(answer.matches("tip: ").count() <= 1, "{answer}");
         }
     }
 

@@ -31,6 +31,11 @@ impl Diagnostic {
         Self { span: None, problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// A diagnostic about a value of the command line, which has no place in the file.
+    pub(crate) fn of_flag(origin: &str, problem: &str, remedy: impl Into<String>) -> Self {
+        Self::of_file(format!("`{origin}`: {problem}"), remedy)
+    }
+
     pub(super) fn syntax(mistake: &toml::de::Error) -> Self {
         let problem = describe_toml(mistake);
         let remedy = match problem.as_str() {

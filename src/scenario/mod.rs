@@ -66,6 +66,8 @@ pub struct Scenario {
     pub warmup: WarmupShape,
     /// What the command line replaced, by what, and in place of what: one sentence each.
     pub overridden: Vec<String>,
+    /// The flag or variable whose budgets replace those of the file.
+    pub budget_origin: Option<String>,
 }
 
 impl Scenario {
@@ -101,7 +103,7 @@ impl Scenario {
         let understood = understand(&source, &mut diagnostics);
         match understood {
             Some((file, load, warmup)) if diagnostics.is_empty() => {
-                Ok(Self { source, file, load, warmup, overridden: Vec::new() })
+                Ok(Self { source, file, load, warmup, overridden: Vec::new(), budget_origin: None })
             }
             _ => Err(ScenarioErrors::of(&source, diagnostics.into_inner())),
         }

@@ -15,7 +15,7 @@ use super::Scenario;
 use super::check;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::errors::ScenarioErrors;
-use super::leaf::{HttpVersion, IpFamily, StatusList};
+use super::leaf::{ConnectionSetting, HttpVersion, IpFamily, StatusList};
 use super::template::Template;
 use crate::record::Budget;
 use crate::units::Rate;
@@ -38,7 +38,7 @@ pub struct ScenarioOverrides {
     /// Another length of the measured stage. Ramps and single arrivals have none to change.
     pub duration: Option<OverrideValue<Duration>>,
     /// Another number of connections.
-    pub connections: Option<OverrideValue<u32>>,
+    pub connections: Option<OverrideValue<ConnectionSetting>>,
     /// Another limit for further connections.
     pub max_connections: Option<OverrideValue<u32>>,
     /// Budgets instead of those of the file.
@@ -102,7 +102,9 @@ impl Scenario {
         let mut diagnostics = Diagnostics::default();
         match check::file(&file, &mut diagnostics) {
             Some((load, warmup)) if diagnostics.is_empty() => {
-                Ok(Self { source: self.source, file, load, warmup, overridden })
+                let budget_origin =
+                    overrides.budgets.as_ref().map(|budgets| budgets.origin.clone());
+                Ok(Self { source: self.source, file, load, warmup, overridden, budget_origin })
             }
             _ => {
                 let mistakes = diagnostics.into_inner().into_iter();

@@ -64,6 +64,9 @@ fn shown_name(name: &str) -> String {
 
 /// What to do about the name of a file that does not exist.
 fn remedy_for_missing(name: &str) -> String {
+    if let Some(url) = as_socket_url(name) {
+        return format!("write `{url}` for a server that listens on a Unix socket");
+    }
     if let Some((scheme, _)) = name.split_once("://") {
         let other = "write an `http://` or `https://` URL, or the path of a scenario file";
         return scheme_remedy(scheme).unwrap_or(other).to_owned();
@@ -76,12 +79,34 @@ fn remedy_for_missing(name: &str) -> String {
     }
     match as_url(name) {
         Some(url) => format!("write `{url}` if you mean a URL"),
+        None if Path::new(name).extension().is_none() && !name.contains('/') => {
+            "name a scenario file that exists, or write a URL with `http://` or `https://`"
+                .to_owned()
+        }
         None => "name a scenario file that exists".to_owned(),
     }
 }
 
-/// The URL that a missing file name was probably meant to be: a host with a port, or a host with a
-/// dot and a path.
+/// The URL of a Unix socket that is written as other tools write it, `unix:/run/app.sock`.
+fn as_socket_url(name: &str) -> Option<String> {
+    let path = ["unix://", "unix:", "http://unix:", "http+unix:"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix));
+    let is_socket = |name: &&str| Path::new(name).extension() == Some("sock".as_ref());
+    let path = path.or_else(|| Some(name).filter(is_socket))?;
+    // nginx and Node write the path of the request after a colon.
+    let (path, request) = path.split_once(':').unwrap_or((path, "/"));
+    Some(format!("http+unix://{}{request}", path.replace('/', "%2F")))
+}
+
+/// Endings of names that are files and not hosts.
+const FILE_ENDINGS: [&str; 14] = [
+    "toml", "json", "jsonl", "yaml", "yml", "txt", "js", "ts", "py", "sh", "csv", "lua", "jmx",
+    "har",
+];
+
+/// The URL that a missing file name was probably meant to be: a host with a port, a host with a dot
+/// and a path, or a host whose last label is not the ending of a file.
 fn as_url(name: &str) -> Option<String> {
     let (authority, path) =
         name.find('/').map_or((name, None), |at| (&name[..at], Some(&name[at..])));
@@ -97,15 +122,29 @@ fn as_url(name: &str) -> Option<String> {
     let is_host = is_address || host.split('.').all(is_label);
     let is_meant = match port {
         Some(port) => port.parse::<u16>().is_ok(),
-        None => {
-            host.contains('.')
-                && path.is_some_and(|path| Path::new(path).extension() != Some("toml".as_ref()))
-        }
+        None => match path {
+            Some(path) => host.contains('.') && !is_file_name(path),
+            None => host == "localhost" || is_address || is_domain(host),
+        },
     };
     let is_here =
         host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let scheme = if is_here { "http" } else { "https" };
     (is_host && is_meant).then(|| format!("{scheme}://{name}"))
+}
+
+/// Whether a name ends as files do, such as `smoke.toml`.
+fn is_file_name(name: &str) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| FILE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+}
+
+/// Whether a name without port and path is a domain: `staging.example`.
+fn is_domain(host: &str) -> bool {
+    let ending = host.rsplit_once('.').map_or("", |(_, ending)| ending);
+    ending.len() >= 2
+        && ending.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !is_file_name(host)
 }
 
 /// Reads a regular file, or a pipe that this process already holds open. Opening any other pipe
@@ -140,6 +179,11 @@ mod tests {
             ("gopher://example.org", "`http://` or `https://` URL"),
             ("100", "`--rate 100/s`; `-q` is `--quiet`"),
             ("smoke.toml", "name a scenario file that exists"),
+            ("staging", "or write a URL with `http://` or `https://`"),
+            ("unix:/tmp/x.sock", "`http+unix://%2Ftmp%2Fx.sock/`"),
+            ("unix:///tmp/x.sock", "`http+unix://%2Ftmp%2Fx.sock/`"),
+            ("unix:/tmp/x.sock:/app", "`http+unix://%2Ftmp%2Fx.sock/app`"),
+            ("/tmp/x.sock", "`http+unix://%2Ftmp%2Fx.sock/`"),
         ] {
             let remedy = remedy_for_missing(name);
             assert!(remedy.contains(expected), "{name}: {remedy}");
@@ -167,8 +211,13 @@ mod tests {
             ("example.org/app", Some("https://example.org/app")),
             ("example.org:8443", Some("https://example.org:8443")),
             ("app.example.org/", Some("https://app.example.org/")),
-            ("example.org", None),
+            ("example.org", Some("https://example.org")),
+            ("staging.example", Some("https://staging.example")),
+            ("localhost", Some("http://localhost")),
+            ("10.0.0.7", Some("https://10.0.0.7")),
             ("smoke.toml", None),
+            ("smoke.yaml", None),
+            ("v1.2", None),
             ("scenarios/smoke", None),
             ("v1.2/smoke.toml", None),
             ("../smoke", None),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::phrases::{part, requests};
+use super::status_remedy;
 use crate::record::{Failure, FailureEvidence, StageMeasurement, VerdictReason};
 use crate::units::format_duration;
 
@@ -112,6 +113,7 @@ fn remedy_of_evidence(evidence: &FailureEvidence) -> Option<String> {
         .clone()
         .or_else(of_idle_close)
         .or_else(|| denial_remedy(evidence).map(str::to_owned))
+        .or_else(|| status_remedy::of_evidence(evidence).map(str::to_owned))
 }
 
 /// The remedy for connections that the target closed after they had been idle for up to `longest`.
@@ -145,9 +147,7 @@ pub(super) fn advice(evidence: &FailureEvidence) -> String {
 /// Where to look when exchanges fail in a given way.
 pub(super) fn remedy(failure: Failure) -> &'static str {
     match failure {
-        Failure::Status => {
-            "read the target's log for the time of the run; 401 and 403 mean that the credentials are missing or wrong"
-        }
+        Failure::Status => status_remedy::OTHERWISE,
         Failure::Redirected => {
             "check the credentials if it leads to a login page; if the redirect is right, expect it, or follow it: \
              raise `redirects`, and list any other host in `allow_hosts`"

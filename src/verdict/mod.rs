@@ -29,6 +29,7 @@ mod ranked_durations;
 mod rule;
 mod scenario;
 mod slot_timeline;
+mod status_remedy;
 mod time_blame;
 mod void_reasons;
 mod wait_blame;

@@ -1,7 +1,7 @@
 //! Steps that could not be judged: absent, not configured, or without a value that an earlier step
 //! should capture.
 
-use super::failures::{describe_evidence, remedy};
+use super::failures::{advice, describe_evidence};
 use crate::record::{
     BudgetVerdict, Decision, FailureEvidence, PlannedRequest, RequestMeasurement, VerdictReason,
 };
@@ -68,7 +68,7 @@ impl<'a> NotJudgedStep<'a> {
                 next: String::new(),
             };
         }
-        VerdictReason { what: description, next: remedy(self.evidence.failure).to_owned() }
+        VerdictReason { what: description, next: advice(self.evidence) }
     }
 }
 

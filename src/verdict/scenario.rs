@@ -65,6 +65,7 @@ pub(super) fn judge(
         .chain(nothing_measured.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
+    let has_failure_advice = silent.is_some() && void_reasons::target_is_down(measured, run);
     let of_requests: Vec<_> = match silent {
         _ if setup.is_some_and(|setup| !setup.is_partial) => Vec::new(),
         Some(silent) => std::iter::once(silent)
@@ -76,12 +77,28 @@ pub(super) fn judge(
         scenario: planned.name.clone(),
         decision,
         budgets,
-        reasons: grounds.into_iter().chain(nothing_measured).chain(of_requests).collect(),
+        reasons: without_vague_advice(grounds, has_failure_advice)
+            .into_iter()
+            .chain(nothing_measured)
+            .chain(of_requests)
+            .collect(),
         warnings: address_warnings::warnings(measured)
             .into_iter()
             .chain(once_steps::teardown_warnings(planned, measured, run))
             .collect(),
     }
+}
+
+/// The grounds, without what to do about a target that is down if its failures say it better.
+fn without_vague_advice(
+    mut grounds: Vec<VerdictReason>,
+    has_failure_advice: bool,
+) -> Vec<VerdictReason> {
+    let is_vague = |reason: &&mut VerdictReason| reason.next == void_reasons::TARGET_DOWN_ADVICE;
+    for reason in grounds.iter_mut().filter(is_vague).filter(|_| has_failure_advice) {
+        reason.next.clear();
+    }
+    grounds
 }
 
 /// The reason for a run in which every step was skipped. The target was never tested, and no data

@@ -178,6 +178,21 @@ fn a_target_that_never_answered_fails_even_where_nothing_could_be_proven() {
 }
 
 #[test]
+fn a_target_that_is_down_and_never_answered_has_one_remedy() {
+    let silent = FixtureRequest::new("app", &["errors < 1%"]).refused(8);
+    let verdict = judged(&[silent], |run| {
+        run.ending = RunEnding::TargetDown("8 of 8 refused".to_owned());
+    });
+    let remedies: Vec<_> = verdict
+        .reasons
+        .iter()
+        .map(|reason| &*reason.next)
+        .filter(|next| !next.is_empty())
+        .collect();
+    assert_eq!(remedies, ["check that the target runs and listens at this address and port"]);
+}
+
+#[test]
 fn an_answered_earlier_try_counts_as_an_answer() {
     let step = || FixtureRequest::new("app", &["errors = 0"]).refused(1);
     let verdict = judged(

@@ -168,6 +168,10 @@ fn abandoned(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     })
 }
 
+/// What to do about a target that was clearly down, if nothing is known of its failures.
+pub(super) const TARGET_DOWN_ADVICE: &str =
+    "check that the target runs and is reachable from here, then run it again";
+
 fn cut_short(run: &Measurement) -> Option<VerdictReason> {
     match &run.ending {
         RunEnding::Complete | RunEnding::SetupFailed(_) => None,
@@ -181,7 +185,7 @@ fn cut_short(run: &Measurement) -> Option<VerdictReason> {
         )),
         RunEnding::TargetDown(why) => Some(reason(
             format!("the run stopped because the target was clearly down: {why}"),
-            "check that the target runs and is reachable from here, then run it again",
+            TARGET_DOWN_ADVICE,
         )),
         RunEnding::Recovered => Some(reason(
             format!(

@@ -7,7 +7,7 @@ use toml::Value;
 use super::address::Address;
 use super::{ComposeContext, DURATION, Flags};
 use crate::plan::capacity;
-use crate::scenario::LoadShape;
+use crate::scenario::{ConnectionSetting, LoadShape};
 use crate::units::duration_literal;
 
 /// The default of `--rate`.
@@ -87,7 +87,13 @@ fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
     }
     file.line("duration", duration_literal(around.duration.unwrap_or(DURATION)));
     let (connections, max_connections) = connections(flags);
-    file.line("connections", i64::from(connections));
+    file.line(
+        "connections",
+        match connections {
+            ConnectionSetting::Kept(number) => Value::from(i64::from(number)),
+            ConnectionSetting::Fresh => Value::from("fresh"),
+        },
+    );
     file.optional("max_connections", max_connections.map(i64::from));
     file.optional("every", around.every.map(duration_literal));
 }
@@ -96,10 +102,24 @@ fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
 ///
 /// The default is the number of requests in progress if each takes as long as the largest ceiling
 /// (Little's law). No request then waits for a connection while the target meets its budgets.
-fn connections(flags: &Flags) -> (u32, Option<u32>) {
+fn connections(flags: &Flags) -> (ConnectionSetting, Option<u32>) {
     let (requested, limit) = (flags.connections, flags.max_connections);
-    if flags.closed || requested.is_some() {
-        return (requested.unwrap_or(*CONNECTIONS.start()), limit);
+    let (connections, limit_of_default) = default_connections(flags);
+    match requested {
+        // Fresh connections need the same places as kept ones, but all of them open on demand.
+        Some(ConnectionSetting::Fresh) => {
+            (ConnectionSetting::Fresh, limit.or(limit_of_default).or(Some(connections)))
+        }
+        Some(kept) => (kept, limit),
+        None => (ConnectionSetting::Kept(connections), limit.or(limit_of_default)),
+    }
+}
+
+/// [`connections`] without `--connections`.
+fn default_connections(flags: &Flags) -> (u32, Option<u32>) {
+    let limit = flags.max_connections;
+    if flags.closed {
+        return (*CONNECTIONS.start(), None);
     }
     let rate = flags.rate.or_else(|| RATE.parse().ok());
     let wanted =
@@ -109,7 +129,7 @@ fn connections(flags: &Flags) -> (u32, Option<u32>) {
     let wanted = u32::try_from(wanted).unwrap_or(LoadShape::MAX_CONNECTIONS);
     let connections =
         wanted.clamp(*CONNECTIONS.start(), *CONNECTIONS.end()).min(limit.unwrap_or(u32::MAX));
-    (connections, limit.or((wanted > connections).then_some(wanted)))
+    (connections, (wanted > connections).then_some(wanted))
 }
 
 /// A TOML file, written line by line.
@@ -202,15 +222,13 @@ mod tests {
 
     #[test]
     fn connections_follow_rate_and_ceiling_without_a_burst_of_warm_ups() {
-        let of = |rate: &str, budget: &str, connections, max_connections| {
+        let of = |rate: &str, budget: &str, connections: Option<u32>, max_connections| {
             let (rate, budget) = (rate.parse().ok(), vec![budget.parse().unwrap()]);
-            super::connections(&Flags {
-                budget,
-                rate,
-                connections,
-                max_connections,
-                ..Flags::default()
-            })
+            let connections = connections.map(ConnectionSetting::Kept);
+            let flags = Flags { budget, rate, connections, max_connections, ..Flags::default() };
+            let (connections, limit) = super::connections(&flags);
+            let ConnectionSetting::Kept(number) = connections else { panic!() };
+            (number, limit)
         };
         assert_eq!(of("20/s", "errors = 0", None, None), (16, None));
         assert_eq!(of("20/s", "p95 < 300ms", None, None), (16, None));
@@ -221,6 +239,22 @@ mod tests {
         assert_eq!(of("1000/s", "p95 < 300ms", Some(4), Some(8)), (4, Some(8)));
         assert_eq!(of("20/s", "p95 < 300ms", None, Some(4)), (4, Some(4)));
         let closed = Flags { closed: true, ..Flags::default() };
-        assert_eq!(connections(&closed), (16, None));
+        assert_eq!(connections(&closed), (ConnectionSetting::Kept(16), None));
+    }
+
+    #[test]
+    fn fresh_connections_have_as_many_places_as_kept_ones() {
+        let of = |rate: &str, closed, max_connections| {
+            let budget = vec!["p95 < 300ms".parse().unwrap()];
+            let connections = Some(ConnectionSetting::Fresh);
+            let rate = rate.parse().ok();
+            let flags =
+                Flags { budget, rate, closed, connections, max_connections, ..Flags::default() };
+            super::connections(&flags)
+        };
+        assert_eq!(of("20/s", false, None), (ConnectionSetting::Fresh, Some(16)));
+        assert_eq!(of("1000/s", false, None), (ConnectionSetting::Fresh, Some(300)));
+        assert_eq!(of("1000/s", false, Some(8)), (ConnectionSetting::Fresh, Some(8)));
+        assert_eq!(of("20/s", true, None), (ConnectionSetting::Fresh, Some(16)));
     }
 }

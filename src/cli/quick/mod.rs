@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::record::Budget;
-use crate::scenario::{Scenario, ScenarioErrors, ScenarioOverrides};
+use crate::scenario::{ConnectionSetting, LoadShape, Scenario, ScenarioErrors, ScenarioOverrides};
 use crate::units::{Rate, UnitError, parse_duration};
 
 use super::exit::CommandError;
@@ -54,11 +54,12 @@ pub(super) struct Flags {
     /// file's; 20/s for URLs]
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Load")]
     rate: Option<Rate>,
-    /// Connections to open before measuring; with --closed, the number of senders [default: the
-    /// file's; for URLs 16, or as many as --rate times the largest ceiling needs, up to 100]
-    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    /// Connections to open before measuring, or `fresh` for a new one for each request; with
+    /// --closed, the number of senders [default: the file's; for URLs 16, or as many as --rate
+    /// times the largest ceiling needs, up to 100]
+    #[arg(long, short = 'c', value_name = "N|fresh", value_parser = parse_connections)]
     #[arg(help_heading = "Load")]
-    connections: Option<u32>,
+    connections: Option<ConnectionSetting>,
     /// Maximum number of open connections: a request that finds all others in use opens a new one
     /// [default: the file's; for URLs --connections, or as many as rate times ceiling needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -319,6 +320,19 @@ fn parse_name(text: &str) -> Result<String, UnitError> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// Parses `16` or `fresh`, like `connections` in a scenario file.
+fn parse_connections(text: &str) -> Result<ConnectionSetting, UnitError> {
+    if text.eq_ignore_ascii_case("fresh") {
+        return Ok(ConnectionSetting::Fresh);
+    }
+    let most = LoadShape::MAX_CONNECTIONS;
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.map(ConnectionSetting::Kept).ok_or_else(|| {
+        let remedy = format!("write a number from 1 to {most}, or `fresh`");
+        UnitError::new(format!("`{text}` is not a number of connections"), remedy)
+    })
 }
 
 /// The absolute path of a file, so that it means the same in a scenario file of any folder.

@@ -77,7 +77,9 @@ pub(super) fn reachable(
                 _ => None,
             };
             let Some(why) = why else { continue };
-            let problem = format!("`{dimension}` is never entered: {why}");
+            let origin = scenario.budget_origin.as_ref();
+            let origin = origin.map(|origin| format!("`{origin}`: ")).unwrap_or_default();
+            let problem = format!("{origin}`{dimension}` is never entered: {why}");
             filler.report::<()>(&location.value, problem, "remove this budget");
         }
     }

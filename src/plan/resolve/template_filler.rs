@@ -293,7 +293,8 @@ impl<'a> TemplateFiller<'a> {
         let is_public = self.public.contains(name);
         let value = match (value.filter(|value| !value.is_empty()), default) {
             (Some(value), _) => {
-                if !is_public {
+                // The default is in the file for everyone to read, even if it is also set.
+                if !is_public && default != Some(value) {
                     filled.has_weak_secret |= self.keep_secret(at, name, value);
                 }
                 value

@@ -110,7 +110,10 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
                 Some(needs) => needs.is_hopeless().then(|| too_short(budget, &needs))?,
                 None => too_few(plan, budget)?,
             };
-            Some(Diagnostic::new(location.value.clone(), problem, remedy))
+            Some(match &scenario.budget_origin {
+                Some(origin) => Diagnostic::of_flag(origin, &problem, remedy),
+                None => Diagnostic::new(location.value.clone(), problem, remedy),
+            })
         })
         .collect()
 }

@@ -86,7 +86,7 @@ fn is_repeated(scenario: &ScenarioView, request: &str, of_budget: &VerdictReason
             of_budget.what.ends_with(why) || of_budget.what.contains(&format!("{how_many} failed"))
         })
     };
-    let is_same = |reason: &VerdictReason| reason == of_budget;
+    let is_same = |reason: &VerdictReason| reason.what == of_budget.what;
     scenario.reasons.iter().any(|reason| is_same(reason) || of_request(reason) || of_all(reason))
 }
 

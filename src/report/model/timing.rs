@@ -135,13 +135,20 @@ fn adds_information(dimension: Dimension, request: &RequestMeasurement) -> bool 
     }
 }
 
+/// The smallest ratio of cold to warm latency that is reported. A smaller one is noise.
+const NOTEWORTHY: f64 = 1.2;
+
 fn comparison(rows: &[TimingRow]) -> Option<String> {
     let latency = rows.first().filter(|row| row.dimension == Dimension::Latency)?;
     let (cold, warm) = (latency.cold.p50?, latency.warm.p50?);
     let shown = |duration| words::time(Some(duration));
     let figures = format!("median latency {} cold, {} warm", shown(cold), shown(warm));
+    let is_slower = cold.as_secs_f64() >= NOTEWORTHY * warm.as_secs_f64();
+    if cold > warm && !is_slower {
+        return None;
+    }
     Some(match words::times(cold, warm) {
-        Some(times) if cold > warm => {
+        Some(times) if is_slower => {
             format!(
                 "{figures}: the first exchange of a connection takes {} longer ({times})",
                 shown(cold.saturating_sub(warm))

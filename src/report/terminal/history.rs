@@ -49,7 +49,8 @@ impl HistoryPage {
     fn trend(&self, trend: &RequestTrend) -> String {
         let name = format!("{} · {}", words::name(&trend.scenario), words::name(&trend.request));
         let mut text = self.bold(&wrap(&name, self.width, 0));
-        text += &format!("  {}\n", cut(&self.bars(trend), self.width - 2));
+        let bars = self.bars(trend).map(|bars| cut(&bars, self.width - 2));
+        text += &bars.map(|bars| format!("  {bars}\n")).unwrap_or_default();
         text += &wrap(&figures(trend), self.width, 2);
         text += &environments(trend).map(|line| wrap(&line, self.width, 2)).unwrap_or_default();
         trend.caveats().iter().for_each(|caveat| text += &wrap(caveat, self.width, 2));
@@ -78,15 +79,15 @@ impl HistoryPage {
         lines.lines().map(|line| self.style.bold(line) + "\n").collect()
     }
 
-    /// The sparkline: one bar per run, for its p95.
-    fn bars(&self, trend: &RequestTrend) -> String {
+    /// The sparkline: one bar per run, for its p95; `None` if no run has one.
+    fn bars(&self, trend: &RequestTrend) -> Option<String> {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
         let p95 = |row: &TrendRow| row.latency.p95_us.map(Duration::from_micros);
-        let highest = shown.iter().filter_map(p95).max();
+        let highest = shown.iter().filter_map(p95).max()?;
         let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
         let runs = words::plural(shown.len() as u64, "run");
-        let note = format!("p95 {of}{runs}, █ {}", words::time(highest));
-        format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note))
+        let note = format!("p95 {of}{runs}, █ {}", words::time(Some(highest)));
+        Some(format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note)))
     }
 
     fn row(&self, row: &TrendRow) -> Vec<String> {
@@ -133,6 +134,7 @@ fn figures(trend: &RequestTrend) -> String {
     let of = &trend.latency;
     let [p50, p95, p99, max] = [of.p50_us, of.p95_us, of.p99_us, of.max_us].map(time);
     let failed = match trend.failed() {
+        0 if trend.exchanges == 0 => "no request was sent that counts".to_owned(),
         0 => "none failed".to_owned(),
         failed => {
             let share = words::share(Ratio::of(failed, trend.exchanges));
@@ -143,11 +145,12 @@ fn figures(trend: &RequestTrend) -> String {
             )
         }
     };
+    let runs = words::plural(trend.rows.len() as u64, "run");
+    if trend.ok == 0 {
+        return format!("{runs}: {failed}");
+    }
     let ok = words::plural(trend.ok, "ok exchange");
-    format!(
-        "{}, {ok}: p50 {p50}, p95 {p95}, p99 {p99}, max {max}; {failed}",
-        words::plural(trend.rows.len() as u64, "run")
-    )
+    format!("{runs}, {ok}: p50 {p50}, p95 {p95}, p99 {p99}, max {max}; {failed}")
 }
 
 /// A note if the figures of several environments are combined.

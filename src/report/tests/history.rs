@@ -76,6 +76,20 @@ fn no_line_of_a_history_is_wider_than_its_terminal_and_the_run_and_its_verdict_s
     }
 }
 
+#[test]
+fn a_history_without_an_answer_has_no_figures_and_no_bars() {
+    let of = |exchanges: u64| {
+        let mut run = six_runs().swap_remove(3);
+        let request = &mut run.measurement.scenarios[0].requests[0];
+        request.measured.tally.exchanges = exchanges;
+        let history = History::from_runs([RunSummary::of(&run)], &HistoryFilter::default());
+        let text = report::history_text(&history, 20, 120, false);
+        text.lines().nth(1).unwrap().trim().to_owned()
+    };
+    assert_eq!(of(0), "1 run: no request was sent that counts");
+    assert_eq!(of(7), "1 run: 7 of 7 failed (100 %)");
+}
+
 fn at(millis: u64) -> ActualQuantile {
     ActualQuantile::At(Duration::from_millis(millis))
 }

@@ -82,7 +82,10 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Bu
     if !load.fresh && load.max_connections == load.connections {
         let remedy = match load.model {
             LoadModel::Once => "leave out `[warmup]`, or judge `first_byte`",
-            _ => "write `connections = \"fresh\"`, or judge `first_byte`",
+            _ => {
+                "write `connections = \"fresh\"` in `[load]` or pass `--connections fresh`, or judge \
+                 `first_byte`"
+            }
         };
         return Some((
             format!("`{dimension}` is never entered: connections are opened before measuring"),

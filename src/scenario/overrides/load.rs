@@ -58,23 +58,33 @@ impl ScenarioEditor {
         self.note(origin, "`duration`", &duration_literal(*value), &before);
     }
 
-    fn change_connections(&mut self, OverrideValue { origin, value }: &OverrideValue<u32>) {
+    fn change_connections(
+        &mut self,
+        OverrideValue { origin, value }: &OverrideValue<ConnectionSetting>,
+    ) {
         if self.model == LoadModel::Once {
             let why = "it sends one arrival, over one connection";
             return self.refuse(origin, self.load_span(), why, WRITE_A_RATE);
         }
         let Some((at, load)) = section(&mut self.file.load) else { return };
-        let before = match load.connections.value() {
-            Some(ConnectionSetting::Fresh) => {
+        let before = match (load.connections.value(), value) {
+            (Some(ConnectionSetting::Fresh), ConnectionSetting::Kept(_)) => {
                 let at = load.connections.key_span();
                 let why = "every arrival opens its own connection (`connections = \"fresh\"`)";
                 return self.refuse(origin, at, why, "pass `--max-connections`");
             }
-            Some(ConnectionSetting::Kept(number)) => number.to_string(),
-            None => default_connections(),
+            (Some(&before), _) => setting_text(before),
+            (None, _) => default_connections(),
         };
-        replace(&mut load.connections, &at, ConnectionSetting::Kept(*value));
-        self.note(origin, "`connections`", &value.to_string(), &before);
+        let kept = load.connections.value().copied();
+        if let (Some(ConnectionSetting::Kept(number)), ConnectionSetting::Fresh) = (kept, value)
+            && load.max_connections.value().is_none()
+        {
+            // As many may be open at once as before.
+            replace(&mut load.max_connections, &at, number);
+        }
+        replace(&mut load.connections, &at, *value);
+        self.note(origin, "`connections`", &setting_text(*value), &before);
     }
 
     fn change_max_connections(&mut self, OverrideValue { origin, value }: &OverrideValue<u32>) {
@@ -97,6 +107,14 @@ impl ScenarioEditor {
 }
 
 const WRITE_A_RATE: &str = "write `arrival_rate = \"20/s\"` and `duration = \"30s\"` in `[load]`";
+
+/// A setting as a scenario file writes it.
+fn setting_text(setting: ConnectionSetting) -> String {
+    match setting {
+        ConnectionSetting::Kept(number) => number.to_string(),
+        ConnectionSetting::Fresh => "\"fresh\"".to_owned(),
+    }
+}
 
 fn default_connections() -> String {
     format!("the default, {}", LoadShape::DEFAULT_CONNECTIONS)

@@ -1,5 +1,5 @@
 use super::*;
-use crate::scenario::LoadModel;
+use crate::scenario::{ConnectionSetting, LoadModel};
 
 const TOP: &str = "name = \"s\"\nbudgets = [\"p95 < 300ms\"]\n\
                    [target]\nbase_url = \"http://127.0.0.1\"\ntimeout = \"5s\"\n\
@@ -30,7 +30,10 @@ fn overrides(typed: &[(&str, &str)]) -> ScenarioOverrides {
         match origin.trim_start_matches("TOLLGATE_").trim_start_matches("--") {
             "rate" | "RATE" => all.rate = Some(given(origin, value.parse().unwrap())),
             "duration" => all.duration = Some(given(origin, seconds())),
-            "connections" => all.connections = Some(given(origin, value.parse().unwrap())),
+            "connections" => {
+                let number = value.parse().map(ConnectionSetting::Kept);
+                all.connections = Some(given(origin, number.unwrap_or(ConnectionSetting::Fresh)));
+            }
             "max-connections" => all.max_connections = Some(given(origin, value.parse().unwrap())),
             "budget" | "BUDGET" => all.budgets = Some(given(origin, vec![value.parse().unwrap()])),
             "header" => all.headers = Some(given(origin, vec![("x-kind".to_owned(), template())])),
@@ -59,6 +62,16 @@ fn every_override_says_what_it_replaces() {
         ([TOP, ONE, OPEN], ("--duration", "9s"), "sets `duration` to 9s; the file has 40s"),
         ([TOP, ONE, OPEN], ("--connections", "9"), "sets `connections` to 9; the file has 8"),
         ([TOP, ONE, CLOSED], ("--connections", "9"), "sets `connections` to 9; the file has 4"),
+        (
+            [TOP, ONE, OPEN],
+            ("--connections", "fresh"),
+            "sets `connections` to \"fresh\"; the file has 8",
+        ),
+        (
+            [TOP, ONE, CLOSED],
+            ("--connections", "fresh"),
+            "sets `connections` to \"fresh\"; the file has 4",
+        ),
         ([TOP, ONE, CLOSED], ("--duration", "9s"), "sets `duration` to 9s; the file has none"),
         (
             [TOP, ONE, OPEN],
