@@ -315,7 +315,7 @@ impl PercentilePlot {
 
     /// The intervals of the judged quantiles.
     fn whiskers(&self, requests: &[&RequestView]) -> QuantileWhiskers {
-        let mut whiskers = QuantileWhiskers::new(self.frame, self.several);
+        let mut whiskers = QuantileWhiskers::new(self.frame);
         for (request, colour) in requests.iter().zip(SERIES) {
             for budget in marks(request) {
                 if let (Some(quantile), Some((ActualQuantile::At(low), high))) =

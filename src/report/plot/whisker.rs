@@ -12,7 +12,6 @@ const APART: f64 = 9.0;
 /// The intervals of a plot.
 pub(super) struct QuantileWhiskers {
     frame: PlotFrame,
-    several: bool,
     whiskers: Vec<QuantileWhisker>,
 }
 
@@ -30,10 +29,10 @@ struct QuantileWhisker {
 }
 
 impl QuantileWhiskers {
-    /// No intervals yet. With `several` curves they stand left of the markers, so that none runs
-    /// through the marker or the label of another curve.
-    pub(super) fn new(frame: PlotFrame, several: bool) -> Self {
-        Self { frame, several, whiskers: Vec::new() }
+    /// No intervals yet. They stand left of the markers: a marker would hide a short one, and a long
+    /// one would run through the markers and labels of other curves.
+    pub(super) fn new(frame: PlotFrame) -> Self {
+        Self { frame, whiskers: Vec::new() }
     }
 
     /// Adds the interval of the quantile at `quantile`, in the colour of its curve.
@@ -45,7 +44,7 @@ impl QuantileWhiskers {
     ) {
         let is_same = |other: &&QuantileWhisker| (other.quantile - quantile).abs() < 1.0;
         let earlier = self.whiskers.iter().filter(is_same).count();
-        let aside = if self.several { FIRST + APART * earlier as f64 } else { 0.0 };
+        let aside = FIRST + APART * earlier as f64;
         let x = (quantile - aside).max(self.frame.left + 4.0);
         self.whiskers.push(QuantileWhisker { quantile, x, bottom, top, colour });
     }
@@ -79,7 +78,7 @@ mod tests {
     #[test]
     fn intervals_of_one_quantile_stand_apart_from_each_other_and_from_the_markers() {
         let frame = PlotFrame { left: 0.0, right: 400.0, top: 0.0, bottom: 300.0 };
-        let mut whiskers = QuantileWhiskers::new(frame, true);
+        let mut whiskers = QuantileWhiskers::new(frame);
         for (colour, quantile) in SERIES.into_iter().zip([200.0, 200.0, 200.0, 320.0]) {
             whiskers.add(quantile, (100.0, None), colour);
         }
