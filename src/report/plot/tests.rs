@@ -106,6 +106,6 @@ fn a_label_avoids_the_whole_width_of_a_cell() {
     let spots = [100.0, 400.0].map(|x| ((x, 50.0), scene::TextAnchor::Start));
     let cell = scene::along(&[(90.0, 50.0), (300.0, 50.0)]);
     scene.tag_where_free(&spots, "budget p95 < 300 ms", style::WARNING, &cell);
-    let Some(SceneShape::Text { left, .. }) = scene.shapes.last() else { panic!("no text") };
-    assert_eq!(*left, 400.0);
+    let Some(SceneShape::Text { left, side, .. }) = scene.shapes.last() else { panic!("no text") };
+    assert_eq!((*left, *side), (400.0, scene::TextAnchor::Start));
 }
