@@ -37,9 +37,9 @@ const LOOK: &str = r"(() => {
   const regions = all('.scroll').map(region => ({
     name: region.getAttribute('aria-label'), role: region.getAttribute('role'), tab: region.tabIndex,
   }));
-  // The verdicts and the measured p50 and p95 must be seen without scrolling.
+  // Verdicts, outcomes and the measured p50 and p95 must be seen without scrolling.
   const first = '.stages tbody tr > :nth-child(2), .stages tbody tr > :nth-child(3)';
-  const cut = all('.gate .badge, ' + first)
+  const cut = all('.gate .badge, .once .outcome, ' + first)
     .filter(cell => cell.getClientRects().length > 0)
     .filter(cell => cell.getBoundingClientRect().right > cell.closest('.scroll').getBoundingClientRect().right + 1)
     .map(cell => cell.outerHTML);

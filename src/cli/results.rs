@@ -72,12 +72,21 @@ fn json(record: &RunRecord, form: ResultForm) -> Result<String, CommandError> {
 fn file_list(run: &FinishedRun, files: &[String], plots: usize) -> String {
     let is_plot = |name: &str| has_extension(name, "svg") || has_extension(name, "png");
     let named: Vec<_> = files.iter().filter(|name| !is_plot(name)).cloned().collect();
-    let noun = if plots == 1 { "plot" } else { "plots" };
     format!(
-        "Wrote {}/\n  {}  {plots} {noun} (.svg, .png)  run.json  intervals.jsonl  intervals.hlog",
+        "Wrote {}/\n  {}{}  run.json  intervals.jsonl  intervals.hlog",
         run.folder.display(),
-        named.join("  ")
+        named.join("  "),
+        counted(plots)
     )
+}
+
+/// The number of plots in a list of files; nothing if none was drawn.
+fn counted(plots: usize) -> String {
+    match plots {
+        0 => String::new(),
+        1 => "  1 plot (.svg, .png)".to_owned(),
+        plots => format!("  {plots} plots (.svg, .png)"),
+    }
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {

@@ -204,6 +204,7 @@ fn a_refused_login_measures_nothing_and_fails_with_the_name_of_the_step() {
     assert_eq!(shown.matches(reason).count(), 1, "{shown}");
     // Nothing was captured, so there is nothing to log out of.
     assert!(!shown.contains("WARN"), "{shown}");
+    assert!(shown.contains("report.md run.json"), "files that were not written: {shown}");
 }
 
 #[test]

@@ -139,24 +139,25 @@ fn once_steps(model: &ReportModel) -> Markup {
     }
 }
 
+/// The outcome comes right after the name, so that a phone shows it without scrolling.
 fn once_table(steps: &[OnceStepView]) -> Markup {
     html! {
-        table {
+        table.once {
             thead {
                 tr {
-                    th scope="col" { "when" }
                     th scope="col" { "step" }
-                    th.number scope="col" { "took" }
                     th scope="col" { "outcome" }
+                    th.number scope="col" { "took" }
+                    th scope="col" { "when" }
                 }
             }
             tbody {
                 @for step in steps {
                     tr {
-                        td { (step.stage) }
                         th.words scope="row" { (step.name) }
+                        td.words.outcome { (prose(&step.outcome)) }
                         td.number { (step.took) }
-                        td { (prose(&step.outcome)) }
+                        td { (step.stage) }
                     }
                 }
             }

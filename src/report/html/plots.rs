@@ -19,11 +19,11 @@ pub(super) fn section(model: &ReportModel) -> Markup {
     }
 }
 
-/// The plots in rows of a kind, so that those to compare are side by side. If no kind has two, the
-/// plots of different kinds share rows.
+/// The plots in rows of a kind, so that those to compare are side by side. Kinds with one plot share
+/// rows.
 fn rows<'a, 'b>(sketches: &'a [PlotSketch<'b>]) -> Vec<&'a [PlotSketch<'b>]> {
-    let kinds: Vec<_> = sketches.chunk_by(|a, b| a.kind == b.kind).collect();
-    if kinds.iter().any(|kind| kind.len() > 1) { kinds } else { vec![sketches] }
+    let is_alone = |kind: &str| sketches.iter().filter(|other| other.kind == kind).count() == 1;
+    sketches.chunk_by(|a, b| a.kind == b.kind || (is_alone(a.kind) && is_alone(b.kind))).collect()
 }
 
 fn figure(sketch: &PlotSketch<'_>) -> Markup {

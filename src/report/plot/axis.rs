@@ -45,16 +45,24 @@ impl PlotFrame {
 
     /// Candidate spots for a label of a horizontal line: above and below it, at several positions.
     pub(super) fn label_spots(&self, y: f64) -> Vec<(PaperSpot, TextAnchor)> {
-        let places = [
-            (self.right, TextAnchor::End),
-            (self.left + 4.0, TextAnchor::Start),
-            (self.across(0.5), TextAnchor::Middle),
-            (self.across(0.3), TextAnchor::Middle),
-            (self.across(0.7), TextAnchor::Middle),
-        ];
-        let above = places.map(|(x, side)| ((x, y - 11.0), side));
-        let below = places.map(|(x, side)| ((x, y + 12.0), side));
-        above.into_iter().filter(|_| y > self.top + 18.0).chain(below).collect()
+        let between = [0.5, 0.3, 0.7, 0.4, 0.6, 0.2, 0.8];
+        let places: Vec<(f64, TextAnchor)> = [(self.right, TextAnchor::End)]
+            .into_iter()
+            .chain([(self.left + 4.0, TextAnchor::Start)])
+            .chain(between.map(|share| (self.across(share), TextAnchor::Middle)))
+            .collect();
+        let at = |y: f64| places.iter().map(move |(x, side)| ((*x, y), *side));
+        let above = at(y - 11.0).filter(|_| y > self.top + 18.0);
+        let below = at(y + 12.0).filter(|_| y < self.bottom - 18.0 || y <= self.top + 18.0);
+        above.chain(below).collect()
+    }
+
+    /// Candidate spots for words about the whole plot: its middle first.
+    pub(super) fn middle_spots(&self) -> Vec<(PaperSpot, TextAnchor)> {
+        let middle = self.across(0.5);
+        [0.5, 0.65, 0.35, 0.8, 0.2]
+            .map(|share| ((middle, self.up(share)), TextAnchor::Middle))
+            .to_vec()
     }
 
     /// Draws the horizontal axis with a tick and label at each position. Of labels that would
@@ -85,6 +93,8 @@ pub(super) struct DurationAxis {
     low: f64,
     high: f64,
     tenfold: bool,
+    /// Whether there is a value; without one, ticks would be invented.
+    has_values: bool,
 }
 
 impl DurationAxis {
@@ -97,22 +107,25 @@ impl DurationAxis {
         low: impl Iterator<Item = Duration>,
     ) -> Self {
         let low = low.min();
-        let high = values.map(|value| value.as_secs_f64()).fold(1e-6, f64::max);
+        let highest = values.max();
+        let has_values = highest.is_some();
+        let high = highest.unwrap_or_default().as_secs_f64().max(1e-6);
         let low = low.map_or(high, |low| low.as_secs_f64().max(1e-6));
         if high / low > Self::SPAN {
             let (low, high) = ((low * 0.8).log10(), (high * 1.3).log10());
             // At least one decade, so that two ticks are visible.
-            return Self { low, high: high.max(low + 1.0), tenfold: true };
+            return Self { low, high: high.max(low + 1.0), tenfold: true, has_values };
         }
-        Self { low: 0.0, high: high * 1.14, tenfold: false }
+        Self { low: 0.0, high: high * 1.14, tenfold: false, has_values }
     }
 
     /// A logarithmic axis that shows all of `values`.
     pub(super) fn tenfolds(values: impl Iterator<Item = Duration> + Clone) -> Self {
+        let has_values = values.clone().next().is_some();
         let seconds = values.map(|value| value.as_secs_f64().max(1e-6));
         let low = (seconds.clone().fold(f64::INFINITY, f64::min).min(4e3) * 0.8).log10();
         let high = (seconds.fold(1e-6, f64::max) * 1.25).log10();
-        Self { low, high: high.max(low + 1.0), tenfold: true }
+        Self { low, high: high.max(low + 1.0), tenfold: true, has_values }
     }
 
     /// Height of a value as a share of the axis.
@@ -138,9 +151,13 @@ impl DurationAxis {
         }
     }
 
-    /// The values with a tick.
+    /// The values with a tick; none if the axis shows no value.
     pub(super) fn ticks(&self) -> Vec<Duration> {
-        if self.tenfold { self.tenfold_ticks() } else { self.even_ticks() }
+        match (self.has_values, self.tenfold) {
+            (false, _) => Vec::new(),
+            (true, true) => self.tenfold_ticks(),
+            (true, false) => self.even_ticks(),
+        }
     }
 
     fn even_ticks(&self) -> Vec<Duration> {
@@ -173,9 +190,10 @@ pub(super) struct NumberAxis {
 }
 
 impl NumberAxis {
-    /// An axis that shows all of `values` in about `steps` steps.
+    /// An axis that shows all of `values` in about `steps` steps; up to one if all are zero.
     pub(super) fn over(values: impl Iterator<Item = f64>, steps: f64) -> Self {
-        Self { high: values.fold(f64::MIN_POSITIVE, f64::max) * 1.12, steps }
+        let highest = values.fold(0.0, f64::max);
+        Self { high: if highest > 0.0 { highest * 1.12 } else { 1.12 }, steps }
     }
 
     /// Height of a value as a share of the axis.
@@ -262,6 +280,13 @@ mod tests {
             labels(&[0.2, 0.38, 0.3], 0.2),
             ["0 ms", "100 ms", "200 ms", "300 ms", "400 ms"]
         );
+    }
+
+    #[test]
+    fn an_axis_without_values_has_no_ticks() {
+        let none = std::iter::empty::<Duration>;
+        assert!(DurationAxis::over(none(), none()).ticks().is_empty());
+        assert!(DurationAxis::tenfolds(none()).ticks().is_empty());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::report::model::{RequestView, Timeline, TimelinePoint};
+use crate::report::model::{BudgetMark, RequestView, Timeline, TimelinePoint};
 use crate::report::words;
 
 use super::axis::{DurationAxis, PlotFrame};
+use super::budget;
 use super::raster::{CellRaster, level};
-use super::scene::{Scene, TextAnchor};
+use super::scene::{LegendMark, Scene, TextAnchor, along};
 use super::sheet::PlotSheet;
 use super::style::{ALARM, LABEL, PaperSpot, PlotPaper, WARNING};
 use super::table::PlotTable;
@@ -79,7 +80,7 @@ fn scene(request: &RequestView, peers: &[&RequestView], sheet: PlotSheet<'_>) ->
         format!("ok exchanges {}, by due time and latency · logarithmic scale", in_each(line));
     let (mut scene, below) = sheet.headed(&subtitle);
     let right = scale(&mut scene, below, most(line, &heights, rows(sheet.paper)));
-    let below = legend(&mut scene, (right + 18.0, below), line);
+    let below = legend(&mut scene, (right + 18.0, below), request, &heights);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
     let figure = HeatMap {
         clock: TimeAxis { line, end: TimeAxis::end(lines()), frame },
@@ -156,8 +157,24 @@ fn scale(scene: &mut Scene, middle: f64, most: u64) -> f64 {
     }
 }
 
-fn legend(scene: &mut Scene, (left, top): PaperSpot, line: &Timeline) -> f64 {
-    scene.legend_from(left, top, &TimeAxis::signs(line).collect::<Vec<_>>())
+/// The legend; it names the budgets whose lines lie outside the plot, where they cover no data.
+fn legend(
+    scene: &mut Scene,
+    (left, top): PaperSpot,
+    request: &RequestView,
+    heights: &DurationAxis,
+) -> f64 {
+    let away = |mark: BudgetMark| {
+        let share = heights.share(mark.ceiling);
+        let away = if share > 1.0 { "above" } else { "below" };
+        (!(0.0..=1.0).contains(&share))
+            .then(|| format!("{}, {away} this range", budget::words(&mark)))
+    };
+    let outside: Vec<String> =
+        request.budgets.iter().filter_map(|row| row.mark).filter_map(away).collect();
+    let mut entries: Vec<(LegendMark, &str)> = TimeAxis::signs(&request.timeline).collect();
+    entries.extend(outside.iter().map(|words| (LegendMark::Dashes(ALARM), words.as_str())));
+    scene.legend_from(left, top, &entries)
 }
 
 /// The axes and rows of the heat map.
@@ -199,41 +216,31 @@ impl HeatMap<'_> {
     fn budgets(&self, scene: &mut Scene, request: &RequestView) {
         let frame = &self.clock.frame;
         let taken = self.occupied_spots();
-        for (ceiling, row) in
-            request.budgets.iter().filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
-        {
-            let share = self.heights.share(ceiling);
-            let words = format!("budget {}", row.budget);
+        for mark in request.budgets.iter().filter_map(|row| row.mark) {
+            let share = self.heights.share(mark.ceiling);
             if !(0.0..=1.0).contains(&share) {
-                let away = if share > 1.0 { "above" } else { "below" };
-                let y = if share > 1.0 { frame.top + 10.0 } else { frame.bottom - 10.0 };
-                scene.tag(
-                    (frame.right, y),
-                    TextAnchor::End,
-                    &format!("{words} is {away}"),
-                    WARNING,
-                );
                 continue;
             }
             let y = frame.up(share);
             scene.dashed((frame.left, y), (frame.right, y), 1.5, ALARM);
+            let words = budget::words(&mark);
             scene.tag_where_free(&frame.label_spots(y), &words, WARNING, &taken);
         }
     }
 
-    /// Centres of the non-empty cells.
+    /// Spots along the non-empty cells.
     fn occupied_spots(&self) -> Vec<PaperSpot> {
         let frame = &self.clock.frame;
         let step = (frame.bottom - frame.top) / self.rows as f64;
         let mut spots = Vec::new();
         for point in self.clock.line.points() {
-            let x = self.clock.x(point.at());
+            let (left, right) =
+                (self.clock.x(point.from), self.clock.x(point.from + self.clock.line.bin));
             let counts = column(point, &self.heights, self.rows).into_iter().enumerate();
-            spots.extend(
-                counts
-                    .filter(|(_, n)| *n > 0)
-                    .map(|(row, _)| (x, frame.top + (row as f64 + 0.5) * step)),
-            );
+            for (row, _) in counts.filter(|(_, n)| *n > 0) {
+                let y = frame.top + (row as f64 + 0.5) * step;
+                spots.extend(along(&[(left, y), (right, y)]));
+            }
         }
         spots
     }

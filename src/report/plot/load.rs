@@ -82,7 +82,11 @@ fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>)
     let subtitle = format!(
         "requests per second by due time, one point {}{}",
         TimeAxis::each(line),
-        if failing { "" } else { " · none failed or dropped" }
+        match line.points().map(|point| point.n).sum::<u64>() {
+            0 => " · no request was counted",
+            _ if failing => "",
+            _ => " · none failed or dropped",
+        }
     );
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = legend(&mut scene, below, line);

@@ -4,6 +4,7 @@
 mod axis;
 mod bitmap;
 mod blame;
+mod budget;
 mod font;
 mod heat;
 mod load;
@@ -18,6 +19,7 @@ mod style;
 mod svg;
 mod table;
 mod time_axis;
+mod whisker;
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -274,57 +276,4 @@ fn safe(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::scene::SceneShape;
-    use super::*;
-    use crate::report::fixture;
-
-    #[test]
-    fn no_text_leaves_the_paper() {
-        for (record, intervals) in fixture::all() {
-            let model = ReportModel::new(&record, &intervals);
-            for sketch in sketches(&model) {
-                for paper in [PlotPaper::WIDE, PlotPaper::NARROW] {
-                    let scene = sketch.scene(paper, fonts().unwrap());
-                    for shape in &scene.shapes {
-                        if let SceneShape::Text { left, width, baseline, text, .. } = shape {
-                            let inside = *left >= 0.0
-                                && left + width <= scene.width
-                                && *baseline < scene.height;
-                            assert!(inside, "{} on {}: {text}", sketch.name, paper.width);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn file_stems_are_safe_and_differ() {
-        let mut names = FileStems::default();
-        let given = ["a b", "A/B", "../../etc", "", "ünï", "a-b"]
-            .map(|name| names.unique(&["phases", name]));
-        assert_eq!(
-            given,
-            ["phases-a-b", "phases-a-b-2", "phases-etc", "phases", "phases-n", "phases-a-b-3"]
-        );
-        assert!(names.unique(&["phases", &"x".repeat(10_000)]).len() < 60);
-    }
-
-    #[test]
-    fn tags_at_the_same_spot_stack_downwards() {
-        let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
-        (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::TextAnchor::Start, "p95", style::LABEL));
-        let heights: Vec<f64> = scene
-            .shapes
-            .iter()
-            .filter_map(|shape| {
-                if let SceneShape::Text { baseline, .. } = shape { Some(*baseline) } else { None }
-            })
-            .collect();
-        assert!(
-            heights.windows(2).all(|pair| pair[1] - pair[0] > style::LABEL.size),
-            "{heights:?}"
-        );
-    }
-}
+mod tests;

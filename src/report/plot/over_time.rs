@@ -6,6 +6,7 @@ use crate::report::model::{DurationQuantiles, RequestView, Timeline, TimelinePoi
 use crate::report::words;
 
 use super::axis::{DurationAxis, PlotFrame};
+use super::budget;
 use super::scene::{LegendMark, Scene, along};
 use super::sheet::PlotSheet;
 use super::style::{ALARM, MAX, P50, P95, P99, PaperSpot, RgbColour, WARNING};
@@ -103,6 +104,7 @@ fn scene(request: &RequestView, peers: &[&RequestView], sheet: PlotSheet<'_>) ->
     }
     figure.clock.failures(&mut scene);
     figure.budget_words(&mut scene, request);
+    figure.no_latency(&mut scene);
     scene
 }
 
@@ -175,16 +177,29 @@ impl QuantilePlot<'_> {
     /// Labels the budget lines where the labels cover the least.
     fn budget_words(&self, scene: &mut Scene, request: &RequestView) {
         let taken = self.occupied_spots();
-        let mut rows: Vec<_> = request
-            .budgets
-            .iter()
-            .filter_map(|row| row.mark.map(|mark| (mark.ceiling, row)))
-            .collect();
-        rows.sort_by_key(|(ceiling, _)| *ceiling);
-        for (ceiling, row) in rows {
-            let spots = self.clock.frame.label_spots(self.y(ceiling));
-            scene.tag_where_free(&spots, &format!("budget {}", row.budget), WARNING, &taken);
+        let mut marks: Vec<_> = request.budgets.iter().filter_map(|row| row.mark).collect();
+        marks.sort_by_key(|mark| mark.ceiling);
+        for mark in marks {
+            let spots = self.clock.frame.label_spots(self.y(mark.ceiling));
+            scene.tag_where_free(&spots, &budget::words(&mark), WARNING, &taken);
         }
+    }
+
+    /// Says why the plot is empty, if it is.
+    fn no_latency(&self, scene: &mut Scene) {
+        let line = self.clock.line;
+        if line.points().any(|point| point.latency.n > 0) {
+            return;
+        }
+        let count = |of: fn(&TimelinePoint) -> u64| line.points().map(of).sum::<u64>();
+        let (failed, all) = (count(|point| point.failed), count(|point| point.n));
+        let words = if all == 0 {
+            "no request was counted: there is no latency to show".to_owned()
+        } else {
+            let [failed, all] = [failed, all].map(words::count);
+            format!("{failed} of {all} failed: there is no latency to show")
+        };
+        scene.tag_where_free(&self.clock.frame.middle_spots(), &words, WARNING, &[]);
     }
 
     /// Spots along all lines and dots.

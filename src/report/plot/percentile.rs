@@ -6,12 +6,15 @@ use std::time::Duration;
 use crate::record::ActualQuantile;
 use crate::report::model::{BudgetMark, LatencyCurve, RequestView, ScenarioView, tail};
 use crate::report::words;
+use crate::units::Quantile;
 
 use super::axis::{DurationAxis, PlotFrame};
+use super::budget;
 use super::scene::{LegendMark, Scene, TextAnchor, along};
 use super::sheet::PlotSheet;
 use super::style::{ALARM, LABEL, PaperSpot, RgbColour, SERIES, STRONG, WARNING};
 use super::table::PlotTable;
+use super::whisker::QuantileWhiskers;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The kind of plot that this file draws.
@@ -101,13 +104,20 @@ fn scene(scenario: &ScenarioView, peers: &[&ScenarioView], sheet: PlotSheet<'_>)
     for (request, colour) in requests.iter().zip(SERIES) {
         figure.stair(&mut scene, &request.curve, colour);
     }
-    figure.budget_words(&mut scene, &requests);
+    let whiskers = figure.whiskers(&requests);
+    whiskers.draw(&mut scene);
     let mut highest_first: Vec<(&&RequestView, RgbColour)> = requests.iter().zip(SERIES).collect();
     highest_first.sort_by_key(|(request, _)| std::cmp::Reverse(request.latency.p95));
-    for (request, colour) in highest_first {
-        figure.quantiles(&mut scene, request, colour);
+    for (request, colour) in &highest_first {
+        figure.markers(&mut scene, request, *colour);
     }
-    figure.failures(&mut scene, &requests);
+    let mut taken = figure.occupied_spots(&requests);
+    taken.extend(whiskers.spots());
+    figure.budget_words(&mut scene, &requests, &taken);
+    for (request, _) in highest_first {
+        figure.quantile_words(&mut scene, request, &taken);
+    }
+    figure.failures(&mut scene, &requests, &taken);
     scene
 }
 
@@ -137,8 +147,9 @@ fn legend(scene: &mut Scene, top: f64, requests: &[&RequestView]) -> f64 {
         let known = requests
             .iter()
             .flat_map(|request| marks(request))
-            .any(|budget| budget.interval.is_some());
-        entries.extend(known.then_some((LegendMark::Whisker, "90 % interval")));
+            .any(|budget| matches!(budget.interval, Some((ActualQuantile::At(_), _))));
+        let colour = if requests.len() > 1 { LABEL.colour } else { SERIES[0] };
+        entries.extend(known.then_some((LegendMark::Whisker(colour), "90 % interval")));
     }
     scene.legend(top, &entries)
 }
@@ -198,7 +209,7 @@ impl PercentilePlot {
         let judged: Vec<f64> = budgets(requests)
             .iter()
             .filter_map(|budget| budget.quantile)
-            .map(crate::units::Quantile::as_f64)
+            .map(Quantile::as_f64)
             .collect();
         let is_known = |share: f64| (1.0 - share) * self.most as f64 >= 1.0 - 1e-9;
         let is_judged = |share: f64| judged.iter().any(|judged| (judged - share).abs() < 1e-9);
@@ -221,13 +232,15 @@ impl PercentilePlot {
     }
 
     /// Labels the budget lines where the labels cover the least of the curves.
-    fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken = self.occupied_spots(requests);
+    fn budget_words(&self, scene: &mut Scene, requests: &[&RequestView], taken: &[PaperSpot]) {
         for budget in budgets(requests) {
-            let mut spots =
-                vec![((self.frame.left + 8.0, self.y(budget.ceiling) - 11.0), TextAnchor::Start)];
-            spots.extend(self.frame.label_spots(self.y(budget.ceiling)));
-            scene.tag_where_free(&spots, &budget_words(budget), WARNING, &taken);
+            let y = self.y(budget.ceiling);
+            let mut spots = vec![((self.frame.left + 8.0, y - 11.0), TextAnchor::Start)];
+            spots.extend(self.frame.label_spots(y));
+            let end = budget.quantile.map(|quantile| self.x(quantile.as_f64()));
+            let edge = end.map(|x| along(&[(x, self.frame.top), (x, y)])).unwrap_or_default();
+            let taken = [taken, &edge].concat();
+            scene.tag_where_free(&spots, &budget::words(budget), WARNING, &taken);
         }
     }
 
@@ -268,21 +281,31 @@ impl PercentilePlot {
         requests.iter().flat_map(|request| along(&self.corners(&request.curve))).collect()
     }
 
-    /// Draws the judged quantiles with their intervals, and the maximum.
-    fn quantiles(&self, scene: &mut Scene, request: &RequestView, colour: RgbColour) {
-        for budget in marks(request) {
-            if let (Some(quantile), ActualQuantile::At(actual)) = (budget.quantile, budget.actual) {
-                let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
-                self.whisker(scene, x, budget);
-                scene.disc((x, y), 4.5, colour);
-                let whose = if self.several {
-                    scene.fit_text(&request.name, 120.0, STRONG) + " "
-                } else {
-                    String::new()
-                };
-                let words = format!("{whose}{quantile} {}", words::time(Some(actual)));
-                scene.tag((x + 12.0, y + 15.0), TextAnchor::Start, &words, STRONG);
-            }
+    /// Marks the judged quantiles.
+    fn markers(&self, scene: &mut Scene, request: &RequestView, colour: RgbColour) {
+        for (quantile, actual) in actual_quantiles(request) {
+            scene.disc((self.x(quantile.as_f64()), self.y(actual)), 4.5, colour);
+        }
+    }
+
+    /// Labels the judged quantiles and the maximum, clear of curves and intervals.
+    fn quantile_words(&self, scene: &mut Scene, request: &RequestView, taken: &[PaperSpot]) {
+        let whose = if self.several {
+            scene.fit_text(&request.name, 120.0, STRONG) + " "
+        } else {
+            String::new()
+        };
+        for (quantile, actual) in actual_quantiles(request) {
+            let (x, y) = (self.x(quantile.as_f64()), self.y(actual));
+            let words = format!("{whose}{quantile} {}", words::time(Some(actual)));
+            let right =
+                [15.0, -15.0, 30.0, -30.0].map(|down| ((x + 12.0, y + down), TextAnchor::Start));
+            let left = [15.0, -15.0, 30.0].map(|down| ((x - 12.0, y + down), TextAnchor::End));
+            let on_paper = |((_, y), _): &(PaperSpot, TextAnchor)| {
+                (self.frame.top - 6.0..self.frame.bottom - 8.0).contains(y)
+            };
+            let spots: Vec<_> = right.into_iter().chain(left).filter(on_paper).collect();
+            scene.tag_where_free(&spots, &words, STRONG, taken);
         }
         if let (Some(max), true) = (request.latency.max, request.failed == 0 && !self.several) {
             let words = format!("longest {}", words::time(Some(max)));
@@ -290,25 +313,32 @@ impl PercentilePlot {
         }
     }
 
-    /// Draws the interval of the target's quantile.
-    fn whisker(&self, scene: &mut Scene, x: f64, budget: &BudgetMark) {
-        let Some((ActualQuantile::At(low), high)) = budget.interval else { return };
-        let bottom = self.y(low);
-        let top = if let ActualQuantile::At(high) = high { self.y(high) } else { self.frame.top };
-        scene.whisker(x, top, bottom);
+    /// The intervals of the judged quantiles.
+    fn whiskers(&self, requests: &[&RequestView]) -> QuantileWhiskers {
+        let mut whiskers = QuantileWhiskers::new(self.frame);
+        for (request, colour) in requests.iter().zip(SERIES) {
+            for budget in marks(request) {
+                if let (Some(quantile), Some((ActualQuantile::At(low), high))) =
+                    (budget.quantile, budget.interval)
+                {
+                    let high = match high {
+                        ActualQuantile::At(high) => Some(self.y(high)),
+                        _ => None,
+                    };
+                    whiskers.add(self.x(quantile.as_f64()), (self.y(low), high), colour);
+                }
+            }
+        }
+        whiskers
     }
 
     /// Labels where failures begin.
-    fn failures(&self, scene: &mut Scene, requests: &[&RequestView]) {
-        let taken = self.occupied_spots(requests);
+    fn failures(&self, scene: &mut Scene, requests: &[&RequestView], taken: &[PaperSpot]) {
         for request in requests.iter().filter(|request| request.curve.ok < request.curve.total) {
             let mut words = self.failure_words(scene, request);
             let spots = if request.curve.ok == 0 {
                 words += ": there is no latency to show";
-                let middle = f64::midpoint(self.frame.left, self.frame.right);
-                [0.5, 0.65, 0.35, 0.8, 0.2]
-                    .map(|share| ((middle, self.frame.up(share)), TextAnchor::Middle))
-                    .to_vec()
+                self.frame.middle_spots()
             } else {
                 let x = self.x(request.curve.ok as f64 / request.curve.total as f64);
                 let width = scene.measure(&words, WARNING) + 22.0;
@@ -323,7 +353,7 @@ impl PercentilePlot {
                 };
                 at(12.0).chain(at(34.0)).chain(at(56.0)).collect()
             };
-            scene.tag_where_free(&spots, &words, WARNING, &taken);
+            scene.tag_where_free(&spots, &words, WARNING, taken);
         }
     }
 
@@ -356,10 +386,14 @@ fn marks(request: &RequestView) -> impl Iterator<Item = &BudgetMark> {
     request.budgets.iter().filter_map(|row| row.mark.as_ref())
 }
 
-fn budget_words(budget: &BudgetMark) -> String {
-    let ceiling = words::time(Some(budget.ceiling));
-    match budget.quantile {
-        Some(quantile) => format!("budget {quantile} < {ceiling}"),
-        None => format!("budget max < {ceiling}"),
-    }
+/// The judged quantiles of a request that were measured.
+fn actual_quantiles(request: &RequestView) -> Vec<(Quantile, Duration)> {
+    let mut actual: Vec<(Quantile, Duration)> = marks(request)
+        .filter_map(|budget| match (budget.quantile, budget.actual) {
+            (Some(quantile), ActualQuantile::At(actual)) => Some((quantile, actual)),
+            _ => None,
+        })
+        .collect();
+    actual.dedup();
+    actual
 }

@@ -155,25 +155,29 @@ impl Scene {
         let half = face.size * 0.62;
         let middle = self.free_height((left - 4.0, right + 4.0), spot.1, half * 2.0 + 1.0);
         self.tags.push((left, right, middle));
-        self.rect((left - 3.0, middle - half), (right + 3.0, middle + half), PAPER, 0.82);
-        // A viewer without the font may draw wider letters: they must not run off the near edge.
-        let (x, side) = if left + right > self.width {
-            (right, TextAnchor::End)
-        } else {
-            (left, TextAnchor::Start)
+        let width = self.measure(text, face);
+        let (x, start) = match side {
+            TextAnchor::Start => (left, left),
+            TextAnchor::Middle => {
+                let x = f64::midpoint(left, right);
+                (x, x - width / 2.0)
+            }
+            TextAnchor::End => (right, right - width),
         };
+        self.rect((start - 3.0, middle - half), (start + width + 3.0, middle + half), PAPER, 0.9);
         self.text((x, middle), side, text, face);
     }
 
-    /// Left and right end of a tag at a spot.
+    /// Left and right end of a tag at a spot, with room for a viewer's wider font: its letters must
+    /// neither leave the paper nor touch what is next to the tag.
     fn extent(&self, spot: PaperSpot, side: TextAnchor, text: &str, face: TextFace) -> (f64, f64) {
-        let width = self.fonts.width(text, face);
+        let width = self.wide_width(text, face);
         let left = match side {
             TextAnchor::Start => spot.0,
             TextAnchor::Middle => spot.0 - width / 2.0,
             TextAnchor::End => spot.0 - width,
         };
-        let left = left.min(self.width - width - 8.0).max(4.0);
+        let left = left.min(self.width - width - 4.0).max(4.0);
         (left, left + width)
     }
 
@@ -263,16 +267,25 @@ impl Scene {
     }
 
     fn fits(&self, text: &str, width: f64, face: TextFace) -> bool {
+        self.wide_width(text, face) <= width
+    }
+
+    /// The width of a text in a wide font.
+    fn wide_width(&self, text: &str, face: TextFace) -> f64 {
         let wide = if face.bold { Self::WIDE_BOLD_FONT } else { Self::WIDE_FONT };
-        self.fonts.width(text, face) * wide <= width
+        self.fonts.width(text, face) * wide
     }
 
     /// An interval from `top` to `bottom`.
-    pub(super) fn whisker(&mut self, x: f64, top: f64, bottom: f64) {
-        self.line(vec![(x, top), (x, bottom)], 1.5, LABEL.colour);
-        for y in [top, bottom] {
-            self.line(vec![(x - 5.0, y), (x + 5.0, y)], 1.5, LABEL.colour);
-        }
+    pub(super) fn whisker(&mut self, x: f64, top: f64, bottom: f64, colour: RgbColour) {
+        self.open_whisker(x, top, bottom, colour);
+        self.line(vec![(x - 3.5, top), (x + 3.5, top)], 1.5, colour);
+    }
+
+    /// An interval from `bottom` upwards that does not end at `top`.
+    pub(super) fn open_whisker(&mut self, x: f64, top: f64, bottom: f64, colour: RgbColour) {
+        self.line(vec![(x, top), (x, bottom)], 1.5, colour);
+        self.line(vec![(x - 3.5, bottom), (x + 3.5, bottom)], 1.5, colour);
     }
 
     /// An arrow head at `tip`, pointing up.
@@ -338,7 +351,9 @@ pub(super) enum LegendMark {
     /// A filled box.
     Box(RgbColour),
     /// An interval.
-    Whisker,
+    Whisker(RgbColour),
+    /// A dashed line.
+    Dashes(RgbColour),
     /// A box of paper with a tint of the colour.
     Tint(RgbColour),
 }
@@ -353,7 +368,12 @@ impl LegendMark {
             Self::Box(colour) => {
                 scene.rect((left + 4.0, middle - 6.0), (left + 18.0, middle + 6.0), colour, 1.0);
             }
-            Self::Whisker => scene.whisker(left + 12.0, middle - 6.0, middle + 6.0),
+            Self::Whisker(colour) => {
+                scene.whisker(left + 12.0, middle - 6.0, middle + 6.0, colour);
+            }
+            Self::Dashes(colour) => {
+                scene.dashed((left, middle), (left + 20.0, middle), 1.5, colour);
+            }
             Self::Tint(colour) => {
                 scene.rect((left + 4.0, middle - 6.0), (left + 18.0, middle + 6.0), colour, 0.12);
             }
