@@ -249,7 +249,7 @@ mod tests {
             let connections = Some(ConnectionSetting::Fresh);
             let rate = rate.parse().ok();
             let flags =
-                Flags { budget, rate, closed, connections, max_connections, ..Flags::default() };
+                Flags { budget, rate, connections, max_connections, closed, ..Flags::default() };
             super::connections(&flags)
         };
         assert_eq!(of("20/s", false, None), (ConnectionSetting::Fresh, Some(16)));
