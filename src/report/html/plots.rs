@@ -19,8 +19,8 @@ pub(super) fn section(model: &ReportModel) -> Markup {
     }
 }
 
-/// The plots in rows of a kind, so that those to compare are side by side. Kinds with one plot share
-/// rows.
+/// The plots in rows of a kind, so that those to compare are side by side. Kinds with one plot
+/// share rows.
 fn rows<'a, 'b>(sketches: &'a [PlotSketch<'b>]) -> Vec<&'a [PlotSketch<'b>]> {
     let is_alone = |kind: &str| sketches.iter().filter(|other| other.kind == kind).count() == 1;
     sketches.chunk_by(|a, b| a.kind == b.kind || (is_alone(a.kind) && is_alone(b.kind))).collect()

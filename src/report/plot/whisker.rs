@@ -29,8 +29,8 @@ struct QuantileWhisker {
 }
 
 impl QuantileWhiskers {
-    /// No intervals yet. They stand left of the markers: a marker would hide a short one, and a long
-    /// one would run through the markers and labels of other curves.
+    /// No intervals yet. They stand left of the markers: a marker would hide a short one, and a
+    /// long one would run through the markers and labels of other curves.
     pub(super) fn new(frame: PlotFrame) -> Self {
         Self { frame, whiskers: Vec::new() }
     }
