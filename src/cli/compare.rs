@@ -67,6 +67,9 @@ pub(super) struct Args {
 
 pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
     let runs = run_selector::select_two(&args.from.source()?, &args.runs, &args.deploy)?;
+    if args.fail_if_slower && run_selector::are_by_order(&args.runs) {
+        refuse_reversed(&runs)?;
+    }
     let settings =
         ComparisonSettings { name: args.name.clone(), bounds_all_figures: args.fail_if_slower };
     let comparison = verdict::compare(&runs.before, &runs.after, &settings);
@@ -89,6 +92,19 @@ pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
         }
     }
     Ok(if args.fail_if_slower { exit(&comparison, &runs.after) } else { ExitStatus::Pass })
+}
+
+/// A gate that takes the new run for the old one would pass when the new one is slower.
+fn refuse_reversed(runs: &BeforeAfter<RunRecord>) -> Result<(), CommandError> {
+    let started = runs.map(|record| record.provenance.started);
+    if started.before <= started.after {
+        return Ok(());
+    }
+    let names = runs.map(RunRecord::name);
+    Err(CommandError::usage(format!(
+        "error: the later run, {}, started before the earlier one, {}: name them in the other order",
+        names.after, names.before
+    )))
 }
 
 /// The exit status if slower runs fail.

@@ -59,16 +59,12 @@ pub(super) fn select_two(
             after.name()
         )));
     }
-    if after.provenance.started < before.provenance.started && is_chosen_by_order {
-        // A gate that takes the new run for the old one would pass when the new one is slower.
-        return Err(CommandError::usage(format!(
-            "error: the later run, {}, started before the earlier one, {}: name them in the other \
-             order",
-            after.name(),
-            before.name()
-        )));
-    }
     Ok(BeforeAfter { before, after })
+}
+
+/// Whether none of these words names a run: each chooses one by the order of their starts.
+pub(super) fn are_by_order(runs: &[PathBuf]) -> bool {
+    runs.iter().all(|run| matches!(RunChoice::of(run), RunChoice::ByOrder(_)))
 }
 
 /// One side of a comparison.

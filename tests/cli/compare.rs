@@ -98,6 +98,9 @@ fn runs_are_chosen_by_their_order_and_by_their_deploy() {
     for (words, expected) in cases {
         assert_eq!(&compared(words, runs.path()).each_ref(), &expected, "{words:?}");
     }
+    let reversed = run_in(&["compare", "latest", "previous", "--fail-if-slower"], runs.path());
+    assert_eq!(reversed.status.code(), Some(2));
+    assert!(text(&reversed.stderr).contains("in the other order"), "{}", text(&reversed.stderr));
 }
 
 #[test]
