@@ -16,8 +16,7 @@ use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
 use crate::plan::{CookiePolicy, PacingMode, Plan, RequestPlan, ScenarioPlan};
 use crate::record::{
-    Failure, FailureEvidence, Measurement, PlannedRequest, RunEnding, Stage, StepRecord,
-    is_teardown_owed,
+    Failure, Measurement, PlannedRequest, RunEnding, Stage, StepRecord, is_teardown_owed,
 };
 use crate::recorder::ExchangeFailure;
 
@@ -264,10 +263,8 @@ impl OncePhase {
 /// A step that the end of the run cut off after it was sent `tries` times: before its first try, or
 /// between two of them. Only a step that was sent makes a teardown necessary.
 fn cut_off(name: &str, tries: u32) -> StepRecord {
-    let seen = "cut off by the end of the run".to_owned();
-    let (expected, failure) = (String::new(), Failure::Prober);
-    let (phase, next, idle, detail) = (None, None, None, None);
-    let evidence = FailureEvidence { failure, phase, expected, seen, next, idle, count: 1, detail };
+    let failed = ExchangeFailure::new(Failure::Prober, "cut off by the end of the run");
+    let evidence = failed.to_evidence();
     StepRecord { name: name.to_owned(), took: Duration::ZERO, tries, failed: Some(evidence) }
 }
 

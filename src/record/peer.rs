@@ -23,11 +23,7 @@ impl PeerCounts {
     pub fn add(&mut self, other: &Self) {
         self.exchanges += other.exchanges;
         self.failed += other.failed;
-        let ceilings = self.ceilings.len().max(other.ceilings.len());
-        self.ceilings.resize(ceilings, CeilingCount::default());
-        for (mine, theirs) in self.ceilings.iter_mut().zip(&other.ceilings) {
-            mine.add(*theirs);
-        }
+        CeilingCount::add_each(&mut self.ceilings, &other.ceilings);
     }
 
     /// What a connection is ranked by: its failures, then its exceedances of each ceiling, with and

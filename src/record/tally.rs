@@ -43,6 +43,14 @@ impl CeilingCount {
         self.exceeded_without_lag += other.exceeded_without_lag;
         self.exceeded_without_wait += other.exceeded_without_wait;
     }
+
+    /// Adds the counts of several ceilings, in the order of the request's plan.
+    pub fn add_each(mine: &mut Vec<Self>, theirs: &[Self]) {
+        mine.resize(mine.len().max(theirs.len()), Self::default());
+        for (mine, theirs) in mine.iter_mut().zip(theirs) {
+            mine.add(*theirs);
+        }
+    }
 }
 
 impl From<CeilingCount> for SlotCount {
@@ -123,10 +131,6 @@ impl Tally {
         for (failure, count) in &other.failures {
             *self.failures.entry(*failure).or_default() += count;
         }
-        self.ceilings
-            .resize(self.ceilings.len().max(other.ceilings.len()), CeilingCount::default());
-        for (mine, theirs) in self.ceilings.iter_mut().zip(&other.ceilings) {
-            mine.add(*theirs);
-        }
+        CeilingCount::add_each(&mut self.ceilings, &other.ceilings);
     }
 }

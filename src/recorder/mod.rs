@@ -13,7 +13,7 @@ mod used_connection;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::record::{Ceiling, PeerMeasurement, Stage, StallHorizon};
+use crate::record::{Ceiling, CeilingCount, PeerMeasurement, Stage, StallHorizon};
 
 pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
 pub use slot::SecondSlot;
@@ -54,6 +54,8 @@ pub struct Recorder {
     peers: PeerRecorder,
     /// Width of the slots in which the measured stage is counted; `None` for no slots.
     slot_width: Option<Duration>,
+    /// What the latest exchange added to the count of each ceiling; its memory is used again.
+    judged: Vec<CeilingCount>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +69,14 @@ impl Recorder {
     /// connections open at a time.
     pub fn new(ceilings: Vec<Vec<Ceiling>>, connections: usize) -> Self {
         let peers = PeerRecorder::new(ceilings.len(), connections);
-        Self { ceilings, first: 0, seconds: VecDeque::new(), peers, slot_width: None }
+        Self {
+            ceilings,
+            first: 0,
+            seconds: VecDeque::new(),
+            peers,
+            slot_width: None,
+            judged: Vec::new(),
+        }
     }
 
     /// The same recorder, which also counts the measured stage in slots of this width.
@@ -88,19 +97,28 @@ impl Recorder {
     }
 
     /// Counts one exchange that was due at `due`.
-    pub fn record(&mut self, request: usize, stage: Stage, due: Duration, exchange: Exchange) {
+    ///
+    /// A failure that does not count against the target is noted only as evidence.
+    pub fn record(&mut self, request: usize, stage: Stage, due: Duration, mut exchange: Exchange) {
         debug_assert!(exchange.parts.adds_up(), "a rest is left: {exchange:?}");
         #[cfg(test)]
         recorded_exchanges::note(&exchange);
-        let ceilings = std::mem::take(&mut self.ceilings);
-        if stage == Stage::Measured {
-            self.peers.count(request, &ceilings[request], &exchange);
+        let is_left_out = |failed: &&Box<ExchangeFailure>| !failed.failure.counts_against_target();
+        if let Some(failed) = exchange.failed.as_ref().filter(is_left_out) {
+            self.second(due.as_secs()).slot(request, stage).note(failed);
+            return;
         }
-        let width = self.slot_width.filter(|_| stage == Stage::Measured);
-        let in_slot = width.map(|width| StallHorizon::slot_of(width, due));
-        let second = self.second(due.as_secs());
-        second.slot(request, stage).record(&ceilings[request], in_slot, exchange);
-        self.ceilings = ceilings;
+        exchange.parts.set_connection_kind(exchange.fresh);
+        let mut judged = std::mem::take(&mut self.judged);
+        judged.clear();
+        judged.extend(self.ceilings[request].iter().map(|ceiling| slot::judge(ceiling, &exchange)));
+        let mut in_slot = None;
+        if stage == Stage::Measured {
+            self.peers.count(request, &judged, &exchange);
+            in_slot = self.slot_width.map(|width| StallHorizon::slot_of(width, due));
+        }
+        self.second(due.as_secs()).slot(request, stage).record(&judged, in_slot, exchange);
+        self.judged = judged;
     }
 
     /// Hands over the settled seconds that ended by `frontier`, in order. The lane has released all
@@ -227,6 +245,19 @@ mod tests {
         let (measured, warmup): (Vec<_>, Vec<_>) = (slots(0), slots(1));
         assert_eq!(measured, [(0, 1, 0), (1, 1, 1), (50, 1, 0)]);
         assert!(warmup.is_empty());
+    }
+
+    #[test]
+    fn a_ceiling_on_fresh_connections_is_counted_by_connection_too() {
+        let ceiling = Ceiling { dimension: Dimension::Fresh, limit: Duration::from_millis(300) };
+        let mut recorder = Recorder::new(vec![vec![ceiling]], 1);
+        let address = Some(std::net::SocketAddr::from(([192, 0, 2, 1], 80)));
+        let connection = UsedConnection::One(ConnectionId { number: 0, address });
+        let slow = Exchange { fresh: true, connection, ..took(400) };
+        recorder.record(0, Stage::Measured, at(0), slow);
+        let peers = recorder.take_peers().remove(0);
+        let count = peers.addresses["192.0.2.1:80"].ceilings[0];
+        assert_eq!((count.judged, count.exceeded), (1, 1));
     }
 
     #[test]

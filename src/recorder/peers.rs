@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::record::{Ceiling, CeilingCount, PeerConnection, PeerCounts, PeerMeasurement};
+use crate::record::{CeilingCount, PeerConnection, PeerCounts, PeerMeasurement};
 
+use super::Exchange;
 use super::used_connection::{ConnectionId, UsedConnection};
-use super::{Exchange, slot};
 
 /// Minimum of the number of connections counted separately at a time: enough if each arrival opens
 /// its own.
@@ -40,21 +40,17 @@ impl PeerRecorder {
         }
     }
 
-    /// Counts one exchange of the measured stage. Failures that do not count against the target
-    /// are ignored, as in the tally.
-    pub(super) fn count(&mut self, request: usize, ceilings: &[Ceiling], exchange: &Exchange) {
-        let failed = exchange.failed.as_ref();
-        if failed.is_some_and(|failed| !failed.failure.counts_against_target()) {
-            return;
-        }
+    /// Counts one exchange of the measured stage; `judged` is its count against each ceiling.
+    pub(super) fn count(&mut self, request: usize, judged: &[CeilingCount], exchange: &Exchange) {
+        let is_failed = exchange.failed.is_some();
         let Some(peers) = self.requests.get_mut(request) else { return };
         match exchange.connection {
             UsedConnection::One(id) => {
-                peers.of_connection(id, self.max_open).count(ceilings, exchange);
+                peers.of_connection(id, self.max_open).count(judged, is_failed);
             }
             UsedConnection::Several(Some(address)) => {
                 let mut counts = PeerCounts::default();
-                counts.count(ceilings, exchange);
+                counts.count(judged, is_failed);
                 peers.earlier.add_to_address(&address.to_string(), &counts);
             }
             UsedConnection::Several(None) | UsedConnection::Missing => {}
@@ -90,13 +86,10 @@ impl RequestPeers {
 }
 
 impl PeerCounts {
-    fn count(&mut self, ceilings: &[Ceiling], exchange: &Exchange) {
+    fn count(&mut self, judged: &[CeilingCount], is_failed: bool) {
         self.exchanges += 1;
-        self.failed += u64::from(exchange.failed.is_some());
-        self.ceilings.resize(ceilings.len(), CeilingCount::default());
-        for (count, ceiling) in self.ceilings.iter_mut().zip(ceilings) {
-            count.add(slot::judge(ceiling, exchange));
-        }
+        self.failed += u64::from(is_failed);
+        CeilingCount::add_each(&mut self.ceilings, judged);
     }
 }
 

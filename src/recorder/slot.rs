@@ -7,7 +7,7 @@ use crate::record::{
     Interval, ServerTimings, SlotCount, StageMeasurement, Tally,
 };
 
-use super::{Exchange, PartOutcome};
+use super::{Exchange, ExchangeFailure, PartOutcome};
 
 /// The counts and histograms of one second, request and stage.
 #[derive(Debug, Default)]
@@ -22,22 +22,20 @@ pub struct SecondSlot {
 }
 
 impl SecondSlot {
-    /// Counts one exchange against its request's ceilings; `slot` is the number of the slot in
-    /// which it was due, if slots are counted.
-    ///
-    /// A failure that does not count against the target is noted only as evidence.
-    pub fn record(&mut self, ceilings: &[Ceiling], slot: Option<u64>, mut exchange: Exchange) {
-        if let Some(failed) =
-            exchange.failed.as_ref().filter(|failed| !failed.failure.counts_against_target())
-        {
-            self.tally.beyond_limits += u64::from(failed.failure == Failure::OwnLimit);
-            self.evidence.add(failed.to_evidence());
-            return;
-        }
-        exchange.parts.set_connection_kind(exchange.fresh);
-        self.count_ceilings(ceilings, &exchange);
+    /// Notes a failure that does not count against the target: it is only evidence.
+    pub fn note(&mut self, failed: &ExchangeFailure) {
+        self.tally.beyond_limits += u64::from(failed.failure == Failure::OwnLimit);
+        self.evidence.add(failed.to_evidence());
+    }
+
+    /// Counts one exchange; `judged` is its count against each ceiling, and `slot` the number of
+    /// the slot in which it was due, if slots are counted.
+    pub fn record(&mut self, judged: &[CeilingCount], slot: Option<u64>, exchange: Exchange) {
+        CeilingCount::add_each(&mut self.tally.ceilings, judged);
         if let Some(slot) = slot {
-            self.count_slot(slot, ceilings, &exchange);
+            let of_ceilings = judged.iter().map(|count| SlotCount::from(*count));
+            let counts = std::iter::once(failure_count(&exchange)).chain(of_ceilings);
+            self.tally.slots.add(slot, counts);
         }
         for dimension in Dimension::ALL {
             if let PartOutcome::Took(duration) = exchange.parts.get(dimension) {
@@ -90,18 +88,6 @@ impl SecondSlot {
         totals.add(interval);
         totals.evidence.merge(&self.evidence);
     }
-
-    fn count_ceilings(&mut self, ceilings: &[Ceiling], exchange: &Exchange) {
-        self.tally.ceilings.resize(ceilings.len(), CeilingCount::default());
-        for (count, ceiling) in self.tally.ceilings.iter_mut().zip(ceilings) {
-            count.add(judge(ceiling, exchange));
-        }
-    }
-
-    fn count_slot(&mut self, slot: u64, ceilings: &[Ceiling], exchange: &Exchange) {
-        let of_ceilings = ceilings.iter().map(|ceiling| judge(ceiling, exchange).into());
-        self.tally.slots.add(slot, std::iter::once(failure_count(exchange)).chain(of_ceilings));
-    }
 }
 
 /// What one exchange adds to the counts of failures in its slot.
@@ -114,7 +100,7 @@ fn failure_count(exchange: &Exchange) -> SlotCount {
     }
 }
 
-/// What one exchange adds to the count of a ceiling.
+/// What one exchange adds to the count of a ceiling. Its connection kind must be set.
 pub(super) fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
     use Dimension::{Fresh, Lag, Latency, Reused, Wait};
     let Exchange { parts, stood_still, failed, .. } = exchange;
@@ -148,9 +134,8 @@ pub(super) fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ExchangeFailure, ExchangeParts};
+    use super::super::ExchangeParts;
     use super::*;
-    use crate::record::Failure;
 
     const AT_300: Ceiling =
         Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
@@ -161,6 +146,13 @@ mod tests {
             made.set_duration(*dimension, Duration::from_millis(*millis));
         }
         Exchange { parts: made, ..Exchange::default() }
+    }
+
+    /// Counts an exchange as a recorder does.
+    fn record(slot: &mut SecondSlot, ceilings: &[Ceiling], mut exchange: Exchange) {
+        exchange.parts.set_connection_kind(exchange.fresh);
+        let judged: Vec<_> = ceilings.iter().map(|ceiling| judge(ceiling, &exchange)).collect();
+        slot.record(&judged, None, exchange);
     }
 
     /// For each ceiling: judged, exceeded, exceeded without lag, exceeded without wait.
@@ -178,15 +170,15 @@ mod tests {
     #[test]
     fn a_latency_equal_to_the_ceiling_exceeds_it() {
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 300)]));
-        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 299)]));
+        record(&mut slot, &[AT_300], exchange(&[(Dimension::Latency, 300)]));
+        record(&mut slot, &[AT_300], exchange(&[(Dimension::Latency, 299)]));
         assert_eq!(counts(&slot), [(2, 1, 1, 1)]);
     }
 
     #[test]
     fn an_exceedance_caused_by_lag_is_counted_separately() {
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], None, exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
+        record(&mut slot, &[AT_300], exchange(&[(Dimension::Latency, 350), (Dimension::Lag, 100)]));
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
@@ -194,16 +186,16 @@ mod tests {
     fn an_exceedance_during_a_standstill_is_counted_separately() {
         let mut slot = SecondSlot::default();
         let late = exchange(&[(Dimension::Latency, 350), (Dimension::Service, 350)]);
-        slot.record(&[AT_300], None, Exchange { stood_still: Duration::from_millis(100), ..late });
+        record(&mut slot, &[AT_300], Exchange { stood_still: Duration::from_millis(100), ..late });
         assert_eq!(counts(&slot), [(1, 1, 0, 1)]);
     }
 
     #[test]
     fn an_exceedance_caused_by_wait_is_counted_separately() {
         let mut slot = SecondSlot::default();
-        slot.record(
+        record(
+            &mut slot,
             &[AT_300],
-            None,
             exchange(&[(Dimension::Latency, 350), (Dimension::Wait, 340)]),
         );
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
@@ -217,15 +209,15 @@ mod tests {
         dropped.parts.fail_answer();
         let failed =
             Some(Box::new(ExchangeFailure::in_phase(Failure::Dropped, Dimension::Wait, "")));
-        slot.record(&[AT_300], None, Exchange { failed, ..dropped });
+        record(&mut slot, &[AT_300], Exchange { failed, ..dropped });
         assert_eq!(counts(&slot), [(1, 1, 1, 0)]);
     }
 
     #[test]
     fn fresh_and_reused_connections_have_separate_latencies() {
         let mut slot = SecondSlot::default();
-        slot.record(&[], None, Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
-        slot.record(&[], None, exchange(&[(Dimension::Latency, 10)]));
+        record(&mut slot, &[], Exchange { fresh: true, ..exchange(&[(Dimension::Latency, 90)]) });
+        record(&mut slot, &[], exchange(&[(Dimension::Latency, 10)]));
         let series = slot.series();
         let longest =
             |dimension| series.get(dimension).and_then(Histogram::max).map(|max| max.as_millis());
@@ -241,7 +233,7 @@ mod tests {
         failed.failed =
             Some(Box::new(ExchangeFailure::in_phase(Failure::Reset, Dimension::FirstByte, "")));
         let mut slot = SecondSlot::default();
-        slot.record(&[AT_300], None, failed);
+        record(&mut slot, &[AT_300], failed);
         assert_eq!(slot.tally.ceilings[0].exceeded, 1);
         assert_eq!(slot.tally.failed_by(Failure::Reset), 1);
         let series = slot.series();
@@ -254,8 +246,8 @@ mod tests {
     fn a_phase_ceiling_judges_only_the_exchanges_that_entered_the_phase() {
         let tls = Ceiling { dimension: Dimension::Tls, limit: Duration::from_millis(50) };
         let mut slot = SecondSlot::default();
-        slot.record(&[tls], None, exchange(&[(Dimension::Latency, 400)]));
-        slot.record(&[tls], None, exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
+        record(&mut slot, &[tls], exchange(&[(Dimension::Latency, 400)]));
+        record(&mut slot, &[tls], exchange(&[(Dimension::Latency, 400), (Dimension::Tls, 20)]));
         assert_eq!(counts(&slot), [(1, 0, 0, 0)]);
     }
 }

@@ -21,7 +21,12 @@ pub(super) struct BlockTest {
     rule: BlockRule,
     slots: ExceedanceSlots,
     blocks: [RunBlocks; 1],
-    without_lag: [RunBlocks; 1],
+    /// The result of the test, lag included.
+    seen: BlockFinding,
+    finding: BudgetFinding,
+    interval: ShareInterval,
+    /// The longest stall in slots up to which a pass holds.
+    reach: Option<usize>,
 }
 
 impl BlockTest {
@@ -48,28 +53,31 @@ impl BlockTest {
         if observed.of == 0 || slots.total() != observed {
             return None;
         }
-        let length = horizon.slots();
-        let blocks = RunBlocks::of(&slots, length);
-        let without_lag = RunBlocks::of(&series(&without_lag), length);
-        let rule = BlockRule { horizon: length, budgets: context.rule.budgets() };
-        Some(Self { horizon, allowed, rule, slots, blocks: [blocks], without_lag: [without_lag] })
+        let rule = BlockRule { horizon: horizon.slots(), budgets: context.rule.budgets() };
+        let blocks = [RunBlocks::of(&slots, rule.horizon)];
+        let seen = rule.test(&blocks, allowed);
+        let finding = BudgetFinding::allowing_for_lag(seen.into(), || {
+            rule.test(&[RunBlocks::of(&series(&without_lag), rule.horizon)], allowed).into()
+        });
+        let interval = ShareInterval::of(&blocks, allowed, rule);
+        let reach = reach(&slots, rule.horizon, allowed);
+        Some(Self { horizon, allowed, rule, slots, blocks, seen, finding, interval, reach })
     }
 
     /// The result of the test with the exceedances seen, and without those that the prober's lag
     /// explains.
     pub(super) fn finding(&self) -> BudgetFinding {
-        let test = |blocks: &[RunBlocks]| BudgetFinding::from(self.rule.test(blocks, self.allowed));
-        BudgetFinding::allowing_for_lag(test(&self.blocks), || test(&self.without_lag))
+        self.finding
     }
 
     /// The target's share of exceedances that the evidence does not exclude.
     pub(super) fn interval(&self) -> ShareInterval {
-        ShareInterval::of(&self.blocks, self.allowed, self.rule)
+        self.interval
     }
 
     /// Which side the exceedances prove; lag counts as the target's.
     pub(super) fn proven(&self) -> Option<BetSide> {
-        match self.rule.test(&self.blocks, self.allowed) {
+        match self.seen {
             BlockFinding::Holds => Some(BetSide::Pass),
             BlockFinding::Breached => Some(BetSide::Fail),
             BlockFinding::NoData | BlockFinding::Undecided => None,
@@ -168,7 +176,7 @@ impl BlockTest {
     }
 
     fn reach(&self) -> Option<Duration> {
-        reach(&self.slots, self.rule.horizon, self.allowed).map(|length| self.time(length))
+        self.reach.map(|length| self.time(length))
     }
 
     fn counts(&self, series: &BlockSeries) -> BlockCounts {

@@ -26,6 +26,12 @@ impl ErrorRate {
         Self(self.0 / tests.max(1) as f64)
     }
 
+    /// Natural logarithm of the evidence that errs no more often than this: `1/α`, for evidence
+    /// whose mean is at most 1 if the claim is wrong (Markov's and Ville's inequality).
+    pub fn ln_evidence(self) -> f64 {
+        -self.0.ln()
+    }
+
     /// One minus the error rate.
     pub fn confidence(self) -> Ratio {
         ratio(1.0 - self.0)
@@ -170,7 +176,13 @@ fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64
 }
 
 /// The first share from `low` on that meets a monotonic condition.
-fn first_share(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+fn first_share(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    bisect((low, high), holds).1
+}
+
+/// Narrows a range down to where a condition that holds from there on begins: the last number that
+/// was found not to meet it, and the first that does.
+pub(super) fn bisect((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> (f64, f64) {
     for _ in 0..64 {
         let middle = low.midpoint(high);
         if holds(middle) {
@@ -179,10 +191,11 @@ fn first_share(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> f64 
             low = middle;
         }
     }
-    high
+    (low, high)
 }
 
-fn ratio(share: f64) -> Ratio {
+/// A share, limited to what a share can be.
+pub(super) fn ratio(share: f64) -> Ratio {
     Ratio::new(share.clamp(0.0, 1.0)).unwrap_or(Ratio::ONE)
 }
 

@@ -1,14 +1,9 @@
 //! The rule that decides a budget from the evidence of its blocks.
 
 use super::bet_wealth::BetSide;
-use super::exceedance_slots::ExceedanceSlots;
-use super::run_blocks::{BlockEvidence, BlockSeries, RunBlocks};
+use super::run_blocks::{BlockEvidence, RunBlocks};
 use crate::units::Ratio;
-
-/// Logarithm of the evidence that a pass needs: 20, for an error rate of 5 %.
-pub(super) const LN_TO_PASS: f64 = 2.995_732_273_553_991;
-/// Logarithm of the evidence that a fail needs before the planned end: 1,000 (Haybittle and Peto).
-const LN_TO_FAIL_EARLY: f64 = 6.907_755_278_982_137;
+use crate::verdict::binomial::ErrorRate;
 
 /// What the evidence says about one budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +32,6 @@ pub struct BlockRule {
 impl BlockRule {
     /// Its name in the record.
     pub const NAME: &'static str = "blocks of time, betting e-process";
-    /// Before this many blocks no run ends early.
-    const FEWEST_BLOCKS_TO_STOP: usize = 30;
 
     /// Tests a budget that allows the target to exceed in a share `allowed` of its exchanges, at
     /// the planned end of the last of `runs`: of one run, or of several that continue one another.
@@ -55,44 +48,20 @@ impl BlockRule {
         }
     }
 
-    /// Whether the settled slots of a run of `planned` slots prove a breach so clearly that it can
-    /// end before its planned end.
-    ///
-    /// The evidence has to suffice at twice the block length too. In a short run one stall that is
-    /// longer than a block is easily the larger part of all exceedances, and the block length that
-    /// the data ask for is the least reliable.
-    pub fn stops_early(self, slots: &ExceedanceSlots, planned: usize, allowed: Ratio) -> bool {
-        let earliest = (self.horizon * Self::FEWEST_BLOCKS_TO_STOP).max(planned.div_ceil(4));
-        slots.len() >= earliest && {
-            let mut blocks = RunBlocks::of(slots, self.horizon);
-            let needed = LN_TO_FAIL_EARLY + self.ln_budgets();
-            let suffices = |blocks: &RunBlocks| {
-                let runs = std::slice::from_ref(blocks);
-                BlockEvidence::of(runs, BetSide::Fail, allowed).ln() >= needed
-            };
-            suffices(&blocks) && {
-                blocks.longer = Some(BlockSeries::of(slots, 2 * blocks.longest().length));
-                suffices(&blocks)
-            }
-        }
-    }
-
-    /// Logarithm of the evidence that a side needs at the planned end: it is `1/α` of the
+    /// Logarithm of the evidence that a side needs: for a pass 20. It is that of the
     /// [interval](super::ShareInterval) too, so that both always agree.
     pub fn ln_needed(self, side: BetSide) -> f64 {
-        match side {
-            BetSide::Pass => LN_TO_PASS,
-            BetSide::Fail => LN_TO_PASS + self.ln_budgets(),
-        }
-    }
-
-    fn ln_budgets(self) -> f64 {
-        (self.budgets.max(1) as f64).ln()
+        let error_rate = match side {
+            BetSide::Pass => ErrorRate::STATED,
+            BetSide::Fail => ErrorRate::STATED.shared_by(self.budgets),
+        };
+        error_rate.ln_evidence()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exceedance_slots::ExceedanceSlots;
     use super::super::exceedance_slots::fixture::{blocks_of, one_burst};
     use super::*;
 
@@ -136,17 +105,5 @@ mod tests {
             let found = rule.test(&[RunBlocks::of(&slots, 20)], Ratio::new(ALLOWED).unwrap());
             assert_eq!(found, BlockFinding::Undecided, "{over}");
         }
-    }
-
-    #[test]
-    fn a_run_ends_early_on_a_clear_breach_only_and_not_before_30_blocks() {
-        let rule = BlockRule { horizon: 1, budgets: 1 };
-        let allowed = Ratio::new(ALLOWED).unwrap();
-        let clear = |blocks| blocks_of(20, &vec![10; blocks]);
-        assert!(!rule.stops_early(&clear(29), 100, allowed));
-        assert!(rule.stops_early(&clear(30), 100, allowed));
-        assert!(!rule.stops_early(&clear(30), 200, allowed));
-        assert!(rule.stops_early(&clear(50), 200, allowed));
-        assert!(!rule.stops_early(&blocks_of(20, &[0; 100]), 100, allowed));
     }
 }

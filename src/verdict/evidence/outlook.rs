@@ -6,6 +6,7 @@ use super::exceedance_slots::rounded_up;
 use super::run_blocks::{BlockEvidence, RunBlocks};
 use super::stall_horizon::fewest_blocks;
 use crate::units::Ratio;
+use crate::verdict::binomial::bisect;
 
 /// A run this many times as long as the one seen is not worth suggesting.
 const FARTHEST: f64 = 100.0;
@@ -79,16 +80,7 @@ fn times_as_long(wealth: &BetWealth, needed: f64) -> Option<f64> {
     if suffices(1.0) || !suffices(FARTHEST) {
         return suffices(1.0).then_some(1.0);
     }
-    let (mut low, mut high) = (1.0_f64, FARTHEST);
-    for _ in 0..40 {
-        let middle = low.midpoint(high);
-        if suffices(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    Some(high)
+    Some(bisect((1.0, FARTHEST), suffices).1)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The longest stall against which a pass holds.
 
 use super::bet_wealth::{BetSide, BetWealth};
-use super::block_rule::LN_TO_PASS;
 use super::exceedance_slots::{ExceedanceSlots, rounded_up};
 use super::run_blocks::BlockSeries;
 use crate::units::Ratio;
+use crate::verdict::binomial::ErrorRate;
 
 /// Steps by which the block length doubles.
 const STEPS_A_DOUBLING: i32 = 4;
@@ -17,7 +17,8 @@ const STEPS_A_DOUBLING: i32 = 4;
 /// The lengths go in steps of 2^¼ from the horizon, up to the whole run and down to a slot. A pass
 /// does not depend on lengths below its horizon: it states nothing about them.
 pub fn reach(slots: &ExceedanceSlots, horizon: usize, allowed: Ratio) -> Option<usize> {
-    let suffices = |length: &usize| evidence_at(slots, *length, allowed) >= LN_TO_PASS;
+    let suffices =
+        |length: &usize| evidence_at(slots, *length, allowed) >= ErrorRate::STATED.ln_evidence();
     let upwards = (0..).map(|step| length(horizon, step));
     let longest = upwards.take_while(|&length| length <= slots.len()).take_while(suffices).last();
     let downwards = (1..).map(|step| length(horizon, -step)).take_while(|&length| length > 0);
@@ -49,7 +50,8 @@ mod tests {
     fn it_ends_at_the_first_length_that_does_not_suffice() {
         let slots = one_burst(6000, 3000, 3060);
         let found = reach_of(&slots).unwrap();
-        assert!(evidence_at(&slots, found, Ratio::new(0.05).unwrap()) >= LN_TO_PASS);
+        let evidence = evidence_at(&slots, found, Ratio::new(0.05).unwrap());
+        assert!(evidence >= ErrorRate::STATED.ln_evidence());
         assert!((20..89).contains(&found), "{found}");
     }
 

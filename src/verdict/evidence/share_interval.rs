@@ -4,6 +4,7 @@ use super::bet_wealth::BetSide;
 use super::block_rule::BlockRule;
 use super::run_blocks::{BlockEvidence, RunBlocks};
 use crate::units::Ratio;
+use crate::verdict::binomial::{bisect, ratio};
 
 /// The shares of exceeding exchanges that the evidence does not exclude.
 ///
@@ -29,11 +30,11 @@ impl ShareInterval {
             BlockEvidence::of(runs, side, ratio(share)).ln() >= rule.ln_needed(side)
         };
         let proven_below = |share: f64| is_proven(BetSide::Pass, share);
-        let (low, high) = halves(allowed.as_f64(), proven_below(allowed.as_f64()));
-        let (_, high) = bisect(low, high, proven_below);
+        let half = half(allowed.as_f64(), proven_below(allowed.as_f64()));
+        let (_, high) = bisect(half, proven_below);
         let not_above = |share: f64| !is_proven(BetSide::Fail, share);
-        let (low, above) = halves(allowed.as_f64(), not_above(allowed.as_f64()));
-        let (low, _) = bisect(low, above, not_above);
+        let half = self::half(allowed.as_f64(), not_above(allowed.as_f64()));
+        let (low, _) = bisect(half, not_above);
         Self { low: ratio(low), high: ratio(high) }
     }
 
@@ -73,26 +74,8 @@ impl From<ShareInterval> for (Ratio, Ratio) {
 
 /// The half of the shares in which a bound is: up to `at` if a condition that holds from the bound
 /// on holds there, from it on otherwise.
-fn halves(at: f64, holds: bool) -> (f64, f64) {
+fn half(at: f64, holds: bool) -> (f64, f64) {
     if holds { (0.0, at) } else { (at, 1.0) }
-}
-
-/// Narrows the shares down to the first one at which a condition holds: the last that was found not
-/// to meet it, and the first that does.
-fn bisect(mut low: f64, mut high: f64, holds: impl Fn(f64) -> bool) -> (f64, f64) {
-    for _ in 0..48 {
-        let middle = low.midpoint(high);
-        if holds(middle) {
-            high = middle;
-        } else {
-            low = middle;
-        }
-    }
-    (low, high)
-}
-
-fn ratio(share: f64) -> Ratio {
-    Ratio::new(share.clamp(0.0, 1.0)).unwrap_or(Ratio::ONE)
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::bet_wealth::{BetSide, BetWealth};
-use super::block_rule::LN_TO_PASS;
 use super::exceedance_slots::rounded_up;
 use crate::units::Ratio;
-use crate::verdict::binomial::ExceedanceCount;
+use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 
 /// The number of blocks, times the allowed share, at which a target that exceeds half as often as
 /// allowed still passes in most runs.
@@ -27,7 +26,7 @@ pub fn fewest_blocks(allowed: Ratio) -> Option<u64> {
         return None;
     }
     let mut wealth = BetWealth::new(BetSide::Pass, allowed);
-    while wealth.ln_evidence() < LN_TO_PASS {
+    while wealth.ln_evidence() < ErrorRate::STATED.ln_evidence() {
         wealth.bet(ExceedanceCount { over: 0, of: 1 }, 1, 1.0);
     }
     Some(wealth.blocks())
