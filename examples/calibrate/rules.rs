@@ -12,7 +12,6 @@ use tollgate::verdict::evidence::{
 pub(crate) enum Decided {
     Pass,
     Fail,
-    FailEarly,
     Neither,
 }
 
@@ -28,9 +27,8 @@ pub(crate) fn old(count: ExceedanceCount, allowed: Ratio) -> Decided {
 }
 
 /// The block rule at the planned end.
-pub(crate) fn blocks(slots: &[ExceedanceCount], rule: BlockRule, allowed: Ratio) -> Decided {
-    let slots = ExceedanceSlots::new(slots.iter().copied(), 1.0);
-    match rule.test(&[RunBlocks::of(&slots, rule.horizon)], allowed) {
+pub(crate) fn blocks(slots: &ExceedanceSlots, rule: BlockRule, allowed: Ratio) -> Decided {
+    match rule.test(&[RunBlocks::of(slots, rule.horizon)], allowed) {
         BlockFinding::Holds => Decided::Pass,
         BlockFinding::Breached => Decided::Fail,
         BlockFinding::NoData | BlockFinding::Undecided => Decided::Neither,
@@ -86,15 +84,12 @@ pub(crate) fn point_estimate(count: ExceedanceCount, allowed: Ratio) -> Decided 
 }
 
 /// k6 with `abortOnFail`: the same every two seconds (`thresholdsRate`).
-pub(crate) fn peeking(slots: &[ExceedanceCount], two_seconds: usize, allowed: Ratio) -> Decided {
-    let mut total = ExceedanceCount { over: 0, of: 0 };
-    for stretch in slots.chunks(two_seconds) {
-        for count in stretch {
-            total.over += count.over;
-            total.of += count.of;
-        }
+pub(crate) fn peeking(slots: &ExceedanceSlots, two_seconds: usize, allowed: Ratio) -> Decided {
+    let mut total = ExceedanceCount::default();
+    for stretch in slots.blocks(two_seconds) {
+        total = [total, stretch].into_iter().sum();
         if point_estimate(total, allowed) == Decided::Fail {
-            return Decided::FailEarly;
+            return Decided::Fail;
         }
     }
     Decided::Pass

@@ -101,7 +101,7 @@ impl Shape {
             Freezes(seconds) => stalls(load, random, seconds, CEILING, |_| seconds),
             Bursts(seconds) => bursts(load, random, seconds),
             ParetoStalls => stalls(load, random, PARETO_MEAN, 0.0, pareto),
-            PeriodicStalls => periodic(load, random, 1.0),
+            PeriodicStalls => periodic(load, random),
             Autoregressive(seconds) => autoregressive(load, random, seconds),
             Queue(used) => queue(used, load, random),
         }
@@ -154,12 +154,13 @@ fn mark(over: &mut [bool], rate: f64, start: f64, end: f64) {
     }
 }
 
-fn periodic(load: Load, random: &mut ChaCha8Rng, length: f64) -> Vec<bool> {
-    let cycle = length / load.share;
+fn periodic(load: Load, random: &mut ChaCha8Rng) -> Vec<bool> {
+    const STALL: f64 = 1.0;
+    let cycle = STALL / load.share;
     let mut over = vec![false; load.exchanges()];
     let mut now = -random.random::<f64>() * cycle;
     while now < load.seconds {
-        mark(&mut over, load.rate, now, now + length);
+        mark(&mut over, load.rate, now, now + STALL);
         now += cycle;
     }
     over

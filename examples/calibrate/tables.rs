@@ -3,8 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tollgate::units::Ratio;
-use tollgate::verdict::binomial::ExceedanceCount;
-use tollgate::verdict::evidence::BlockRule;
+use tollgate::verdict::evidence::{BlockRule, ExceedanceSlots};
 
 use crate::rules::{self, Decided};
 use crate::series::{ALL, FIRST, Load, Shape, rounded};
@@ -24,7 +23,7 @@ impl Rates {
         self.runs += 1;
         match decided {
             Decided::Pass => self.pass += 1,
-            Decided::Fail | Decided::FailEarly => self.fail += 1,
+            Decided::Fail => self.fail += 1,
             Decided::Neither => {}
         }
     }
@@ -38,26 +37,25 @@ impl Rates {
     }
 }
 
-/// The rates of all rules in one cell: old, ours, point estimate, peeking.
-fn cell(shape: Shape, load: Load, allowed: f64, runs: u64, horizon: f64) -> [Rates; 5] {
+/// The rates of all rules in one cell, in the order of [`RULES`]. The stall horizon is 1 s.
+fn cell(shape: Shape, load: Load, allowed: f64, runs: u64) -> [Rates; 5] {
     let allowed = Ratio::new(allowed).unwrap_or(Ratio::ONE);
-    let rule = BlockRule { horizon: rounded(horizon * load.rate), budgets: 1 };
+    let rule = BlockRule { horizon: rounded(load.rate), budgets: 1 };
     let cell = [load.rate, load.seconds, load.share].map(f64::to_bits);
     let seed = cell.iter().fold(SEED, |seed, bits| seed.rotate_left(21) ^ bits);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut rates = [Rates::default(); 5];
     for _ in 0..runs {
         let slots = shape.draw(load, &mut random);
-        let total = slots.iter().fold(ExceedanceCount { over: 0, of: 0 }, |sum, slot| {
-            ExceedanceCount { over: sum.over + slot.over, of: sum.of + slot.of }
-        });
+        let counts = ExceedanceSlots::new(slots.iter().copied(), 1.0);
+        let total = counts.total();
         rates[0].add(rules::old(total, allowed));
-        let at_end = rules::blocks(&slots, rule, allowed);
+        let at_end = rules::blocks(&counts, rule, allowed);
         rates[1].add(at_end);
-        let early = rules::stops_early(&slots, rule, allowed);
-        rates[4].add(if early { Decided::FailEarly } else { at_end });
+        let is_early = rules::stops_early(&slots, rule, allowed);
+        rates[4].add(if is_early { Decided::Fail } else { at_end });
         rates[2].add(rules::point_estimate(total, allowed));
-        rates[3].add(rules::peeking(&slots, rounded(2.0 * load.rate), allowed));
+        rates[3].add(rules::peeking(&counts, rounded(2.0 * load.rate), allowed));
     }
     rates
 }
@@ -71,7 +69,7 @@ pub(crate) fn at_the_allowed_share(runs: u64, allowed: f64) -> String {
     let row = |&shape: &Shape| {
         let cells = loads.map(|(rate, seconds)| {
             let load = Load { rate, seconds, share: allowed };
-            cell(shape, load, allowed, runs, 1.0)
+            cell(shape, load, allowed, runs)
         });
         (shape.name(), cells.to_vec())
     };
@@ -91,7 +89,7 @@ pub(crate) fn around_the_allowed_share(runs: u64, allowed: f64) -> String {
     let row = |&shape: &Shape| {
         let cells = loads.iter().map(|&(seconds, multiple)| {
             let load = Load { rate: 20.0, seconds, share: allowed * multiple };
-            cell(shape, load, allowed, runs, 1.0)
+            cell(shape, load, allowed, runs)
         });
         (shape.name(), cells.collect())
     };

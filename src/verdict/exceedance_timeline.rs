@@ -117,10 +117,7 @@ impl ExceedanceTimeline {
 
     /// All slots added up.
     pub(super) fn total(&self) -> ExceedanceCount {
-        self.slots.values().fold(ExceedanceCount { over: 0, of: 0 }, |all, slot| ExceedanceCount {
-            over: all.over + slot.over,
-            of: all.of + slot.of,
-        })
+        self.slots.values().copied().sum()
     }
 
     fn widened(&self) -> Self {

@@ -75,10 +75,7 @@ impl<'a> Suspects<'a> {
         };
         let mut suspects: Vec<_> = candidates.iter().filter(is_suspect).collect();
         suspects.sort_by_key(|(_, count)| std::cmp::Reverse(count.over));
-        let mut sum = ExceedanceCount { over: 0, of: 0 };
-        for (_, count) in &suspects {
-            sum = ExceedanceCount { over: sum.over + count.over, of: sum.of + count.of };
-        }
+        let sum = suspects.iter().map(|(_, count)| *count).sum();
         let names = suspects.into_iter().map(|(name, _)| *name).collect();
         carries_most(sum, total).then_some(Self { names, sum })
     }

@@ -44,12 +44,21 @@ impl ErrorRate {
 }
 
 /// The number of exchanges that exceeded a limit, and the number judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExceedanceCount {
     /// Exchanges over the limit.
     pub over: u64,
     /// Exchanges judged.
     pub of: u64,
+}
+
+impl std::iter::Sum for ExceedanceCount {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, count| Self {
+            over: sum.over + count.over,
+            of: sum.of + count.of,
+        })
+    }
 }
 
 impl ExceedanceCount {

@@ -89,9 +89,7 @@ fn burst(slots: &[(u64, ExceedanceCount)], width: Duration) -> ExceedanceBurst {
         [(only, _)] => (*only, *only),
         [] => (0, 0),
     };
-    let count = slots.iter().fold(ExceedanceCount { over: 0, of: 0 }, |all, (_, slot)| {
-        ExceedanceCount { over: all.over + slot.over, of: all.of + slot.of }
-    });
+    let count = slots.iter().map(|(_, slot)| *slot).sum();
     let length = slots.iter().map(|(_, slot)| width.mul_f64(share(*slot))).sum();
     ExceedanceBurst { start: at(first), end: at(last + 1), length, count }
 }
