@@ -103,8 +103,8 @@ impl Recorder {
         debug_assert!(exchange.parts.adds_up(), "a rest is left: {exchange:?}");
         #[cfg(test)]
         recorded_exchanges::note(&exchange);
-        let is_left_out = |failed: &&Box<ExchangeFailure>| !failed.failure.counts_against_target();
-        if let Some(failed) = exchange.failed.as_ref().filter(is_left_out) {
+        let is_left_out = |failed: &&ExchangeFailure| !failed.failure.counts_against_target();
+        if let Some(failed) = exchange.failed.as_deref().filter(is_left_out) {
             self.second(due.as_secs()).slot(request, stage).note(failed);
             return;
         }
