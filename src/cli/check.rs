@@ -10,7 +10,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::{guard, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
-use crate::plan::{BlockNeeds, Environment, Plan, PlanOverrides, ScenarioPlan, SecretSet};
+use crate::plan::{BlockNeeds, Environment, Plan, ScenarioPlan, SecretSet};
 use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
 use crate::units::{duration_literal, parse_duration};
 
@@ -155,10 +155,7 @@ fn read_plan(args: &Args) -> Result<Plan, CommandError> {
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     let environment =
         Environment::for_check(environment.into_iter().chain(quick.variables.clone()));
-    let overrides = PlanOverrides {
-        proxy_from_environment: args.quick.proxy_from_env,
-        ..args.connection.overrides(&args.addresses, args.duration)
-    };
+    let overrides = args.quick.plan_overrides(&args.connection, &args.addresses, args.duration);
     let checked = quick
         .read(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));

@@ -164,8 +164,7 @@ fn plan(
     let overrides = PlanOverrides {
         every: args.every,
         shard_plan: shard,
-        proxy_from_environment: args.quick.proxy_from_env,
-        ..args.connection.overrides(&args.addresses, args.duration)
+        ..args.quick.plan_overrides(&args.connection, &args.addresses, args.duration)
     };
     let resolved = quick
         .read(&args.sources)

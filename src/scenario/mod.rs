@@ -51,7 +51,7 @@ pub use template::{Template, TemplatePart};
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;
 pub(crate) use foreign_words::scheme_remedy;
-pub(crate) use template::{data_column, data_value};
+pub(crate) use template::{data_column, data_value, is_variable};
 
 /// One scenario file.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! Hides the passwords of database and proxy URLs in quoted lines of a scenario file.
 
+use super::template::is_variable;
+
 /// The line with every password of a database or proxy URL replaced by as many dots, so that
 /// columns stay the same. A password ends before the last `@` of its string, because it may contain
 /// one. A password that is one variable stays, because it shows only the name of the variable.
@@ -25,9 +27,7 @@ pub(super) fn redact_passwords(line: &str) -> String {
             continue;
         };
         let password = &user[colon + 1..last];
-        let is_variable =
-            password.starts_with("${") && password.find('}') == Some(password.len() - 1);
-        if !is_variable {
+        if !is_variable(password) {
             let dots: String = password.chars().map(|_| HIDDEN).collect();
             redacted = redacted.replacen(
                 &line[at..begin + last],

@@ -136,6 +136,11 @@ fn variable(text: &str) -> Result<(TemplatePart, &str), UnitError> {
     Ok((TemplatePart::Variable { name: name.to_owned(), default }, after))
 }
 
+/// Whether a text is one variable and nothing else.
+pub(crate) fn is_variable(text: &str) -> bool {
+    text.starts_with("${") && text.find('}') == Some(text.len() - 1)
+}
+
 fn excerpt(text: &str) -> String {
     text.chars().take_while(|c| !c.is_whitespace()).take(40).collect()
 }

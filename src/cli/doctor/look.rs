@@ -9,7 +9,7 @@ use super::super::quick::{self, ComposeContext, UrlScenarios};
 use super::super::{log, stray_variables, variables};
 use super::Args;
 use crate::doctor;
-use crate::plan::{Environment, Plan, PlanOverrides, SecretSet};
+use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{ScenarioErrors, ScenarioWarning};
 
@@ -48,10 +48,7 @@ fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
     if args.sources.is_empty() {
         return Ok(DoctorPlan::default());
     }
-    let overrides = PlanOverrides {
-        proxy_from_environment: args.quick.proxy_from_env,
-        ..args.connection.overrides(&args.addresses, args.duration)
-    };
+    let overrides = args.quick.plan_overrides(&args.connection, &args.addresses, args.duration);
     let variables = || environment.clone().into_iter().chain(quick.variables.clone());
     let wrong = |errors: ScenarioErrors| CommandError::usage(errors.render(stderr_has_colour()));
     let scenarios = quick.read(&args.sources).map_err(wrong)?;

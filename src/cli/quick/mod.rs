@@ -112,7 +112,7 @@ pub(super) struct Flags {
     /// Go through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` name, except to the
     /// hosts in `NO_PROXY`, as curl does; also for scenario files, instead of their `proxy`
     #[arg(long, help_heading = "Connection")]
-    pub(super) proxy_from_env: bool,
+    proxy_from_env: bool,
     /// Print the equivalent scenario file and send nothing
     #[arg(long, help_heading = "Output")]
     pub(super) print_scenario: bool,

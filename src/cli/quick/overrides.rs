@@ -1,4 +1,4 @@
-//! What the flags change in scenario files.
+//! What the flags change in scenario files and in plans.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::super::connection::{AddressFlags, ConnectionFlags};
 use super::super::exit::CommandError;
 use super::super::flag_variables;
 use super::Flags;
+use crate::plan::PlanOverrides;
 use crate::scenario::{OverrideValue, ScenarioOverrides, StatusList, Template};
 
 impl Flags {
@@ -38,6 +39,19 @@ impl Flags {
             expect_body: several("--expect-body", texts),
             ..shared.clone()
         })
+    }
+
+    /// What these flags and those of connections change in a plan.
+    pub(in crate::cli) fn plan_overrides(
+        &self,
+        connection: &ConnectionFlags,
+        addresses: &AddressFlags,
+        duration: Option<Duration>,
+    ) -> PlanOverrides {
+        PlanOverrides {
+            proxy_from_environment: self.proxy_from_env,
+            ..connection.overrides(addresses, duration)
+        }
     }
 }
 

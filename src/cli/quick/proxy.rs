@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::scenario::is_variable;
+
 /// A proxy as typed. It may contain variables.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct TypedProxy(String);
@@ -110,11 +112,6 @@ pub(in crate::cli) fn redact_proxy(typed: &str) -> String {
         }
         _ => typed.to_owned(),
     }
-}
-
-/// Whether a text is one variable and nothing else.
-fn is_variable(text: &str) -> bool {
-    text.starts_with("${") && text.find('}') == Some(text.len() - 1)
 }
 
 /// The text before, in and after the password; `None` if there are no credentials. A user without a

@@ -110,6 +110,22 @@ fn scrolling(name: &str, table: &Markup) -> Markup {
     html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
 }
 
+/// A table of figures. The first cell of each row names the row.
+fn figures_table(heads: &[String], rows: &[Vec<String>]) -> Markup {
+    html! {
+        table {
+            thead { tr { @for (at, head) in heads.iter().enumerate() {
+                th.number[at > 0] scope="col" { (head) }
+            } } }
+            tbody { @for row in rows { tr {
+                @for (at, cell) in row.iter().enumerate() {
+                    @if at == 0 { th scope="row" { (cell) } } @else { td.number { (cell) } }
+                }
+            } } }
+        }
+    }
+}
+
 /// A decision as a badge.
 fn badge(decision: Decision) -> Markup {
     html! { span.badge.(decision.name()) { (decision.name().to_uppercase()) } }

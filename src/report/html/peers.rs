@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::scrolling;
+use super::{figures_table, scrolling};
 use crate::report::model::{ReportModel, RequestView, ScenarioView};
 
 /// One table for each request with several remote addresses.
@@ -21,18 +21,7 @@ pub(super) fn tables(model: &ReportModel) -> Markup {
 
 fn table(scenario: &ScenarioView, request: &RequestView) -> Markup {
     let place = scenario.place(request);
-    let table = html! {
-        table {
-            thead { tr { @for (at, head) in request.peers.heads.iter().enumerate() {
-                th.number[at > 0] scope="col" { (head) }
-            } } }
-            tbody { @for row in &request.peers.rows { tr {
-                @for (at, cell) in row.iter().enumerate() {
-                    @if at == 0 { th scope="row" { (cell) } } @else { td.number { (cell) } }
-                }
-            } } }
-        }
-    };
+    let table = figures_table(&request.peers.heads, &request.peers.rows);
     html! {
         div.card {
             h3 { (place) }

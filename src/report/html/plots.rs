@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::scrolling;
+use super::{figures_table, scrolling};
 use crate::report::model::ReportModel;
 use crate::report::plot::{PlotError, PlotPaper, PlotSketch, PlotTable, sketches};
 
@@ -47,29 +47,12 @@ fn pictures(sketch: &PlotSketch<'_>) -> Result<Markup, PlotError> {
 
 fn figures(sketch: &PlotSketch<'_>) -> Markup {
     let PlotTable { heads, rows } = sketch.table();
-    let table = html! {
-        table {
-            thead {
-                tr { @for (at, head) in heads.iter().enumerate() { th.number[at > 0] scope="col" { (head) } } }
-            }
-            tbody { @for row in &rows { (cells(row)) } }
-        }
-    };
+    let table = figures_table(&heads, &rows);
     html! {
         details {
             summary { "Figures" }
             p.small { (sketch.alt) "." }
             (scrolling(&format!("Figures: {}", sketch.title), &table))
-        }
-    }
-}
-
-fn cells(row: &[String]) -> Markup {
-    html! {
-        tr {
-            @for (at, cell) in row.iter().enumerate() {
-                @if at == 0 { th scope="row" { (cell) } } @else { td.number { (cell) } }
-            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded font: registration with plotters, text width, and outlines.
+//! The embedded font: text width and outlines.
 //!
 //! A PNG draws the outlines of its letters, so its text is placed as exactly as its lines.
 
@@ -10,8 +10,8 @@ use tiny_skia::{Path, PathBuilder};
 use super::PlotError;
 use super::style::{TextFace, to_f32};
 
-pub(super) static REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf");
-pub(super) static BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
+static REGULAR: &[u8] = include_bytes!("../fonts/Roboto-Regular.ttf");
+static BOLD: &[u8] = include_bytes!("../fonts/Roboto-Bold.ttf");
 
 static FONTS: LazyLock<Option<PlotFonts>> = LazyLock::new(|| {
     Some(PlotFonts {

@@ -24,8 +24,6 @@ mod whisker;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use plotters::style::{FontStyle, register_font};
-
 use super::model::{ReportModel, RequestView, ScenarioView};
 use super::words;
 use font::PlotFonts;
@@ -72,7 +70,7 @@ pub enum PlotError {
 ///
 /// A plot without data is left out; a run without exchanges has no plots.
 pub fn plots(model: &ReportModel) -> Result<Vec<Plot>, PlotError> {
-    let fonts = fonts()?;
+    let fonts = PlotFonts::embedded()?;
     sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
 }
 
@@ -210,7 +208,7 @@ impl PlotSketch<'_> {
 
     /// The plot as SVG for a page that contains [`dark_rules`]; far cheaper than a PNG.
     pub(super) fn svg(&self, paper: PlotPaper) -> Result<String, PlotError> {
-        self.vector(&self.scene(paper, fonts()?), false)
+        self.vector(&self.scene(paper, PlotFonts::embedded()?), false)
     }
 
     fn vector(&self, scene: &Scene, on_its_own: bool) -> Result<String, PlotError> {
@@ -232,14 +230,6 @@ impl PlotSketch<'_> {
     fn failed(&self, why: String) -> PlotError {
         PlotError::Draw { name: self.name.clone(), why }
     }
-}
-
-/// The embedded font, registered with plotters under its fallback name.
-fn fonts() -> Result<&'static PlotFonts, PlotError> {
-    for (style, bytes) in [(FontStyle::Normal, font::REGULAR), (FontStyle::Bold, font::BOLD)] {
-        register_font("sans-serif", style, bytes).map_err(|_| PlotError::Font)?;
-    }
-    PlotFonts::embedded()
 }
 
 /// File stems already in use.

@@ -10,7 +10,7 @@ fn no_text_leaves_the_paper() {
         let model = ReportModel::new(&record, &intervals);
         for sketch in sketches(&model) {
             for paper in [PlotPaper::WIDE, PlotPaper::NARROW] {
-                let scene = sketch.scene(paper, fonts().unwrap());
+                let scene = sketch.scene(paper, PlotFonts::embedded().unwrap());
                 for shape in &scene.shapes {
                     if let SceneShape::Text { left, width, baseline, text, .. } = shape {
                         let inside =
@@ -37,7 +37,7 @@ fn file_stems_are_safe_and_differ() {
 
 #[test]
 fn tags_at_the_same_spot_stack_downwards() {
-    let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
+    let mut scene = Scene::new(PlotPaper::WIDE, PlotFonts::embedded().unwrap());
     (0..3).for_each(|_| scene.tag((50.0, 50.0), scene::TextAnchor::Start, "p95", style::LABEL));
     let heights: Vec<f64> = scene
         .shapes
@@ -55,7 +55,7 @@ fn texts() -> Vec<(String, String)> {
     let (record, intervals) = fixture::run(&[script]);
     let mut texts = Vec::new();
     for sketch in sketches(&ReportModel::new(&record, &intervals)) {
-        for shape in sketch.scene(PlotPaper::WIDE, fonts().unwrap()).shapes {
+        for shape in sketch.scene(PlotPaper::WIDE, PlotFonts::embedded().unwrap()).shapes {
             if let SceneShape::Text { text, .. } = shape {
                 texts.push((sketch.name.clone(), text));
             }
@@ -84,7 +84,7 @@ fn plots_of_failures_only_say_so_and_invent_no_latency() {
     let empty = sketches(&model);
     let empty = empty.iter().filter(|sketch| ["percentiles", "over-time"].contains(&sketch.kind));
     for sketch in empty {
-        let scene = sketch.scene(PlotPaper::WIDE, fonts().unwrap());
+        let scene = sketch.scene(PlotPaper::WIDE, PlotFonts::embedded().unwrap());
         let said = scene.shapes.iter().any(|shape| {
             matches!(shape, SceneShape::Text { text, .. } if text.ends_with("there is no latency to show"))
         });
@@ -94,7 +94,7 @@ fn plots_of_failures_only_say_so_and_invent_no_latency() {
 
 #[test]
 fn a_label_stays_right_of_its_spot_in_a_wide_font_too() {
-    let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
+    let mut scene = Scene::new(PlotPaper::WIDE, PlotFonts::embedded().unwrap());
     scene.tag((500.0, 50.0), scene::TextAnchor::Start, "p95 533 ms", style::STRONG);
     let Some(SceneShape::Text { left, side, .. }) = scene.shapes.last() else { panic!("no text") };
     assert_eq!((*left, *side), (500.0, scene::TextAnchor::Start));
@@ -102,7 +102,7 @@ fn a_label_stays_right_of_its_spot_in_a_wide_font_too() {
 
 #[test]
 fn a_label_avoids_the_whole_width_of_a_cell() {
-    let mut scene = Scene::new(PlotPaper::WIDE, fonts().unwrap());
+    let mut scene = Scene::new(PlotPaper::WIDE, PlotFonts::embedded().unwrap());
     let spots = [100.0, 400.0].map(|x| ((x, 50.0), scene::TextAnchor::Start));
     let cell = scene::along(&[(90.0, 50.0), (300.0, 50.0)]);
     scene.tag_where_free(&spots, "budget p95 < 300 ms", style::WARNING, &cell);
