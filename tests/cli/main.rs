@@ -14,6 +14,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod outputs;
 mod pipes;
 mod routes;
 mod runs;
