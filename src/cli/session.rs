@@ -144,7 +144,7 @@ pub(super) fn judge(
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
     let measurement = Measurement { sharing, ..measurement };
     let verdict = verdict::judge_in_context(&plan, &measurement, context);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None }
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.

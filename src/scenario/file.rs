@@ -18,7 +18,7 @@ use super::leaf::{
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
-use crate::record::{Budget, JsonType, RowOrder};
+use crate::record::{Budget, JsonType, OnInconclusive, RowOrder, StopEarly};
 use crate::units::{ByteSize, Rate};
 
 /// Marks a key that its section must have.
@@ -109,7 +109,7 @@ section! {
         data: DataSection,
         /// What is sent before the measured stage. Default: one arrival over each connection.
         warmup: WarmupSection,
-        /// What the verdict has to hold against.
+        /// What the verdict has to hold against, and what it does to the exit code.
         gate: GateSection,
     }
 }
@@ -382,13 +382,20 @@ section! {
 }
 
 section! {
-    /// What the verdict has to hold against.
+    /// What the verdict has to hold against, and what it does to the exit code.
     "[gate]" GateSection {
         /// The longest stall of the target that a verdict has to hold against, 10ms to 10m. Budgets
         /// are decided by blocks of this length: a p95 needs 67 of them, a p99 342. Default: from
         /// 50ms to 1s, so that the run has 9 blocks for each block that the strictest budget lets
         /// exceed.
         stalls: Duration,
+        /// What an inconclusive verdict does to the exit code. With `exit-3` (the default) it is 3,
+        /// with `fail` 1, with `warn` 0 and a warning. `extend 60s` measures for up to that much
+        /// longer first.
+        on_inconclusive: OnInconclusive,
+        /// Which proven verdicts end the measured stage early: `fail` (the default), `both`, or
+        /// `never`.
+        stop_early: StopEarly,
     }
 }
 

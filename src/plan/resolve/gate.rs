@@ -1,9 +1,9 @@
-//! The stall horizon of a scenario.
+//! The stall horizon of a scenario, and what its verdict does to the exit code.
 
 use std::time::Duration;
 
 use crate::plan::load_plan::LoadPlan;
-use crate::record::{Budget, PlannedRequest, StallHorizon};
+use crate::record::{Budget, GatePolicy, PlannedRequest, StallHorizon};
 use crate::scenario::{LoadModel, LoadShape, Scenario};
 use crate::verdict::evidence::default_horizon;
 
@@ -32,6 +32,15 @@ pub(super) fn stalls(
     let planned = if is_endless(scenario, load) { Duration::ZERO } else { duration };
     let horizon = in_tens_of_millis(default_horizon(planned, smallest));
     Some(StallHorizon::new(horizon, duration, peak_rate).by_default())
+}
+
+/// What the verdict does to the exit code.
+pub(super) fn policy(scenario: &Scenario) -> GatePolicy {
+    let Some(gate) = scenario.file.gate.value() else { return GatePolicy::default() };
+    GatePolicy {
+        on_inconclusive: gate.on_inconclusive.value().copied().unwrap_or_default(),
+        stop_early: gate.stop_early.value().copied().unwrap_or_default(),
+    }
 }
 
 /// Whether only a number of arrivals ends the load: how long that takes is not known.

@@ -199,6 +199,7 @@ fn resolve_one(
             setup: shown_setup,
             capacity: capacity::of(&load, streams, reuse, &shown, draw.as_ref()),
             stalls: gate::stalls(scenario, &load, &shown),
+            gate: gate::policy(scenario),
             data: planned_data,
             draw,
             requests: shown,

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::{Budget, JsonType, RowOrder};
+use crate::record::{Budget, JsonType, OnInconclusive, RowOrder, StopEarly};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
@@ -41,7 +41,9 @@ texts!(
     SqlText,
     MissingPolicy,
     CookieScope,
-    RowOrder
+    RowOrder,
+    OnInconclusive,
+    StopEarly
 );
 
 impl TextValue for PlainText {
@@ -137,6 +139,39 @@ impl TextValue for RowOrder {
                     _ => "write `sequential`, `shuffle` or `once`",
                 };
                 Err(UnitError::new(format!("unknown order `{text}`"), remedy))
+            }
+        }
+    }
+}
+
+impl TextValue for OnInconclusive {
+    const EXAMPLES: &[&str] = &["exit-3", "fail", "warn", "extend 60s"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::on_inconclusive())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for StopEarly {
+    const EXAMPLES: &[&str] = &["fail", "both", "never"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "fail" => Ok(Self::Fail),
+            "both" => Ok(Self::Both),
+            "never" => Ok(Self::Never),
+            _ => {
+                let remedy = match text {
+                    "off" | "no" | "none" => "write `never`",
+                    "pass" | "always" => "write `both`, which ends a run on a proven fail or pass",
+                    _ => "write `fail`, `both` or `never`",
+                };
+                Err(UnitError::new(format!("unknown word `{text}`"), remedy))
             }
         }
     }
