@@ -10,6 +10,7 @@ mod doctor;
 mod every;
 mod evidence;
 mod flags;
+mod gate;
 mod history;
 mod import;
 mod late;

@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::ExitStatus;
+use super::super::log;
 use super::{OutputArtifact, OutputError};
-use crate::record::{Decision, RunRecord};
+use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
 
@@ -50,16 +51,12 @@ impl FinishedRun {
 
     /// What a CI system needs to know about the run.
     pub(super) fn ci(&self) -> CiContext {
-        let gate = match self.exit() {
-            ExitStatus::Pass => Decision::Pass,
-            ExitStatus::Fail => Decision::Fail,
-            _ => Decision::Inconclusive,
-        };
-        CiContext { gate, folder: self.folder.display().to_string() }
+        let folder = log::redact(&self.folder.display().to_string());
+        CiContext { gate: self.record.gate_decision(), folder }
     }
 
-    /// The verdict's exit code.
+    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied.
     pub(in crate::cli) fn exit(&self) -> ExitStatus {
-        self.record.verdict.decision.into()
+        self.record.gate_decision().into()
     }
 }

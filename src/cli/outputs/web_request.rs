@@ -12,6 +12,7 @@ use super::super::log;
 use crate::engine::clock::{self, Instant};
 use crate::engine::probe::{self, FetchRequest};
 use crate::library_text::describe_url;
+use crate::record::Failure;
 use crate::units::ByteSize;
 
 /// How long a verdict waits for a web service.
@@ -59,6 +60,9 @@ impl<'a> WebService<'a> {
         };
         let outcome = probe::fetch(&request).map_err(|error| log::redact(&error.to_string()))?;
         let page = outcome.response.map_err(|failed| {
+            if failed.failure == Failure::TimedOut {
+                return too_late();
+            }
             let seen = if failed.seen.is_empty() { "" } else { ": " };
             let what = failed.failure.description();
             log::redact(&format!("{what}{seen}{}", failed.seen))
