@@ -41,6 +41,6 @@ pub use listing::{history_csv, history_json};
 pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, short_markdown};
 pub use model::{FindingSubject, ReportModel};
 pub use open_metrics::open_metrics;
-pub use otlp::otlp_metrics;
+pub use otlp::{otlp_metrics, otlp_rejection};
 pub use plot::{Plot, PlotError, plots};
 pub use terminal::{checkup_text, comparison_text, history_text, terminal};

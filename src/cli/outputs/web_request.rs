@@ -49,6 +49,7 @@ impl<'a> WebService<'a> {
         let mut headers = self.headers.clone();
         let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+        let is_read = method == Method::GET;
         let request = FetchRequest {
             method,
             body,
@@ -59,6 +60,12 @@ impl<'a> WebService<'a> {
             ..FetchRequest::get(url.clone(), headers)
         };
         let outcome = probe::fetch(&request).map_err(|error| log::redact(&error.to_string()))?;
+        // After these, a POST without its body would have been sent as a GET.
+        let lost = |status: StatusCode| matches!(status.as_u16(), 301..=303);
+        if !is_read && outcome.redirects.iter().any(|redirect| lost(redirect.status)) {
+            let host = outcome.url.host_str().unwrap_or_default();
+            return Err(format!("it redirects to {host}; name the URL that it redirects to"));
+        }
         let page = outcome.response.map_err(|failed| {
             if failed.failure == Failure::TimedOut {
                 return too_late();
