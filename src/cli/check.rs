@@ -84,7 +84,7 @@ fn summary(scenario: &ScenarioPlan) -> String {
     lines.join("\n  ")
 }
 
-/// By what blocks the budgets are decided: `decided by blocks of 1s, 180 in all; to pass, p95 needs
+/// The blocks that decide the budgets: `decided by blocks of 1s, 180 in all; to pass, p95 needs
 /// 67 of them (180 recommended)`. `None` if no budget is.
 fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     let stalls = scenario.shown.stalls?;
