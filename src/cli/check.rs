@@ -111,8 +111,8 @@ fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     Some(format!("decided by blocks of {length}{default}{planned}: {}", needs.join(", ")))
 }
 
-/// The policies that the scenario names: `gate: on_inconclusive = "warn", fail_after = 2`; `None` if
-/// it names none.
+/// The policies that the scenario names: `gate: on_inconclusive = "warn", fail_after = 2`; `None`
+/// if it names none.
 fn gate(scenario: &ScenarioPlan) -> Option<String> {
     let (gate, default) = (&scenario.shown.gate, GatePolicy::default());
     let quoted = |text: String| format!("\"{text}\"");
