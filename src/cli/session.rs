@@ -57,6 +57,11 @@ impl RunFlags {
         self.git_commit.as_deref()
     }
 
+    /// The folder that run folders are created in.
+    pub(super) fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
+
     /// How the engine waits for due times.
     pub(super) fn pacing(&self) -> PacingMode {
         if self.no_spin { PacingMode::Sleep } else { PacingMode::Spin }
@@ -144,7 +149,7 @@ pub(super) fn judge(
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
     let measurement = Measurement { sharing, ..measurement };
     let verdict = verdict::judge_in_context(&plan, &measurement, context);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None }
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.

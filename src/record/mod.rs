@@ -14,6 +14,7 @@ mod encoded;
 mod encoded_histogram;
 mod failure;
 mod failure_evidence;
+mod gate_policy;
 mod histogram;
 mod json_type;
 mod measurement;
@@ -44,6 +45,9 @@ pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
 pub use failure_evidence::{AnswerDetail, EvidenceLog, FailureEvidence, IdleTimes};
+pub use gate_policy::{
+    BreakerPolicy, GateDecision, GatePolicy, GateRequirement, OnInconclusive, StopEarly,
+};
 pub use histogram::{DimensionHistograms, Histogram};
 pub use json_type::JsonType;
 pub use measurement::{

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Budget, Failure, Measurement, PlannedData, PlannedDraw, StallHorizon, Verdict};
+use super::{
+    Budget, Decision, Failure, GateDecision, GatePolicy, Measurement, PlannedData, PlannedDraw,
+    StallHorizon, Verdict,
+};
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
 pub const FORMAT: u32 = 1;
@@ -28,6 +31,10 @@ pub struct RunRecord {
     pub measurement: Measurement,
     /// What was decided.
     pub verdict: Verdict,
+    /// What the policies of `[gate]` made of the verdict; `None` if none of them applied, so that
+    /// the exit code follows the verdict, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateDecision>,
 }
 
 /// The key of the tag of an imported run; its value says what kind of file it came from.
@@ -59,6 +66,12 @@ impl RunRecord {
     /// Its name; see [`run_name`].
     pub fn name(&self) -> String {
         run_name(self.provenance.started, self.id)
+    }
+
+    /// The decision that the exit code follows: that of the gate, or of the verdict if no policy of
+    /// `[gate]` applied.
+    pub fn gate_decision(&self) -> Decision {
+        self.gate.as_ref().map_or(self.verdict.decision, |gate| gate.decision)
     }
 
     /// The plan of a scenario.
@@ -127,6 +140,10 @@ pub struct PlannedScenario {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stalls: Option<StallHorizon>,
+    /// What its verdict does to the exit code; left out if the scenario leaves all of it at its
+    /// default, and in older records.
+    #[serde(default, skip_serializing_if = "GatePolicy::is_default")]
+    pub gate: GatePolicy,
     /// The steps that run once before the warm-up, in order, like `requests`; older records have
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -18,7 +18,9 @@ use super::leaf::{
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
-use crate::record::{Budget, JsonType, RowOrder};
+use crate::record::{
+    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+};
 use crate::units::{ByteSize, Rate};
 
 /// Marks a key that its section must have.
@@ -109,7 +111,7 @@ section! {
         data: DataSection,
         /// What is sent before the measured stage. Default: one arrival over each connection.
         warmup: WarmupSection,
-        /// What the verdict has to hold against.
+        /// What the verdict has to hold against, and what it does to the exit code.
         gate: GateSection,
     }
 }
@@ -382,13 +384,33 @@ section! {
 }
 
 section! {
-    /// What the verdict has to hold against.
+    /// What the verdict has to hold against, and what it does to the exit code.
     "[gate]" GateSection {
         /// The longest stall of the target that a verdict has to hold against, 10ms to 10m. Budgets
         /// are decided by blocks of this length: a p95 needs 67 of them, a p99 342. Default: from
         /// 50ms to 1s, so that the run has 9 blocks for each block that the strictest budget lets
         /// exceed.
         stalls: Duration,
+        /// What an inconclusive verdict does to the exit code. With `exit-3` (the default) it is 3,
+        /// with `fail` 1, with `warn` 0 and a warning. `extend 60s` measures for up to that much
+        /// longer first.
+        on_inconclusive: OnInconclusive,
+        /// Which proven verdicts end the measured stage early: `fail` (the default), `both`, or
+        /// `never`.
+        stop_early: StopEarly,
+        /// How many runs of this plan must fail in a row until the exit code is 1, up to 100.
+        /// Earlier runs are read from the runs folder and from the database. If they cannot be
+        /// read, a failed run counts. Default: 1.
+        fail_after: u32,
+        /// Whether the evidence against the target is carried from run to run, so that an
+        /// inconclusive run does not discard it. Default: false.
+        carry: bool,
+        /// What must be true of a run for a pass: `commit`, `deploy`, `environment` or `tag:KEY` is
+        /// known, or the step or scenario of this name was measured.
+        require: Vec<ScenarioField<GateRequirement>>,
+        /// How long a target may give no answer at all until the run ends, 1s to 10m; `off` to
+        /// measure to the end. Default: 3s.
+        breaker: BreakerPolicy,
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::judge;
 use crate::record::{
-    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Failure, FailureEvidence, Histogram,
-    Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, RunEnding,
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Failure, FailureEvidence, GatePolicy,
+    Histogram, Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, RunEnding,
     ScenarioMeasurement,
 };
 
@@ -194,6 +194,7 @@ pub(super) fn scenario(
         caveats: Vec::new(),
         capacity: None,
         stalls: None,
+        gate: GatePolicy::default(),
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

@@ -1,6 +1,9 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/status_server.rs"]
+mod status_server;
+
 mod addresses;
 mod bench;
 mod compare;
@@ -10,6 +13,7 @@ mod doctor;
 mod every;
 mod evidence;
 mod flags;
+mod gate;
 mod history;
 mod import;
 mod late;

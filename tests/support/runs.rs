@@ -9,9 +9,9 @@ use std::time::Duration;
 use time::macros::datetime;
 use tollgate::record::{
     Budget, Ceiling, CeilingCount, Dimension, DimensionHistograms, FORMAT, Failure,
-    FailureEvidence, Histogram, HostFacts, Interval, Measurement, PlannedRequest, PlannedScenario,
-    RequestMeasurement, RunEnding, RunProvenance, RunRecord, ScenarioMeasurement, ServerTimings,
-    Stage, Tally,
+    FailureEvidence, GatePolicy, Histogram, HostFacts, Interval, Measurement, PlannedRequest,
+    PlannedScenario, RequestMeasurement, RunEnding, RunProvenance, RunRecord, ScenarioMeasurement,
+    ServerTimings, Stage, Tally,
 };
 use tollgate::store::{RunDraft, RunFolder};
 use tollgate::verdict;
@@ -106,7 +106,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
         });
     }
     let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None }
 }
 
 fn draft(seed: u64, shape: Shape) -> RunDraft {
@@ -161,6 +161,7 @@ fn planned(name: &str) -> PlannedScenario {
         caveats: Vec::new(),
         capacity: None,
         stalls: None,
+        gate: GatePolicy::default(),
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

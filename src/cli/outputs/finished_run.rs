@@ -48,8 +48,8 @@ impl FinishedRun {
         Ok(OutputArtifact::File(name.to_owned()))
     }
 
-    /// The verdict's exit code.
+    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied.
     pub(in crate::cli) fn exit(&self) -> ExitStatus {
-        self.record.verdict.decision.into()
+        self.record.gate_decision().into()
     }
 }

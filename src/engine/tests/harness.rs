@@ -34,8 +34,8 @@ use crate::plan::{
     ScenarioPlan, Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
-    Ceiling, Dimension, Failure, Interval, Measurement, PlannedRequest, PlannedScenario,
-    ScenarioMeasurement,
+    Ceiling, Dimension, Failure, GatePolicy, Interval, Measurement, PlannedRequest,
+    PlannedScenario, ScenarioMeasurement,
 };
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use crate::units::Rate;
@@ -371,6 +371,7 @@ fn shown() -> PlannedScenario {
         caveats: Vec::new(),
         capacity: None,
         stalls: None,
+        gate: GatePolicy::default(),
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

@@ -19,8 +19,8 @@ use self::intervals::LogIntervals;
 use self::measurement::LogMeasurement;
 use self::start::LogClock;
 use crate::record::{
-    Budget, Ceiling, Interval, Measurement, PlannedRequest, PlannedScenario, RunEnding, RunRecord,
-    ScenarioMeasurement,
+    Budget, Ceiling, GatePolicy, Interval, Measurement, PlannedRequest, PlannedScenario, RunEnding,
+    RunRecord, ScenarioMeasurement,
 };
 
 use super::{ImportError, identity, judged, provenance};
@@ -168,6 +168,7 @@ fn planned(
         caveats: caveats.to_vec(),
         capacity: None,
         stalls: None,
+        gate: GatePolicy::default(),
         setup: Vec::new(),
         teardown: Vec::new(),
         data: None,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::record::{
     Budget, Ceiling, CeilingCount, ConnectionCounts, CountLimit, Dimension, DimensionHistograms,
-    Failure, FailureEvidence, Histogram, Interval, PlannedRequest, PlannedScenario,
+    Failure, FailureEvidence, GatePolicy, Histogram, Interval, PlannedRequest, PlannedScenario,
     RequestMeasurement, RunRecord, ScenarioMeasurement, ServerTimings, Stage, Tally,
 };
 
@@ -79,6 +79,7 @@ impl ImportedArtifact {
             caveats: caveats::caveats(self),
             capacity: None,
             stalls: None,
+            gate: GatePolicy::default(),
             setup: Vec::new(),
             teardown: Vec::new(),
             data: None,

@@ -31,6 +31,16 @@ pub(super) fn duration() -> String {
     format!("^{}$", times())
 }
 
+/// `extend 60s`, or a word
+pub(super) fn on_inconclusive() -> String {
+    format!("^(exit-3|fail|warn|extend[ \\t]{})$", times())
+}
+
+/// `10s` or `off`
+pub(super) fn breaker() -> String {
+    format!("^(off|{})$", times())
+}
+
 /// `64 KiB`
 pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(B|kB|KiB|MB|MiB|GiB)\s*$";
 

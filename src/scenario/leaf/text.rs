@@ -10,7 +10,9 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::{Budget, JsonType, RowOrder};
+use crate::record::{
+    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
@@ -41,7 +43,11 @@ texts!(
     SqlText,
     MissingPolicy,
     CookieScope,
-    RowOrder
+    RowOrder,
+    OnInconclusive,
+    StopEarly,
+    GateRequirement,
+    BreakerPolicy
 );
 
 impl TextValue for PlainText {
@@ -137,6 +143,63 @@ impl TextValue for RowOrder {
                     _ => "write `sequential`, `shuffle` or `once`",
                 };
                 Err(UnitError::new(format!("unknown order `{text}`"), remedy))
+            }
+        }
+    }
+}
+
+impl TextValue for OnInconclusive {
+    const EXAMPLES: &[&str] = &["exit-3", "fail", "warn", "extend 60s"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::on_inconclusive())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for GateRequirement {
+    const EXAMPLES: &[&str] = &["commit", "deploy", "environment", "tag:team"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::WORDS.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for BreakerPolicy {
+    const EXAMPLES: &[&str] = &["10s", "off"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::breaker())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for StopEarly {
+    const EXAMPLES: &[&str] = &["fail", "both", "never"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "fail" => Ok(Self::Fail),
+            "both" => Ok(Self::Both),
+            "never" => Ok(Self::Never),
+            _ => {
+                let remedy = match text {
+                    "off" | "no" | "none" => "write `never`",
+                    "pass" | "always" => "write `both`, which ends a run on a proven fail or pass",
+                    _ => "write `fail`, `both` or `never`",
+                };
+                Err(UnitError::new(format!("unknown word `{text}`"), remedy))
             }
         }
     }

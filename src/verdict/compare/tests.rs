@@ -28,7 +28,15 @@ fn record(requests: &[FixtureRequest]) -> RunRecord {
         git_commit: None,
         tags: BTreeMap::default(),
     };
-    RunRecord { format: FORMAT, id: Uuid::from_u128(1), provenance, plan, measurement, verdict }
+    RunRecord {
+        format: FORMAT,
+        id: Uuid::from_u128(1),
+        provenance,
+        plan,
+        measurement,
+        verdict,
+        gate: None,
+    }
 }
 
 fn page(micros: &[u64], refused: u64) -> FixtureRequest {
