@@ -32,6 +32,35 @@ clean() {
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
+
+# Writes the code blocks of a language in a document to FOLDER/1, FOLDER/2 …
+extract() {
+  local document=$1 language=$2 folder=$3
+  mkdir -p "$folder"
+  awk -v fence="\`\`\`$language" -v folder="$folder" '
+    $0 == fence { number++; inside = 1; next }
+    /^```/ { inside = 0 }
+    inside { print >(folder "/" number) }' "$document"
+}
+
+echo "documents"
+extract docs/ci.md yaml "$work/yaml"
+mkdir "$work/workflows"
+for block in "$work"/yaml/*; do
+  if grep -q '^on:' "$block"; then cp "$block" "$work/workflows/$(basename "$block").yml"; fi
+done
+"$tools/bin/actionlint" -shellcheck= -pyflakes= "$work"/workflows/*.yml
+extract docs/ci.md sh "$work/sh"
+for block in "$work"/sh/*; do bash -n "$block"; done
+extract docs/migrate.md toml "$work/migrate"
+extract docs/fly.md toml "$work/fly"
+for file in "$work"/migrate/* "$work"/fly/* deploy/fly/live.toml; do
+  grep -q '^\[\[request\]\]' "$file" || continue
+  env BASE=https://shop.example TOKEN=a-token-for-tests TOLLGATE_TARGET=https://shop.example \
+    SYNTHETIC_CHECK_TOKEN=a-token-for-tests FLY_TEST_MACHINE_IP=::1 \
+    "$tollgate" check "$file" >"$work/check.log" 2>&1 || { cat "$work/check.log"; fail "an example is not a valid scenario"; }
+done
+
 echo "actionlint"
 "$tools/bin/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml tests/workflows/*.yml
 
