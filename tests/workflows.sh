@@ -61,6 +61,12 @@ for file in "$work"/migrate/* "$work"/fly/* deploy/fly/live.toml; do
     "$tollgate" check "$file" >"$work/check.log" 2>&1 || { cat "$work/check.log"; fail "an example is not a valid scenario"; }
 done
 
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+if grep -nEo '(tollgate[@:]v?|tollgate-v|download/v)[0-9]+\.[0-9]+\.[0-9]+' docs/ci.md docs/fly.md deploy/fly/Dockerfile |
+  grep -v "v$version\$\|:$version\$"; then
+  fail "these name another version than $version, that of Cargo.toml"
+fi
+
 echo "actionlint"
 "$tools/bin/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml tests/workflows/*.yml
 
@@ -74,12 +80,12 @@ tests/workflows/install.sh
 
 echo "act"
 # act copies the folder that it runs in, so this one holds only what the action needs.
-mkdir -p "$work/repository/.github/workflows" "$work/config" "$work/tmp"
-cp -R action.yml Cargo.toml deploy "$work/repository"
-cp tests/workflows/gate.yml "$work/repository/.github/workflows"
-git -C "$work/repository" init --quiet --initial-branch main
-git -C "$work/repository" add --all
-git -C "$work/repository" -c user.name=test -c user.email=test@example.org commit --quiet --message test
+repository=$work/repository
+mkdir -p "$repository/.github/workflows" "$repository/scenarios" "$work/config" "$work/tmp" "$work/bin"
+cp -R action.yml Cargo.toml deploy "$repository"
+cp tests/workflows/gate.yml "$repository/.github/workflows"
+cp tests/workflows/home.toml "$repository/scenarios"
+# The first workflow of docs/ci.md, with an address that exists.
 "$tollgate" target --listen 127.0.0.1:0 >"$work/target.log" 2>&1 &
 target=$!
 url=''
@@ -89,9 +95,50 @@ for _ in $(seq 100); do
   sleep 0.05
 done
 [ -n "$url" ] || fail "the rehearsal target does not start: $(cat "$work/target.log")"
-# The runner's own variables, and the caller's settings for runs, must not change what is tested.
-env -i PATH="$PATH" HOME="$work" TMPDIR="$work/tmp" XDG_CONFIG_HOME="$work/config" XDG_CACHE_HOME="$work/cache" \
-  "$tools/bin/act" push --directory "$work/repository" --platform ubuntu-latest=-self-hosted \
-  --no-cache-server --pull=false --env "BINARY=$tollgate" --env "TARGET=$url" >"$work/act.log" 2>&1 </dev/null ||
+sed "s|https://staging.example|$url|" "$work/workflows/1.yml" >"$repository/.github/workflows/documented.yml"
+# The release that it downloads holds a program that starts the tested one.
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$tollgate" >"$work/tollgate"
+chmod +x "$work/tollgate"
+tests/workflows/release.sh "$work/tollgate" "$work/release"
+cp tests/workflows/curl "$work/bin"
+git -C "$repository" init --quiet --initial-branch main
+git -C "$repository" add --all
+git -C "$repository" -c user.name=test -c user.email=test@example.org commit --quiet --message test
+
+# Runs a workflow on this machine. Neither the runner's own variables nor the caller's settings for
+# runs may change what is tested.
+act() {
+  local workflow=$1 event=$2
+  shift 2
+  env -i PATH="$work/bin:$PATH" HOME="$work" TMPDIR="$work/tmp" XDG_CONFIG_HOME="$work/config" \
+    XDG_CACHE_HOME="$work/cache" "$tools/bin/act" "$event" --directory "$repository" \
+    --workflows "$repository/.github/workflows/$workflow" --platform ubuntu-latest=-self-hosted \
+    --no-cache-server --pull=false "$@" >"$work/act.log" 2>&1 </dev/null
+}
+# A job that is cancelled signals the first process of the step, and nothing else.
+env GATE_BINARY="$tollgate" GATE_SCENARIO="$url/app?mock=1" GATE_ARGS='--duration 30s' GATE_RUNS_DIR="$work/cancelled" \
+  GITHUB_OUTPUT="$work/output" bash -c 'exec deploy/action/run.sh' >/dev/null 2>&1 &
+step=$!
+until grep -qs '"' "$work"/cancelled/*/intervals.jsonl || ! kill -0 "$step"; do sleep 0.1; done
+kill -TERM "$step"
+code=0
+wait "$step" || code=$?
+outputs=$(cat "$work/output")
+case $code:$outputs in
+  3:*verdict=inconclusive*run="$work"/cancelled/*) ;;
+  *) fail "a cancelled step exits with $code and reports: $outputs" ;;
+esac
+echo "A cancelled step ends its run and keeps the record"
+
+act gate.yml push --env "BINARY=$tollgate" --env "TARGET=$url" ||
   { cat "$work/act.log"; fail "the action does not do what tests/workflows/gate.yml expects"; }
 sed -n 's/.*Success - Main \([A-Z][^"]*[^ ]\) *\[.*/\1/p' "$work/act.log"
+reference=$(sed -n 's/.*uses: \(OWNER\/tollgate@.*\)/\1/p' "$work/workflows/1.yml")
+act documented.yml deployment_status --env "RELEASES=$work/release" \
+  --local-repository "$reference=$repository" ||
+  { cat "$work/act.log"; fail "the first workflow of docs/ci.md does not pass"; }
+for expected in 'its checksum is right' 'verdict=pass'; do
+  grep -q "$expected" "$work/act.log" ||
+    { cat "$work/act.log"; fail "the first workflow of docs/ci.md does not say '$expected'"; }
+done
+echo "The first workflow of docs/ci.md downloads the release and passes"

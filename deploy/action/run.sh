@@ -56,11 +56,10 @@ runs=${GATE_RUNS_DIR:-reports/runs}
 arguments+=("--runs-dir=$runs")
 [ "${GATE_COMMENT:-false}" != true ] || arguments+=(--comment)
 
-# The newest run folder; its name begins with its start, so names sort by time.
-newest_run() {
-  local record newest=''
-  for record in "$runs"/*/run.json; do [ ! -e "$record" ] || newest=${record%/run.json}; done
-  printf '%s' "$newest"
+# The run folders, one per line, in the order of their names, which begin with the start of the run.
+list_runs() {
+  local record
+  for record in "$runs"/*/run.json; do [ ! -e "$record" ] || printf '%s\n' "${record%/run.json}"; done
 }
 
 # The decision of the record's own verdict. The record is written with one key per line.
@@ -68,11 +67,22 @@ decision() {
   awk -F '"' '/^  "verdict": \{/ { inside = 1 } inside && /^    "decision":/ { print $4; exit }' "$1/run.json"
 }
 
-before=$(newest_run)
-"$GATE_BINARY" "${arguments[@]}"
-code=$?
-run=$(newest_run)
-[ "$run" != "$before" ] || run=''
+before=$(list_runs)
+# A job that is cancelled signals only this process. tollgate then ends its run, tears down what it set
+# up, and keeps the record.
+"$GATE_BINARY" "${arguments[@]}" &
+tollgate=$!
+trap 'kill -TERM "$tollgate" 2>/dev/null' INT TERM
+code=0
+wait "$tollgate" || code=$?
+while kill -0 "$tollgate" 2>/dev/null; do
+  code=0
+  wait "$tollgate" || code=$?
+done
+run=''
+while IFS= read -r folder; do
+  grep -Fxq -- "$folder" <<<"$before" || run=$folder
+done <<<"$(list_runs)"
 verdict=''
 [ -z "$run" ] || verdict=$(decision "$run")
 {

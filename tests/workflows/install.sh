@@ -6,33 +6,12 @@ version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A release as .github/workflows/release.yml makes it, for every machine that this test can run on.
-release=$work/release/v$version
-mkdir -p "$release" "$work/bin"
+mkdir "$work/bin"
 tollgate=$work/tollgate
 printf '#!/bin/sh\necho tollgate %s\n' "$version" >"$tollgate"
 chmod +x "$tollgate"
-for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl aarch64-apple-darwin x86_64-apple-darwin; do
-  deploy/archive.sh "$tollgate" "$version" "$target" "$release"
-done
-deploy/sums.sh "$release"
-
-# Answers as curl does with the flags that install.sh gives it: the body goes to a file, the status to
-# stdout. FAULT breaks what it serves.
-cat >"$work/bin/curl" <<'STAND_IN'
-#!/usr/bin/env bash
-while [ $# -gt 0 ]; do
-  case $1 in --output) output=$2; shift ;; https://*) url=$1 ;; esac
-  shift
-done
-file=$RELEASES/${url#https://github.example/owner/tollgate/releases/download/}
-[ "${FAULT:-}" != offline ] || { echo "curl: (6) Could not resolve host" >&2; exit 6; }
-[ "${FAULT:-}" != busy ] || { printf 503; exit 0; }
-[ -e "$file" ] || { printf 404; exit 0; }
-cp "$file" "$output"
-case ${FAULT:-}:$file in altered:*.tar.gz) echo altered >>"$output" ;; esac
-printf 200
-STAND_IN
+tests/workflows/release.sh "$tollgate" "$work/release"
+cp tests/workflows/curl "$work/bin"
 # Building takes minutes: a stand-in for cargo shows that it would be built, and from where.
 cat >"$work/bin/cargo" <<STAND_IN
 #!/usr/bin/env bash
@@ -41,7 +20,7 @@ while [ \$# -gt 0 ]; do [ "\$1" != --target-dir ] || folder=\$2; shift; done
 mkdir -p "\$folder/release"
 cp "$tollgate" "\$folder/release/tollgate"
 STAND_IN
-chmod +x "$work/bin/curl" "$work/bin/cargo"
+chmod +x "$work/bin/cargo"
 
 # Runs install.sh with these variables; its text is in $text, its exit code in $code.
 install() {
@@ -85,7 +64,7 @@ expect "a version is only a version" 1 "is not a version"
 install GATE_REPOSITORY=
 expect "a local action has no release and is built" 0 "built: build --release --locked"
 
-sed -i.bak '/-/d' "$release/SHA256SUMS"
+sed -i.bak '/-/d' "$work/release/v$version/SHA256SUMS"
 install GATE_VERSION=
 expect "a release without an archive for this machine is built" 0 "built: build --release --locked"
 
