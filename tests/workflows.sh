@@ -86,7 +86,8 @@ cp -R action.yml Cargo.toml deploy "$repository"
 cp tests/workflows/gate.yml "$repository/.github/workflows"
 cp tests/workflows/home.toml "$repository/scenarios"
 # The first workflow of docs/ci.md, with an address that exists.
-"$tollgate" target --listen 127.0.0.1:0 >"$work/target.log" 2>&1 &
+: >"$work/target.log"
+"$tollgate" target --listen 127.0.0.1:0 >>"$work/target.log" 2>&1 &
 target=$!
 url=''
 for _ in $(seq 100); do
