@@ -134,7 +134,7 @@ echo "A cancelled step ends its run and keeps the record"
 act gate.yml push --env "BINARY=$tollgate" --env "TARGET=$url" ||
   { cat "$work/act.log"; fail "the action does not do what tests/workflows/gate.yml expects"; }
 sed -n 's/.*Success - Main \([A-Z][^"]*[^ ]\) *\[.*/\1/p' "$work/act.log"
-reference=$(sed -n 's/.*uses: \(OWNER\/tollgate@.*\)/\1/p' "$work/workflows/1.yml")
+reference=$(sed -n 's/.*uses: \(OWNER\/tollgate@[^ ,]*\).*/\1/p' "$work/workflows/1.yml")
 echo '{ "deployment_status": { "state": "success" } }' >"$work/event.json"
 act documented.yml deployment_status --eventpath "$work/event.json" --env "RELEASES=$work/release" \
   --local-repository "$reference=$repository" ||
