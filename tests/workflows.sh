@@ -101,7 +101,8 @@ sed "s|https://staging.example|$url|" "$work/workflows/1.yml" >"$repository/.git
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$tollgate" >"$work/tollgate"
 chmod +x "$work/tollgate"
 tests/workflows/release.sh "$work/tollgate" "$work/release"
-cp tests/workflows/curl "$work/bin"
+cp tests/workflows/curl "$work/bin/curl"
+cp tests/workflows/curl "$work/bin/wget"
 git -C "$repository" init --quiet --initial-branch main
 git -C "$repository" add --all
 git -C "$repository" -c user.name=test -c user.email=test@example.org commit --quiet --message test
@@ -144,3 +145,24 @@ for expected in 'its checksum is right' 'verdict=pass'; do
     { cat "$work/act.log"; fail "the first workflow of docs/ci.md does not say '$expected'"; }
 done
 echo "The first workflow of docs/ci.md downloads the release and passes"
+
+# Runs commands of docs/ci.md in a repository with a scenario, with an address that exists.
+run_documented() {
+  local what=$1 commands=$2 folder
+  folder=$(mktemp -d "$work/XXXXXX")
+  cp -R "$repository/scenarios" "$folder"
+  printf '#!/bin/sh\necho promoted\n' >"$folder/promote.sh"
+  chmod +x "$folder/promote.sh"
+  (cd "$folder" && env -i PATH="$work/bin:$PATH" HOME="$work" RELEASES="$work/release" TOLLGATE_TARGET="$url" \
+    sh -euc "$commands") >"$work/documented.log" 2>&1 || { cat "$work/documented.log"; fail "$what of docs/ci.md fails"; }
+  grep -q ' PASS ' "$work/documented.log" || { cat "$work/documented.log"; fail "$what of docs/ci.md does not pass"; }
+  echo "$what of docs/ci.md passes"
+}
+if [ "$(uname)" = Linux ]; then
+  run_documented "The plain shell" "$(sed "s|https://staging.example|$url|" "$work/sh/1")"
+  gitlab=$(grep -l '^gate:' "$work"/yaml/*)
+  # The variables as assignments, then the lines of the script.
+  "$tollgate" run --help | grep -q -- --junit && run_documented "The GitLab job" "$(sed -n "s|https://staging.example|$url|
+    s/^    \([A-Z_]*\): \(.*\)/export \1='\2'/p
+    s/^    - //p" "$gitlab")" || true
+fi
