@@ -70,6 +70,8 @@ build() {
   cp "$folder/target/release/tollgate" "$folder/bin/tollgate"
 }
 
+# An earlier step may have left a link to a program, which must not be written through.
+rm -f "$folder/bin/tollgate"
 if [ -n "${GATE_BINARY:-}" ]; then
   [ -x "$GATE_BINARY" ] || fail "binary '$GATE_BINARY' is not a program"
   ln -sf "$(cd "$(dirname "$GATE_BINARY")" && pwd)/$(basename "$GATE_BINARY")" "$folder/bin/tollgate"
