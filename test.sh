@@ -183,6 +183,22 @@ else
   echo "npm could not install it (is its registry reachable?): skipping the test with the real pino-pretty"
 fi
 
+step "parsers of other projects"
+# A test reads the outputs for CI and monitoring with them.
+parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2"
+if ! command -v python3 >/dev/null; then
+  echo "python3 not found: skipping the tests with parsers of other projects"
+elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then
+  echo "found in target/parsers"
+elif rm -rf target/parsers && python3 -m venv target/parsers &&
+  target/parsers/bin/pip install --quiet --disable-pip-version-check $parsers; then
+  echo "$parsers" >target/parsers/installed
+  echo "installed in target/parsers"
+else
+  rm -rf target/parsers
+  echo "pip could not install them (is PyPI reachable?): skipping the tests that need them"
+fi
+
 step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"

@@ -18,6 +18,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod outputs;
 mod pipes;
 mod routes;
 mod runs;
