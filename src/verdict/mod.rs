@@ -15,6 +15,7 @@ mod breaker;
 mod bursts;
 mod compare;
 mod duration_budget;
+mod early_end;
 mod exceedance_timeline;
 mod explanation;
 mod failure_budget;
@@ -28,6 +29,7 @@ mod phrases;
 mod ranked_durations;
 mod rule;
 mod scenario;
+mod slot_series;
 mod slot_timeline;
 mod status_remedy;
 mod time_blame;
@@ -41,6 +43,7 @@ mod tests;
 
 pub use self::breaker::CircuitBreaker;
 pub use self::compare::{ComparisonSettings, compare};
+pub use self::early_end::EarlyEndWatch;
 pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 
