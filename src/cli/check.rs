@@ -11,7 +11,7 @@ use super::quick::{self, ComposeContext, UrlScenarios};
 use super::{guard, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
 use crate::plan::{BlockNeeds, Environment, Plan, ScenarioPlan, SecretSet};
-use crate::record::{PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
+use crate::record::{GatePolicy, PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
 use crate::units::{duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
@@ -74,6 +74,7 @@ fn summary(scenario: &ScenarioPlan) -> String {
     lines.extend(scenario.shown.draw.as_ref().map(|draw| shares(draw, scenario.load.arrivals())));
     lines.extend(scenario.shown.data.as_ref().map(|data| rows(data, scenario.load.arrivals())));
     lines.extend(blocks(scenario));
+    lines.extend(gate(scenario));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());
         let names: Vec<_> = own.map(|step| format!("`{}`", step.name)).collect();
@@ -108,6 +109,33 @@ fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     let default = if stalls.is_default { " (the default `stalls`)" } else { "" };
     let length = duration_literal(stalls.length);
     Some(format!("decided by blocks of {length}{default}{planned}: {}", needs.join(", ")))
+}
+
+/// The policies that the scenario names: `gate: on_inconclusive = "warn", fail_after = 2`; `None` if
+/// it names none.
+fn gate(scenario: &ScenarioPlan) -> Option<String> {
+    let (gate, default) = (&scenario.shown.gate, GatePolicy::default());
+    let quoted = |text: String| format!("\"{text}\"");
+    let required: Vec<_> = gate.require.iter().map(|one| quoted(one.to_string())).collect();
+    let keys = [
+        (
+            "on_inconclusive",
+            quoted(gate.on_inconclusive.to_string()),
+            gate.on_inconclusive != default.on_inconclusive,
+        ),
+        (
+            "stop_early",
+            quoted(gate.stop_early.name().to_owned()),
+            gate.stop_early != default.stop_early,
+        ),
+        ("fail_after", gate.fail_after.to_string(), gate.fail_after != default.fail_after),
+        ("carry", gate.carry.to_string(), gate.carry != default.carry),
+        ("require", format!("[{}]", required.join(", ")), !required.is_empty()),
+        ("breaker", quoted(gate.breaker.to_string()), gate.breaker != default.breaker),
+    ];
+    let named = keys.into_iter().filter(|(.., is_named)| *is_named);
+    let named: Vec<_> = named.map(|(key, value, _)| format!("{key} = {value}")).collect();
+    (!named.is_empty()).then(|| format!("gate: {}", named.join(", ")))
 }
 
 /// How often each weighted request is sent: `each arrival sends one request: read 75.0 % (about 900

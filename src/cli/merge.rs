@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
+use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun};
 use super::results::{self, ResultForm};
@@ -86,7 +87,8 @@ pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
     folder.finish(&record)?;
     tracing::info!(target: PROGRAMS_ONLY, run = %record.id, parts = runs.len(), folder = %folder.path().display(), "merged");
     session::log_verdict(&record, folder.path());
-    let run = FinishedRun::new(record, folder.path());
+    let history = HistoryPlace { runs_dir: &args.runs_dir, database: destinations.database() };
+    let run = gate::apply_policies(FinishedRun::new(record, folder.path()), &history)?;
     results::report_run(&run, Console { output: args.output }, ResultForm::Full)?;
     Ok(destinations.send(&run).exit)
 }

@@ -12,6 +12,7 @@ mod earlier_run;
 mod evidence;
 mod exit;
 mod flag_variables;
+mod gate;
 mod guard;
 mod help;
 mod history;

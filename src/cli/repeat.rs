@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
 use super::exit::{CommandError, ExitStatus};
+use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::OutputDestinations;
 use super::results::{self, ResultForm};
@@ -28,12 +29,13 @@ pub(super) fn repeat(
     times: Option<u64>,
 ) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
+    let history = HistoryPlace { runs_dir: flags.runs_dir(), database: destinations.database() };
     let grid = TickGrid { period };
     let start = clock::now();
     let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
-        let run = session::execute(plan, flags, &signals)?;
+        let run = gate::apply_policies(session::execute(plan, flags, &signals)?, &history)?;
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
         let reported = results::report_run(&run, flags.console(), form);

@@ -106,6 +106,9 @@ pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
     for unmet in record.verdict.scenarios.iter().flat_map(unmet_budgets) {
         let _ = write!(line, "  [{unmet}]");
     }
+    if let Some(gate) = &record.gate {
+        let _ = write!(line, "  [gate {}: {}]", gate.verb(), gate.reason);
+    }
     let _ = write!(line, "  {}/", folder.display());
     line.replace(char::is_control, " ")
 }

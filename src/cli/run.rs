@@ -8,6 +8,7 @@ use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
 use super::evidence::{self, EvidenceFile};
 use super::exit::{CommandError, ExitStatus};
+use super::gate::{self, HistoryPlace};
 use super::next_steps;
 use super::outputs::{self, OutputDestinations};
 use super::quick::{self, ComposeContext, UrlScenarios};
@@ -115,6 +116,8 @@ fn once(
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
     let run = session::execute(plan, &args.run, &RunSignals::listen()?)?;
+    let history = HistoryPlace { runs_dir: args.run.runs_dir(), database: destinations.database() };
+    let run = gate::apply_policies(run, &history)?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {

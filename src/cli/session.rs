@@ -57,6 +57,11 @@ impl RunFlags {
         self.git_commit.as_deref()
     }
 
+    /// The folder that run folders are created in.
+    pub(super) fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
+
     /// How the engine waits for due times.
     pub(super) fn pacing(&self) -> PacingMode {
         if self.no_spin { PacingMode::Sleep } else { PacingMode::Spin }

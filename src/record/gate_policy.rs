@@ -12,16 +12,41 @@ use crate::units::{UnitError, duration_literal, parse_duration};
 
 /// What the verdict on a scenario does to a deploy, as its `[gate]` says. The verdict itself does
 /// not depend on it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct GatePolicy {
     /// What an inconclusive verdict does to the exit code.
     pub on_inconclusive: OnInconclusive,
     /// Which verdicts may end the measured stage before its planned end.
     pub stop_early: StopEarly,
+    /// How many runs of the plan must fail in a row until the exit code is 1; at least 1.
+    pub fail_after: u32,
+    /// Whether the evidence against the target is carried from run to run, so that an inconclusive
+    /// run does not discard it.
+    pub carry: bool,
+    /// What must be true of a run for a pass, in addition to its verdict.
+    pub require: Vec<GateRequirement>,
+    /// When a target that gives no answer ends the run.
+    pub breaker: BreakerPolicy,
+}
+
+impl Default for GatePolicy {
+    fn default() -> Self {
+        Self {
+            on_inconclusive: OnInconclusive::default(),
+            stop_early: StopEarly::default(),
+            fail_after: 1,
+            carry: false,
+            require: Vec::new(),
+            breaker: BreakerPolicy::default(),
+        }
+    }
 }
 
 impl GatePolicy {
+    /// The largest number of failures in a row that can be asked for.
+    pub const MOST_FAILURES: u32 = 100;
+
     /// Whether the scenario names none of it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -136,6 +161,152 @@ impl From<OnInconclusive> for String {
     }
 }
 
+/// Something that must be true of a run for a pass. In files: `commit`, `deploy`, `environment`,
+/// `tag:KEY`, or the name of a step or of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum GateRequirement {
+    /// The commit under test is known.
+    Commit,
+    /// The run has a tag of this key, such as `deploy` or `environment`.
+    Tag(String),
+    /// The step of this name was measured, or the scenario of this name is part of the run and each
+    /// of its steps was measured.
+    Measured(String),
+}
+
+impl GateRequirement {
+    /// Tags that are named without `tag:`, because each has a flag of its own.
+    const OWN_TAGS: [&str; 2] = ["deploy", "environment"];
+}
+
+impl FromStr for GateRequirement {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text == "commit" {
+            return Ok(Self::Commit);
+        }
+        if Self::OWN_TAGS.contains(&text) {
+            return Ok(Self::Tag(text.to_owned()));
+        }
+        if text.trim().is_empty() {
+            let remedy = "name a step, a scenario, or a fact such as `commit`";
+            return Err(UnitError::new("a requirement is empty", remedy));
+        }
+        if text == "stored" {
+            let remedy = "remove it and use `tollgate run --require-store`";
+            return Err(UnitError::new("a run is stored after its verdict", remedy));
+        }
+        let Some(key) = text.strip_prefix("tag:") else {
+            return Ok(Self::Measured(text.to_owned()));
+        };
+        let is_plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
+        if key.is_empty() || !key.chars().all(is_plain) {
+            let remedy = "write the key alone, such as `tag:team`";
+            return Err(UnitError::new(format!("`{text}` does not name the key of a tag"), remedy));
+        }
+        Ok(Self::Tag(key.to_owned()))
+    }
+}
+
+impl fmt::Display for GateRequirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Commit => f.write_str("commit"),
+            Self::Tag(key) if Self::OWN_TAGS.contains(&key.as_str()) => f.write_str(key),
+            Self::Tag(key) => write!(f, "tag:{key}"),
+            Self::Measured(name) => f.write_str(name),
+        }
+    }
+}
+
+impl TryFrom<String> for GateRequirement {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl From<GateRequirement> for String {
+    fn from(requirement: GateRequirement) -> Self {
+        requirement.to_string()
+    }
+}
+
+/// When a target that gives no answer at all ends the run. In files: `off`, or how long, such as
+/// `10s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum BreakerPolicy {
+    /// Never.
+    Off,
+    /// After this time without an answer.
+    After(Duration),
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self::After(Duration::from_secs(3))
+    }
+}
+
+impl BreakerPolicy {
+    /// The shortest and the longest time without an answer.
+    const SILENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(10));
+}
+
+impl FromStr for BreakerPolicy {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        if ["on", "none", "never", "no", "false"].contains(&text) {
+            let remedy = "write `off`, or a duration such as `10s`; the default is `3s`";
+            return Err(UnitError::new(format!("unknown word `{text}`"), remedy));
+        }
+        let silence = parse_duration(text)?;
+        let (shortest, longest) = Self::SILENCE;
+        if !(shortest..=longest).contains(&silence) {
+            let problem = format!("`{}` cannot end a run", duration_literal(silence));
+            return Err(UnitError::new(problem, "write a duration from 1s to 10m, or `off`"));
+        }
+        if silence.subsec_nanos() > 0 {
+            let problem = "the breaker counts whole seconds";
+            return Err(UnitError::new(problem, "write whole seconds, such as `10s`"));
+        }
+        Ok(Self::After(silence))
+    }
+}
+
+impl fmt::Display for BreakerPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::After(silence) => f.write_str(&duration_literal(*silence)),
+        }
+    }
+}
+
+impl TryFrom<String> for BreakerPolicy {
+    type Error = UnitError;
+
+    fn try_from(text: String) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl From<BreakerPolicy> for String {
+    fn from(policy: BreakerPolicy) -> Self {
+        policy.to_string()
+    }
+}
+
 /// Which verdicts may end the measured stage before its planned end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +320,17 @@ pub enum StopEarly {
     Never,
 }
 
+impl StopEarly {
+    /// The word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Both => "both",
+            Self::Never => "never",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +339,12 @@ mod tests {
     fn a_policy_is_written_in_files_as_in_a_scenario() {
         for text in ["exit-3", "fail", "warn", "extend 1m 30s"] {
             assert_eq!(text.parse::<OnInconclusive>().unwrap().to_string(), text);
+        }
+        for text in ["commit", "deploy", "tag:team", "checkout, step 2"] {
+            assert_eq!(text.parse::<GateRequirement>().unwrap().to_string(), text);
+        }
+        for text in ["off", "10s"] {
+            assert_eq!(text.parse::<BreakerPolicy>().unwrap().to_string(), text);
         }
         let extended = OnInconclusive::Extend(Duration::from_mins(1));
         assert_eq!("extend 60s".parse::<OnInconclusive>().unwrap(), extended);

@@ -47,7 +47,9 @@ pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
 pub use failure_evidence::{AnswerDetail, EvidenceLog, FailureEvidence, IdleTimes};
-pub use gate_policy::{GateDecision, GatePolicy, OnInconclusive, StopEarly};
+pub use gate_policy::{
+    BreakerPolicy, GateDecision, GatePolicy, GateRequirement, OnInconclusive, StopEarly,
+};
 pub use histogram::{DimensionHistograms, Histogram};
 pub use json_type::JsonType;
 pub use measurement::{

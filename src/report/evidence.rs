@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::record::{Decision, Interval, RunRecord, in_utc};
 
 use super::markdown::escape;
-use super::model::{ReportModel, ScenarioView};
+use super::model::{GateView, ReportModel, ScenarioView};
 use super::words;
 
 /// Maximum number of the run's own notes in an entry; the report lists all of them.
@@ -190,6 +190,7 @@ fn reasons(model: &ReportModel) -> Vec<String> {
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
+    reasons.extend(model.gate.as_ref().map(GateView::line));
     reasons.extend(model.warning_lines());
     let mut reasons = cap_notes(reasons, "are in report.md");
     reasons

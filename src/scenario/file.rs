@@ -18,7 +18,9 @@ use super::leaf::{
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
-use crate::record::{Budget, JsonType, OnInconclusive, RowOrder, StopEarly};
+use crate::record::{
+    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+};
 use crate::units::{ByteSize, Rate};
 
 /// Marks a key that its section must have.
@@ -396,6 +398,19 @@ section! {
         /// Which proven verdicts end the measured stage early: `fail` (the default), `both`, or
         /// `never`.
         stop_early: StopEarly,
+        /// How many runs of this plan must fail in a row until the exit code is 1, up to 100.
+        /// Earlier runs are read from the runs folder and from the database. If they cannot be
+        /// read, a failed run counts. Default: 1.
+        fail_after: u32,
+        /// Whether the evidence against the target is carried from run to run, so that an
+        /// inconclusive run does not discard it. Default: false.
+        carry: bool,
+        /// What must be true of a run for a pass: `commit`, `deploy`, `environment` or `tag:KEY` is
+        /// known, or the step or scenario of this name was measured.
+        require: Vec<ScenarioField<GateRequirement>>,
+        /// How long a target may give no answer at all until the run ends, 1s to 10m; `off` to
+        /// measure to the end. Default: 3s.
+        breaker: BreakerPolicy,
     }
 }
 

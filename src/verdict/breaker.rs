@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::record::{Interval, PlannedScenario, Stage};
+use crate::record::{BreakerPolicy, Interval, PlannedScenario, Stage};
 
 /// Watches settled intervals for a target that gives no answer at all.
 ///
 /// A scenario's target is clearly down when its last [`CircuitBreaker::EXCHANGES`] or more measured
-/// exchanges, over at least [`CircuitBreaker::SECONDS`] settled seconds, all failed without an
-/// answer. A wrong answer is an answer, and so is one beyond a limit of tollgate. A dropped arrival
+/// exchanges, over at least as many settled seconds as its [`BreakerPolicy`] says, all failed
+/// without an answer. A wrong answer is an answer, and so is one beyond a limit of tollgate. A dropped arrival
 /// was never sent and does not count either way.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
@@ -17,6 +17,8 @@ pub struct CircuitBreaker {
     /// separately.
     hops: HashSet<(String, String)>,
     silent: HashMap<String, SilentStreak>,
+    /// The policies of scenarios by name; the default for others.
+    policies: HashMap<String, BreakerPolicy>,
 }
 
 #[derive(Debug, Default)]
@@ -30,17 +32,17 @@ struct SilentStreak {
 impl CircuitBreaker {
     /// How many consecutive exchanges must stay unanswered.
     pub const EXCHANGES: u64 = 20;
-    /// Over how many seconds with due exchanges they must extend.
-    pub const SECONDS: u64 = 3;
-
     /// A breaker for these scenarios. Only whole exchanges count: an answered redirect whose last
     /// hop stays unanswered is unanswered.
     pub fn of<'a>(plan: impl IntoIterator<Item = &'a PlannedScenario>) -> Self {
+        let plan: Vec<_> = plan.into_iter().collect();
+        let policies = plan.iter().map(|scenario| (scenario.name.clone(), scenario.gate.breaker));
+        let policies = policies.collect();
         let hops = plan.into_iter().flat_map(|scenario| {
             let hops = scenario.requests.iter().filter(|request| request.hop_of.is_some());
             hops.map(|hop| (scenario.name.clone(), hop.name.clone()))
         });
-        Self { hops: hops.collect(), ..Self::default() }
+        Self { hops: hops.collect(), policies, ..Self::default() }
     }
 
     /// Adds the next interval; returns a description if the target is now clearly down.
@@ -59,7 +61,9 @@ impl CircuitBreaker {
         if silence.last.replace(interval.start) != Some(interval.start) {
             silence.seconds += 1;
         }
-        let down = silence.exchanges >= Self::EXCHANGES && silence.seconds >= Self::SECONDS;
+        let policy = self.policies.get(&interval.scenario).copied().unwrap_or_default();
+        let BreakerPolicy::After(longest) = policy else { return None };
+        let down = silence.exchanges >= Self::EXCHANGES && silence.seconds >= longest.as_secs();
         let most = tally.failures.iter().max_by_key(|(_, count)| **count).filter(|_| down)?;
         Some(format!(
             "{}: no answer to the last {} requests, over {} s: {}",
@@ -98,6 +102,21 @@ mod tests {
             down,
             "tile-loader: no answer to the last 30 requests, over 3 s: connection refused"
         );
+    }
+
+    /// The second in which the breaker of a scenario with this policy trips.
+    fn trips(policy: &str) -> Option<u64> {
+        let (mut planned, _) = crate::verdict::fixture::scenario("tile-loader", &[]);
+        planned.gate.breaker = policy.parse().unwrap();
+        let mut breaker = CircuitBreaker::of([&planned]);
+        (0..60).find(|second| {
+            breaker.observe(&interval(*second, Some(Failure::Refused), 10)).is_some()
+        })
+    }
+
+    #[test]
+    fn a_scenario_says_how_long_its_target_may_stay_silent() {
+        assert_eq!((trips("3s"), trips("10s"), trips("off")), (Some(2), Some(9), None));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod not_judged;
 mod once_steps;
 mod peer_blame;
 mod phrases;
+mod policy;
 mod ranked_durations;
 mod rule;
 mod scenario;
@@ -46,6 +47,7 @@ pub use self::compare::{ComparisonSettings, compare};
 pub use self::early_end::EarlyEndWatch;
 pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
+pub use self::policy::PolicyJudge;
 
 use self::binomial::ErrorRate;
 use self::evidence::BlockRule;

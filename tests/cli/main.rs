@@ -11,6 +11,7 @@ mod early_end;
 mod every;
 mod evidence;
 mod flags;
+mod gate;
 mod history;
 mod import;
 mod late;

@@ -80,6 +80,10 @@ impl RunOutput for DatabaseUpload {
         }
     }
 
+    fn database(&self) -> Option<&DatabaseAddress> {
+        Some(&self.address)
+    }
+
     fn secrets(&self) -> SecretSet {
         store_flags::secrets(&self.address)
     }

@@ -11,6 +11,7 @@ mod plots;
 
 use super::exit::{CommandError, ExitStatus};
 use crate::plan::SecretSet;
+use crate::postgres::DatabaseAddress;
 use crate::report::PlotError;
 use crate::store::StoreError;
 
@@ -20,6 +21,11 @@ pub(super) use finished_run::FinishedRun;
 pub(super) trait RunOutput {
     /// Makes the output and returns its artifacts.
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError>;
+
+    /// The database that the output stores runs in, which has earlier ones.
+    fn database(&self) -> Option<&DatabaseAddress> {
+        None
+    }
 
     /// Values the output needs that must never be shown or stored, such as a password.
     fn secrets(&self) -> SecretSet {
@@ -101,6 +107,11 @@ pub(super) struct OutputDelivery {
 }
 
 impl OutputDestinations {
+    /// The database that runs are stored in, if one is named.
+    pub(super) fn database(&self) -> Option<&DatabaseAddress> {
+        self.0.iter().find_map(|output| output.database())
+    }
+
     /// Values that must not be kept in a run's record.
     pub(super) fn secrets(&self) -> SecretSet {
         let mut all = SecretSet::default();

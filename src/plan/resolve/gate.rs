@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::plan::load_plan::LoadPlan;
-use crate::record::{Budget, GatePolicy, PlannedRequest, StallHorizon};
-use crate::scenario::{LoadModel, LoadShape, Scenario};
+use crate::record::{Budget, GatePolicy, GateRequirement, PlannedRequest, StallHorizon};
+use crate::scenario::{Diagnostic, LoadModel, LoadShape, PlainText, Scenario, ScenarioField};
+use crate::units::near::nearest;
 use crate::verdict::evidence::default_horizon;
 
 /// The blocks by which budgets are decided; `None` if none of them is a statement about the target,
@@ -37,10 +38,43 @@ pub(super) fn stalls(
 /// What the verdict does to the exit code.
 pub(super) fn policy(scenario: &Scenario) -> GatePolicy {
     let Some(gate) = scenario.file.gate.value() else { return GatePolicy::default() };
+    let required = gate.require.value().into_iter().flatten();
     GatePolicy {
         on_inconclusive: gate.on_inconclusive.value().copied().unwrap_or_default(),
         stop_early: gate.stop_early.value().copied().unwrap_or_default(),
+        fail_after: gate.fail_after.value().copied().unwrap_or(1),
+        carry: gate.carry.value().copied().unwrap_or_default(),
+        require: required.filter_map(ScenarioField::value).cloned().collect(),
+        breaker: gate.breaker.value().copied().unwrap_or_default(),
     }
+}
+
+/// Warns about required names that are neither a step of the scenario nor a scenario of this run:
+/// such a run cannot pass.
+pub(super) fn unknown_names(scenario: &Scenario, all: &[Scenario]) -> Vec<Diagnostic> {
+    let steps: Vec<&str> = scenario
+        .file
+        .requests()
+        .filter_map(|request| request.name.value().map(PlainText::as_str))
+        .collect();
+    let scenarios = all.iter().map(Scenario::name);
+    let known: Vec<&str> = steps.into_iter().chain(scenarios).collect();
+    let required = scenario.file.gate.value().and_then(|gate| gate.require.value());
+    let unknown = required.into_iter().flatten().filter_map(|field| {
+        let (location, GateRequirement::Measured(name)) = field.located()? else { return None };
+        if known.contains(&name.as_str()) {
+            return None;
+        }
+        let problem = format!(
+            "`{name}` is neither a step here nor a scenario of this command, so the run cannot pass"
+        );
+        let remedy = nearest(name, &known).map_or_else(
+            || "name the file of that scenario too".to_owned(),
+            |near| format!("did you mean `{near}`? Otherwise name the file of that scenario too"),
+        );
+        Some(Diagnostic::new(location.value.clone(), problem, remedy))
+    });
+    unknown.collect()
 }
 
 /// Whether only a number of arrivals ends the load: how long that takes is not known.

@@ -67,6 +67,7 @@ impl Plan {
                 load::same_period(&scenarios[..at], scenario, &mut filler);
             }
             let plan = resolve_one(scenario, overrides, &mut filler);
+            filler.warnings.extend(gate::unknown_names(scenario, scenarios));
             secrets.append(&mut filler.secrets);
             url_parts.append(&mut filler.url_parts);
             warnings.extend(ScenarioWarning::all(

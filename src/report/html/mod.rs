@@ -92,6 +92,9 @@ fn verdict(model: &ReportModel) -> Markup {
         section.verdict.(model.decision.name()) {
             p.word { (model.decision.name().to_uppercase()) }
             p.why { (prose(&model.headline)) }
+            @if let Some(gate) = &model.gate {
+                p { (badge(gate.decision)) " " strong { "Gate " (gate.verb) ": " } (gate.reason) }
+            }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {
                 ul { @for finding in further { li { (badge(finding.decision)) " " (prose(&finding.one_line())) (next(finding)) } } }

@@ -50,12 +50,16 @@ fn caveats(model: &ReportModel) -> String {
 
 fn verdict(model: &ReportModel) -> String {
     let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escape(sharing)));
+    let gate = model.gate.as_ref().map(|gate| {
+        format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, escape(&gate.reason))
+    });
     format!(
-        "## {} {} — {}\n\n**{}**\n\n{}\n{}",
+        "## {} {} — {}\n\n**{}**\n\n{}{}\n{}",
         sign(model.decision),
         word(model.decision),
         escape(&model.title),
         prose(&model.headline),
+        gate.unwrap_or_default(),
         escape(&model.subtitle),
         sharing.unwrap_or_default(),
     )

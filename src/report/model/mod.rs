@@ -3,6 +3,7 @@
 mod budget;
 mod facts;
 mod finding;
+mod gate;
 mod latency_curve;
 mod once_step;
 mod peer;
@@ -28,6 +29,7 @@ use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
 pub(super) use facts::ReportFact;
 pub(super) use finding::RunFinding;
+pub(super) use gate::GateView;
 pub(super) use latency_curve::{LatencyCurve, tail};
 pub(super) use once_step::OnceStepView;
 pub(super) use prober::ProberView;
@@ -52,6 +54,8 @@ pub struct ReportModel {
     pub(super) decision: Decision,
     /// The reason for the decision, in one line.
     pub(super) headline: String,
+    /// What the gate made of the decision; `None` if it follows the decision.
+    pub(super) gate: Option<GateView>,
     /// Each scenario, in the order of the command.
     pub(super) scenarios: Vec<ScenarioView>,
     /// What a reader must know before the figures, with each scenario's name.
@@ -135,6 +139,7 @@ impl ReportModel {
             subtitle: facts::subtitle(record),
             decision: verdict.decision,
             headline: headline(record, &findings, &budgets, &left_out(&scenarios)),
+            gate: GateView::of(record),
             sharing: sharing::words(record),
             prober: ProberView::of(record),
             findings,

@@ -245,6 +245,10 @@ impl TerminalPage {
         let indent = model.decision.name().len() + 4;
         let headline = wrap(&model.headline, self.width, indent);
         let mut text = format!("{rule}\n{badge}  {}", headline.trim_start());
+        if let Some(gate) = &model.gate {
+            let head = format!("GATE {}", gate.verb);
+            text += &wrap(&gate.line(), self.width, 2).replacen(&head, &self.style.bold(&head), 1);
+        }
         for finding in &model.findings {
             if finding.one_line() != model.headline {
                 text += &self.finding(finding);

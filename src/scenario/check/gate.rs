@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::super::diagnostic::{Diagnostic, Diagnostics};
-use super::super::field::KeyLocation;
+use super::super::field::{KeyLocation, ScenarioField};
 use super::super::file::{GateSection, ScenarioFile};
 use super::super::load::{LoadModel, LoadShape};
-use crate::record::OnInconclusive;
+use crate::record::{GatePolicy, GateRequirement, OnInconclusive};
 use crate::units::duration_literal;
 
 /// The shortest and the longest stall horizon that can be written.
@@ -17,8 +17,10 @@ const MOST_BLOCKS: u128 = 1_000_000;
 pub(super) fn all(file: &ScenarioFile, load: Option<&LoadShape>, diagnostics: &mut Diagnostics) {
     let Some(gate) = file.gate.value() else { return };
     stalls(gate, load, diagnostics);
+    failures(gate, diagnostics);
+    required(file, gate, diagnostics);
     if let Some(load) = load {
-        early_and_late_ends(gate, load, diagnostics);
+        needs_load(gate, load, diagnostics);
     }
 }
 
@@ -46,16 +48,52 @@ fn stalls(gate: &GateSection, load: Option<&LoadShape>, diagnostics: &mut Diagno
     }
 }
 
-/// Policies that end the measured stage earlier or later than planned need a planned end.
-fn early_and_late_ends(gate: &GateSection, load: &LoadShape, diagnostics: &mut Diagnostics) {
+fn failures(gate: &GateSection, diagnostics: &mut Diagnostics) {
+    let Some((location, &number)) = gate.fail_after.located() else { return };
+    if !(1..=GatePolicy::MOST_FAILURES).contains(&number) {
+        let problem = format!("the gate cannot fail after {number} runs");
+        let remedy = format!("write a number from 1 to {}", GatePolicy::MOST_FAILURES);
+        diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
+    }
+}
+
+/// A requirement that is written twice, or that is a fact and also the name of a step.
+fn required(file: &ScenarioFile, gate: &GateSection, diagnostics: &mut Diagnostics) {
+    let fields = gate.require.value().into_iter().flatten();
+    let mut before = Vec::new();
+    for (location, requirement) in fields.filter_map(ScenarioField::located) {
+        let is_step = |name: &str| {
+            file.requests().any(|step| step.name.value().is_some_and(|step| step.as_str() == name))
+        };
+        let written = requirement.to_string();
+        let (problem, remedy) = if before.contains(&requirement) {
+            (format!("`{written}` is required twice"), "remove one of the two")
+        } else if !matches!(requirement, GateRequirement::Measured(_)) && is_step(&written) {
+            let problem = format!("`{written}` is a fact about the run, and a step has that name");
+            (problem, "rename the step")
+        } else {
+            before.push(requirement);
+            continue;
+        };
+        diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
+    }
+}
+
+/// Policies about the end of the measured stage, or about evidence from it, need a load.
+fn needs_load(gate: &GateSection, load: &LoadShape, diagnostics: &mut Diagnostics) {
     let is_once = load.model == LoadModel::Once;
     let mut refuse = |key: &str, location: &KeyLocation, load: &str, remedy: &str| {
         let problem = format!("`{key}` has no effect on {load}");
         diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
     };
-    if let Some(location) = gate.stop_early.location().filter(|_| is_once) {
+    let keys = [
+        ("stop_early", gate.stop_early.location()),
+        ("carry", gate.carry.location()),
+        ("breaker", gate.breaker.location()),
+    ];
+    for (key, location) in keys.into_iter().filter(|_| is_once) {
         let remedy = "remove it, or write a load with a duration";
-        refuse("stop_early", location, "a single arrival", remedy);
+        location.into_iter().for_each(|at| refuse(key, at, "a single arrival", remedy));
     }
     let Some((location, OnInconclusive::Extend(_))) = gate.on_inconclusive.located() else {
         return;

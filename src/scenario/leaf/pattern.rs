@@ -36,6 +36,11 @@ pub(super) fn on_inconclusive() -> String {
     format!("^(exit-3|fail|warn|extend[ \\t]{})$", times())
 }
 
+/// `10s` or `off`
+pub(super) fn breaker() -> String {
+    format!("^(off|{})$", times())
+}
+
 /// `64 KiB`
 pub(super) const SIZE: &str = r"^\s*[0-9]+\s*(B|kB|KiB|MB|MiB|GiB)\s*$";
 

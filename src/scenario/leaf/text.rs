@@ -10,7 +10,9 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::{Budget, JsonType, OnInconclusive, RowOrder, StopEarly};
+use crate::record::{
+    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+};
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
@@ -43,7 +45,9 @@ texts!(
     CookieScope,
     RowOrder,
     OnInconclusive,
-    StopEarly
+    StopEarly,
+    GateRequirement,
+    BreakerPolicy
 );
 
 impl TextValue for PlainText {
@@ -149,6 +153,30 @@ impl TextValue for OnInconclusive {
 
     fn pattern() -> Option<String> {
         Some(pattern::on_inconclusive())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for GateRequirement {
+    const EXAMPLES: &[&str] = &["commit", "deploy", "environment", "tag:team"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::WORDS.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for BreakerPolicy {
+    const EXAMPLES: &[&str] = &["10s", "off"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::breaker())
     }
 
     fn from_text(text: &str) -> Result<Self, UnitError> {

@@ -1,0 +1,198 @@
+//! Applies the policies of `[gate]` to a finished run: reads the history that they need.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::exit::CommandError;
+use super::log::{self, PROGRAMS_ONLY};
+use super::outputs::FinishedRun;
+use crate::history::HistoryFilter;
+use crate::postgres::DatabaseAddress;
+use crate::record::{Decision, RunRecord, run_name};
+use crate::store::{self, Database, FolderContent, StoreError};
+use crate::verdict::PolicyJudge;
+
+/// How many runs before this one are searched for runs of the same plan.
+const SEARCHED: usize = 1_000;
+
+/// Number of characters of a run's name up to its second: `2026-11-23T18-47-06Z`.
+const SECOND: usize = 20;
+
+/// Where earlier runs are.
+pub(super) struct HistoryPlace<'a> {
+    /// The folder of the run folders.
+    pub(super) runs_dir: &'a Path,
+    /// The database that runs are stored in.
+    pub(super) database: Option<&'a DatabaseAddress>,
+}
+
+/// Decides the gate of a run whose folder is complete, and keeps the decision in its record. A run
+/// without a policy stays as it is.
+pub(super) fn apply_policies(
+    run: FinishedRun,
+    place: &HistoryPlace<'_>,
+) -> Result<FinishedRun, CommandError> {
+    let Some(mut judge) = PolicyJudge::of(&run.record) else { return Ok(run) };
+    if judge.needs_history() {
+        let mut earlier = EarlierRuns::before(&run.record, place);
+        while let Some(next) = earlier.next().filter(|_| judge.needs_history()) {
+            judge.add(&next);
+        }
+    }
+    let Some(gate) = judge.decide(&place.words()) else { return Ok(run) };
+    let FinishedRun { mut record, folder, .. } = run;
+    let (decision, reason) = (gate.decision.name(), log::redact(&gate.reason));
+    let verdict = record.verdict.decision;
+    tracing::info!(target: PROGRAMS_ONLY, run = %record.id, gate = decision, reason, "gate");
+    if gate.decision == Decision::Pass && verdict != Decision::Pass {
+        tracing::warn!("WARNING: the gate passes, but the verdict is {verdict}: {reason}");
+    }
+    record.gate = Some(gate);
+    store::complete_folder(&folder, &record)?;
+    Ok(FinishedRun::new(record, &folder))
+}
+
+impl HistoryPlace<'_> {
+    /// The place as the end of a sentence: `in reports/runs`.
+    fn words(&self) -> String {
+        let runs_dir = self.runs_dir.display();
+        match self.database {
+            Some(address) => format!("in {runs_dir} or {}", address.display_name()),
+            None => format!("in {runs_dir}"),
+        }
+    }
+}
+
+/// The finished runs before another one, the newest first, each once.
+struct EarlierRuns {
+    before: (OffsetDateTime, Uuid),
+    /// Runs by name, the newest last.
+    names: Vec<(String, RunPlace)>,
+    database: Option<Database>,
+    /// Runs that were read and are next, the next one last.
+    read: Vec<Result<RunRecord, String>>,
+}
+
+/// Where one run is.
+enum RunPlace {
+    Folder(PathBuf),
+    Database(Uuid),
+}
+
+impl EarlierRuns {
+    /// Lists the runs. If a list cannot be read, its error is the first and only run.
+    fn before(record: &RunRecord, place: &HistoryPlace<'_>) -> Self {
+        let before = (record.provenance.started, record.id);
+        let mut all = Self { before, names: Vec::new(), database: None, read: Vec::new() };
+        if let Err(why) = all.list(record, place) {
+            all.names.clear();
+            all.read = vec![Err(why)];
+        }
+        all
+    }
+
+    fn list(&mut self, record: &RunRecord, place: &HistoryPlace<'_>) -> Result<(), String> {
+        let folders = store::run_folders(place.runs_dir).map_err(|error| error.to_string())?;
+        let name = |folder: &PathBuf| {
+            folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        let folders = folders.into_iter().map(|folder| (name(&folder), RunPlace::Folder(folder)));
+        self.names = folders.collect();
+        if let Some(address) = place.database {
+            self.list_stored(record, address).map_err(|error| log::redact(&error.to_string()))?;
+        }
+        self.names.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.names.dedup_by(|(one, _), (other, _)| one == other);
+        let latest = run_name(record.provenance.started, record.id);
+        self.names.retain(|(name, _)| !is_later(name, &latest) && *name != latest);
+        self.names.drain(..self.names.len().saturating_sub(SEARCHED));
+        Ok(())
+    }
+
+    /// Adds the runs in the database.
+    fn list_stored(
+        &mut self,
+        record: &RunRecord,
+        address: &DatabaseAddress,
+    ) -> Result<(), store::DatabaseError> {
+        let mut database = Database::open(address)?;
+        let scenario = match record.plan.as_slice() {
+            [planned] => Some(planned.name.clone()),
+            _ => None,
+        };
+        let until = Some(record.provenance.started);
+        let filter = HistoryFilter { scenario, until, ..HistoryFilter::default() };
+        let stored = database.summaries(&filter)?;
+        self.names.extend(stored.iter().map(|run| (run.name(), RunPlace::Database(run.id))));
+        self.database = Some(database);
+        Ok(())
+    }
+
+    /// Reads the runs of the newest second that is left: their names do not say which of them
+    /// started first.
+    fn read_second(&mut self) -> Option<()> {
+        let second = second_of(&self.names.last()?.0).to_owned();
+        while self.names.last().is_some_and(|(name, _)| second_of(name) == second) {
+            let Some((_, place)) = self.names.pop() else { break };
+            let read = self.record(&place).transpose();
+            self.read.extend(read);
+        }
+        self.read.retain(|run| run.as_ref().map_or(true, |run| start(run) < self.before));
+        // An unreadable run may be any of them, so it comes first.
+        self.read
+            .sort_by_key(|run| run.as_ref().map_or((true, None), |run| (false, Some(start(run)))));
+        Some(())
+    }
+
+    /// Reads a run; `None` if it is not finished.
+    fn record(&mut self, place: &RunPlace) -> Result<Option<RunRecord>, String> {
+        match place {
+            RunPlace::Folder(folder) => read_finished(folder).map_err(|error| error.to_string()),
+            RunPlace::Database(id) => {
+                let Some(database) = &mut self.database else { return Ok(None) };
+                let fetched = database.fetch_run(&id.to_string());
+                let fetched = fetched.map_err(|error| log::redact(&error.to_string()))?;
+                Ok(Some(*fetched.record))
+            }
+        }
+    }
+}
+
+impl Iterator for EarlierRuns {
+    type Item = Result<RunRecord, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.read.is_empty() {
+            self.read_second()?;
+        }
+        self.read.pop()
+    }
+}
+
+fn start(run: &RunRecord) -> (OffsetDateTime, Uuid) {
+    (run.provenance.started, run.id)
+}
+
+/// The part of a run's name that says when it started.
+fn second_of(name: &str) -> &str {
+    name.get(..SECOND).unwrap_or(name)
+}
+
+/// Whether a run of this name started after another one for certain.
+fn is_later(name: &str, other: &str) -> bool {
+    second_of(name) > second_of(other)
+}
+
+/// The record of a finished run; `None` if the run was cut off or is still running, because such a
+/// run has no verdict.
+fn read_finished(folder: &Path) -> Result<Option<RunRecord>, StoreError> {
+    if store::read_id(folder)?.is_none() {
+        return Ok(None);
+    }
+    match store::read_folder(folder)? {
+        FolderContent::Complete(record) => Ok(Some(*record)),
+        FolderContent::StillWritten | FolderContent::HalfWritten(_) => Ok(None),
+    }
+}

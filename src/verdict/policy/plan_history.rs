@@ -1,0 +1,137 @@
+//! The earlier runs of one scenario's plan, as far as a policy needs them.
+
+use super::carried_evidence::{BudgetLog, ln_evidence};
+use crate::record::{Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict};
+use crate::verdict::rule::DecisionRule;
+
+/// The tag whose value must be the same: failures in one environment say nothing about another.
+const ENVIRONMENT: &str = "environment";
+
+/// The earlier runs of one scenario's plan, the newest first, as far back as a policy needs.
+#[derive(Debug)]
+pub(super) struct PlanHistory {
+    planned: PlannedScenario,
+    environment: Option<String>,
+    /// How many of the latest runs must have failed, without this one.
+    wanted: usize,
+    /// Whether evidence is needed as far back as the last pass.
+    is_carried: bool,
+    /// Number of budgets of the whole run that are statements about the target.
+    pub(super) budgets: usize,
+    /// The evidence of this run.
+    pub(super) own: BudgetLog,
+    pub(super) earlier: Vec<EarlierVerdict>,
+    unreadable: Option<String>,
+}
+
+/// The verdict of one earlier run on the scenario.
+#[derive(Debug)]
+pub(super) struct EarlierVerdict {
+    pub(super) decision: Decision,
+    pub(super) evidence: BudgetLog,
+}
+
+/// How a row of failures ends, read from the newest run to older ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreakEnd<'a> {
+    /// At a run that did not fail.
+    Broken,
+    /// At the oldest run that is known.
+    NoMore,
+    /// At a run that cannot be read, for this reason.
+    Unreadable(&'a str),
+}
+
+impl PlanHistory {
+    /// The history that the policy of a scenario needs after this verdict, still empty.
+    pub(super) fn needed_by(
+        record: &RunRecord,
+        planned: &PlannedScenario,
+        verdict: &ScenarioVerdict,
+    ) -> Self {
+        let gate = &planned.gate;
+        let can_decide = match verdict.decision {
+            Decision::Pass => false,
+            Decision::Fail => gate.fail_after > 1,
+            Decision::Inconclusive => gate.carry,
+        };
+        let wanted = if can_decide { gate.fail_after.saturating_sub(1) } else { 0 };
+        let budgets = DecisionRule::of(&record.plan).budgets();
+        Self {
+            planned: comparable(planned),
+            environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
+            wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
+            is_carried: gate.carry && can_decide,
+            budgets,
+            own: ln_evidence(verdict, budgets),
+            earlier: Vec::new(),
+            unreadable: None,
+        }
+    }
+
+    /// Whether an older run can still matter.
+    pub(super) fn needs_more(&self) -> bool {
+        let newest_failed = self.failures();
+        let streak_is_open = newest_failed == self.earlier.len() && newest_failed < self.wanted;
+        let carries_on =
+            self.earlier.last().is_none_or(|earlier| earlier.decision != Decision::Pass);
+        self.unreadable.is_none() && (streak_is_open || (self.is_carried && carries_on))
+    }
+
+    /// Adds the next older run, if it is one of the same plan and matters.
+    pub(super) fn add(&mut self, earlier: &Result<RunRecord, String>) {
+        if !self.needs_more() {
+            return;
+        }
+        match earlier {
+            Ok(record) => self.earlier.extend(self.verdict_of(record)),
+            Err(why) => self.unreadable = Some(why.clone()),
+        }
+    }
+
+    /// How many of the latest earlier runs failed in a row, and what came before them.
+    pub(super) fn streak(&self) -> (u32, StreakEnd<'_>) {
+        let failed = self.failures();
+        let end = match &self.unreadable {
+            Some(why) => StreakEnd::Unreadable(why),
+            None if failed < self.earlier.len() => StreakEnd::Broken,
+            None => StreakEnd::NoMore,
+        };
+        (u32::try_from(failed).unwrap_or(u32::MAX), end)
+    }
+
+    fn failures(&self) -> usize {
+        self.earlier.iter().take_while(|earlier| earlier.decision == Decision::Fail).count()
+    }
+
+    /// What a run decided on this plan; `None` if it is one of another plan or environment, or a
+    /// part of a run.
+    fn verdict_of(&self, record: &RunRecord) -> Option<EarlierVerdict> {
+        let planned = record.planned(&self.planned.name)?;
+        let is_part = record
+            .measurement
+            .sharing
+            .as_ref()
+            .is_some_and(|sharing| !sharing.missing_shards().is_empty());
+        let is_same = !is_part
+            && record.provenance.tags.get(ENVIRONMENT) == self.environment.as_ref()
+            && comparable(planned) == self.planned;
+        let mut verdicts = record.verdict.scenarios.iter().filter(|_| is_same);
+        let verdict = verdicts.find(|verdict| verdict.scenario == planned.name)?;
+        let budgets = DecisionRule::of(&record.plan).budgets();
+        let evidence = ln_evidence(verdict, budgets);
+        Some(EarlierVerdict { decision: verdict.decision, evidence })
+    }
+}
+
+/// The plan without what does not change its verdict: texts, the name of the file, and the policy.
+fn comparable(planned: &PlannedScenario) -> PlannedScenario {
+    PlannedScenario {
+        description: String::new(),
+        source: String::new(),
+        caveats: Vec::new(),
+        capacity: None,
+        gate: GatePolicy::default(),
+        ..planned.clone()
+    }
+}

@@ -1,0 +1,295 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::macros::datetime;
+use uuid::Uuid;
+
+use super::*;
+use crate::record::{
+    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunProvenance,
+    ShardRecord, ShardSharing, VerdictReason,
+};
+use crate::verdict::fixture::{FixtureRequest, run, scenario};
+use crate::verdict::judge;
+
+/// A run of one scenario with this verdict on its p95: `P`, `I` or `F`; `V` is inconclusive because
+/// its data must not be trusted. In each, one block of ten exceeds: evidence against the target of
+/// 5.34, if its budget is undecided.
+fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
+    let tile = FixtureRequest::new("tile", &["p95 < 300ms"]).took(&[100_000; 20]);
+    let (mut plan, measurement) = run(vec![scenario("tiles", &[tile])]);
+    plan[0].gate = policy.clone();
+    let mut judged = judge(&plan, &measurement);
+    let decision = match verdict {
+        'P' => Decision::Pass,
+        'F' => Decision::Fail,
+        _ => Decision::Inconclusive,
+    };
+    let reason = VerdictReason { what: "interrupted".to_owned(), next: String::new() };
+    judged.decision = decision;
+    judged.scenarios[0].decision = decision;
+    judged.scenarios[0].reasons = if verdict == 'V' { vec![reason] } else { Vec::new() };
+    let budget = &mut judged.scenarios[0].budgets[0];
+    budget.decision = decision;
+    budget.evidence = Some(BudgetEvidence {
+        reach: None,
+        at_horizon: BlockCounts {
+            length: Duration::from_secs(1),
+            peak: 20.0,
+            blocks: vec![(20, 20, 1)],
+        },
+        longer: None,
+    });
+    let host = HostFacts {
+        name: "h".to_owned(),
+        os: "linux".to_owned(),
+        arch: "x86_64".to_owned(),
+        cores: 2,
+    };
+    let provenance = RunProvenance {
+        started: datetime!(2026-11-23 18:00 UTC),
+        tollgate: "0.1.0".to_owned(),
+        host,
+        command: Vec::new(),
+        git_commit: None,
+        tags: BTreeMap::default(),
+    };
+    let id = Uuid::from_u128(1);
+    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict: judged, gate: None }
+}
+
+/// The gate's decision on a run after these earlier ones, the newest first; `X` cannot be read.
+fn gate_after(record: &RunRecord, earlier: &[Result<RunRecord, String>]) -> Option<GateDecision> {
+    let mut judge = PolicyJudge::of(record)?;
+    for run in earlier.iter().take_while(|_| judge.needs_history()).collect::<Vec<_>>() {
+        judge.add(run);
+    }
+    judge.decide("in runs")
+}
+
+fn earlier(verdicts: &str, policy: &GatePolicy) -> Vec<Result<RunRecord, String>> {
+    let one = |verdict| match verdict {
+        'X' => Err("run.json: cut off".to_owned()),
+        verdict => Ok(record(verdict, policy)),
+    };
+    verdicts.chars().map(one).collect()
+}
+
+/// The decision and the reason; no reason if no policy applies.
+fn gate(verdict: char, verdicts: &str, policy: &GatePolicy) -> (Decision, String) {
+    let record = record(verdict, policy);
+    let decided = gate_after(&record, &earlier(verdicts, policy));
+    decided.map_or((record.verdict.decision, String::new()), |gate| (gate.decision, gate.reason))
+}
+
+fn fail_after(number: u32) -> GatePolicy {
+    GatePolicy { fail_after: number, ..GatePolicy::default() }
+}
+
+#[test]
+fn a_fail_counts_only_if_the_runs_before_it_failed_too() {
+    use Decision::{Fail, Pass};
+    for (number, verdicts, decision, reason) in [
+        (2, "F", Fail, "failed 2 times in a row"),
+        (2, "FP", Fail, "failed 2 times in a row"),
+        (2, "PF", Pass, "failed 1 time in a row"),
+        (2, "IF", Pass, "failed 1 time in a row"),
+        (2, "FX", Fail, "failed 2 times in a row"),
+        (2, "PX", Pass, "failed 1 time in a row"),
+        (3, "FP", Pass, "failed 2 times in a row"),
+        (3, "FFP", Fail, "failed 3 times in a row"),
+        (3, "FIF", Pass, "failed 2 times in a row"),
+    ] {
+        let reason = format!("{reason}; fail_after = {number}");
+        assert_eq!(gate('F', verdicts, &fail_after(number)), (decision, reason), "{verdicts}");
+    }
+}
+
+#[test]
+fn a_fail_counts_if_the_history_ends_or_cannot_be_read_before_it_says_otherwise() {
+    for (number, verdicts, reason) in [
+        (2, "", "failed 1 time in a row, and no earlier run of this plan is in runs"),
+        (3, "F", "failed 2 times in a row, and no other earlier run of this plan is in runs"),
+        (2, "XP", "failed 1 time in a row, and an earlier run cannot be read: run.json: cut off"),
+        (3, "FX", "failed 2 times in a row, and an earlier run cannot be read: run.json: cut off"),
+    ] {
+        let reason = format!("{reason}; fail_after = {number}");
+        assert_eq!(gate('F', verdicts, &fail_after(number)), (Decision::Fail, reason));
+    }
+}
+
+#[test]
+fn a_run_that_passes_or_has_no_policy_needs_no_history_and_no_gate() {
+    assert_eq!(gate('P', "X", &fail_after(2)), (Decision::Pass, String::new()));
+    assert_eq!(gate('F', "X", &GatePolicy::default()), (Decision::Fail, String::new()));
+    let passed = record('P', &fail_after(2));
+    assert!(!PolicyJudge::of(&passed).unwrap().needs_history());
+    assert!(PolicyJudge::of(&record('F', &GatePolicy::default())).is_none());
+}
+
+#[test]
+fn runs_of_another_plan_or_environment_and_shards_are_passed_over() {
+    let policy = fail_after(2);
+    let mut others: Vec<RunRecord> = (0..4).map(|_| record('P', &policy)).collect();
+    others[0].plan[0].base_url = "http://other.test".to_owned();
+    others[1].provenance.tags.insert("environment".to_owned(), "staging".to_owned());
+    others[2].plan[0].requests[0].budgets = vec!["p95 < 200ms".parse().unwrap()];
+    others[3].measurement.sharing = Some(shard_of_two());
+    let mut runs: Vec<_> = others.into_iter().map(Ok).collect();
+    let mut failed = record('F', &GatePolicy::default());
+    failed.plan[0].description = "Other words.".to_owned();
+    failed.plan[0].source = "elsewhere.toml".to_owned();
+    runs.push(Ok(failed));
+    let decided = gate_after(&record('F', &policy), &runs).unwrap();
+    assert_eq!(decided.reason, "failed 2 times in a row; fail_after = 2");
+}
+
+fn shard_of_two() -> ShardSharing {
+    let parts = vec![ShardRecord { shard: 1, run: Uuid::from_u128(2), host: "h".to_owned() }];
+    ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts }
+}
+
+#[test]
+fn one_shard_of_a_run_decides_no_gate() {
+    let mut shard = record('F', &fail_after(2));
+    shard.measurement.sharing = Some(shard_of_two());
+    assert!(PolicyJudge::of(&shard).is_none());
+}
+
+#[test]
+fn an_inconclusive_run_does_to_the_exit_code_what_the_policy_says() {
+    let warned = "an inconclusive verdict is only a warning; on_inconclusive = \"warn\"";
+    let failed = "an inconclusive verdict counts as a failure; on_inconclusive = \"fail\"";
+    for (word, decision, reason) in [
+        ("exit-3", Decision::Inconclusive, ""),
+        ("extend 1m", Decision::Inconclusive, ""),
+        ("warn", Decision::Pass, warned),
+        ("fail", Decision::Fail, failed),
+    ] {
+        let policy = GatePolicy { on_inconclusive: word.parse().unwrap(), ..GatePolicy::default() };
+        assert_eq!(gate('I', "", &policy), (decision, reason.to_owned()));
+    }
+}
+
+#[test]
+fn carried_evidence_makes_an_alarm_across_inconclusive_runs() {
+    let policy = GatePolicy { carry: true, ..fail_after(2) };
+    let carried = |evidence: &str, runs: &str| {
+        format!("carried evidence {evidence} from {runs}, 400 makes an alarm; carry = true")
+    };
+    assert_eq!(gate('I', "", &policy), (Decision::Inconclusive, carried("5.3", "1 run")));
+    assert_eq!(gate('I', "II", &policy), (Decision::Inconclusive, carried("153", "3 runs")));
+    assert_eq!(gate('I', "IPII", &policy), (Decision::Inconclusive, carried("29", "2 runs")));
+    assert_eq!(gate('I', "VVV", &policy), (Decision::Inconclusive, carried("5.3", "2 runs")));
+    let alarm = "`tile` p95 < 300ms: the evidence of the last 4 runs is 815, and 400 makes an \
+                 alarm; carry = true, fail_after = 2";
+    assert_eq!(gate('I', "III", &policy), (Decision::Fail, alarm.to_owned()));
+    assert_eq!(gate('F', "IIIP", &policy), (Decision::Fail, alarm.to_owned()));
+}
+
+#[test]
+fn carried_evidence_that_cannot_be_read_fails_the_gate() {
+    let policy = GatePolicy { carry: true, ..fail_after(2) };
+    let reason =
+        "the evidence of an earlier run cannot be read: run.json: cut off; carry = true".to_owned();
+    assert_eq!(gate('I', "IX", &policy), (Decision::Fail, reason));
+    assert_eq!(gate('F', "IX", &policy).0, Decision::Fail);
+    let carried = "carried evidence 29 from 2 runs, 400 makes an alarm; carry = true".to_owned();
+    assert_eq!(gate('I', "IPX", &policy), (Decision::Inconclusive, carried));
+}
+
+#[test]
+fn a_single_run_makes_no_alarm_before_the_gate_may_fail() {
+    let policy = GatePolicy { carry: true, ..fail_after(2) };
+    let mut proven = record('F', &policy);
+    let evidence = proven.verdict.scenarios[0].budgets[0].evidence.as_mut().unwrap();
+    evidence.at_horizon.blocks = vec![(20, 20, 20)];
+    let gate = gate_after(&proven, &earlier("P", &policy)).unwrap();
+    assert_eq!(gate.decision, Decision::Pass);
+    assert_eq!(gate.reason, "failed 1 time in a row; fail_after = 2");
+}
+
+/// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average at
+/// least 400 runs apart for `fail_after = 2`. The evidence of a run is that of two blocks of 20.
+#[test]
+fn alarms_of_carried_evidence_are_as_rare_as_stated() {
+    use rand::{Rng as _, SeedableRng as _};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(15);
+    let factor = |over: u64| {
+        let mut wealth = crate::verdict::evidence::BetWealth::new(
+            crate::verdict::evidence::BetSide::Fail,
+            crate::units::Ratio::new(0.05).unwrap(),
+        );
+        let count = crate::verdict::binomial::ExceedanceCount { over, of: 20 };
+        wealth.bet(count, 1, 20.0);
+        wealth.ln_evidence()
+    };
+    let factors: Vec<f64> = (0..=20).map(factor).collect();
+    let (mut alarms, mut ln) = (0_u32, 0.0_f64);
+    const RUNS: u32 = 40_000;
+    for _ in 0..RUNS {
+        let over = (0..20).filter(|_| random.random_bool(0.05)).count();
+        ln = ln.max(0.0) + factors[over];
+        if ln >= 2.0 * 20.0_f64.ln() {
+            (alarms, ln) = (alarms + 1, 0.0);
+        }
+    }
+    assert!(alarms <= RUNS / 400, "{alarms}");
+}
+
+fn requiring(requirements: &[&str]) -> GatePolicy {
+    let require = requirements.iter().map(|text| text.parse::<GateRequirement>().unwrap());
+    GatePolicy { require: require.collect(), ..GatePolicy::default() }
+}
+
+#[test]
+fn a_run_that_lacks_what_is_required_does_not_pass() {
+    for (requirement, why) in [
+        ("commit", "is not known: give --git-commit"),
+        ("deploy", "is not known: give --deploy"),
+        ("tag:team", "is not known: give --tag team=…"),
+        ("services", "is neither a step nor a scenario of this run: name its file too"),
+    ] {
+        let reason = format!("`{requirement}` is required and {why}");
+        let policy = requiring(&[requirement]);
+        assert_eq!(gate('P', "", &policy), (Decision::Inconclusive, reason.clone()));
+        let warned = GatePolicy { on_inconclusive: OnInconclusive::Warn, ..policy.clone() };
+        assert_eq!(gate('I', "", &warned).0, Decision::Inconclusive);
+        assert_eq!(gate('F', "", &policy), (Decision::Fail, reason));
+    }
+}
+
+#[test]
+fn a_run_that_has_what_is_required_passes() {
+    let mut passed =
+        record('P', &requiring(&["commit", "environment", "tag:team", "tile", "tiles"]));
+    passed.provenance.git_commit = Some("3bb6c035".to_owned());
+    for key in ["environment", "team"] {
+        passed.provenance.tags.insert(key.to_owned(), "shop".to_owned());
+    }
+    assert_eq!(gate_after(&passed, &[]), None);
+    passed.measurement.scenarios[0].requests[0].measured.tally.exchanges = 0;
+    let reason = "`tile` is required and was not measured; \
+                  `tiles` is required and its step `tile` was not measured";
+    assert_eq!(gate_after(&passed, &[]).unwrap().reason, reason);
+}
+
+#[test]
+fn each_scenario_follows_its_own_policy_and_the_worst_decides() {
+    let mut record = record('F', &fail_after(2));
+    let mut other = record.plan[0].clone();
+    other.name = "app".to_owned();
+    other.gate = GatePolicy { on_inconclusive: OnInconclusive::Warn, ..GatePolicy::default() };
+    record.plan.push(other);
+    let mut verdict = record.verdict.scenarios[0].clone();
+    (verdict.scenario, verdict.decision) = ("app".to_owned(), Decision::Inconclusive);
+    record.verdict.scenarios.push(verdict);
+    let before = earlier("P", &fail_after(2));
+    let decided = gate_after(&record, &before).unwrap();
+    let reason = "tiles: failed 1 time in a row; fail_after = 2; \
+                  app: an inconclusive verdict is only a warning; on_inconclusive = \"warn\"";
+    assert_eq!((decided.decision, decided.reason.as_str()), (Decision::Pass, reason));
+    record.plan[1].gate = GatePolicy::default();
+    let decided = gate_after(&record, &before).unwrap();
+    assert_eq!(decided.decision, Decision::Inconclusive);
+}

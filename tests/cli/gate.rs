@@ -1,0 +1,196 @@
+//! The policies of `[gate]`: what a verdict, and those before it, do to the exit code.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use tollgate::record::{Decision, RunRecord};
+
+use crate::bench::{Bench, text, tollgate};
+
+/// A scenario whose verdict the server's status decides: 200 passes, 500 fails, 404 is
+/// inconclusive.
+struct GateBench {
+    bench: Bench,
+    status: Arc<AtomicU16>,
+}
+
+const STEP: &str = "[[request]]\nname = \"page\"\npath = \"/\"\nwhen_absent = \"report\"\n";
+
+impl GateBench {
+    fn new(gate: &str) -> Self {
+        let status = Arc::new(AtomicU16::new(200));
+        let base_url = server(Arc::clone(&status));
+        let rest = format!("{STEP}[gate]\n{gate}\n");
+        Self { bench: Bench::new(&base_url, "budgets = [\"errors = 0\"]", &rest), status }
+    }
+
+    fn run_with(&self, status: u16, flags: &[&str]) -> Output {
+        self.status.store(status, Ordering::SeqCst);
+        self.bench.command().args(flags).output().unwrap()
+    }
+
+    /// Runs and checks the exit code and what the output says of the gate.
+    fn expect(&self, status: u16, exit: i32, gate: &str) {
+        let output = self.run_with(status, &[]);
+        let stdout = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(exit), "{stdout}{}", text(&output.stderr));
+        let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(gate), "{gate}\n{stdout}");
+        assert_eq!(gate.is_empty(), !words.contains("GATE"), "{stdout}");
+    }
+
+    fn newest(&self) -> PathBuf {
+        self.bench
+            .run_folders()
+            .into_iter()
+            .max_by_key(|folder| record(folder).provenance.started)
+            .unwrap()
+    }
+}
+
+fn record(folder: &std::path::Path) -> RunRecord {
+    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
+}
+
+fn server(status: Arc<AtomicU16>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+                head.push(byte[0]);
+            }
+            let status = status.load(Ordering::SeqCst);
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _gone = stream.write_all(answer.as_bytes());
+        }
+    });
+    base_url
+}
+
+#[test]
+fn a_fail_stops_a_deploy_once_the_run_before_it_failed_too() {
+    let bench = GateBench::new("fail_after = 2");
+    bench.expect(200, 0, "");
+    bench.expect(500, 0, "GATE passes: failed 1 time in a row; fail_after = 2");
+    bench.expect(500, 1, "GATE fails: failed 2 times in a row; fail_after = 2");
+    bench.expect(404, 3, "");
+    bench.expect(500, 0, "GATE passes: failed 1 time in a row; fail_after = 2");
+}
+
+#[test]
+fn without_a_history_a_fail_counts_at_once() {
+    let bench = GateBench::new("fail_after = 2");
+    let gate = "GATE fails: failed 1 time in a row, and no earlier run of this plan is in ";
+    bench.expect(500, 1, gate);
+    std::fs::remove_dir_all(bench.bench.runs()).unwrap();
+    bench.expect(500, 1, gate);
+}
+
+#[test]
+fn a_damaged_earlier_run_makes_a_fail_count() {
+    let bench = GateBench::new("fail_after = 2");
+    bench.expect(200, 0, "");
+    bench.expect(200, 0, "");
+    std::fs::write(bench.newest().join("run.json"), "{\"format\": 1, ").unwrap();
+    let gate = "GATE fails: failed 1 time in a row, and an earlier run cannot be read: ";
+    bench.expect(500, 1, gate);
+}
+
+#[test]
+fn an_unfinished_earlier_run_has_no_verdict_and_is_passed_over() {
+    let bench = GateBench::new("fail_after = 2");
+    bench.expect(200, 0, "");
+    bench.expect(500, 0, "GATE passes");
+    let newest = bench.newest().file_name().unwrap().to_string_lossy().into_owned();
+    let unfinished = bench.bench.runs().join(format!("{}-00000000", &newest[..20]));
+    std::fs::create_dir(&unfinished).unwrap();
+    std::fs::write(unfinished.join("run.partial.json"), "{").unwrap();
+    bench.expect(500, 1, "GATE fails: failed 2 times in a row");
+}
+
+#[test]
+fn an_inconclusive_verdict_stays_in_the_record_and_changes_the_exit_code() {
+    for (word, exit, gate) in [
+        ("exit-3", 3, ""),
+        ("fail", 1, "GATE fails: an inconclusive verdict counts as a failure"),
+        ("warn", 0, "GATE passes: an inconclusive verdict is only a warning"),
+    ] {
+        let bench = GateBench::new(&format!("on_inconclusive = \"{word}\""));
+        bench.expect(404, exit, gate);
+        let folder = bench.newest();
+        let record = record(&folder);
+        assert_eq!(record.verdict.decision, Decision::Inconclusive);
+        assert_eq!(record.gate.is_some(), word != "exit-3");
+        if word == "exit-3" {
+            continue;
+        }
+        let gate = record.gate.unwrap();
+        assert_eq!(gate.decision, if exit == 0 { Decision::Pass } else { Decision::Fail });
+        for report in ["report.md", "report.html"] {
+            let report = std::fs::read_to_string(folder.join(report)).unwrap();
+            assert!(report.contains(&format!("Gate {}", gate.verb())), "{report}");
+        }
+        let shown = tollgate().arg("show").arg(&folder).output().unwrap();
+        assert_eq!(shown.status.code(), Some(exit));
+        assert!(text(&shown.stdout).contains(&format!("GATE {}", gate.verb())));
+    }
+}
+
+#[test]
+fn a_gate_that_passes_against_the_verdict_warns_on_stderr() {
+    let bench = GateBench::new("on_inconclusive = \"warn\"");
+    let output = bench.run_with(404, &[]);
+    let warning = "WARNING: the gate passes, but the verdict is inconclusive: ";
+    assert!(text(&output.stderr).contains(warning), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_pass_needs_what_the_gate_requires() {
+    let bench = GateBench::new("require = [\"commit\", \"deploy\", \"page\"]");
+    let gate = "GATE is inconclusive: `commit` is required and is not known: give --git-commit; \
+                `deploy` is required and is not known: give --deploy";
+    bench.expect(200, 3, gate);
+    let output = bench.run_with(200, &["--git-commit", "3bb6c035", "--deploy", "v42"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let output = bench.run_with(500, &["--git-commit", "3bb6c035", "--deploy", "v42"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_required_scenario_that_is_not_run_is_warned_about_and_prevents_a_pass() {
+    let bench = GateBench::new("require = [\"pagee\"]");
+    let output = bench.run_with(200, &[]);
+    assert_eq!(output.status.code(), Some(3));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("did you mean `page`?"), "{stderr}");
+}
+
+#[test]
+fn each_tick_follows_the_ticks_before_it() {
+    let bench = GateBench::new("fail_after = 2");
+    bench.expect(200, 0, "");
+    let output = bench.run_with(500, &["--every", "1s", "--times", "2"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    let lines: Vec<_> = stdout.lines().collect();
+    assert!(lines[0].contains("[gate passes: failed 1 time in a row; fail_after = 2]"), "{stdout}");
+    assert!(lines[1].contains("[gate fails: failed 2 times in a row; fail_after = 2]"), "{stdout}");
+}
+
+#[test]
+fn check_shows_the_policies_that_a_scenario_names() {
+    let bench =
+        GateBench::new("fail_after = 2\non_inconclusive = \"warn\"\nrequire = [\"commit\"]");
+    let output = tollgate().arg("check").arg(&bench.bench.scenario).output().unwrap();
+    let stdout = text(&output.stdout);
+    let gate = "gate: on_inconclusive = \"warn\", fail_after = 2, require = [\"commit\"]";
+    assert!(stdout.contains(gate), "{stdout}");
+}
