@@ -10,6 +10,7 @@ pub mod checkup;
 mod comparison;
 mod data;
 mod dimension;
+mod early_end;
 mod encoded;
 mod encoded_histogram;
 mod failure;
@@ -41,6 +42,7 @@ pub use comparison::{
 };
 pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
+pub use early_end::{EarlyEnd, ProvenBreach};
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;

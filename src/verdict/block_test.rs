@@ -11,7 +11,8 @@ use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
 use super::phrases::requests;
 use super::rule::TOO_CLOSE;
-use crate::record::{BlockCounts, BudgetEvidence, SlotCount, StallHorizon};
+use super::slot_series::{LagRole, SlotSeries, peak_of_slot};
+use crate::record::{BlockCounts, BudgetEvidence, StallHorizon};
 use crate::units::{Ratio, format_duration};
 
 /// The blocks of one budget of a run, and the rule that they are tested by.
@@ -30,26 +31,17 @@ pub(super) struct BlockTest {
 }
 
 impl BlockTest {
-    /// The test of a budget that allows a share `allowed`, from the counts of its slots; `over` and
-    /// `without_lag` read its exceedances. `None` if the run was not counted in slots, so that only
-    /// `observed`, the count of the whole run, is known.
+    /// The test of a budget that allows a share `allowed` and reads `series`. `None` if the run was
+    /// not counted in slots, so that only `observed`, the count of the whole run, is known.
     pub(super) fn of(
         context: JudgingContext<'_>,
-        (counts, observed): (Option<&[SlotCount]>, ExceedanceCount),
+        series: SlotSeries,
+        observed: ExceedanceCount,
         allowed: Ratio,
-        over: impl Fn(&SlotCount) -> u32,
-        without_lag: impl Fn(&SlotCount) -> u32,
     ) -> Option<Self> {
-        let (horizon, counts) = (*context.stalls?, counts?);
+        let (horizon, counts) = (*context.stalls?, series.counts(&context.timelines?.slots)?);
         let peak = peak_of_slot(&horizon, context.share, counts);
-        let series = |over: &dyn Fn(&SlotCount) -> u32| {
-            let count = |slot: &SlotCount| ExceedanceCount {
-                over: u64::from(over(slot).min(slot.judged)),
-                of: u64::from(slot.judged),
-            };
-            ExceedanceSlots::new(counts.iter().map(count), peak)
-        };
-        let slots = series(&over);
+        let slots = series.slots(counts.iter().copied(), peak, LagRole::Counts);
         if observed.of == 0 || slots.total() != observed {
             return None;
         }
@@ -57,7 +49,8 @@ impl BlockTest {
         let blocks = [RunBlocks::of(&slots, rule.horizon)];
         let seen = rule.test(&blocks, allowed);
         let finding = BudgetFinding::allowing_for_lag(seen.into(), || {
-            rule.test(&[RunBlocks::of(&series(&without_lag), rule.horizon)], allowed).into()
+            let slots = series.slots(counts.iter().copied(), peak, LagRole::Excuses);
+            rule.test(&[RunBlocks::of(&slots, rule.horizon)], allowed).into()
         });
         let interval = ShareInterval::of(&blocks, allowed, rule);
         let reach = reach(&slots, rule.horizon, allowed);
@@ -191,21 +184,6 @@ impl BlockTest {
     fn time(&self, slots: usize) -> Duration {
         self.horizon.slot.saturating_mul(u32::try_from(slots).unwrap_or(u32::MAX))
     }
-}
-
-/// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being
-/// of this request; at least one in a block, because a block with one exchange is full if fewer are
-/// planned. In a closed model the busiest block of the run is taken instead.
-fn peak_of_slot(horizon: &StallHorizon, share: f64, counts: &[SlotCount]) -> f64 {
-    let length = horizon.slots();
-    let of_block = if let Some(rate) = horizon.peak_rate {
-        rate.as_per_second() * share * horizon.length.as_secs_f64()
-    } else {
-        let blocks = counts.chunks(length);
-        let judged = blocks.map(|block| block.iter().map(|slot| u64::from(slot.judged)).sum());
-        judged.max().unwrap_or(0_u64) as f64
-    };
-    of_block.max(1.0) / length as f64
 }
 
 /// A time for a sentence, rounded up: whole seconds up to two minutes, then two digits of minutes.

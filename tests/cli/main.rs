@@ -10,6 +10,7 @@ mod compare;
 mod data;
 mod demo;
 mod doctor;
+mod early_end;
 mod every;
 mod evidence;
 mod flags;

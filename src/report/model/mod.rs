@@ -309,7 +309,14 @@ fn headline(
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
     let stated = (confidence(verdict), reach(verdict));
-    finding::headline(verdict.decision, findings, budgets, stated, left_out)
+    let headline = finding::headline(verdict.decision, findings, budgets, stated, left_out);
+    match &record.measurement.ending {
+        // The findings of a fail say it.
+        RunEnding::ProvenEarly(early) if verdict.decision == Decision::Pass => {
+            format!("{headline}; {}", early.when())
+        }
+        _ => headline,
+    }
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.
