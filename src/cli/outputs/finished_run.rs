@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::exit::ExitStatus;
 use super::{OutputArtifact, OutputError};
-use crate::record::{Decision, RunRecord};
+use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
 
