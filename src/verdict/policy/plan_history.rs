@@ -1,6 +1,6 @@
 //! The earlier runs of one scenario's plan, as far as a policy needs them.
 
-use super::carried_evidence::{BudgetLog, ln_evidence};
+use super::budget_log::{BudgetLog, ln_evidence};
 use crate::record::{Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict};
 use crate::verdict::rule::DecisionRule;
 
