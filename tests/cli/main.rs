@@ -4,6 +4,7 @@
 mod addresses;
 mod bench;
 mod compare;
+mod continuation;
 mod data;
 mod demo;
 mod doctor;

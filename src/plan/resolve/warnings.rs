@@ -14,8 +14,13 @@ use crate::units::{Ratio, duration_literal};
 /// The accepted risk of a wrong verdict, on either side.
 const ALPHA: f64 = 0.05;
 
-pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
-    let mut warnings = undecidable(scenario, plan);
+/// The warnings about a plan; `adds_to_earlier` if a run of it continues another.
+pub(super) fn of(
+    scenario: &Scenario,
+    plan: &ScenarioPlan,
+    adds_to_earlier: bool,
+) -> Vec<Diagnostic> {
+    let mut warnings = if adds_to_earlier { Vec::new() } else { undecidable(scenario, plan) };
     warnings.extend(overlapping(scenario, plan));
     warnings.extend(crowded(scenario, plan));
     warnings.extend(hurried(scenario, plan));
