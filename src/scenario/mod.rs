@@ -5,6 +5,7 @@
 //! the values mean together (`check`). Each step finds all mistakes it can before it stops. What
 //! depends on the environment is checked by `plan`.
 
+mod budget_line;
 mod check;
 mod diagnostic;
 mod errors;

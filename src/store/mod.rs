@@ -32,7 +32,7 @@ pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
     UploadLimits, UserRight,
 };
-pub use file::{write_file, write_new_file};
+pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;
 pub use folder::{
     FolderContent, RunDraft, RunFolder, complete_folder, read_folder, read_id, read_intervals,

@@ -1,6 +1,9 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/status_server.rs"]
+mod status_server;
+
 mod addresses;
 mod bench;
 mod compare;
@@ -17,6 +20,7 @@ mod history;
 mod import;
 mod late;
 mod logs;
+mod outputs;
 mod pipes;
 mod routes;
 mod runs;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::exit::ExitStatus;
 use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
-use crate::report::ReportModel;
+use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
 
 /// A run whose folder is complete.
@@ -46,6 +46,12 @@ impl FinishedRun {
     ) -> Result<OutputArtifact, OutputError> {
         store::write_atomically(&self.folder, name, bytes)?;
         Ok(OutputArtifact::File(name.to_owned()))
+    }
+
+    /// What a CI system needs to know about the run.
+    pub(super) fn ci(&self) -> CiContext {
+        let folder = self.folder.display().to_string();
+        CiContext { gate: self.record.gate_decision(), folder }
     }
 
     /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied.

@@ -1,6 +1,7 @@
 //! The report as markdown, for a comment on a pull request or a log entry.
 
 mod checks;
+mod short;
 
 use crate::record::Decision;
 
@@ -10,6 +11,7 @@ use super::model::{
 };
 use super::words::TextPiece;
 use super::{plot, words};
+pub use short::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, short_markdown};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &ReportModel) -> String {
@@ -51,7 +53,7 @@ fn caveats(model: &ReportModel) -> String {
 fn verdict(model: &ReportModel) -> String {
     let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escape(sharing)));
     let gate = model.gate.as_ref().map(|gate| {
-        format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, escape(&gate.reason))
+        format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, prose(&gate.reason))
     });
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}{}\n{}",

@@ -22,6 +22,19 @@ pub(in crate::report) struct RunFinding {
     pub(in crate::report) what: String,
     /// The next step; may be empty.
     pub(in crate::report) next: String,
+    /// The budget that does not hold; `None` if it is something else.
+    pub(in crate::report) budget: Option<BudgetName>,
+}
+
+/// Which budget of a run something is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetName {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The request's name.
+    pub request: String,
+    /// The budget as it is displayed: `p95 < 300ms`.
+    pub budget: String,
 }
 
 /// Every budget and reason that keeps the run from passing, fails first.
@@ -59,14 +72,20 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<RunFinding> {
     let budgets = scenario.requests.iter().flat_map(|request| {
         let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
         open.filter(|row| !is_repeated(scenario, &request.name, &row.reason)).map(move |row| {
-            RunFinding::new(
-                row.decision,
-                format!("{} · {}", scenario.place(request), row.budget),
-                &row.reason,
-            )
+            let place = format!("{} · {}", scenario.place(request), row.budget);
+            let budget = Some(budget_name(scenario, &request.whole_name, &row.budget));
+            RunFinding { budget, ..RunFinding::new(row.decision, place, &row.reason) }
         })
     });
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
+}
+
+fn budget_name(scenario: &ScenarioView, request: &str, budget: &str) -> BudgetName {
+    BudgetName {
+        scenario: scenario.whole_name.clone(),
+        request: request.to_owned(),
+        budget: budget.to_owned(),
+    }
 }
 
 /// Start of a scenario's reason that says no request got a response, and why.
@@ -113,7 +132,8 @@ impl RunFinding {
     }
 
     fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {
-        Self { decision, place, what: reason.what.clone(), next: reason.next.clone() }
+        let (what, next) = (reason.what.clone(), reason.next.clone());
+        Self { decision, place, what, next, budget: None }
     }
 }
 

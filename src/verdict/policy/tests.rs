@@ -230,8 +230,8 @@ fn a_single_run_makes_no_alarm_before_the_gate_may_fail() {
     assert_eq!(gate.reason, "failed 1 time in a row; fail_after = 2");
 }
 
-/// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average at
-/// least 400 runs apart for `fail_after = 2`. The evidence of a run is that of two blocks of 20.
+/// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average
+/// at least 400 runs apart for `fail_after = 2`. A run has one block of 20 requests.
 #[test]
 fn alarms_of_carried_evidence_are_as_rare_as_stated() {
     use rand::{Rng as _, SeedableRng as _};
