@@ -52,9 +52,9 @@ impl<'a> DurationBudget<'a> {
     ) -> Self {
         let ranked_durations = RankedDurations::of(request, dimension, ceiling);
         let wait_blame = WaitBlame::of(ranked_durations.count(), circumstances.capacity);
-        let blocks = budget.allowed().and_then(|allowed| {
-            let series = SlotSeries::of(budget, &request.ceilings)?;
-            BlockTest::of(circumstances, series, ranked_durations.exceeded(), allowed)
+        let blocks = SlotSeries::of(budget, &request.ceilings).and_then(|series| {
+            let place = (request.name.as_str(), budget);
+            BlockTest::of(circumstances, place, series, ranked_durations.exceeded())
         });
         Self {
             budget,

@@ -43,7 +43,7 @@ pub(super) fn judge(
         FailureClass::Errors => SlotSeries::Errors,
         FailureClass::Dropped => SlotSeries::Dropped,
     };
-    let blocks = allowed.and_then(|allowed| BlockTest::of(context, series, observed, allowed));
+    let blocks = BlockTest::of(context, (&request.name, budget), series, observed);
     let finding = match (&blocks, allowed) {
         (Some(blocks), _) => blocks.finding(),
         (None, Some(allowed)) => rule.test(observed, allowed),

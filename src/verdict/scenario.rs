@@ -39,6 +39,8 @@ pub(super) fn judge(
         rule,
         stalls: planned.stalls.as_ref(),
         share: planned.share_of(request),
+        earlier: &context.earlier,
+        scenario: &planned.name,
         comparison: context.comparisons.get(&planned.name).map(String::as_str),
     };
     let mut budgets: Vec<_> = pairs

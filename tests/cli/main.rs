@@ -7,6 +7,7 @@ mod status_server;
 mod addresses;
 mod bench;
 mod compare;
+mod continuation;
 mod data;
 mod demo;
 mod doctor;

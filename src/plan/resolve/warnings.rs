@@ -11,8 +11,13 @@ use crate::scenario::file::RequestSection;
 use crate::scenario::{Diagnostic, PlainText, Scenario, ScenarioField};
 use crate::units::duration_literal;
 
-pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
-    let mut warnings = undecidable(scenario, plan);
+/// The warnings about a plan; `adds_to_earlier` if a run of it continues another.
+pub(super) fn of(
+    scenario: &Scenario,
+    plan: &ScenarioPlan,
+    adds_to_earlier: bool,
+) -> Vec<Diagnostic> {
+    let mut warnings = if adds_to_earlier { Vec::new() } else { undecidable(scenario, plan) };
     warnings.extend(overlapping(scenario, plan));
     warnings.extend(crowded(scenario, plan));
     warnings.extend(hurried(scenario, plan));

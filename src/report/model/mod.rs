@@ -310,13 +310,16 @@ fn headline(
     }
     let stated = (confidence(verdict), reach(verdict));
     let headline = finding::headline(verdict.decision, findings, budgets, stated, left_out);
-    match &record.measurement.ending {
+    let early = match &record.measurement.ending {
         // The findings of a fail say it.
-        RunEnding::ProvenEarly(early) if verdict.decision == Decision::Pass => {
-            format!("{headline}; {}", early.when())
-        }
-        _ => headline,
-    }
+        RunEnding::ProvenEarly(early) if verdict.decision == Decision::Pass => Some(early.when()),
+        _ => None,
+    };
+    let earlier = (!verdict.continues.is_empty()).then(|| {
+        let runs = words::plural(verdict.continues.len() as u64, "earlier run");
+        format!("with the evidence of {runs}")
+    });
+    [Some(headline), earlier, early].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.
