@@ -3,13 +3,15 @@
 # and documentation.
 # Needs a Rust toolchain and a C compiler. The tests start their own servers on free loopback ports
 # and end them.
-# Installs four more programs if they are missing and it may (as root on Debian):
+# Installs five more programs if they are missing and it may (as root on Debian):
 # - Chromium or Chrome, to open reports in. TOLLGATE_TESTS_WITHOUT_BROWSER=1 skips these tests;
 #   TOLLGATE_BROWSER names another browser.
 # - PostgreSQL and PgBouncer, which the tests start and end. TOLLGATE_TESTS_WITHOUT_DATABASE=1 skips
 #   these tests; TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
 # - Node.js, 18 or later, to compare synthetic-check with its `fetch`. TOLLGATE_TESTS_WITHOUT_NODE=1
 #   skips this test.
+# - Python 3 with venv, to lint the workflows and to run the action (see tests/workflows.sh).
+#   TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips this.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -110,6 +112,12 @@ as_debian_root='
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
   case " $* " in *" pgbouncer "*) update-rc.d pgbouncer disable ;; esac'
 
+# Debian's python3 can lack what venv needs.
+if [ -z "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ] && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  missing+=(python3-venv)
+  remedies+=("TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 to skip checking the workflows and the action")
+fi
+
 if [ ${#missing[@]} != 0 ]; then
   printf -v or ', or set %s' "${remedies[@]}"
   [ "$(uname)" != Darwin ] ||
@@ -202,6 +210,15 @@ if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else
   cargo test --locked --no-fail-fast --lib --bins --tests
+fi
+
+step "workflows"
+if [ -n "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ]; then
+  echo "skipped as requested: linting the workflows and running the action"
+else
+  # The tests above have just built it. `cargo build` would build it again, with the features that
+  # only the program needs.
+  tests/workflows.sh "${CARGO_TARGET_DIR:-target}/debug/tollgate"
 fi
 
 step "documentation"

@@ -85,7 +85,7 @@ fn summary(scenario: &ScenarioPlan) -> String {
     lines.join("\n  ")
 }
 
-/// By what blocks the budgets are decided: `decided by blocks of 1s, 180 in all; to pass, p95 needs
+/// The blocks that decide the budgets: `decided by blocks of 1s, 180 in all; to pass, p95 needs
 /// 67 of them (180 recommended)`. `None` if no budget is.
 fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     let stalls = scenario.shown.stalls?;
@@ -111,8 +111,8 @@ fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     Some(format!("decided by blocks of {length}{default}{planned}: {}", needs.join(", ")))
 }
 
-/// The policies that the scenario names: `gate: on_inconclusive = "warn", fail_after = 2`; `None` if
-/// it names none.
+/// The policies that the scenario names: `gate: on_inconclusive = "warn", fail_after = 2`; `None`
+/// if it names none.
 fn gate(scenario: &ScenarioPlan) -> Option<String> {
     let (gate, default) = (&scenario.shown.gate, GatePolicy::default());
     let quoted = |text: String| format!("\"{text}\"");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::{run_selector, source};
-use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunEnding, RunRecord, RunSummary};
+use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunRecord, RunSummary};
 use crate::report;
 use crate::verdict::{self, ComparisonSettings};
 
@@ -114,7 +114,7 @@ fn exit(comparison: &Comparison, after: &RunRecord) -> ExitStatus {
         ExitStatus::Fail
     } else if changes(ChangeVerdict::NoData)
         || !comparison.only.before.is_empty()
-        || after.measurement.ending != RunEnding::Complete
+        || !after.measurement.ending.is_planned()
     {
         ExitStatus::Inconclusive
     } else {

@@ -5,12 +5,14 @@ mod compare;
 mod completions;
 mod connection;
 mod console;
+mod continuation;
 mod db;
 mod demo;
 mod doctor;
 mod earlier_run;
 mod evidence;
 mod exit;
+mod extension;
 mod flag_variables;
 mod gate;
 mod guard;
@@ -59,11 +61,13 @@ pub use exit::{CommandError, ExitStatus};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  pass: every budget holds, with the stated confidence
-  1  fail: a budget or an expectation does not hold, or the target never responds
+  1  fail: a budget does not hold, a request without a budget broke an expectation, or the target
+     never responds
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  inconclusive: too few requests, an interrupted run, a step that is absent or not configured, a
-     late prober, a limit of tollgate, or a missing shard
-  4  internal: the prober failed (results not written, or a defect)";
+  3  inconclusive: the blocks of time prove neither side, an interrupted run, a step that is absent
+     or not configured, a late prober, a failed proxy, a limit of tollgate, or a missing shard
+  4  internal: the prober failed (results not written, or a defect)
+With policies in [gate], 0, 1 and 3 say what the gate decides.";
 
 /// Holds a deploy to its latency budget.
 ///

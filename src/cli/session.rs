@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::console::{Console, OutputFormat};
+use super::continuation::ContinuedRun;
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
@@ -74,10 +75,21 @@ pub(super) fn execute(
     flags: &RunFlags,
     signals: &RunSignals,
 ) -> Result<FinishedRun, CommandError> {
+    execute_continuing(plan, flags, signals, None)
+}
+
+/// The same, with the evidence of an `earlier` run.
+pub(super) fn execute_continuing(
+    plan: &Plan,
+    flags: &RunFlags,
+    signals: &RunSignals,
+    earlier: Option<&ContinuedRun>,
+) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
     guard::check(plan, flags.yes_load_this_host)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
+    let claim = earlier.map(|earlier| earlier.claim(&draft)).transpose()?;
     let folder = RunFolder::create(&flags.runs_dir, &draft)?;
     log_start(&draft, folder.path());
     let mut observer = LiveObserver::new(folder, plan);
@@ -85,8 +97,12 @@ pub(super) fn execute(
     let measured = signals.during(stopper, || engine.run(&mut observer, stop));
     observer.clear();
     let timelines = std::mem::take(&mut observer.timelines);
-    let context = VerdictContext { timelines, ..VerdictContext::default() };
+    let earlier = earlier.map(ContinuedRun::evidence).unwrap_or_default();
+    let context = VerdictContext { timelines, earlier, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
+    if let Some(claim) = claim.filter(|_| !record.measurement.has_measured()) {
+        claim.release()?;
+    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
     if record.verdict.decision == Decision::Fail {

@@ -76,6 +76,11 @@ impl Flags {
 }
 
 impl RunSource {
+    /// The run folders in `runs_dir`, without a database.
+    pub(super) fn of_folders(runs_dir: &Path) -> Self {
+        Self { runs_dir: Some(runs_dir.to_owned()), database: None }
+    }
+
     /// Summaries of the runs for a history with this filter. Warns of runs that cannot be read.
     ///
     /// Folders are not filtered here: a merged run hides its shards even if the filter excludes the
@@ -174,7 +179,8 @@ fn name_of(run: &Path) -> Cow<'_, str> {
     folder.file_name().unwrap_or(run.as_os_str()).to_string_lossy()
 }
 
-fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
+/// The record of a finished run in its folder.
+pub(super) fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
     match store::read_folder(&folder).map_err(usage_error)? {
         FolderContent::Complete(record) => Ok(*record),
         FolderContent::StillWritten => Err(still_running(&folder)),

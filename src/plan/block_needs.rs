@@ -14,7 +14,7 @@ pub struct BlockNeeds {
     /// The fewest blocks that can prove the budget, if none of their requests exceeds it.
     pub fewest: u64,
     /// The number of blocks that a plan should have: a target that exceeds half as often as allowed
-    /// then passes in most runs.
+    /// then passes in most runs, if its exceedances are single requests and not stalls.
     pub recommended: u64,
     /// The measured stage of the plan.
     pub duration: Duration,

@@ -14,6 +14,9 @@ pub struct PlanOverrides {
     pub every: Option<Duration>,
     /// The part of the run to execute; the whole run if `None`.
     pub shard_plan: Option<ShardPlan>,
+    /// Whether the run adds to the evidence of an earlier one, so that its own blocks need not
+    /// suffice for a verdict.
+    pub adds_to_earlier: bool,
     /// Another HTTP version.
     pub protocol: Option<HttpProtocol>,
     /// Another choice of addresses.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddressAttempts, Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram,
+    AddressAttempts, Ceiling, DimensionHistograms, EarlyEnd, EvidenceLog, Failure, Histogram,
     PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally, micros,
 };
 
@@ -322,6 +322,9 @@ pub enum RunEnding {
     Interrupted,
     /// The prober stopped because the target was clearly down. The text states how that showed.
     TargetDown(String),
+    /// The prober stopped because the evidence for the verdict was clear. The content states what
+    /// was proven, and after how much of the planned time.
+    ProvenEarly(EarlyEnd),
     /// The record was rebuilt from the folder of a run that did not finish writing.
     Recovered,
     /// The record was made from another tool's files. The text states what they do not contain.

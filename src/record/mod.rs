@@ -8,8 +8,10 @@ mod address_attempts;
 mod budget;
 pub mod checkup;
 mod comparison;
+mod continuation;
 mod data;
 mod dimension;
+mod early_end;
 mod encoded;
 mod encoded_histogram;
 mod failure;
@@ -39,8 +41,10 @@ pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,
 };
+pub use continuation::{continuation_differences, without_length};
 pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
+pub use early_end::{EarlyEnd, ProvenBreach};
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
@@ -70,7 +74,8 @@ pub use step::{StepRecord, is_teardown_owed};
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{
-    BlockCounts, BudgetEvidence, BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason,
+    BlockCounts, BudgetEvidence, BudgetVerdict, Decision, EarlierBlocks, ScenarioVerdict, Verdict,
+    VerdictReason,
 };
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.

@@ -161,6 +161,13 @@ pub struct PlannedScenario {
     pub teardown: Vec<PlannedRequest>,
 }
 
+impl PlannedScenario {
+    /// The share of the arrivals that send a request: 1 if all do.
+    pub fn share_of(&self, request: &str) -> f64 {
+        self.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0)
+    }
+}
+
 /// How many exchanges of a scenario in the open model may be in progress at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityEstimate {

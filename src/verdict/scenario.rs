@@ -15,7 +15,8 @@ use super::rule::DecisionRule;
 use super::{address_warnings, explanation, failures, once_steps, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
-    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
+    RequestMeasurement, RunEnding, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+    VerdictReason,
 };
 
 /// Judges a scenario by its measurement; a scenario without a measurement is inconclusive.
@@ -37,7 +38,9 @@ pub(super) fn judge(
         timelines: context.timelines.of(&planned.name, request),
         rule,
         stalls: planned.stalls.as_ref(),
-        share: planned.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0),
+        share: planned.share_of(request),
+        earlier: &context.earlier,
+        scenario: &planned.name,
         comparison: context.comparisons.get(&planned.name).map(String::as_str),
     };
     let mut budgets: Vec<_> = pairs
@@ -56,12 +59,14 @@ pub(super) fn judge(
         || void_reasons::target_is_down(measured, run)
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);
 
+    let early = early_end_reason(&planned.name, run);
     let nothing_measured = nothing_measured(&pairs);
     let decisions = budgets
         .iter()
         .map(|budget| budget.decision)
         .chain(pairs.iter().filter_map(MeasuredRequest::by_expectations))
         .chain(is_down.then_some(Decision::Fail))
+        .chain(early.as_ref().and_then(|early| early.decision))
         .chain(nothing_measured.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
@@ -79,6 +84,7 @@ pub(super) fn judge(
         budgets,
         reasons: without_vague_advice(grounds, has_failure_advice)
             .into_iter()
+            .chain(early.map(|early| early.reason))
             .chain(nothing_measured)
             .chain(of_requests)
             .collect(),
@@ -99,6 +105,28 @@ fn without_vague_advice(
         reason.next.clear();
     }
     grounds
+}
+
+/// What an end before the planned one means for a scenario.
+struct EarlyEndReason {
+    reason: VerdictReason,
+    /// A fail for the scenario whose breach ended the run: it was proven then, whatever the
+    /// exchanges that were still in progress add.
+    decision: Option<Decision>,
+}
+
+fn early_end_reason(scenario: &str, run: &Measurement) -> Option<EarlyEndReason> {
+    let RunEnding::ProvenEarly(early) = &run.ending else { return None };
+    let elsewhere = early.breach.as_ref().filter(|breach| breach.scenario != scenario);
+    let what = match elsewhere {
+        Some(breach) => format!("{}, in scenario `{}`", early.words(), breach.scenario),
+        None => early.words(),
+    };
+    let is_breached = early.breach.is_some() && elsewhere.is_none();
+    Some(EarlyEndReason {
+        reason: VerdictReason { what, next: String::new() },
+        decision: is_breached.then_some(Decision::Fail),
+    })
 }
 
 /// The reason for a run in which every step was skipped. The target was never tested, and no data

@@ -1,35 +1,31 @@
 //! The policies of `[gate]`: what a verdict, and those before it, do to the exit code.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Output;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use tollgate::record::{Decision, RunRecord};
 
 use crate::bench::{Bench, text, tollgate};
+use crate::status_server::StatusServer;
 
 /// A scenario whose verdict the server's status decides: 200 passes, 500 fails, 404 is
 /// inconclusive.
 struct GateBench {
     bench: Bench,
-    status: Arc<AtomicU16>,
+    server: StatusServer,
 }
 
 const STEP: &str = "[[request]]\nname = \"page\"\npath = \"/\"\nwhen_absent = \"report\"\n";
 
 impl GateBench {
     fn new(gate: &str) -> Self {
-        let status = Arc::new(AtomicU16::new(200));
-        let base_url = server(Arc::clone(&status));
+        let server = StatusServer::start();
         let rest = format!("{STEP}[gate]\n{gate}\n");
-        Self { bench: Bench::new(&base_url, "budgets = [\"errors = 0\"]", &rest), status }
+        Self { bench: Bench::new(&server.base_url, "budgets = [\"errors = 0\"]", &rest), server }
     }
 
     fn run_with(&self, status: u16, flags: &[&str]) -> Output {
-        self.status.store(status, Ordering::SeqCst);
+        self.server.set(status);
         self.bench.command().args(flags).output().unwrap()
     }
 
@@ -54,25 +50,6 @@ impl GateBench {
 
 fn record(folder: &std::path::Path) -> RunRecord {
     serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
-}
-
-fn server(status: Arc<AtomicU16>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
-                head.push(byte[0]);
-            }
-            let status = status.load(Ordering::SeqCst);
-            let answer =
-                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _gone = stream.write_all(answer.as_bytes());
-        }
-    });
-    base_url
 }
 
 #[test]
@@ -102,6 +79,31 @@ fn a_damaged_earlier_run_makes_a_fail_count() {
     std::fs::write(bench.newest().join("run.json"), "{\"format\": 1, ").unwrap();
     let gate = "GATE fails: failed 1 time in a row, and an earlier run cannot be read: ";
     bench.expect(500, 1, gate);
+}
+
+#[test]
+fn a_database_that_does_not_answer_makes_a_fail_count() {
+    let bench = GateBench::new("fail_after = 2");
+    bench.expect(200, 0, "");
+    let output = bench.run_with(500, &["--store", "postgresql://u:canary-pw@127.0.0.1:1/runs"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    let gate = "GATE fails: failed 1 time in a row, and an earlier run cannot be read: ";
+    assert!(stdout.contains(gate) && !stdout.contains("canary"), "{stdout}");
+}
+
+#[test]
+fn a_run_whose_folder_was_copied_and_renamed_counts_once_at_its_time() {
+    let bench = GateBench::new("fail_after = 3");
+    bench.expect(200, 0, "");
+    bench.expect(500, 0, "GATE passes: failed 1 time in a row");
+    let (failed, copy) = (bench.newest(), bench.bench.runs().join("failed"));
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(failed.join("run.json"), copy.join("run.json")).unwrap();
+    bench.expect(500, 0, "GATE passes: failed 2 times in a row");
+    let newest = bench.newest();
+    std::fs::rename(&newest, newest.with_file_name("again")).unwrap();
+    bench.expect(500, 1, "GATE fails: failed 3 times in a row");
 }
 
 #[test]

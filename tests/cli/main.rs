@@ -1,12 +1,17 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/status_server.rs"]
+mod status_server;
+
 mod addresses;
 mod bench;
 mod compare;
+mod continuation;
 mod data;
 mod demo;
 mod doctor;
+mod early_end;
 mod every;
 mod evidence;
 mod flags;

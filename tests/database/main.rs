@@ -10,9 +10,12 @@
 mod cluster;
 #[path = "../support/runs.rs"]
 mod runs;
+#[path = "../support/status_server.rs"]
+mod status_server;
 
 mod bench;
 mod flood;
+mod gate;
 mod kept;
 mod looked_back;
 mod lost;

@@ -222,7 +222,7 @@ fn resolve_one(
     if is_wrong {
         return None;
     }
-    filler.warnings.extend(warnings::of(scenario, &plan));
+    filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
     Some(plan)
 }
 

@@ -53,7 +53,7 @@ fn caveats(model: &ReportModel) -> String {
 fn verdict(model: &ReportModel) -> String {
     let sharing = model.sharing.as_ref().map(|sharing| format!("\n{}\n", escape(sharing)));
     let gate = model.gate.as_ref().map(|gate| {
-        format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, escape(&gate.reason))
+        format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, prose(&gate.reason))
     });
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}{}\n{}",

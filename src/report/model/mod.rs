@@ -309,7 +309,17 @@ fn headline(
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
     let stated = (confidence(verdict), reach(verdict));
-    finding::headline(verdict.decision, findings, budgets, stated, left_out)
+    let headline = finding::headline(verdict.decision, findings, budgets, stated, left_out);
+    let early = match &record.measurement.ending {
+        // The findings of a fail say it.
+        RunEnding::ProvenEarly(early) if verdict.decision == Decision::Pass => Some(early.when()),
+        _ => None,
+    };
+    let earlier = (!verdict.continues.is_empty()).then(|| {
+        let runs = words::plural(verdict.continues.len() as u64, "earlier run");
+        format!("with the evidence of {runs}")
+    });
+    [Some(headline), earlier, early].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.

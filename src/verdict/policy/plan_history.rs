@@ -1,7 +1,11 @@
 //! The earlier runs of one scenario's plan, as far as a policy needs them.
 
-use super::carried_evidence::{BudgetLog, ln_evidence};
-use crate::record::{Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict};
+use uuid::Uuid;
+
+use super::budget_log::{BudgetLog, ln_evidence};
+use crate::record::{
+    Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict, without_length,
+};
 use crate::verdict::rule::DecisionRule;
 
 /// The tag whose value must be the same: failures in one environment say nothing about another.
@@ -12,6 +16,10 @@ const ENVIRONMENT: &str = "environment";
 pub(super) struct PlanHistory {
     planned: PlannedScenario,
     environment: Option<String>,
+    /// Runs that this one or a later one continues: their evidence is part of that one.
+    continued: Vec<Uuid>,
+    /// Whether this run continues another, so that the length of its load may differ.
+    continues: bool,
     /// How many of the latest runs must have failed, without this one.
     wanted: usize,
     /// Whether evidence is needed as far back as the last pass.
@@ -60,6 +68,8 @@ impl PlanHistory {
         Self {
             planned: comparable(planned),
             environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
+            continued: record.verdict.continues.clone(),
+            continues: !record.verdict.continues.is_empty(),
             wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
             is_carried: gate.carry && can_decide,
             budgets,
@@ -84,7 +94,11 @@ impl PlanHistory {
             return;
         }
         match earlier {
-            Ok(record) => self.earlier.extend(self.verdict_of(record)),
+            Ok(record) if self.continued.contains(&record.id) => {}
+            Ok(record) => {
+                self.continued.extend(&record.verdict.continues);
+                self.earlier.extend(self.verdict_of(record));
+            }
             Err(why) => self.unreadable = Some(why.clone()),
         }
     }
@@ -104,6 +118,18 @@ impl PlanHistory {
         self.earlier.iter().take_while(|earlier| earlier.decision == Decision::Fail).count()
     }
 
+    /// Whether a plan is this one. The length of the load may differ if either run continues
+    /// another.
+    fn is_same_plan(&self, planned: &PlannedScenario, continues: bool) -> bool {
+        let mut theirs = comparable(planned);
+        if (continues || self.continues)
+            && differ_at_most_in_length(&theirs.load, &self.planned.load)
+        {
+            theirs.load.clone_from(&self.planned.load);
+        }
+        theirs == self.planned
+    }
+
     /// What a run decided on this plan; `None` if it is one of another plan or environment, or a
     /// part of a run.
     fn verdict_of(&self, record: &RunRecord) -> Option<EarlierVerdict> {
@@ -115,13 +141,18 @@ impl PlanHistory {
             .is_some_and(|sharing| !sharing.missing_shards().is_empty());
         let is_same = !is_part
             && record.provenance.tags.get(ENVIRONMENT) == self.environment.as_ref()
-            && comparable(planned) == self.planned;
+            && self.is_same_plan(planned, !record.verdict.continues.is_empty());
         let mut verdicts = record.verdict.scenarios.iter().filter(|_| is_same);
         let verdict = verdicts.find(|verdict| verdict.scenario == planned.name)?;
         let budgets = DecisionRule::of(&record.plan).budgets();
         let evidence = ln_evidence(verdict, budgets);
         Some(EarlierVerdict { decision: verdict.decision, evidence })
     }
+}
+
+/// Whether two loads are equal except for their lengths.
+fn differ_at_most_in_length(one: &str, other: &str) -> bool {
+    without_length(one) == without_length(other)
 }
 
 /// The plan without what does not change its verdict: texts, the name of the file, and the policy.

@@ -39,6 +39,7 @@ fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
             blocks: vec![(20, 20, 1)],
         },
         longer: None,
+        earlier: Vec::new(),
     });
     let host = HostFacts {
         name: "h".to_owned(),
@@ -103,6 +104,26 @@ fn a_fail_counts_only_if_the_runs_before_it_failed_too() {
         let reason = format!("{reason}; fail_after = {number}");
         assert_eq!(gate('F', verdicts, &fail_after(number)), (decision, reason), "{verdicts}");
     }
+}
+
+/// An inconclusive run and its extension are one run: the extension decides with both.
+#[test]
+fn a_run_that_another_one_continues_does_not_break_the_row() {
+    let policy = fail_after(2);
+    let extended = |ids: [u128; 2]| {
+        let mut first = record('I', &policy);
+        let mut second = record('F', &policy);
+        (first.id, second.id) = (Uuid::from_u128(ids[0]), Uuid::from_u128(ids[1]));
+        second.verdict.continues = vec![first.id];
+        second.plan[0].load = first.plan[0].load.replace("for 10s", "for 60s");
+        [second, first]
+    };
+    let [last, first] = extended([13, 14]);
+    let earlier: Vec<_> = [first].into_iter().chain(extended([11, 12])).map(Ok).collect();
+    let decided = gate_after(&last, &earlier).unwrap();
+    assert_eq!(decided.decision, Decision::Fail, "{}", decided.reason);
+    let whole = Ok(record('F', &policy));
+    assert_eq!(gate_after(&last, &[whole]).unwrap().decision, Decision::Fail);
 }
 
 #[test]
@@ -172,6 +193,23 @@ fn an_inconclusive_run_does_to_the_exit_code_what_the_policy_says() {
 }
 
 #[test]
+fn a_run_that_was_cut_short_is_never_only_a_warning() {
+    let policy = GatePolicy { on_inconclusive: OnInconclusive::Warn, ..GatePolicy::default() };
+    let mut cut = record('I', &policy);
+    cut.measurement.ending = RunEnding::Interrupted;
+    let reason =
+        "a run that was cut short is more than a warning; on_inconclusive = \"warn\"".to_owned();
+    let decision = GateDecision { decision: Decision::Inconclusive, reason };
+    assert_eq!(gate_after(&cut, &[]), Some(decision.clone()));
+    let mut merged = record('I', &policy);
+    let sharing = shard_of_two();
+    let third = ShardRecord { shard: 3, ..sharing.parts[0].clone() };
+    let parts = [sharing.parts.clone(), vec![third]].concat();
+    merged.measurement.sharing = Some(ShardSharing { of: 3, parts, ..sharing });
+    assert_eq!(gate_after(&merged, &[]), Some(decision));
+}
+
+#[test]
 fn carried_evidence_makes_an_alarm_across_inconclusive_runs() {
     let policy = GatePolicy { carry: true, ..fail_after(2) };
     let carried = |evidence: &str, runs: &str| {
@@ -209,8 +247,8 @@ fn a_single_run_makes_no_alarm_before_the_gate_may_fail() {
     assert_eq!(gate.reason, "failed 1 time in a row; fail_after = 2");
 }
 
-/// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average at
-/// least 400 runs apart for `fail_after = 2`. The evidence of a run is that of two blocks of 20.
+/// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average
+/// at least 400 runs apart for `fail_after = 2`. A run has one block of 20 requests.
 #[test]
 fn alarms_of_carried_evidence_are_as_rare_as_stated() {
     use rand::{Rng as _, SeedableRng as _};
