@@ -99,6 +99,7 @@ impl ConnectionFlags {
             insecure: self.insecure,
             every: None,
             shard_plan: None,
+            duet_seed: None,
             proxy_from_environment: false,
         }
     }

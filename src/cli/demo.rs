@@ -82,7 +82,7 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     let url = &target.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a separate process on this machine)");
     let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
-    let run = session::execute(&plan, &args.run, &signals)?;
+    let run = session::execute(&plan, &args.run, &signals, None)?;
     results::report_run(&run, args.run.console(), ResultForm::Full)?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
     Ok(run.exit())

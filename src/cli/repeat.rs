@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::baseline::RunBaseline;
 use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
 use super::exit::{CommandError, ExitStatus};
@@ -22,10 +23,10 @@ use crate::units::duration_literal;
 pub(super) fn repeat(
     plan: &Plan,
     flags: &RunFlags,
+    baseline: Option<&RunBaseline>,
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
-    period: Duration,
-    times: Option<u64>,
+    (period, times): (Duration, Option<u64>),
 ) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
     let grid = TickGrid { period };
@@ -33,7 +34,7 @@ pub(super) fn repeat(
     let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
-        let run = session::execute(plan, flags, &signals)?;
+        let run = session::execute(plan, flags, &signals, baseline)?;
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
         let reported = results::report_run(&run, flags.console(), form);

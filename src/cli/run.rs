@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
+use super::baseline::{self, RunBaseline};
 use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
 use super::evidence::{self, EvidenceFile};
@@ -27,6 +28,7 @@ Examples:
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
   tollgate run scenarios/tile-loader-*.toml --output json > run.json
   tollgate run scenarios/smoke.toml --every 5m --times 12
+  tollgate run scenarios/shop.toml --baseline last-pass --fail-if-slower
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Requests are sent at the planned rate whether or not the target responds, so a stall is charged to every request it delays.
@@ -67,6 +69,8 @@ pub(super) struct Args {
     #[command(flatten)]
     run: RunFlags,
     #[command(flatten)]
+    baseline: baseline::Flags,
+    #[command(flatten)]
     outputs: outputs::Flags,
     #[command(flatten)]
     evidence: evidence::Flags,
@@ -95,26 +99,42 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
     let mut plan = Plan { pacing: args.run.pacing(), ..plan(args, &quick, &environment, shard)? };
     plan.secrets.extend(&destinations.secrets());
+    let baseline = find_baseline(args, &plan)?;
     // The plan holds the `every` of a scenario file. A sharded run never repeats.
     match args.every.or(plan.every) {
         Some(period) => {
-            repeat::repeat(&plan, &args.run, &destinations, evidence, period, args.times)
+            let grid = (period, args.times);
+            repeat::repeat(&plan, &args.run, baseline.as_ref(), &destinations, evidence, grid)
         }
         None if args.times.is_some() => Err(CommandError::usage(
             "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan, &destinations, evidence),
+        None => once(args, &quick, (&plan, baseline.as_ref()), &destinations, evidence),
     }
+}
+
+/// The run to compare with, found before anything is sent.
+fn find_baseline(args: &Args, plan: &Plan) -> Result<Option<RunBaseline>, CommandError> {
+    if !args.baseline.is_given() {
+        return Ok(None);
+    }
+    if plan.shard_plan.is_some() {
+        return Err(CommandError::usage(
+            "error: --baseline and --shard cannot be combined: a shard is not the whole run; \
+             compare the merged run with `tollgate compare`",
+        ));
+    }
+    args.baseline.find(plan, args.run.runs_dir(), args.outputs.database()?)
 }
 
 fn once(
     args: &Args,
     quick: &UrlScenarios,
-    plan: &Plan,
+    (plan, baseline): (&Plan, Option<&RunBaseline>),
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
-    let run = session::execute(plan, &args.run, &RunSignals::listen()?)?;
+    let run = session::execute(plan, &args.run, &RunSignals::listen()?, baseline)?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
@@ -150,6 +170,7 @@ fn compose(
         taken: if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) },
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&urls, &around)
 }

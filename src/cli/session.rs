@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::baseline::RunBaseline;
 use super::console::{Console, OutputFormat};
 use super::exit::CommandError;
 use super::live::LiveObserver;
@@ -52,6 +53,11 @@ impl RunFlags {
         Console { output: self.output }
     }
 
+    /// The folder that contains the run folders.
+    pub(super) fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
+
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
@@ -63,11 +69,13 @@ impl RunFlags {
     }
 }
 
-/// Runs a plan and writes the run to its folder. The caller prints it.
+/// Runs a plan and writes the run to its folder, with what changed since the baseline. The caller
+/// prints it.
 pub(super) fn execute(
     plan: &Plan,
     flags: &RunFlags,
     signals: &RunSignals,
+    baseline: Option<&RunBaseline>,
 ) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
     guard::check(plan, flags.yes_load_this_host)?;
@@ -82,6 +90,9 @@ pub(super) fn execute(
     let timelines = std::mem::take(&mut observer.timelines);
     let context = VerdictContext { timelines, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
+    if let Some(baseline) = baseline {
+        record.comparison = Some(Box::new(baseline.compare(&record)));
+    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
     if record.verdict.decision == Decision::Fail {
@@ -142,9 +153,13 @@ pub(super) fn judge(
     context: &VerdictContext,
 ) -> RunRecord {
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
-    let measurement = Measurement { sharing, ..measurement };
+    let mut measurement = Measurement { sharing, ..measurement };
+    verdict::add_block_figures(&plan, &mut measurement, &context.timelines);
     let verdict = verdict::judge_in_context(&plan, &measurement, context);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+    let mut record =
+        RunRecord { format, id, provenance, plan, measurement, verdict, comparison: None };
+    record.comparison = verdict::compare_duet(&record).map(Box::new);
+    record
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.

@@ -88,7 +88,7 @@ fn judged(
     measurement: Measurement,
 ) -> RunRecord {
     let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict }
+    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict, comparison: None }
 }
 
 fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> RunProvenance {

@@ -21,6 +21,7 @@ mod failure_budget;
 mod failures;
 mod finding;
 mod judging_context;
+mod latency_timeline;
 mod not_judged;
 mod once_steps;
 mod peer_blame;
@@ -40,7 +41,9 @@ mod fixture;
 mod tests;
 
 pub use self::breaker::CircuitBreaker;
-pub use self::compare::{ComparisonSettings, compare};
+pub use self::compare::{
+    ComparisonSettings, add_block_figures, compare, compare_duet, decide_with_comparison,
+};
 pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 

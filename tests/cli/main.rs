@@ -7,6 +7,7 @@ mod compare;
 mod data;
 mod demo;
 mod doctor;
+mod duet;
 mod every;
 mod evidence;
 mod flags;

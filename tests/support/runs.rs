@@ -106,7 +106,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
         });
     }
     let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format, id, provenance, plan, measurement, verdict }
+    RunRecord { format, id, provenance, plan, measurement, verdict, comparison: None }
 }
 
 fn draft(seed: u64, shape: Shape) -> RunDraft {
@@ -165,6 +165,7 @@ fn planned(name: &str) -> PlannedScenario {
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: vec![PlannedRequest {
             name: REQUEST.to_owned(),
             line: "GET /app?mock=1".to_owned(),

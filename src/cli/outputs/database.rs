@@ -28,6 +28,11 @@ pub(in crate::cli) struct Flags {
 }
 
 impl Flags {
+    /// The address of the database; `None` if none is named.
+    pub(super) fn address(&self) -> Result<Option<DatabaseAddress>, CommandError> {
+        self.store.address()
+    }
+
     /// The database to upload to; `None` if none is named.
     pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
         let Some(address) = self.store.address()? else {

@@ -8,6 +8,7 @@ use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
 use crate::report::ReportModel;
 use crate::store::{self, StoreError};
+use crate::verdict;
 
 /// A run whose folder is complete.
 pub(in crate::cli) struct FinishedRun {
@@ -48,8 +49,8 @@ impl FinishedRun {
         Ok(OutputArtifact::File(name.to_owned()))
     }
 
-    /// The verdict's exit code.
+    /// The exit code: the verdict's, and the comparison's if it decides too.
     pub(in crate::cli) fn exit(&self) -> ExitStatus {
-        self.record.verdict.decision.into()
+        verdict::decide_with_comparison(&self.record).into()
     }
 }

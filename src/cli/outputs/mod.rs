@@ -11,6 +11,7 @@ mod plots;
 
 use super::exit::{CommandError, ExitStatus};
 use crate::plan::SecretSet;
+use crate::postgres::DatabaseAddress;
 use crate::report::PlotError;
 use crate::store::StoreError;
 
@@ -82,6 +83,11 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// The database that runs are uploaded to; `None` if none is named.
+    pub(super) fn database(&self) -> Result<Option<DatabaseAddress>, CommandError> {
+        self.database.address()
+    }
+
     /// The outputs that the flags ask for. A wrong flag is reported before anything is sent.
     pub(super) fn destinations(&self) -> Result<OutputDestinations, CommandError> {
         let outputs: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];

@@ -326,6 +326,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
+        coin: None,
     }
 }
 
@@ -375,6 +376,7 @@ fn shown() -> PlannedScenario {
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: vec![request],
     }
 }

@@ -172,6 +172,7 @@ fn planned(
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: requests.collect(),
     }
 }

@@ -98,6 +98,7 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
             confidence: Ratio::new(0.95).unwrap(),
             scenarios: Vec::new(),
         },
+        comparison: None,
     }
 }
 
