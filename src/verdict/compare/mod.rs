@@ -22,10 +22,9 @@ use self::figures::ComparedSides;
 use self::pairing::NamedRequest;
 use super::binomial::ErrorRate;
 use crate::record::{
-    ActualQuantile, BeforeAfter, BlameChange, BlockFigures, BudgetChange, BudgetVerdict,
-    ComparedRun, Comparison, Decision, Dimension, DuetSide, Histogram, PlannedDuet, ProberHealth,
-    RequestComparison, RequestMeasurement, RequestName, RunEnding, RunRecord, ScenarioMeasurement,
-    StageMeasurement,
+    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, BudgetVerdict, ComparedRun, Comparison,
+    Decision, Dimension, DuetSide, Histogram, PlannedDuet, ProberHealth, RequestComparison,
+    RequestMeasurement, RequestName, RunEnding, RunRecord, ScenarioMeasurement, StageMeasurement,
 };
 use crate::units::Quantile;
 
