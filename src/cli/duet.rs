@@ -47,7 +47,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The target as it was: a URL, or the base URL for the scenario files
+    /// The target as it was: a URL, or the base URL for the scenario files. A URL's query is shown
+    /// and stored as typed: write '?key=${KEY}' for a secret
     #[arg(long, value_name = "URL", value_parser = quick::parse_duet_url)]
     a: String,
     /// The new target, which is compared with A

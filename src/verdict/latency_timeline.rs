@@ -34,7 +34,8 @@ impl Default for LatencyTimeline {
 }
 
 impl LatencyTimeline {
-    const MOST_UNITS: u64 = 256;
+    /// The most units that are kept.
+    pub(super) const MOST_UNITS: u64 = 256;
 
     /// Adds a settled interval of the measured stage.
     pub(super) fn add(&mut self, interval: &Interval) {

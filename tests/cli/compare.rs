@@ -16,10 +16,15 @@ use crate::history::{keep as keep_untimed, run_in};
 fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
     keep_untimed(runs, days, |record| {
         alter(record);
-        let scenarios = record.measurement.scenarios.iter_mut();
-        let requests = scenarios.flat_map(|scenario| &mut scenario.requests);
-        requests.for_each(|request| request.blocks = Some(blocks(request)));
+        add_blocks(record);
     })
+}
+
+/// Gives every request figures by blocks of time.
+pub(super) fn add_blocks(record: &mut RunRecord) {
+    let scenarios = record.measurement.scenarios.iter_mut();
+    let requests = scenarios.flat_map(|scenario| &mut scenario.requests);
+    requests.for_each(|request| request.blocks = Some(blocks(request)));
 }
 
 /// Twenty blocks that are nearly alike.

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use tollgate::record::{ChangeVerdict, Decision, DuetSide, RunRecord};
+use tollgate::record::{ChangeVerdict, Decision, DuetSide, PlannedDuet, RunRecord};
+use tollgate::verdict;
 
 use crate::bench::{Target, text, tollgate};
+use crate::history::keep;
 
 fn run(words: &[&str], runs: &Path) -> Output {
     tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
@@ -26,35 +28,49 @@ fn last_record(runs: &Path) -> RunRecord {
     serde_json::from_slice(&record).unwrap()
 }
 
-/// Long enough for 6 blocks, so that a difference can be shown.
-const SHORTEST: [&str; 4] = ["--duration", "19s", "--rate", "60/s"];
-
 #[test]
-fn a_new_deploy_that_takes_longer_is_slower_and_both_sides_share_one_schedule() {
-    let (old, new) = (
-        Target::start(&["--mock-latency", "lognormal:5ms,0.3"]),
-        Target::start(&["--mock-latency", "lognormal:60ms,0.3"]),
-    );
+fn both_sides_share_one_schedule_and_the_seed_of_the_coin_is_in_the_record() {
+    let (old, new) = (Target::start(&[]), Target::start(&[]));
     let runs = tempfile::tempdir().unwrap();
     let (a, b) = (page(&old), page(&new));
-    let words = [&["duet", "--a", &a, "--b", &b, "--name", "tiles", "--coin", "7"], &SHORTEST[..]];
-    let output = run(&words.concat(), runs.path());
-    let page = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{page}{}", text(&output.stderr));
-    assert!(page.contains("SLOWER") && page.contains("p50 is slower by"), "{page}");
+    let words = ["duet", "--a", &a, "--b", &b, "--name", "tiles", "--coin", "7"];
+    let load = ["--duration", "2s", "--rate", "60/s"];
+    let output = run(&[&words[..], &load].concat(), runs.path());
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let record = last_record(runs.path());
-    let comparison = record.comparison.as_deref().unwrap();
-    assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
     let sides: Vec<_> = record.plan.iter().map(|planned| planned.duet.as_ref().unwrap()).collect();
     assert_eq!([sides[0].side, sides[1].side], [DuetSide::A, DuetSide::B]);
     assert_eq!((sides[0].seed, sides[1].other.as_str()), (7, "tiles (a)"));
-    let sent: Vec<_> =
-        record.measurement.scenarios.iter().map(|one| (one.planned, one.released)).collect();
-    assert_eq!(sent[0].0.unwrap() + sent[1].0.unwrap(), 19 * 60);
-    assert!(sent.iter().all(|(planned, released)| planned.unwrap() == *released), "{sent:?}");
-    let shown = run(&["show", &record.name()], runs.path());
-    assert_eq!(shown.status.code(), Some(1), "a run is shown with its own exit code");
-    assert!(text(&shown.stdout).contains("SLOWER"), "{}", text(&shown.stdout));
+    let sent = record.measurement.scenarios.iter().map(|one| (one.planned.unwrap(), one.released));
+    let sent: Vec<_> = sent.collect();
+    assert_eq!(sent[0].0 + sent[1].0, 120);
+    assert!(sent.iter().all(|(planned, released)| planned == released), "{sent:?}");
+    assert!(sent.iter().all(|(planned, _)| (35..=85).contains(planned)), "{sent:?}");
+}
+
+/// Makes the scenarios of a record the two sides of a duet, the second of which is slower.
+fn into_duet(record: &mut RunRecord) {
+    let names: Vec<_> = record.plan.iter().map(|planned| planned.name.clone()).collect();
+    for (at, side) in [DuetSide::A, DuetSide::B].into_iter().enumerate() {
+        let other = names[1 - at].clone();
+        record.plan[at].duet = Some(PlannedDuet { side, other, seed: 7 });
+    }
+}
+
+#[test]
+fn a_slower_side_ends_with_1_and_is_shown_again_from_the_record() {
+    let runs = tempfile::tempdir().unwrap();
+    let name = keep(runs.path(), 0, |record| {
+        into_duet(record);
+        crate::compare::add_blocks(record);
+        record.comparison = verdict::compare_duet(record).map(Box::new);
+    });
+    let comparison = last_record(runs.path()).comparison.unwrap();
+    assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
+    let shown = run(&["show", &name], runs.path());
+    assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
+    let page = text(&shown.stdout);
+    assert!(page.contains("SLOWER") && page.contains("p50 is slower by"), "{page}");
 }
 
 #[test]
@@ -101,7 +117,7 @@ fn wrong_duets_end_with_2_before_anything_is_sent() {
     let url = "http://127.0.0.1:1";
     std::fs::write(
         &file,
-        "name = \"flat\"\n[[request]]\nname = \"page\"\npath = \"http://127.0.0.1:1/\"\n\
+        "name = \"flat\"\n[[request]]\nname = \"page\"\nurl = \"http://127.0.0.1:1/\"\n\
          [load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n",
     )
     .unwrap();

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{figures_table, prose, scrolling};
-use crate::report::model::{COMPARED_HEADS, ComparisonView, ReportModel};
+use crate::report::model::{ComparisonView, ReportModel};
 
 /// What was found first, then what it leaves open, then the figures.
 pub(super) fn section(model: &ReportModel) -> Markup {
@@ -25,12 +25,11 @@ pub(super) fn section(model: &ReportModel) -> Markup {
 }
 
 fn figures(view: &ComparisonView) -> Markup {
-    let heads = COMPARED_HEADS.map(str::to_owned);
     html! {
         @for request in &view.requests {
             @let rows: Vec<Vec<String>> = request.rows.iter().map(|row| row.to_vec()).collect();
             h3 { (request.name) }
-            (scrolling(&format!("Comparison: {}", request.name), &figures_table(&heads, &rows)))
+            (scrolling(&format!("Comparison: {}", request.name), &figures_table(&view.heads, &rows)))
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The comparison of a run with its baseline, or of the two sides of a duet.
 
 use super::{escape, prose, sign, table};
-use crate::report::model::{COMPARED_HEADS, ComparedRequestView, ComparisonView};
+use crate::report::model::{ComparedRequestView, ComparisonView};
 
 /// What was found first, then what it leaves open, then the figures.
 pub(super) fn section(view: &ComparisonView) -> String {
     let notes: String = view.notes.iter().map(|note| format!("- {}\n", prose(note))).collect();
-    let requests: Vec<String> = view.requests.iter().map(figures).collect();
+    let requests: Vec<String> =
+        view.requests.iter().map(|request| figures(view, request)).collect();
     format!(
         "### {}\n\n**{} {}** {}\n\n{notes}\n{}\n_{}_\n",
         escape(&view.title),
@@ -18,7 +19,8 @@ pub(super) fn section(view: &ComparisonView) -> String {
     )
 }
 
-fn figures(request: &ComparedRequestView) -> String {
+fn figures(view: &ComparisonView, request: &ComparedRequestView) -> String {
+    let heads = view.heads.each_ref().map(String::as_str);
     let rows = request.rows.iter().map(|row| row.each_ref().map(|cell| escape(cell)));
-    format!("**{}**\n\n{}", escape(&request.name), table(&COMPARED_HEADS, rows))
+    format!("**{}**\n\n{}", escape(&request.name), table(&heads, rows))
 }

@@ -20,6 +20,9 @@ pub(in crate::report) struct ComparisonView {
     pub(in crate::report) headline: String,
     /// What a reader must know first, one sentence each.
     pub(in crate::report) notes: Vec<String>,
+    /// The columns: the name of the figure, both values, their difference as a time and as a share,
+    /// its interval, and what it shows.
+    pub(in crate::report) heads: [String; COLUMNS],
     /// The requests in the order of the first side.
     pub(in crate::report) requests: Vec<ComparedRequestView>,
     /// How the changes were found.
@@ -31,14 +34,12 @@ pub(in crate::report) struct ComparisonView {
 pub(in crate::report) struct ComparedRequestView {
     /// Scenario and request.
     pub(in crate::report) name: String,
-    /// One row per figure, in the columns of [`HEADS`].
-    pub(in crate::report) rows: Vec<[String; HEADS.len()]>,
+    /// One row per figure, in the columns of the view.
+    pub(in crate::report) rows: Vec<[String; COLUMNS]>,
 }
 
-/// The columns of a compared request: the name of the figure, both values, their difference as a
-/// time and as a share, its interval, and what it shows.
-pub(in crate::report) const HEADS: [&str; 7] =
-    ["latency", "before", "after", "difference", "", "interval", "more than chance?"];
+/// The number of columns of a compared request.
+pub(in crate::report) const COLUMNS: usize = 7;
 
 impl ComparisonView {
     pub(in crate::report) fn new(comparison: &Comparison) -> Self {
@@ -47,6 +48,7 @@ impl ComparisonView {
             decision: comparison.decision(),
             headline: headline(comparison),
             notes: notes(comparison),
+            heads: heads(comparison),
             requests: comparison.requests.iter().map(ComparedRequestView::new).collect(),
             method: method(comparison),
         }
@@ -79,7 +81,7 @@ impl ComparedRequestView {
     }
 }
 
-fn failed_row(failed: &ShareChange) -> [String; HEADS.len()] {
+fn failed_row(failed: &ShareChange) -> [String; COLUMNS] {
     let count =
         |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
     let points = failed.share.after.as_f64() - failed.share.before.as_f64();
@@ -96,14 +98,14 @@ fn failed_row(failed: &ShareChange) -> [String; HEADS.len()] {
         "failed".to_owned(),
         count(failed.count.before, failed.share.before),
         count(failed.count.after, failed.share.after),
-        if points == 0.0 { String::new() } else { format!("{:+.2} points", points * 100.0) },
+        if points == 0.0 { String::new() } else { format!("{} points", signed_points(points)) },
         String::new(),
         interval.unwrap_or_default(),
         shows,
     ]
 }
 
-fn quantile_row(figure: &QuantileChange) -> [String; HEADS.len()] {
+fn quantile_row(figure: &QuantileChange) -> [String; COLUMNS] {
     let actual = figure.actual.map(|actual| words::actual(*actual));
     let [difference, share] =
         difference_words(QuantileDifference::between(figure.actual.before, figure.actual.after));
@@ -145,11 +147,17 @@ fn change_words(change: ChangeVerdict, [more, less]: [&'static str; 2]) -> &'sta
     }
 }
 
+fn heads(comparison: &Comparison) -> [String; COLUMNS] {
+    let [before, after] = if comparison.duet.is_some() { ["A", "B"] } else { ["before", "after"] };
+    let interval = format!("{} interval", level(comparison));
+    ["latency", before, after, "difference", "", &interval, "more than chance?"].map(str::to_owned)
+}
+
 fn title(comparison: &Comparison) -> String {
     match &comparison.duet {
         Some(urls) => {
             let BeforeAfter { before, after } = urls.map(|url| words::display(url, words::LINE));
-            format!("Duet: {before} (before) and {after} (after)")
+            format!("Duet: A {before}, B {after}")
         }
         None => format!("Compared with {}", comparison.runs.before.run),
     }
@@ -232,10 +240,15 @@ fn changed_figures(request: &RequestComparison, wanted: ChangeVerdict) -> Vec<St
     failed.into_iter().chain(quantiles.filter_map(of_quantile)).collect()
 }
 
+/// How much an interval holds: it leaves out the error rate of a claim on each side.
+fn level(comparison: &Comparison) -> String {
+    let error = 1.0 - comparison.confidence.as_f64();
+    words::share(Ratio::new(1.0 - 2.0 * error).unwrap_or(comparison.confidence))
+}
+
 /// How the changes were found and when their error rate holds.
 fn method(comparison: &Comparison) -> String {
-    let error = 1.0 - comparison.confidence.as_f64();
-    let level = words::share(Ratio::new(1.0 - 2.0 * error).unwrap_or(comparison.confidence));
+    let level = level(comparison);
     let which = if comparison.bounds_all_figures {
         "all reports of a change together are"
     } else {
@@ -264,6 +277,11 @@ pub(in crate::report) fn difference_words(difference: Option<QuantileDifference>
     let sign = if micros < 0 { '−' } else { '+' };
     let share = share.map(|share| format!("{sign}{:.0} %", share.abs() * 100.0));
     [signed_micros(micros), share.unwrap_or_default()]
+}
+
+/// A share in percent with its sign.
+fn signed_points(share: f64) -> String {
+    format!("{:+.2}", share * 100.0).replace('-', "−")
 }
 
 /// A time with its sign.

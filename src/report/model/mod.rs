@@ -29,7 +29,7 @@ use crate::units::Ratio;
 use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
 pub(super) use comparison::{
-    ComparedRequestView, ComparisonView, HEADS as COMPARED_HEADS, difference_words,
+    COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
 };
 pub(super) use facts::ReportFact;
 pub use finding::BudgetName;

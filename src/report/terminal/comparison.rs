@@ -8,7 +8,9 @@ use crate::record::{
     ActualQuantile, BeforeAfter, BlameChange, ComparedRun, Comparison, Decision, ProberHealth,
     QuantileDifference, RequestComparison,
 };
-use crate::report::model::{COMPARED_HEADS, ComparedRequestView, ComparisonView, difference_words};
+use crate::report::model::{
+    COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+};
 
 /// Renders a comparison for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
@@ -26,7 +28,7 @@ pub fn comparison_text(comparison: &Comparison, width: u16, colour: bool) -> Str
     }
     parts.extend(page.notes(&view));
     for (request, figures) in comparison.requests.iter().zip(&view.requests) {
-        parts.push(page.request(request, figures));
+        parts.push(page.request(request, (&view, figures)));
     }
     parts.extend(page.only(&comparison.only));
     parts.push(page.method(&view));
@@ -39,7 +41,7 @@ pub(super) fn section(view: &ComparisonView, width: usize, style: AnsiStyle) -> 
     let page = ComparisonPage { width, style };
     let mut parts = vec![format!("{}\n", page.style.bold(&cut(&view.title, width)))];
     parts.extend(page.notes(view));
-    parts.extend(view.requests.iter().map(|figures| page.figures_of(figures)));
+    parts.extend(view.requests.iter().map(|figures| page.figures_of(view, figures)));
     parts.push(page.verdict(view));
     parts.join("\n")
 }
@@ -86,8 +88,12 @@ impl ComparisonPage {
         (!text.is_empty()).then_some(text)
     }
 
-    fn request(&self, request: &RequestComparison, figures: &ComparedRequestView) -> String {
-        let mut text = self.figures_of(figures);
+    fn request(
+        &self,
+        request: &RequestComparison,
+        (view, figures): (&ComparisonView, &ComparedRequestView),
+    ) -> String {
+        let mut text = self.figures_of(view, figures);
         if !request.parts.is_empty() {
             let parts: Vec<Vec<String>> = request.parts.iter().map(part).collect();
             text += &format!("\n{}", self.inset(&part_columns(), &parts));
@@ -113,19 +119,19 @@ impl ComparisonPage {
         text
     }
 
-    fn inset(&self, columns: &[TableColumn], rows: &[Vec<String>]) -> String {
+    fn inset(&self, columns: &[TableColumn<'_>], rows: &[Vec<String>]) -> String {
         let lines = fit_columns(columns, rows, self.width - 2, &self.style).lines(self.width - 2);
         lines.into_iter().map(|line| format!("  {line}\n")).collect()
     }
 
-    fn figures_of(&self, figures: &ComparedRequestView) -> String {
+    fn figures_of(&self, view: &ComparisonView, figures: &ComparedRequestView) -> String {
         let rows: Vec<Vec<String>> = figures.rows.iter().map(|row| self.figure_row(row)).collect();
         let name = self.style.bold(&cut(&figures.name, self.width));
-        format!("{name}\n{}", self.inset(&figure_columns(), &rows))
+        format!("{name}\n{}", self.inset(&figure_columns(view), &rows))
     }
 
     /// A row with what it shows in colour, and in few words if the terminal is narrow.
-    fn figure_row(&self, row: &[String; COMPARED_HEADS.len()]) -> Vec<String> {
+    fn figure_row(&self, row: &[String; COMPARED_COLUMNS]) -> Vec<String> {
         const ROOM_FOR_BOUNDS: usize = 90;
         let mut row = row.to_vec();
         if let Some(shows) = row.last_mut() {
@@ -170,8 +176,9 @@ impl ComparisonPage {
     }
 }
 
-fn figure_columns() -> [TableColumn; COMPARED_HEADS.len()] {
-    let [figure, before, after, difference, share, interval, shows] = COMPARED_HEADS;
+fn figure_columns(view: &ComparisonView) -> [TableColumn<'_>; COMPARED_COLUMNS] {
+    let [figure, before, after, difference, share, interval, shows] =
+        view.heads.each_ref().map(String::as_str);
     [
         TableColumn::left(figure, 0),
         TableColumn::right(before, 0),
@@ -183,7 +190,7 @@ fn figure_columns() -> [TableColumn; COMPARED_HEADS.len()] {
     ]
 }
 
-fn part_columns() -> [TableColumn; 7] {
+fn part_columns() -> [TableColumn<'static>; 7] {
     [
         TableColumn::left("part", 0),
         TableColumn::right("p50 before", 0),

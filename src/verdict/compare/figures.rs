@@ -172,11 +172,13 @@ impl<'a> ComparedSides<'a> {
         read: impl Fn(&FiguresWithout) -> Option<f64>,
         alpha: ErrorRate,
     ) -> Option<(f64, f64)> {
-        let blocks = self.usable_blocks()?;
+        let blocks = self.usable_blocks().filter(|_| !self.has_no_data())?;
         let exchanges = self.stages.map(|stage| stage.tally.exchanges);
         let before = LeftOutFigure::of(whole.before, exchanges.before, blocks.before, &read)?;
         let after = LeftOutFigure::of(whole.after, exchanges.after, blocks.after, &read)?;
-        difference_interval(&BeforeAfter { before, after }, self.pairing, alpha)
+        let interval = difference_interval(&BeforeAfter { before, after }, self.pairing, alpha);
+        // A damaged record may hold anything, and its comparison has to stay readable.
+        interval.filter(|(low, high)| low.is_finite() && high.is_finite())
     }
 
     fn usable_blocks(&self) -> Option<BeforeAfter<&'a BlockFigures>> {

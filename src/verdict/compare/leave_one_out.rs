@@ -60,15 +60,7 @@ pub(super) fn single_figures(timeline: &LatencyTimeline) -> BlockFigures {
 /// The figures of both sides of a duet. What hangs together is their difference: what slows both
 /// sides down at once does not count.
 pub(super) fn paired_figures(sides: BeforeAfter<&LatencyTimeline>) -> BeforeAfter<BlockFigures> {
-    let seconds = sides.before.seconds().max(sides.after.seconds());
-    let sides = sides.map(|side| side.in_units_of(seconds));
-    let ranges = sides.map(LatencyTimeline::range);
-    let range = match (ranges.before, ranges.after) {
-        (Some(one), Some(other)) => {
-            Some(*one.start().min(other.start())..=*one.end().max(other.end()))
-        }
-        (one, other) => one.or(other),
-    };
+    let (sides, range) = in_common_units(sides);
     let series = sides.map(|side| UnitSeries::of(side, range.clone()));
     let ratio =
         series.after.total.exchanges as f64 / (series.before.total.exchanges as f64).max(1.0);
@@ -85,6 +77,30 @@ pub(super) fn paired_figures(sides: BeforeAfter<&LatencyTimeline>) -> BeforeAfte
         units_together(&pairs.collect::<Vec<_>>(), if_independent)
     });
     series.map(|series| series.figures(together[0].max(together[1])))
+}
+
+/// Both timelines in units of the same length, and the range that covers both.
+fn in_common_units(
+    sides: BeforeAfter<&LatencyTimeline>,
+) -> (BeforeAfter<LatencyTimeline>, Option<RangeInclusive<u64>>) {
+    let mut seconds = sides.before.seconds().max(sides.after.seconds());
+    loop {
+        let widened = sides.map(|side| side.in_units_of(seconds));
+        let BeforeAfter { before, after } = widened.map(LatencyTimeline::range);
+        let range = match (before, after) {
+            (Some(one), Some(other)) => {
+                Some(*one.start().min(other.start())..=*one.end().max(other.end()))
+            }
+            (one, other) => one.or(other),
+        };
+        // In a damaged file, the sides may be years apart.
+        let is_short =
+            |range: &RangeInclusive<u64>| range.end() - range.start() < LatencyTimeline::MOST_UNITS;
+        if range.as_ref().is_none_or(is_short) {
+            return (widened, range);
+        }
+        seconds = seconds.saturating_mul(2);
+    }
 }
 
 /// How many more exchanges of a unit took long than their share in the whole run.

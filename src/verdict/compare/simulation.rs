@@ -166,6 +166,18 @@ fn are_called_slower_by_20_ms(trouble: SharedTrouble) {
 }
 
 #[test]
+fn sides_that_are_years_apart_are_read_in_bounded_time() {
+    let one = |second| {
+        let mut timeline = LatencyTimeline::default();
+        let ok = BTreeMap::from([(5, 1)]);
+        timeline.add_counts(second, &LatencyCounts { exchanges: 1, failed: 0, ok });
+        timeline
+    };
+    let figures = paired_figures(BeforeAfter { before: &one(0), after: &one(1 << 40) });
+    assert_eq!(figures.before.without.len(), figures.after.without.len());
+}
+
+#[test]
 fn equal_steady_targets_are_seldom_called_different() {
     are_seldom_called_different(SharedTrouble::None);
 }
