@@ -10,9 +10,9 @@ use crate::store::{DatabaseError, StoreError};
 /// How the program ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// 0: every budget holds.
+    /// 0: every budget holds, or the gate passes.
     Pass = 0,
-    /// 1: a budget or an expectation does not hold.
+    /// 1: a budget or an expectation does not hold, or the gate fails.
     Fail = 1,
     /// 2: a flag or a scenario is wrong.
     Usage = 2,

@@ -95,11 +95,10 @@ impl EarlierRuns {
 
     fn list(&mut self, record: &RunRecord, place: &HistoryPlace<'_>) -> Result<(), String> {
         let folders = store::run_folders(place.runs_dir).map_err(|error| error.to_string())?;
-        let name = |folder: &PathBuf| {
-            folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let folders = folders.into_iter().map(|folder| (name(&folder), RunPlace::Folder(folder)));
-        self.names = folders.collect();
+        for folder in folders {
+            let name = name_of(&folder).map_err(|error| error.to_string())?;
+            self.names.extend(name.map(|name| (name, RunPlace::Folder(folder))));
+        }
         if let Some(address) = place.database {
             self.list_stored(record, address).map_err(|error| log::redact(&error.to_string()))?;
         }
@@ -178,6 +177,18 @@ fn start(run: &RunRecord) -> (OffsetDateTime, Uuid) {
 /// The part of a run's name that says when it started.
 fn second_of(name: &str) -> &str {
     name.get(..SECOND).unwrap_or(name)
+}
+
+/// The name of the run in a folder; `None` if the run is not finished. A folder that was copied or
+/// renamed is read for it: a copy must not hide a run, or count as another one.
+fn name_of(folder: &Path) -> Result<Option<String>, StoreError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let has_time = matches!(name.as_bytes(), [b'0'..=b'9', ..])
+        && name.as_bytes().get(SECOND - 1) == Some(&b'Z');
+    if has_time {
+        return Ok(Some(name));
+    }
+    Ok(read_finished(folder)?.map(|record| record.name()))
 }
 
 /// Whether a run of this name started after another one for certain.

@@ -216,6 +216,9 @@ fn scenarios_differ(one: &PlannedScenario, other: &PlannedScenario) -> Option<St
     if one.stalls != other.stalls {
         return Some("stall horizon".to_owned());
     }
+    if one.gate != other.gate {
+        return Some("policies of the gate".to_owned());
+    }
     let source = one.source.clone();
     (*one != PlannedScenario { source, ..other.clone() })
         .then(|| "description, caveats or capacity".to_owned())

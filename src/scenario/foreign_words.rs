@@ -28,11 +28,12 @@ const STAGE: &[&str] = &["a stage"];
 const REQUEST: &[&str] = &["[[request]]"];
 const EXPECT: &[&str] = &["[request.expect]"];
 const CAPTURE: &[&str] = &["a capture"];
+const GATE: &[&str] = &["[gate]"];
 const ANYWHERE: &[&str] = &[];
 
 /// The first entry that fits counts.
 #[rustfmt::skip]
-const KEYS: [ForeignKey; 49] = [
+const KEYS: [ForeignKey; 52] = [
     key(TARGET, &["url", "uri", "host", "baseurl", "base", "address", "endpoint"], &["base_url"],
         "did you mean `base_url`?"),
     key(EXPECT, &["body"], &["body_contains", "body_matches", "json"],
@@ -87,6 +88,13 @@ const KEYS: [ForeignKey; 49] = [
         "write `weight = 3` in each `[[request]]` that is one of several"),
     key(ANYWHERE, &["websocket", "ws", "grpc", "socketio"], &[],
         "remove it: tollgate sends HTTP/1.1, HTTP/2 and SQL; probe an HTTP path of the same service"),
+    key(GATE, &["abortonfail", "abort", "failfast", "earlystop"], &["stop_early"],
+        "write `stop_early = \"fail\"`, which is the default"),
+    key(GATE, &["consecutive", "consecutivefailures", "failures", "maxfailures", "failurelimit",
+        "rollbackafter", "inarow"], &["fail_after"],
+        "write `fail_after = 2` to fail after two failed runs in a row"),
+    key(GATE, &["retry", "retries", "rerun", "extend"], &["on_inconclusive"],
+        "write `on_inconclusive = \"extend 60s\"` to measure for longer"),
     key(TARGET, &["verify", "sslverify", "insecureskiptlsverify", "skiptlsverify", "rejectunauthorized"],
         &["insecure"], "write `insecure = true` to accept any certificate"),
     key(TARGET, &["ca", "cacert", "cafile"], &["tls_ca"], "did you mean `tls_ca`?"),

@@ -73,7 +73,10 @@ impl EarlyEndWatch {
     ) -> Self {
         let wishes: Vec<_> =
             plan.clone().into_iter().map(|planned| planned.gate.stop_early).collect();
-        if wishes.contains(&StopEarly::Never) {
+        // The others decide the exit code too if a first fail does not.
+        let is_patient = |planned: &PlannedScenario| planned.gate.fail_after > 1;
+        let waits_for_all = wishes.len() > 1 && plan.clone().into_iter().any(is_patient);
+        if waits_for_all || wishes.contains(&StopEarly::Never) {
             return Self::default();
         }
         let budgets = DecisionRule::of(plan.clone()).budgets();

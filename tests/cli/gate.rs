@@ -93,6 +93,20 @@ fn a_database_that_does_not_answer_makes_a_fail_count() {
 }
 
 #[test]
+fn a_run_whose_folder_was_copied_and_renamed_counts_once_at_its_time() {
+    let bench = GateBench::new("fail_after = 3");
+    bench.expect(200, 0, "");
+    bench.expect(500, 0, "GATE passes: failed 1 time in a row");
+    let (failed, copy) = (bench.newest(), bench.bench.runs().join("failed"));
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(failed.join("run.json"), copy.join("run.json")).unwrap();
+    bench.expect(500, 0, "GATE passes: failed 2 times in a row");
+    let newest = bench.newest();
+    std::fs::rename(&newest, newest.with_file_name("again")).unwrap();
+    bench.expect(500, 1, "GATE fails: failed 3 times in a row");
+}
+
+#[test]
 fn an_unfinished_earlier_run_has_no_verdict_and_is_passed_over() {
     let bench = GateBench::new("fail_after = 2");
     bench.expect(200, 0, "");

@@ -1,6 +1,7 @@
 //! What the policies of `[gate]` make of a verdict, and of those of earlier runs. The verdict
 //! itself stays what was measured.
 
+mod budget_log;
 mod carried_evidence;
 mod plan_history;
 mod requirements;
@@ -82,12 +83,19 @@ impl<'a> PolicyJudge<'a> {
     }
 }
 
+/// Whether a run did all that was planned: it reached its end, with all of its shards.
+fn is_whole(record: &RunRecord) -> bool {
+    let sharing = record.measurement.sharing.as_ref();
+    let lacks_shards = sharing.is_some_and(|sharing| !sharing.missing_shards().is_empty());
+    record.measurement.ending.is_planned() && !lacks_shards
+}
+
 impl ScenarioGate<'_> {
     fn decide(&self, record: &RunRecord, place: &str) -> ScenarioDecision {
         let (decision, reason) = match self.verdict.decision {
             Decision::Pass => (Decision::Pass, None),
             Decision::Fail => self.after_fail(place),
-            Decision::Inconclusive => self.after_inconclusive(),
+            Decision::Inconclusive => self.after_inconclusive(is_whole(record)),
         };
         let unmet = requirements::unmet(record, self.planned);
         if unmet.is_empty() {
@@ -126,7 +134,9 @@ impl ScenarioGate<'_> {
         (decision, Some(format!("{reason}; fail_after = {needed}")))
     }
 
-    fn after_inconclusive(&self) -> ScenarioDecision {
+    /// `is_whole` says whether the run did all that was planned. Otherwise it is never only a
+    /// warning: a run that was stopped at once would let a deploy pass.
+    fn after_inconclusive(&self, is_whole: bool) -> ScenarioDecision {
         let carried = self.carried();
         if let Some(alarm) = carried.as_ref().and_then(CarriedEvidence::alarm) {
             return (Decision::Fail, Some(alarm));
@@ -140,6 +150,9 @@ impl ScenarioGate<'_> {
         let (decision, what) = match policy {
             OnInconclusive::Fail => {
                 (Decision::Fail, Some("an inconclusive verdict counts as a failure"))
+            }
+            OnInconclusive::Warn if !is_whole => {
+                (Decision::Inconclusive, Some("a run that was cut short is more than a warning"))
             }
             OnInconclusive::Warn => {
                 (Decision::Pass, Some("an inconclusive verdict is only a warning"))

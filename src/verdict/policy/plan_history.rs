@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::carried_evidence::{BudgetLog, ln_evidence};
+use super::budget_log::{BudgetLog, ln_evidence};
 use crate::record::{
     Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict, without_length,
 };

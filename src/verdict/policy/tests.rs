@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunProvenance,
-    ShardRecord, ShardSharing, VerdictReason,
+    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
+    RunProvenance, ShardRecord, ShardSharing, VerdictReason,
 };
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
@@ -190,6 +190,23 @@ fn an_inconclusive_run_does_to_the_exit_code_what_the_policy_says() {
         let policy = GatePolicy { on_inconclusive: word.parse().unwrap(), ..GatePolicy::default() };
         assert_eq!(gate('I', "", &policy), (decision, reason.to_owned()));
     }
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_never_only_a_warning() {
+    let policy = GatePolicy { on_inconclusive: OnInconclusive::Warn, ..GatePolicy::default() };
+    let mut cut = record('I', &policy);
+    cut.measurement.ending = RunEnding::Interrupted;
+    let reason =
+        "a run that was cut short is more than a warning; on_inconclusive = \"warn\"".to_owned();
+    let decision = GateDecision { decision: Decision::Inconclusive, reason };
+    assert_eq!(gate_after(&cut, &[]), Some(decision.clone()));
+    let mut merged = record('I', &policy);
+    let sharing = shard_of_two();
+    let third = ShardRecord { shard: 3, ..sharing.parts[0].clone() };
+    let parts = [sharing.parts.clone(), vec![third]].concat();
+    merged.measurement.sharing = Some(ShardSharing { of: 3, parts, ..sharing });
+    assert_eq!(gate_after(&merged, &[]), Some(decision));
 }
 
 #[test]

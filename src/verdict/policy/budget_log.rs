@@ -1,0 +1,49 @@
+//! The evidence of one run against each of its budgets.
+
+use crate::record::{BlockCounts, Budget, BudgetVerdict, Decision, ScenarioVerdict};
+use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
+use crate::verdict::evidence::{BetSide, BlockEvidence, BlockSeries, RunBlocks};
+
+/// For each budget that blocks of time decide: its request, the budget, and the natural logarithm
+/// of the evidence that it does not hold.
+pub(super) type BudgetLog = Vec<(String, Budget, f64)>;
+
+/// The evidence of a run against each budget that blocks decided.
+///
+/// What the prober may have caused adds no evidence against the target: neither a scenario whose
+/// data must not be trusted, nor a breach that lag explains. It may still take evidence away, so
+/// that leaving it out never helps an alarm.
+///
+/// `budgets` is the number of tested budgets of the run: an undecided budget with evidence for a
+/// fail was breached by lag.
+pub(super) fn ln_evidence(verdict: &ScenarioVerdict, budgets: usize) -> BudgetLog {
+    let proven = ErrorRate::STATED.shared_by(budgets).ln_evidence();
+    let is_void = verdict.decision == Decision::Inconclusive && !verdict.reasons.is_empty();
+    let of = |judged: &BudgetVerdict| {
+        let evidence = judged.evidence.as_ref()?;
+        // Runs that this one continues are not counted on their own.
+        let earlier = evidence.earlier.iter();
+        let earlier = earlier.map(|run| run_blocks(&run.at_horizon, run.longer.as_ref()));
+        let own = run_blocks(&evidence.at_horizon, evidence.longer.as_ref());
+        let blocks: Vec<_> = earlier.chain([own]).collect();
+        let ln = BlockEvidence::of(&blocks, BetSide::Fail, judged.allowed?).ln();
+        let is_by_lag = judged.decision == Decision::Inconclusive && ln >= proven;
+        let ln = if is_void || is_by_lag { ln.min(0.0) } else { ln };
+        (!ln.is_nan()).then(|| (judged.request.clone(), judged.budget.clone(), ln))
+    };
+    verdict.budgets.iter().filter_map(of).collect()
+}
+
+/// The blocks that a record keeps. Their length does not change what they prove.
+fn run_blocks(at_horizon: &BlockCounts, longer: Option<&BlockCounts>) -> RunBlocks {
+    let series = |counts: &BlockCounts| BlockSeries {
+        length: 1,
+        planned_peak: counts.peak,
+        blocks: counts
+            .blocks
+            .iter()
+            .map(|&(over, of, number)| (ExceedanceCount { over: over.min(of), of }, number))
+            .collect(),
+    };
+    RunBlocks { at_horizon: series(at_horizon), longer: longer.map(series) }
+}
