@@ -74,7 +74,10 @@ impl EarlyEndWatch {
         let wishes: Vec<_> =
             plan.clone().into_iter().map(|planned| planned.gate.stop_early).collect();
         let is_duet = plan.clone().into_iter().any(|planned| planned.duet.is_some());
-        if is_duet || wishes.contains(&StopEarly::Never) {
+        // The others decide the exit code too if a first fail does not.
+        let is_patient = |planned: &PlannedScenario| planned.gate.fail_after > 1;
+        let waits_for_all = wishes.len() > 1 && plan.clone().into_iter().any(is_patient);
+        if is_duet || waits_for_all || wishes.contains(&StopEarly::Never) {
             return Self::default();
         }
         let budgets = DecisionRule::of(plan.clone()).budgets();

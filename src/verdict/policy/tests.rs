@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunProvenance,
-    ShardRecord, ShardSharing, VerdictReason,
+    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
+    RunProvenance, ShardRecord, ShardSharing, VerdictReason,
 };
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
