@@ -1,5 +1,7 @@
 use super::*;
-use crate::record::{CeilingCount, DimensionHistograms, Failure, ServerTimings, SlotCounts};
+use crate::record::{
+    CeilingCount, DimensionHistograms, Failure, GatePolicy, ServerTimings, SlotCounts,
+};
 use crate::units::Rate;
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 
@@ -24,12 +26,17 @@ impl WatchedRun {
     }
 
     fn with(wishes: &[StopEarly], scenarios: &[(&str, &[FixtureRequest])]) -> Self {
+        let gate = |&stop_early: &StopEarly| GatePolicy { stop_early, ..GatePolicy::default() };
+        Self::under(&wishes.iter().map(gate).collect::<Vec<_>>(), scenarios)
+    }
+
+    fn under(gates: &[GatePolicy], scenarios: &[(&str, &[FixtureRequest])]) -> Self {
         let duration = Duration::from_mins(2);
         let (mut plan, mut empty) =
             run(scenarios.iter().map(|(name, requests)| scenario(name, requests)).collect());
         let rate = Some(Rate::per_second(20.0).unwrap());
-        for (planned, wish) in plan.iter_mut().zip(wishes) {
-            planned.gate.stop_early = *wish;
+        for (planned, gate) in plan.iter_mut().zip(gates) {
+            planned.gate = gate.clone();
             planned.stalls = Some(StallHorizon::new(Duration::from_secs(1), duration, rate));
         }
         empty = empty.without_counts();
@@ -149,6 +156,18 @@ fn a_run_is_never_ended_early_if_one_scenario_says_so() {
         let mut run = WatchedRun::with(&wishes, &[("tiles", &tiles), ("pages", &tiles)]);
         assert_eq!(run.end(TILE, |_| over(20)), None);
     }
+}
+
+#[test]
+fn scenarios_of_which_one_may_fail_once_are_all_measured_to_the_end() {
+    let tiles = [tile("p95 < 300ms")];
+    let with = |scenarios: &[&str], fail_after| {
+        let scenarios: Vec<_> = scenarios.iter().map(|name| (*name, &tiles[..])).collect();
+        let gate = GatePolicy { fail_after, ..GatePolicy::default() };
+        WatchedRun::under(&vec![gate; scenarios.len()], &scenarios).end(TILE, |_| over(20))
+    };
+    assert_eq!(with(&["tiles", "pages"], 2), None);
+    assert!(with(&["tiles", "pages"], 1).is_some() && with(&["tiles"], 2).is_some());
 }
 
 #[test]
