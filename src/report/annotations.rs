@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::record::Decision;
+
 use super::ci::CiContext;
 use super::model::{FindingSubject, ReportModel, RunFinding};
 
@@ -58,7 +60,17 @@ pub fn annotations(model: &ReportModel, ci: &CiContext) -> Vec<RunAnnotation> {
         message: gate.reason.clone(),
         subject: None,
     });
+    let comparison = model.comparison.iter().filter_map(|compared| {
+        let severity = match compared.decision {
+            Decision::Pass => return None,
+            _ if compared.is_binding => of_findings,
+            _ => AnnotationSeverity::Warning,
+        };
+        let title = format!("{} {}", compared.word(), compared.title);
+        Some(RunAnnotation { severity, title, message: compared.headline.clone(), subject: None })
+    });
     let (errors, warnings): (Vec<_>, Vec<_>) = gate
+        .chain(comparison)
         .chain(findings)
         .chain(warnings)
         .partition(|annotation| annotation.severity == AnnotationSeverity::Error);
@@ -130,7 +142,7 @@ impl fmt::Display for Property<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Decision, GateDecision};
+    use crate::record::GateDecision;
     use crate::report::fixture::{self, FixtureScript, live};
 
     fn blocking() -> CiContext {

@@ -29,9 +29,48 @@ pub fn junit(model: &ReportModel, record: &RunRecord, ci: &CiContext) -> String 
     for scenario in &model.scenarios {
         report.add_test_suite(suite(scenario, model, record, ci));
     }
+    report.add_test_suites(of_run(model, ci));
+    if ci.is_blocking() && report.failures + report.errors == 0 {
+        report.add_test_suite(unexplained(model, ci));
+    }
     let text = report.to_string().unwrap_or_else(|_| unreachable!("a String takes every byte"));
     // Jenkins' schema has this attribute for a suite only. It is the first one of this name.
     text.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
+}
+
+/// A suite for the comparison with a baseline, or between the sides of a duet.
+fn of_run(model: &ReportModel, ci: &CiContext) -> Option<TestSuite> {
+    let compared = model.comparison.as_ref()?;
+    let status = match compared.decision {
+        Decision::Pass => TestCaseStatus::success(),
+        decision if compared.is_binding => problem_status(
+            ci,
+            CaseProblem {
+                decision,
+                kind: "comparison",
+                message: &compared.headline,
+                details: compared.notes.clone(),
+            },
+        ),
+        _ => skipped(&compared.headline),
+    };
+    let mut case = TestCase::new("not slower", status);
+    case.set_classname("tollgate.comparison");
+    case.set_system_out(format!("{} {}", compared.word(), compared.headline));
+    let mut suite = TestSuite::new(compared.title.as_str());
+    suite.add_test_case(case);
+    Some(suite)
+}
+
+/// A suite for a run that must not pass although no case says why.
+fn unexplained(model: &ReportModel, ci: &CiContext) -> TestSuite {
+    let (decision, message) = (ci.gate, model.headline.as_str());
+    let problem = CaseProblem { decision, kind: "run", message, details: Vec::new() };
+    let mut case = TestCase::new("gate", problem_status(ci, problem));
+    case.set_classname("tollgate.run");
+    let mut suite = TestSuite::new("tollgate");
+    suite.add_test_case(case);
+    suite
 }
 
 fn suite(
@@ -224,21 +263,7 @@ impl<'a> CaseWriter<'a> {
     }
 
     fn status(&self, problem: CaseProblem<'_>) -> TestCaseStatus {
-        let word = problem.decision.name().to_uppercase();
-        let mut text = problem.details;
-        text.retain(|line| !line.is_empty());
-        if !text.iter().any(|line| line.starts_with(problem.message)) {
-            text.insert(0, problem.message.to_owned());
-        }
-        let mut status = match problem.decision {
-            _ if !self.ci.is_blocking() => TestCaseStatus::skipped(),
-            Decision::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-            _ => TestCaseStatus::non_success(NonSuccessKind::Error),
-        };
-        status.set_message(format!("{word}: {}", problem.message));
-        status.set_type(problem.kind);
-        status.set_description(text.join("\n"));
-        status
+        problem_status(self.ci, problem)
     }
 
     /// A case whose class is the scenario with one of its parts. A repeated name gets a number: CI
@@ -252,6 +277,24 @@ impl<'a> CaseWriter<'a> {
         case.set_classname(class);
         case
     }
+}
+
+fn problem_status(ci: &CiContext, problem: CaseProblem<'_>) -> TestCaseStatus {
+    let word = problem.decision.name().to_uppercase();
+    let mut text = problem.details;
+    text.retain(|line| !line.is_empty());
+    if !text.iter().any(|line| line.starts_with(problem.message)) {
+        text.insert(0, problem.message.to_owned());
+    }
+    let mut status = match problem.decision {
+        _ if !ci.is_blocking() => TestCaseStatus::skipped(),
+        Decision::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        _ => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    status.set_message(format!("{word}: {}", problem.message));
+    status.set_type(problem.kind);
+    status.set_description(text.join("\n"));
+    status
 }
 
 /// Sets the duration of a step that ran once. A distribution has no single duration.

@@ -64,10 +64,7 @@ fn every_run_that_does_not_pass_has_a_case_that_does_not_pass() {
         let text = xml(&record, record.verdict.decision);
         let document = Document::parse(&text).unwrap();
         let bad = elements(&document, "failure").len() + elements(&document, "error").len();
-        let is_known = !record.verdict.scenarios.is_empty();
-        if is_known {
-            assert_eq!(bad > 0, record.verdict.decision != Decision::Pass, "{text}");
-        }
+        assert_eq!(bad > 0, record.verdict.decision != Decision::Pass, "{text}");
     }
 }
 
@@ -81,6 +78,17 @@ fn a_gate_that_stops_a_passing_run_is_a_case_that_fails() {
     let failures = elements(&document, "failure");
     assert_eq!(failures[0].parent().unwrap().attribute("name"), Some("gate"), "{text}");
     assert_eq!(failures.len(), 1);
+}
+
+/// A run with `--fail-if-slower` may fail although it keeps its budgets.
+#[test]
+fn a_run_that_must_not_pass_has_a_failing_case_even_if_no_budget_says_why() {
+    let (record, _) = fixture::run(&[FixtureScript::default()]);
+    let text = xml(&record, Decision::Fail);
+    let document = Document::parse(&text).unwrap();
+    let failures = elements(&document, "failure");
+    assert_eq!(failures.len(), 1, "{text}");
+    assert_eq!(document.root_element().attribute("failures"), Some("1"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! It has no pictures: these hosts show only pictures with a public URL.
 
 use super::{
-    FailureRole, ReportModel, TableShape, caveats, checks, escape, facts, failures, findings, gate,
-    once_steps, prober, requests, timing, verdict,
+    FailureRole, ReportModel, TableShape, caveats, checks, comparison, escape, facts, failures,
+    findings, gate, once_steps, prober, requests, timing, verdict,
 };
 use crate::report::ci::CiContext;
 
@@ -28,6 +28,7 @@ pub fn short_markdown(model: &ReportModel, ci: &CiContext, limit: usize) -> Stri
         TableShape::Load => [gate(model), findings(model), requests(model)],
         TableShape::Checks => [checks::gate(model), findings(model), String::new()],
     });
+    parts.extend(model.comparison.as_ref().map(comparison::section));
     parts.extend([
         once_steps(model),
         failures(model, FailureRole::Failure, "Failures"),

@@ -16,6 +16,8 @@ pub(in crate::report) struct ComparisonView {
     pub(in crate::report) title: String,
     /// Fail if the second side is slower, inconclusive if that cannot be said.
     pub(in crate::report) decision: Decision,
+    /// Whether the exit code depends on it.
+    pub(in crate::report) is_binding: bool,
     /// What was found, in one line.
     pub(in crate::report) headline: String,
     /// What a reader must know first, one sentence each.
@@ -46,6 +48,7 @@ impl ComparisonView {
         Self {
             title: title(comparison),
             decision: comparison.decision(),
+            is_binding: comparison.bounds_all_figures,
             headline: headline(comparison),
             notes: notes(comparison),
             heads: heads(comparison),
