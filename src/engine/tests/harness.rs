@@ -326,7 +326,6 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
-        coin: None,
     }
 }
 
