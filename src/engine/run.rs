@@ -67,7 +67,7 @@ impl<'a> Engine<'a> {
                 terms: terms[scenario].clone(),
             }
         };
-        let is_duet = plan.scenarios.iter().any(|scenario| scenario.coin.is_some());
+        let is_duet = plan.scenarios.iter().any(|scenario| scenario.coin().is_some());
         let assign = if is_duet { assign_threads_of_duets } else { assign_threads };
         let threads = assign(&assignments, cores());
         let threads =

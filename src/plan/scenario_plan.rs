@@ -44,8 +44,6 @@ pub struct ScenarioPlan {
     pub data: Option<DataPlan>,
     /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
     pub draw: Option<RequestDraw>,
-    /// Which arrivals of its schedule it sends, if it is one side of a duet; `None` for all.
-    pub coin: Option<ArrivalCoin>,
 }
 
 impl ScenarioPlan {
@@ -56,6 +54,11 @@ impl ScenarioPlan {
             ceilings[request.index].clone_from(&request.ceilings);
         }
         ceilings
+    }
+
+    /// Which arrivals of its schedule it sends, if it is one side of a duet; `None` for all.
+    pub fn coin(&self) -> Option<ArrivalCoin> {
+        self.shown.duet.as_ref().map(|duet| ArrivalCoin::new(duet.seed, duet.side))
     }
 
     /// Whether any step sends an HTTP request. Otherwise only the timeouts of [`Self::target`] have
@@ -126,7 +129,7 @@ impl ScenarioPlan {
         let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
         let planned = match &self.load {
             LoadPlan::Open { schedule, .. } => {
-                Some(share_of_arrivals(self.coin, shard, schedule.count()))
+                Some(share_of_arrivals(self.coin(), shard, schedule.count()))
             }
             LoadPlan::Closed { .. } => None,
         };

@@ -164,7 +164,9 @@ impl FixtureRequest {
             interval.tally.exchanges += 1;
             interval.tally.ok += u64::from(took.is_some());
             let mut latency = Histogram::default();
-            took.iter().for_each(|micros| latency.record(Duration::from_micros(**micros)));
+            if let Some(micros) = took {
+                latency.record(Duration::from_micros(*micros));
+            }
             interval.series.add(Dimension::Latency, &latency);
         }
         intervals

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use crate::record::{Dimension, Interval};
+use crate::record::{Dimension, Histogram, Interval};
 
 /// The latencies of one request over time, in units of a second.
 ///
@@ -45,7 +45,7 @@ impl LatencyTimeline {
             ..LatencyCounts::default()
         };
         let latency = interval.series.get(Dimension::Latency);
-        for (value, count) in latency.into_iter().flat_map(|latency| latency.steps()) {
+        for (value, count) in latency.into_iter().flat_map(Histogram::steps) {
             let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
             *counts.ok.entry(micros).or_default() += count;
         }
@@ -121,7 +121,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{DimensionHistograms, Histogram, ServerTimings, Stage, Tally};
+    use crate::record::{DimensionHistograms, ServerTimings, Stage, Tally};
 
     fn second(start: u64, millis: u64) -> Interval {
         let mut latency = Histogram::default();

@@ -26,9 +26,7 @@ pub(super) fn judge(
     (rule, context): (DecisionRule, &VerdictContext),
 ) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
-    let is_compared = planned.duet.is_some();
-    let all = planned.requests.iter();
-    let all = all.map(|request| MeasuredRequest::of(request, measured, is_compared));
+    let all = planned.requests.iter().map(|one| MeasuredRequest::of(planned, one, measured));
     let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
     let setup = SetupFailure::of(planned, measured, run);
     let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
@@ -165,16 +163,16 @@ struct MeasuredRequest<'a> {
 impl<'a> MeasuredRequest<'a> {
     /// Pairs a planned request with its measurement, or with an empty one if it was not measured.
     fn of(
+        scenario: &PlannedScenario,
         planned: &'a PlannedRequest,
-        scenario: Option<&'a ScenarioMeasurement>,
-        is_compared: bool,
+        measured: Option<&'a ScenarioMeasurement>,
     ) -> Self {
-        let found = scenario.and_then(|scenario| {
+        let found = measured.and_then(|scenario| {
             scenario.requests.iter().find(|request| request.name == planned.name)
         });
         let nothing = || RequestMeasurement::new(planned.name.clone(), Vec::new());
         let measured = found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed);
-        Self { planned, measured, is_compared }
+        Self { planned, measured, is_compared: scenario.duet.is_some() }
     }
 
     fn budgets(&self, circumstances: JudgingContext<'_>) -> impl Iterator<Item = BudgetVerdict> {

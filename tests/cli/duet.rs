@@ -65,6 +65,9 @@ fn a_slower_side_ends_with_1_and_is_shown_again_from_the_record() {
         crate::compare::add_blocks(record);
         record.comparison = verdict::compare_duet(record).map(Box::new);
     });
+    for file in ["intervals.jsonl", "intervals.hlog"] {
+        std::fs::write(last_folder(runs.path()).join(file), "").unwrap();
+    }
     let comparison = last_record(runs.path()).comparison.unwrap();
     assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
     let shown = run(&["show", &name], runs.path());

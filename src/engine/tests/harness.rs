@@ -329,7 +329,6 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
-        coin: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::template_filler::TemplateFiller;
 use crate::plan::load_plan::LoadPlan;
+use crate::plan::scenario_plan::ScenarioPlan;
 use crate::record::{DuetSide, PlannedDuet};
 use crate::scenario::{Diagnostic, LoadModel, Scenario};
 
@@ -14,24 +15,22 @@ pub(super) fn planned(scenarios: &[Scenario], at: usize, seed: u64) -> Option<Pl
 
 /// The load with what the coin makes of it.
 pub(super) fn load_words(load: String, duet: Option<&PlannedDuet>) -> String {
-    duet.map_or(load.clone(), |duet| {
-        format!("{load}; a coin with seed {} sends about half to this side", duet.seed)
-    })
+    match duet {
+        Some(duet) => {
+            format!("{load}; a coin with seed {} sends about half to this side", duet.seed)
+        }
+        None => load,
+    }
 }
 
 /// Reports a load whose arrivals cannot be shared: a closed one has no schedule, and one arrival has
 /// no other half.
-pub(super) fn check(
-    scenario: &Scenario,
-    load: &LoadPlan,
-    duet: Option<&PlannedDuet>,
-    filler: &mut TemplateFiller<'_>,
-) {
+pub(super) fn check(scenario: &Scenario, plan: &ScenarioPlan, filler: &mut TemplateFiller<'_>) {
     // Both sides are made from one file, so one of them reports it.
-    if duet.is_none_or(|duet| duet.side == DuetSide::B) {
+    if plan.shown.duet.as_ref().is_none_or(|duet| duet.side == DuetSide::B) {
         return;
     }
-    let why = match load {
+    let why = match &plan.load {
         LoadPlan::Closed { .. } => "a closed load has no schedule that two targets could share",
         LoadPlan::Open { .. } if scenario.load.model == LoadModel::Once => {
             "one arrival cannot be shared by two targets"

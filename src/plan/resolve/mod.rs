@@ -32,7 +32,6 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::plan::capacity;
-use crate::plan::coin::ArrivalCoin;
 use crate::plan::environment::Environment;
 use crate::plan::load_plan::LoadPlan;
 use crate::plan::overrides::PlanOverrides;
@@ -71,6 +70,9 @@ impl Plan {
             let duet = overrides.duet_seed.and_then(|seed| duet::planned(scenarios, at, seed));
             let plan = resolve_one((scenario, duet), overrides, &mut filler);
             filler.warnings.extend(gate::unknown_names(scenario, scenarios));
+            if let Some(plan) = &plan {
+                duet::check(scenario, plan, &mut filler);
+            }
             secrets.append(&mut filler.secrets);
             url_parts.append(&mut filler.url_parts);
             warnings.extend(ScenarioWarning::all(
@@ -191,8 +193,6 @@ fn resolve_one(
     }
     let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
     let draw = draw::words(scenario);
-    let coin = duet.as_ref().map(|duet| ArrivalCoin::new(duet.seed, duet.side));
-    duet::check(scenario, &load, duet.as_ref(), filler);
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
@@ -224,7 +224,6 @@ fn resolve_one(
         secrets: SecretSet::default(),
         data,
         draw: draw::plan(scenario),
-        coin,
     };
     if is_wrong {
         return None;

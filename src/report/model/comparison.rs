@@ -145,7 +145,7 @@ fn change_words(change: ChangeVerdict, [more, less]: [&'static str; 2]) -> &'sta
         ChangeVerdict::Less => less,
         ChangeVerdict::NoneShown => "no difference shown",
         ChangeVerdict::TooFew => "too few requests",
-        ChangeVerdict::TooShort => "too short to compare",
+        ChangeVerdict::TooShort => "not compared",
         ChangeVerdict::NoData => "no data",
     }
 }

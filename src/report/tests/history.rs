@@ -106,7 +106,7 @@ fn slower(quantile: Quantile, change: ChangeVerdict) -> QuantileChange {
     let actual = BeforeAfter { before: at(240), after: at(302) };
     let (difference, difference_share) = (Some(62_000), Some(0.258));
     let interval = Some((if change == ChangeVerdict::More { 29_000 } else { -3_000 }, 131_000));
-    QuantileChange { quantile, actual, interval, difference, difference_share, change }
+    QuantileChange { quantile, actual, difference, difference_share, interval, change }
 }
 
 /// Written out here, because a report does not decide anything.
@@ -190,7 +190,7 @@ fn a_run_shows_its_comparison_below_its_verdict_in_every_report() {
     assert!(places.is_sorted(), "{text}");
     let found = "it fails more often, p95 is slower by 62 ms (+29 ms to +131 ms)";
     for page in [text, report::markdown(&model), report::html(&model)] {
-        let page = page.replace("\\", "");
+        let page = page.replace('\\', "");
         assert!(page.contains(found) && page.contains("SLOWER"), "{page}");
     }
 }

@@ -48,7 +48,7 @@ impl LeftOutFigure {
         let groups = self.without.iter().map(|&(without, left)| {
             let size = (self.exchanges - left).max(0.0);
             let times = self.exchanges / size;
-            (size > 0.0).then(|| (times, times * self.whole - (times - 1.0) * without))
+            (size > 0.0).then_some((times, times * self.whole - (times - 1.0) * without))
         });
         let groups: Vec<Option<(f64, f64)>> = groups.collect();
         let number = self.without.len() as f64;

@@ -150,7 +150,9 @@ impl UnitSeries {
             .map(|unit| timeline.unit(unit).cloned().unwrap_or_default())
             .collect();
         let mut total = LatencyCounts::default();
-        units.iter().for_each(|unit| total.add(unit));
+        for unit in &units {
+            total.add(unit);
+        }
         Self { seconds: timeline.seconds(), units, total }
     }
 

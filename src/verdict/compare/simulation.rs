@@ -93,7 +93,9 @@ impl SimulatedSide {
             *counts.ok.entry(micros).or_default() += 1;
         }
         let mut timeline = LatencyTimeline::default();
-        seconds.iter().for_each(|(second, counts)| timeline.add_counts(*second, counts));
+        for (second, counts) in &seconds {
+            timeline.add_counts(*second, counts);
+        }
         timeline
     }
 
