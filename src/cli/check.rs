@@ -208,6 +208,7 @@ fn overrides(
         taken: BTreeSet::new(),
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&[], &around)
 }

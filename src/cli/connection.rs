@@ -100,6 +100,7 @@ impl ConnectionFlags {
             adds_to_earlier: false,
             every: None,
             shard_plan: None,
+            duet_seed: None,
             proxy_from_environment: false,
         }
     }

@@ -21,7 +21,8 @@ pub(super) struct ContinuedRun {
 impl ContinuedRun {
     /// Reads the run that `--continue` names; an error if no run can continue it.
     pub(super) fn open(run: &Path, runs_dir: &Path) -> Result<Self, CommandError> {
-        let name = run_selector::resolve_name(&RunSource::of_folders(runs_dir), run)?;
+        let name =
+            run_selector::resolve_name(&RunSource::new(Some(runs_dir.to_owned()), None), run)?;
         let folder = source::folder(&name, runs_dir)?;
         let record = source::record(folder.clone())?;
         match continuation_obstacle(&record) {

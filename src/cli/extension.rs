@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::continuation::ContinuedRun;
 use super::exit::CommandError;
 use super::outputs::{self, FinishedRun};
-use super::session::{self, RunFlags};
+use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use crate::plan::Plan;
 use crate::record::{Decision, OnInconclusive};
@@ -37,9 +37,9 @@ impl ExtendablePlan {
         &self,
         flags: &RunFlags,
         signals: &RunSignals,
-        earlier: Option<&ContinuedRun>,
+        referenced: ReferencedRuns<'_>,
     ) -> Result<FinishedRun, CommandError> {
-        let run = session::execute_continuing(&self.plan, flags, signals, earlier)?;
+        let run = session::execute(&self.plan, flags, signals, referenced)?;
         let Some(extension) = self.extension.as_ref().filter(|_| is_undecided(&run)) else {
             return Ok(run);
         };
@@ -51,7 +51,12 @@ impl ExtendablePlan {
         let mut extension = extension.clone();
         first.adopt_horizons(&mut extension);
         log_extension(&run, &extension);
-        session::execute_continuing(&extension, flags, signals, Some(&first))
+        session::execute(
+            &extension,
+            flags,
+            signals,
+            ReferencedRuns { continued: Some(&first), ..referenced },
+        )
     }
 }
 

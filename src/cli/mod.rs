@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the modules they share.
 
+mod baseline;
 mod check;
 mod compare;
 mod completions;
@@ -9,6 +10,7 @@ mod continuation;
 mod db;
 mod demo;
 mod doctor;
+mod duet;
 mod earlier_run;
 mod evidence;
 mod exit;
@@ -87,6 +89,7 @@ struct Cli {
 enum TollgateCommand {
     Demo(demo::Args),
     Run(Box<run::Args>),
+    Duet(Box<duet::Args>),
     Merge(merge::Args),
     Check(check::Args),
     Doctor(Box<doctor::Args>),
@@ -166,6 +169,7 @@ pub fn main(
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),
+        TollgateCommand::Duet(args) => duet::duet(&args),
         TollgateCommand::Merge(args) => merge::merge(&args),
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::baseline::RunBaseline;
 use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
 use super::exit::{CommandError, ExitStatus};
@@ -10,7 +11,7 @@ use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::OutputDestinations;
 use super::results::{self, ResultForm};
-use super::session::RunFlags;
+use super::session::{ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use crate::engine::clock;
 use crate::units::duration_literal;
@@ -23,10 +24,10 @@ use crate::units::duration_literal;
 pub(super) fn repeat(
     plan: &ExtendablePlan,
     flags: &RunFlags,
+    baseline: Option<&RunBaseline>,
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
-    period: Duration,
-    times: Option<u64>,
+    (period, times): (Duration, Option<u64>),
 ) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
     let history = HistoryPlace { runs_dir: flags.runs_dir(), database: destinations.database() };
@@ -35,7 +36,8 @@ pub(super) fn repeat(
     let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
-        let run = gate::apply_policies(plan.execute(flags, &signals, None)?, &history)?;
+        let referenced = ReferencedRuns { baseline, ..ReferencedRuns::default() };
+        let run = gate::apply_policies(plan.execute(flags, &signals, referenced)?, &history)?;
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
         let reported = results::report_run(&run, flags.console(), form);

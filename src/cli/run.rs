@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::baseline::{self, RunBaseline};
 use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
 use super::continuation::ContinuedRun;
@@ -16,7 +17,7 @@ use super::next_steps;
 use super::outputs::{self, FinishedRun, OutputDestinations};
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::results::{self, ResultForm};
-use super::session::RunFlags;
+use super::session::{ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use super::{log, repeat, shard, stray_variables, variables};
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
@@ -32,6 +33,7 @@ Examples:
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
   tollgate run scenarios/tile-loader-*.toml --output json > run.json
   tollgate run scenarios/smoke.toml --every 5m --times 12
+  tollgate run scenarios/shop.toml --baseline last-pass --fail-if-slower
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Requests are sent at the planned rate whether or not the target responds, so a stall is charged to every request it delays.
@@ -76,6 +78,8 @@ pub(super) struct Args {
     #[command(flatten)]
     run: RunFlags,
     #[command(flatten)]
+    baseline: baseline::Flags,
+    #[command(flatten)]
     outputs: outputs::Flags,
     #[command(flatten)]
     evidence: evidence::Flags,
@@ -110,6 +114,7 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         plan.secrets.extend(&destinations.secrets());
         earlier.iter().for_each(|earlier| earlier.adopt_horizons(plan));
     }
+    let baseline = find_baseline(args, &plan.plan, &destinations)?;
     // The plan holds the `every` of a scenario file. A sharded run never repeats.
     match args.every.or(plan.plan.every) {
         Some(_) if earlier.is_some() => Err(CommandError::usage(
@@ -117,17 +122,38 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
              other; leave out --continue or `every`",
         )),
         Some(period) => {
-            repeat::repeat(&plan, &args.run, &destinations, evidence, period, args.times)
+            let grid = (period, args.times);
+            repeat::repeat(&plan, &args.run, baseline.as_ref(), &destinations, evidence, grid)
         }
         None if args.times.is_some() => Err(CommandError::usage(
             "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
         None => {
             let signals = RunSignals::listen()?;
-            let run = plan.execute(&args.run, &signals, earlier.as_ref())?;
+            let referenced =
+                ReferencedRuns { continued: earlier.as_ref(), baseline: baseline.as_ref() };
+            let run = plan.execute(&args.run, &signals, referenced)?;
             once(args, &quick, (&plan.plan, run), &destinations, evidence)
         }
     }
+}
+
+/// The run to compare with, found before anything is sent.
+fn find_baseline(
+    args: &Args,
+    plan: &Plan,
+    destinations: &OutputDestinations,
+) -> Result<Option<RunBaseline>, CommandError> {
+    if !args.baseline.is_given() {
+        return Ok(None);
+    }
+    if plan.shard_plan.is_some() {
+        return Err(CommandError::usage(
+            "error: --baseline and --shard cannot be combined: a shard is not the whole run; \
+             compare the merged run with `tollgate compare`",
+        ));
+    }
+    args.baseline.find(plan, args.run.runs_dir(), destinations.database().cloned())
 }
 
 /// Reports the only run of a plan.
@@ -179,6 +205,7 @@ fn compose(
         taken: if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) },
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&urls, &around)
 }

@@ -5,6 +5,7 @@
 
 mod adder;
 mod address_attempts;
+mod block_figures;
 mod budget;
 pub mod checkup;
 mod comparison;
@@ -36,13 +37,14 @@ mod verdict;
 
 pub use adder::EncodedAdder;
 pub use address_attempts::AddressAttempts;
+pub use block_figures::{BlockFigures, FiguresWithout};
 pub use budget::{Budget, CountLimit};
 pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,
 };
 pub use continuation::{continuation_differences, without_length};
-pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
+pub use data::{DuetSide, PlannedData, PlannedDraw, PlannedDuet, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
 pub use early_end::{EarlyEnd, ProvenBreach};
 pub use encoded::HistogramError;

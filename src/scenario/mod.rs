@@ -93,6 +93,15 @@ impl Scenario {
         self.file.name.value().map_or("", PlainText::as_str)
     }
 
+    /// The same scenario with an addition to its name, as one side of a duet.
+    #[must_use]
+    pub fn with_name_end(mut self, end: &str) -> Self {
+        if let ScenarioField::Present(_, name) = &mut self.file.name {
+            name.append(end);
+        }
+        self
+    }
+
     /// The names of the variables that the file uses.
     pub fn variables(&self) -> Vec<String> {
         check::variables(&self.file)

@@ -23,7 +23,7 @@ const MOST_LOOKS: u32 = 500;
 /// One proven breach fails the run, so it ends a run of several scenarios too. Exceedances that the
 /// prober's lag explains prove no breach. A pass ends a run only if every scenario asks for that,
 /// and needs every budget of every scenario. A run with a scenario that must not end early does
-/// not.
+/// not, nor does a duet: a breach of its old side decides nothing.
 #[derive(Debug, Default)]
 pub struct EarlyEndWatch {
     requests: Vec<WatchedRequest>,
@@ -73,10 +73,11 @@ impl EarlyEndWatch {
     ) -> Self {
         let wishes: Vec<_> =
             plan.clone().into_iter().map(|planned| planned.gate.stop_early).collect();
+        let is_duet = plan.clone().into_iter().any(|planned| planned.duet.is_some());
         // The others decide the exit code too if a first fail does not.
         let is_patient = |planned: &PlannedScenario| planned.gate.fail_after > 1;
         let waits_for_all = wishes.len() > 1 && plan.clone().into_iter().any(is_patient);
-        if waits_for_all || wishes.contains(&StopEarly::Never) {
+        if is_duet || waits_for_all || wishes.contains(&StopEarly::Never) {
             return Self::default();
         }
         let budgets = DecisionRule::of(plan.clone()).budgets();

@@ -23,6 +23,7 @@ mod failure_budget;
 mod failures;
 mod finding;
 mod judging_context;
+mod latency_timeline;
 mod not_judged;
 mod once_steps;
 mod peer_blame;
@@ -44,7 +45,9 @@ mod fixture;
 mod tests;
 
 pub use self::breaker::CircuitBreaker;
-pub use self::compare::{ComparisonSettings, compare};
+pub use self::compare::{
+    ComparisonSettings, add_block_figures, compare, compare_duet, decide_with_comparison,
+};
 pub use self::continuation::{EarlierEvidence, continuation_obstacle, more_time};
 pub use self::early_end::EarlyEndWatch;
 pub use self::exceedance_timeline::RunTimelines;

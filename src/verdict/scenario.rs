@@ -26,7 +26,9 @@ pub(super) fn judge(
     (rule, context): (DecisionRule, &VerdictContext),
 ) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
-    let all = planned.requests.iter().map(|request| MeasuredRequest::of(request, measured));
+    let is_compared = planned.duet.is_some();
+    let all = planned.requests.iter();
+    let all = all.map(|request| MeasuredRequest::of(request, measured, is_compared));
     let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
     let setup = SetupFailure::of(planned, measured, run);
     let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
@@ -156,16 +158,23 @@ fn all_measured(pairs: &[MeasuredRequest<'_>]) -> StageMeasurement {
 struct MeasuredRequest<'a> {
     planned: &'a PlannedRequest,
     measured: Cow<'a, RequestMeasurement>,
+    /// Whether it is compared with the other side of a duet, which judges it without a budget.
+    is_compared: bool,
 }
 
 impl<'a> MeasuredRequest<'a> {
     /// Pairs a planned request with its measurement, or with an empty one if it was not measured.
-    fn of(planned: &'a PlannedRequest, scenario: Option<&'a ScenarioMeasurement>) -> Self {
+    fn of(
+        planned: &'a PlannedRequest,
+        scenario: Option<&'a ScenarioMeasurement>,
+        is_compared: bool,
+    ) -> Self {
         let found = scenario.and_then(|scenario| {
             scenario.requests.iter().find(|request| request.name == planned.name)
         });
         let nothing = || RequestMeasurement::new(planned.name.clone(), Vec::new());
-        Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
+        let measured = found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed);
+        Self { planned, measured, is_compared }
     }
 
     fn budgets(&self, circumstances: JudgingContext<'_>) -> impl Iterator<Item = BudgetVerdict> {
@@ -182,13 +191,15 @@ impl<'a> MeasuredRequest<'a> {
         NotJudgedStep::of(self.planned, &self.measured)
     }
 
-    /// The decision on a request without a budget: one failure fails it, as with `errors = 0`.
-    /// `None` for a request with budgets, which define how many exchanges may fail.
+    /// The decision on a request without a budget: one failure fails it, as with `errors = 0`,
+    /// unless it is compared: then only a request without data is not judged. `None` for a request
+    /// with budgets, which define how many exchanges may fail.
     fn by_expectations(&self) -> Option<Decision> {
         let tally = &self.measured.measured.tally;
         let decision = match (tally.exchanges, tally.failed()) {
             (0, _) => Decision::Inconclusive,
             (_, 0) => Decision::Pass,
+            _ if self.is_compared => Decision::Pass,
             _ => Decision::Fail,
         };
         let not_judged = self.not_judged().map_or(decision, |not_judged| not_judged.over(decision));
@@ -204,7 +215,9 @@ impl<'a> MeasuredRequest<'a> {
             return self.not_judged_reason();
         }
         if let Some(failures) = failures::reason(&self.measured.measured) {
-            let rule = if decided_here.is_some() {
+            let rule = if decided_here.is_some() && self.is_compared {
+                " has no budget and is compared with the other side"
+            } else if decided_here.is_some() {
                 " has no budget, so a single failure fails it"
             } else {
                 ""
@@ -225,6 +238,13 @@ impl<'a> MeasuredRequest<'a> {
                     ..no_data_reason
                 }
             }
+            _ if self.is_compared => VerdictReason {
+                what: format!(
+                    "`{name}` has no budget: {} are compared with those of the other side",
+                    self.made()
+                ),
+                next: String::new(),
+            },
             _ if self.planned.expectations.is_empty() => VerdictReason {
                 what: format!("`{name}` has no budget and no expectations for {}", self.made()),
                 next: String::new(),

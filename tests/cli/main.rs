@@ -11,6 +11,7 @@ mod continuation;
 mod data;
 mod demo;
 mod doctor;
+mod duet;
 mod early_end;
 mod every;
 mod evidence;

@@ -94,6 +94,7 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
         every: Some(Duration::from_secs(10)),
         duration: None,
         shard_plan: None,
+        duet_seed: None,
         proxy_from_environment: false,
     };
     let file = text(

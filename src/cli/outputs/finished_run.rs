@@ -8,6 +8,7 @@ use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
+use crate::verdict;
 
 /// A run whose folder is complete.
 pub(in crate::cli) struct FinishedRun {
@@ -51,11 +52,12 @@ impl FinishedRun {
     /// What a CI system needs to know about the run.
     pub(super) fn ci(&self) -> CiContext {
         let folder = self.folder.display().to_string();
-        CiContext { gate: self.record.gate_decision(), folder }
+        CiContext { gate: verdict::decide_with_comparison(&self.record), folder }
     }
 
-    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied.
+    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied, and of
+    /// the comparison if it decides too.
     pub(in crate::cli) fn exit(&self) -> ExitStatus {
-        self.record.gate_decision().into()
+        verdict::decide_with_comparison(&self.record).into()
     }
 }

@@ -329,6 +329,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
+        coin: None,
     }
 }
 
@@ -379,6 +380,7 @@ fn shown() -> PlannedScenario {
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: vec![request],
     }
 }

@@ -100,6 +100,10 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         .flat_map(|budgets| budgets.value().into_iter().flatten())
         .filter_map(ScenarioField::located)
         .collect();
+    // The two sides of a duet are compared, so they need no budget.
+    if placed.is_empty() && plan.shown.duet.is_some() {
+        return Vec::new();
+    }
     if placed.is_empty() {
         let at = scenario.file.name.location().map_or(0..0, |location| location.value.clone());
         let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";

@@ -1,6 +1,7 @@
 //! The model: everything a report shows.
 
 mod budget;
+mod comparison;
 mod facts;
 mod finding;
 mod gate;
@@ -27,6 +28,9 @@ use crate::units::Ratio;
 
 use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
+pub(super) use comparison::{
+    COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+};
 pub(super) use facts::ReportFact;
 pub use finding::BudgetName;
 pub(super) use finding::RunFinding;
@@ -71,6 +75,8 @@ pub struct ReportModel {
     pub(super) provenance: Vec<ReportFact>,
     /// How the figures were made.
     pub(super) method: String,
+    /// What changed since the baseline, or between the sides of a duet.
+    pub(super) comparison: Option<ComparisonView>,
 }
 
 /// Something that a reader must know before a scenario's figures.
@@ -146,6 +152,7 @@ impl ReportModel {
             findings,
             warnings: finding::warnings(&scenarios),
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
+            comparison: record.comparison.as_deref().map(ComparisonView::new),
             method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
             provenance: [facts::provenance(record), sharing::facts(shared)].concat(),

@@ -100,6 +100,7 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
             scenarios: Vec::new(),
         },
         gate: None,
+        comparison: None,
     }
 }
 

@@ -45,6 +45,7 @@ fn measured_with(
         measurement,
         verdict,
         gate: None,
+        comparison: None,
     }
 }
 

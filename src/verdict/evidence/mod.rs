@@ -19,7 +19,7 @@ mod share_interval;
 mod stall_horizon;
 
 pub use self::bet_wealth::{BetSide, BetWealth};
-pub use self::block_length::block_length;
+pub use self::block_length::{block_length, independent_length};
 pub use self::block_rule::{BlockFinding, BlockRule};
 pub use self::early_rule::EarlyRule;
 pub use self::exceedance_slots::ExceedanceSlots;

@@ -56,7 +56,16 @@ fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
         tags: BTreeMap::default(),
     };
     let id = Uuid::from_u128(1);
-    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict: judged, gate: None }
+    RunRecord {
+        format: FORMAT,
+        id,
+        provenance,
+        plan,
+        measurement,
+        verdict: judged,
+        gate: None,
+        comparison: None,
+    }
 }
 
 /// The gate's decision on a run after these earlier ones, the newest first; `X` cannot be read.
