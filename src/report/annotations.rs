@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::ci::CiContext;
-use super::model::{BudgetName, ReportModel, RunFinding};
+use super::model::{FindingSubject, ReportModel, RunFinding};
 
 /// Maximum number of errors, and of warnings, that GitHub shows for one step of a job
 /// (<https://docs.github.com/en/actions/reference/limits>).
@@ -18,8 +18,8 @@ pub struct RunAnnotation {
     severity: AnnotationSeverity,
     title: String,
     message: String,
-    /// The budget that it is about; `None` if it is about something else.
-    pub budget: Option<BudgetName>,
+    /// What it is about; `None` for the run as a whole.
+    pub subject: Option<FindingSubject>,
 }
 
 /// How GitHub shows an annotation.
@@ -51,7 +51,15 @@ pub fn annotations(model: &ReportModel, ci: &CiContext) -> Vec<RunAnnotation> {
         .warnings
         .iter()
         .map(|warning| RunAnnotation::new(AnnotationSeverity::Warning, "WARNING", warning));
-    let (errors, warnings): (Vec<_>, Vec<_>) = findings
+    // The gate may stop a run in which nothing failed.
+    let gate = model.gate.iter().map(|gate| RunAnnotation {
+        severity: of_findings,
+        title: format!("GATE {}", gate.verb),
+        message: gate.reason.clone(),
+        subject: None,
+    });
+    let (errors, warnings): (Vec<_>, Vec<_>) = gate
+        .chain(findings)
         .chain(warnings)
         .partition(|annotation| annotation.severity == AnnotationSeverity::Error);
     [limited(errors), limited(warnings)].concat()
@@ -67,7 +75,7 @@ fn limited(mut annotations: Vec<RunAnnotation>) -> Vec<RunAnnotation> {
         last.title = format!("tollgate: {} more", others + 1);
         "GitHub shows 10 annotations of a kind; the step summary has all of them"
             .clone_into(&mut last.message);
-        last.budget = None;
+        last.subject = None;
     }
     annotations
 }
@@ -80,7 +88,7 @@ impl RunAnnotation {
             severity,
             title: format!("{word} {}", finding.place),
             message: format!("{}{next}", finding.what),
-            budget: finding.budget.clone(),
+            subject: Some(finding.subject.clone()),
         }
     }
 
@@ -122,7 +130,7 @@ impl fmt::Display for Property<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Decision;
+    use crate::record::{Decision, GateDecision};
     use crate::report::fixture::{self, FixtureScript, live};
 
     fn blocking() -> CiContext {
@@ -139,7 +147,8 @@ mod tests {
     fn a_finding_is_an_error_at_the_line_of_its_budget() {
         let annotations = annotations(&failing(&["p95 < 300ms"]), &blocking());
         let first = &annotations[0];
-        assert_eq!(first.budget.as_ref().unwrap().budget, "p95 < 300ms");
+        let budget = first.subject.as_ref().unwrap().budget.clone().unwrap();
+        assert_eq!(budget, ("live".to_owned(), "p95 < 300ms".to_owned()));
         let place = SourceLine { file: "load/shop,1.toml".to_owned(), line: Some(7) };
         let command = first.command(Some(&place));
         let start = "::error file=load/shop%2C1.toml,line=7,title=FAIL tile-loader-live · live · \
@@ -159,12 +168,22 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_that_stops_a_passing_run_is_an_error() {
+        let (mut record, intervals) = fixture::run(&[FixtureScript::default()]);
+        let reason = "no history to read: fail_after = 2".to_owned();
+        record.gate = Some(GateDecision { decision: Decision::Fail, reason });
+        let annotations = annotations(&ReportModel::new(&record, &intervals), &blocking());
+        let commands: Vec<_> = annotations.iter().map(|one| one.command(None)).collect();
+        assert_eq!(commands, ["::error title=GATE fails::no history to read: fail_after = 2"]);
+    }
+
+    #[test]
     fn characters_that_end_a_command_or_a_property_are_escaped() {
         let annotation = RunAnnotation {
             severity: AnnotationSeverity::Error,
             title: "a: b, 50 %\n::error::c".to_owned(),
             message: "5 %: a, b\r\n::warning::d".to_owned(),
-            budget: None,
+            subject: None,
         };
         assert_eq!(
             annotation.command(None),

@@ -14,7 +14,8 @@ use crate::record::{Decision, RunRecord, VerdictReason, in_utc};
 
 use super::ci::CiContext;
 use super::model::{
-    BudgetRow, FailureRole, OnceStepState, OnceStepView, ReportModel, RequestView, ScenarioView,
+    BudgetRow, FailureRole, GateView, OnceStepState, OnceStepView, ReportModel, RequestView,
+    ScenarioView,
 };
 use super::words;
 
@@ -26,14 +27,19 @@ pub fn junit(model: &ReportModel, record: &RunRecord, ci: &CiContext) -> String 
     let mut report = Report::new("tollgate");
     report.set_time(record.measurement.elapsed);
     for scenario in &model.scenarios {
-        report.add_test_suite(suite(scenario, record, ci));
+        report.add_test_suite(suite(scenario, model, record, ci));
     }
     let text = report.to_string().unwrap_or_else(|_| unreachable!("a String takes every byte"));
     // Jenkins' schema has this attribute for a suite only. It is the first one of this name.
     text.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
 }
 
-fn suite(scenario: &ScenarioView, record: &RunRecord, ci: &CiContext) -> TestSuite {
+fn suite(
+    scenario: &ScenarioView,
+    model: &ReportModel,
+    record: &RunRecord,
+    ci: &CiContext,
+) -> TestSuite {
     let mut suite = TestSuite::new(&scenario.whole_name);
     suite.set_time(record.measurement.elapsed);
     let started = in_utc(record.provenance.started);
@@ -41,7 +47,7 @@ fn suite(scenario: &ScenarioView, record: &RunRecord, ci: &CiContext) -> TestSui
     suite.extra.insert("timestamp".into(), started.format(format).unwrap_or_default().into());
     suite.extra.insert("hostname".into(), record.provenance.host.name.as_str().into());
     suite.add_properties(properties(scenario, record, ci));
-    suite.add_test_cases(CaseWriter::new(scenario, ci).cases());
+    suite.add_test_cases(CaseWriter::new(scenario, model, ci).cases());
     let notes: Vec<_> = notes(scenario).collect();
     if !notes.is_empty() {
         suite.set_system_out(notes.join("\n"));
@@ -89,13 +95,14 @@ struct CaseProblem<'a> {
 /// Makes the cases of one scenario, each with a name of its own.
 struct CaseWriter<'a> {
     scenario: &'a ScenarioView,
+    gate: Option<&'a GateView>,
     ci: &'a CiContext,
     names: HashSet<(String, String)>,
 }
 
 impl<'a> CaseWriter<'a> {
-    fn new(scenario: &'a ScenarioView, ci: &'a CiContext) -> Self {
-        Self { scenario, ci, names: HashSet::new() }
+    fn new(scenario: &'a ScenarioView, model: &'a ReportModel, ci: &'a CiContext) -> Self {
+        Self { scenario, gate: model.gate.as_ref(), ci, names: HashSet::new() }
     }
 
     fn cases(mut self) -> Vec<TestCase> {
@@ -108,6 +115,7 @@ impl<'a> CaseWriter<'a> {
             cases.extend(request.budgets.iter().map(|row| self.budget(request, row)));
         }
         cases.push(self.whole_run(&cases));
+        cases.extend(self.gate.map(|gate| self.gate_case(gate)));
         cases
     }
 
@@ -199,10 +207,29 @@ impl<'a> CaseWriter<'a> {
         self.case("run", "valid as a whole", status)
     }
 
+    /// What the gate's policies made of the verdict. They may stop a run in which nothing failed.
+    fn gate_case(&mut self, gate: &GateView) -> TestCase {
+        let status = match gate.decision {
+            Decision::Pass => TestCaseStatus::success(),
+            decision => self.status(CaseProblem {
+                decision,
+                kind: "gate",
+                message: &gate.reason,
+                details: Vec::new(),
+            }),
+        };
+        let mut case = self.case("run", "gate", status);
+        case.set_system_out(gate.line());
+        case
+    }
+
     fn status(&self, problem: CaseProblem<'_>) -> TestCaseStatus {
         let word = problem.decision.name().to_uppercase();
-        let details = problem.details.into_iter().filter(|line| !line.is_empty());
-        let text: Vec<_> = [problem.message.to_owned()].into_iter().chain(details).collect();
+        let mut text = problem.details;
+        text.retain(|line| !line.is_empty());
+        if !text.iter().any(|line| line.starts_with(problem.message)) {
+            text.insert(0, problem.message.to_owned());
+        }
         let mut status = match problem.decision {
             _ if !self.ci.is_blocking() => TestCaseStatus::skipped(),
             Decision::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),

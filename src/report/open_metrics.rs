@@ -13,7 +13,7 @@ use crate::record::{
     Budget, BudgetVerdict, Decision, Dimension, Histogram, RequestMeasurement, RunRecord,
     ScenarioMeasurement,
 };
-use crate::units::Quantile;
+use crate::units::{Quantile, Ratio};
 
 use super::ci::CiContext;
 use text::{Label, MetricKind, MetricsText};
@@ -130,7 +130,7 @@ fn budgets(text: &mut MetricsText, record: &RunRecord) {
         "Share of the exchanges that may exceed the budget; 0 if none may",
     );
     for_each_budget(record, |labels, budget| {
-        text.sample("", labels, budget.allowed.map_or(0.0, |share| share.as_f64()));
+        text.sample("", labels, budget.allowed.map_or(0.0, Ratio::as_f64));
     });
     text.family(
         "tollgate_budget_reach_seconds",
@@ -140,7 +140,9 @@ fn budgets(text: &mut MetricsText, record: &RunRecord) {
     );
     for_each_budget(record, |labels, budget| {
         let reach = budget.evidence.as_ref().and_then(|evidence| evidence.reach);
-        reach.into_iter().for_each(|reach| text.sample("", labels, reach.as_secs_f64()));
+        if let Some(reach) = reach {
+            text.sample("", labels, reach.as_secs_f64());
+        }
     });
 }
 
@@ -216,8 +218,9 @@ fn quantiles(text: &mut MetricsText, record: &RunRecord) {
                 let share = quantile.as_f64().to_string();
                 let own = [("dimension", dimension.name()), ("quantile", share.as_str())];
                 let labels = [labels, &own].concat();
-                let value = histogram.quantile(quantile);
-                value.into_iter().for_each(|value| text.sample("", &labels, value.as_secs_f64()));
+                if let Some(value) = histogram.quantile(quantile) {
+                    text.sample("", &labels, value.as_secs_f64());
+                }
             }
         }
     });

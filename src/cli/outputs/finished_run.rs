@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::ExitStatus;
+use super::super::log;
 use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
@@ -51,7 +52,7 @@ impl FinishedRun {
 
     /// What a CI system needs to know about the run.
     pub(super) fn ci(&self) -> CiContext {
-        let folder = self.folder.display().to_string();
+        let folder = log::redact(&self.folder.display().to_string());
         CiContext { gate: verdict::decide_with_comparison(&self.record), folder }
     }
 

@@ -11,7 +11,7 @@ use super::super::log;
 use super::result_file::HEADING;
 use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::record::RunRecord;
-use crate::report::{self, BudgetName, STEP_SUMMARY_LIMIT, SourceLine};
+use crate::report::{self, FindingSubject, STEP_SUMMARY_LIMIT, SourceLine};
 use crate::scenario::Scenario;
 use crate::store;
 
@@ -69,7 +69,7 @@ impl RunOutput for GithubJob {
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let mut places = SourcePlaces::new(&run.record, self.workspace.as_deref());
         for annotation in report::annotations(run.model()?, &run.ci()) {
-            let place = annotation.budget.as_ref().and_then(|budget| places.of(budget));
+            let place = annotation.subject.as_ref().and_then(|subject| places.of(subject));
             log::workflow_command(&annotation.command(place.as_ref()));
         }
         let Some(path) = &self.summary else { return Ok(Vec::new()) };
@@ -101,15 +101,16 @@ impl<'a> SourcePlaces<'a> {
         Self { record, workspace, scenarios: BTreeMap::new() }
     }
 
-    /// The file and the line of a budget; `None` if its file is not in the repository.
-    fn of(&mut self, budget: &BudgetName) -> Option<SourceLine> {
-        let source = self.record.planned(&budget.scenario)?.source.as_str();
+    /// The file of a scenario, and the line of a budget; `None` if the file is not in the
+    /// repository.
+    fn of(&mut self, subject: &FindingSubject) -> Option<SourceLine> {
+        let source = self.record.planned(&subject.scenario)?.source.as_str();
         let file = Path::new(source).canonicalize().ok()?;
         let file = file.strip_prefix(self.workspace.as_ref()?).ok()?.to_str()?.to_owned();
         let read = || Scenario::read(Path::new(source)).ok();
         let scenario = self.scenarios.entry(source).or_insert_with(read).as_ref();
-        let line =
-            scenario.and_then(|scenario| scenario.budget_line(&budget.request, &budget.budget));
+        let line = scenario.zip(subject.budget.as_ref());
+        let line = line.and_then(|(file, (request, budget))| file.budget_line(request, budget));
         Some(SourceLine { file, line })
     }
 }

@@ -111,7 +111,8 @@ impl RunOutput for OtlpUpload {
         let sent = WebService::new(&self.headers)
             .send(Method::POST, &self.url, Bytes::from(message))
             .and_then(|answer| match answer.status {
-                status if status.is_success() => Ok(()),
+                status if status.is_success() => report::otlp_rejection(&answer.body)
+                    .map_or(Ok(()), |why| Err(log::redact(&why))),
                 status => Err(refusal(status.as_u16())),
             });
         match sent {

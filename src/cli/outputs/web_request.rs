@@ -12,6 +12,7 @@ use super::super::log;
 use crate::engine::clock::{self, Instant};
 use crate::engine::probe::{self, FetchRequest};
 use crate::library_text::describe_url;
+use crate::record::Failure;
 use crate::units::ByteSize;
 
 /// How long a verdict waits for a web service.
@@ -48,6 +49,7 @@ impl<'a> WebService<'a> {
         let mut headers = self.headers.clone();
         let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
         headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+        let is_read = method == Method::GET;
         let request = FetchRequest {
             method,
             body,
@@ -58,7 +60,16 @@ impl<'a> WebService<'a> {
             ..FetchRequest::get(url.clone(), headers)
         };
         let outcome = probe::fetch(&request).map_err(|error| log::redact(&error.to_string()))?;
+        // After these, a POST without its body would have been sent as a GET.
+        let lost = |status: StatusCode| matches!(status.as_u16(), 301..=303);
+        if !is_read && outcome.redirects.iter().any(|redirect| lost(redirect.status)) {
+            let host = outcome.url.host_str().unwrap_or_default();
+            return Err(format!("it redirects to {host}; name the URL that it redirects to"));
+        }
         let page = outcome.response.map_err(|failed| {
+            if failed.failure == Failure::TimedOut {
+                return too_late();
+            }
             let seen = if failed.seen.is_empty() { "" } else { ": " };
             let what = failed.failure.description();
             log::redact(&format!("{what}{seen}{}", failed.seen))

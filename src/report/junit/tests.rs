@@ -3,7 +3,7 @@
 use roxmltree::{Document, Node};
 
 use super::*;
-use crate::record::{Failure, Interval, PlannedRequest, StepRecord};
+use crate::record::{Failure, GateDecision, Interval, PlannedRequest, StepRecord};
 use crate::report::fixture::{self, FixtureScript, live};
 
 fn ci(gate: Decision) -> CiContext {
@@ -69,6 +69,18 @@ fn every_run_that_does_not_pass_has_a_case_that_does_not_pass() {
             assert_eq!(bad > 0, record.verdict.decision != Decision::Pass, "{text}");
         }
     }
+}
+
+#[test]
+fn a_gate_that_stops_a_passing_run_is_a_case_that_fails() {
+    let (mut record, _) = fixture::run(&[FixtureScript::default()]);
+    let reason = "no history to read: fail_after = 2".to_owned();
+    record.gate = Some(GateDecision { decision: Decision::Fail, reason });
+    let text = xml(&record, Decision::Fail);
+    let document = Document::parse(&text).unwrap();
+    let failures = elements(&document, "failure");
+    assert_eq!(failures[0].parent().unwrap().attribute("name"), Some("gate"), "{text}");
+    assert_eq!(failures.len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::{
     FailureRole, ReportModel, TableShape, caveats, checks, escape, facts, failures, findings, gate,
-    once_steps, prober, requests, timing, verdict, word,
+    once_steps, prober, requests, timing, verdict,
 };
 use crate::report::ci::CiContext;
 
@@ -23,7 +23,7 @@ const CUT: &str = "\n_Shortened: the report has the rest._\n";
 ///
 /// Parts that do not fit are left out from the end; the verdict comes first.
 pub fn short_markdown(model: &ReportModel, ci: &CiContext, limit: usize) -> String {
-    let mut parts = vec![caveats(model), verdict(model), policy(model, ci)];
+    let mut parts = vec![caveats(model), verdict(model)];
     parts.extend(match model.shape() {
         TableShape::Load => [gate(model), findings(model), requests(model)],
         TableShape::Checks => [checks::gate(model), findings(model), String::new()],
@@ -37,14 +37,6 @@ pub fn short_markdown(model: &ReportModel, ci: &CiContext, limit: usize) -> Stri
     ]);
     parts.retain(|part| !part.is_empty());
     fit(&parts, &footer(model, ci), limit)
-}
-
-/// What the gate makes of the verdict, if that is something else.
-fn policy(model: &ReportModel, ci: &CiContext) -> String {
-    if ci.gate == model.decision {
-        return String::new();
-    }
-    format!("**The gate's policy makes this a {}.**\n", word(ci.gate))
 }
 
 /// A part that a reader has to open.
@@ -126,12 +118,6 @@ mod tests {
         assert!(!text.contains("### Plan"), "{text}");
         assert!(text.ends_with("The whole report is in reports/runs/a/._\n"), "{text}");
         insta::assert_snapshot!(text);
-    }
-
-    #[test]
-    fn a_policy_that_lets_a_fail_through_is_stated() {
-        let text = short_markdown(&failing(), &ci(Decision::Pass), STEP_SUMMARY_LIMIT);
-        assert!(text.contains("**The gate's policy makes this a PASS.**"), "{text}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) use comparison::{
     COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
 };
 pub(super) use facts::ReportFact;
-pub use finding::BudgetName;
+pub use finding::FindingSubject;
 pub(super) use finding::RunFinding;
 pub(super) use gate::GateView;
 pub(super) use latency_curve::{LatencyCurve, tail};

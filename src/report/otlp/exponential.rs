@@ -74,7 +74,9 @@ mod tests {
 
     fn of(micros: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();
-        micros.iter().for_each(|value| histogram.record(Duration::from_micros(*value)));
+        for value in micros {
+            histogram.record(Duration::from_micros(*value));
+        }
         histogram
     }
 

@@ -9,6 +9,22 @@ pub(super) struct ExportRequest {
     pub(super) resource_metrics: Vec<ResourceMetrics>,
 }
 
+/// The answer to an [`ExportRequest`] that was accepted.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<PartialSuccess>,
+}
+
+/// What of a request was not accepted.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected_data_points: i64,
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ResourceMetrics {
     #[prost(message, optional, tag = "1")]

@@ -14,10 +14,11 @@ use crate::record::{
 };
 
 use super::ci::CiContext;
+use super::words;
 use exponential::exponential_point;
 use messages::{
-    AggregationTemporality, ExponentialHistogram, ExponentialPoint, ExportRequest, Gauge,
-    InstrumentationScope, KeyValue, Metric, MetricData, NumberPoint, NumberValue, Resource,
+    AggregationTemporality, ExponentialHistogram, ExponentialPoint, ExportRequest, ExportResponse,
+    Gauge, InstrumentationScope, KeyValue, Metric, MetricData, NumberPoint, NumberValue, Resource,
     ResourceMetrics, ScopeMetrics, Sum,
 };
 
@@ -35,6 +36,19 @@ pub fn otlp_metrics(
     let resource = Resource { attributes: resource_attributes(record, attributes) };
     let all = ResourceMetrics { resource: Some(resource), scope_metrics };
     ExportRequest { resource_metrics: vec![all] }.encode_to_vec()
+}
+
+/// What a collector rejected, in a clause, from the body of its answer; `None` if it took all. An
+/// answer that is not OTLP's says nothing.
+pub fn otlp_rejection(answer: &[u8]) -> Option<String> {
+    let partial = ExportResponse::decode(answer).ok()?.partial_success?;
+    let why = words::display(&partial.error_message, words::LINE);
+    match (partial.rejected_data_points, why.as_str()) {
+        (0, "") => None,
+        (0, why) => Some(format!("the collector warns: {why}")),
+        (points, "") => Some(format!("the collector rejected {points} of the points")),
+        (points, why) => Some(format!("the collector rejected {points} of the points: {why}")),
+    }
 }
 
 /// Which run, machine and version the metrics are from. Keys are those of OpenTelemetry's semantic
@@ -233,8 +247,9 @@ fn metric(name: &str, unit: &str, description: &str, data: MetricData) -> Metric
 
 #[cfg(test)]
 mod tests {
+    use super::messages::PartialSuccess;
     use super::*;
-    use crate::record::Dimension;
+    use crate::record::{Dimension, Histogram};
     use crate::report::fixture;
 
     fn decoded(record: &RunRecord, attributes: &[(String, String)]) -> ResourceMetrics {
@@ -260,10 +275,23 @@ mod tests {
             let series = requests.flat_map(|one| Stage::ALL.map(|stage| one.stage(stage)));
             let series = series.filter(|stage| stage.tally.exchanges > 0);
             let latency = Dimension::Latency;
-            let recorded: u64 =
-                series.map(|stage| stage.series.get(latency).map_or(0, |all| all.count())).sum();
-            assert_eq!(counted, recorded);
+            let series = series.filter_map(|stage| stage.series.get(latency));
+            assert_eq!(counted, series.map(Histogram::count).sum::<u64>());
         }
+    }
+
+    #[test]
+    fn a_collector_says_which_points_it_rejected() {
+        let answer = |rejected_data_points, why: &str| {
+            let error_message = why.to_owned();
+            let partial_success = Some(PartialSuccess { rejected_data_points, error_message });
+            otlp_rejection(&ExportResponse { partial_success }.encode_to_vec())
+        };
+        assert_eq!(otlp_rejection(b""), None);
+        assert_eq!(otlp_rejection(b"{\"partialSuccess\":{}}"), None);
+        assert_eq!(answer(0, ""), None);
+        let rejected = "the collector rejected 7 of the points: too\u{FFFD}old";
+        assert_eq!(answer(7, "too\nold").as_deref(), Some(rejected));
     }
 
     #[test]

@@ -74,7 +74,9 @@ fn serve(mut stream: TcpStream, status: u16, state: &Mutex<HostState>) -> Option
     state.requests.push(head);
     state.bodies.push(body);
     let answer = answer.to_string();
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n", answer.len());
+    let moved = if status == 301 { "location: /elsewhere\r\n" } else { "" };
+    let length = answer.len();
+    let head = format!("HTTP/1.1 {status} x\r\n{moved}content-length: {length}\r\n\r\n");
     stream.write_all((head + &answer).as_bytes()).ok()
 }
 

@@ -140,6 +140,29 @@ fn a_comment_is_added_once_and_then_updated_in_place() {
 }
 
 #[test]
+fn a_merge_request_gets_a_note_that_is_updated_in_place() {
+    let host = FakeCodeHost::start(200);
+    let bench = passing();
+    for done in ["Added a comment on shop/app!7", "Updated a comment on shop/app!7"] {
+        let mut command = bench.command();
+        command.arg("--comment").envs([
+            ("GITLAB_CI", "true"),
+            ("CI_API_V4_URL", host.url.as_str()),
+            ("CI_PROJECT_ID", "42"),
+            ("CI_PROJECT_PATH", "shop/app"),
+            ("CI_MERGE_REQUEST_IID", "7"),
+            ("GITLAB_TOKEN", "Zebra-7f3a9c51"),
+        ]);
+        assert!(text(&run(&mut command, 0).stderr).contains(done));
+    }
+    assert_eq!(host.comments().len(), 1);
+    let requests = host.requests();
+    assert!(requests.iter().all(|request| request.contains("private-token: Zebra-7f3a9c51")));
+    let put = "PUT /projects/42/merge_requests/7/notes/1 ";
+    assert_eq!(requests.iter().filter(|request| request.starts_with(put)).count(), 1);
+}
+
+#[test]
 fn a_comment_that_is_refused_changes_no_verdict() {
     for (status, why) in [(403, "refuses it (403)"), (401, "(401)"), (404, "(404)"), (500, "500")] {
         let host = FakeCodeHost::start(status);
@@ -169,6 +192,9 @@ fn a_collector_that_fails_changes_no_verdict_and_a_wrong_url_stops_the_run() {
     let bench = passing();
     let error = text(&run(bench.command().args(["--otlp", "http://127.0.0.1:1"]), 0).stderr);
     assert!(error.contains("WARNING: metrics not sent to http://127.0.0.1:1/v1/metrics: "));
+    let moved = FakeCodeHost::start(301);
+    let error = text(&run(bench.command().args(["--otlp", &moved.url]), 0).stderr);
+    assert!(error.contains("it redirects to "), "{error}");
     let host = FakeCodeHost::start(415);
     let error = text(&run(bench.command().args(["--otlp", &host.url]), 0).stderr);
     assert!(error.contains("takes no protobuf over HTTP (415)"), "{error}");

@@ -149,7 +149,7 @@ fn a_timeout_has_a_typed_failure_and_its_duration() {
 
 #[test]
 fn a_body_is_sent_whole_and_stays_with_its_origin() {
-    let (arrived, bodies) = std::sync::mpsc::channel();
+    let (arrived, bodies) = std::sync::mpsc::sync_channel(4);
     let server = move |redirects_to: Option<Url>| {
         let arrived = arrived.clone();
         server(move |mut stream| {
