@@ -6,7 +6,7 @@ use super::exit::CommandError;
 use super::run_selector;
 use super::source::{self, RunSource};
 use crate::plan::Plan;
-use crate::record::{RunRecord, StallHorizon, continuation_differences, run_name};
+use crate::record::{RunProvenance, RunRecord, StallHorizon, continuation_differences, run_name};
 use crate::store::{self, RunDraft, StoreError};
 use crate::verdict::{EarlierEvidence, continuation_obstacle};
 
@@ -63,10 +63,10 @@ impl ContinuedRun {
     /// another run has claimed it.
     pub(super) fn claim(&self, draft: &RunDraft) -> Result<ContinuationClaim, CommandError> {
         let mut differences = continuation_differences(&self.record.plan, &draft.plan);
-        let commit = |commit: &Option<String>| commit.clone().unwrap_or_else(|| "none".to_owned());
-        let (before, now) = (&self.record.provenance.git_commit, &draft.provenance.git_commit);
+        let commit = |of: &RunProvenance| of.git_commit.clone().unwrap_or("none".to_owned());
+        let (before, now) = (commit(&self.record.provenance), commit(&draft.provenance));
         if before != now {
-            differences.push(format!("commit: {} before, {} now", commit(before), commit(now)));
+            differences.push(format!("commit: {before} before, {now} now"));
         }
         let name = self.record.name();
         if !differences.is_empty() {

@@ -112,7 +112,9 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
     for plan in std::iter::once(&mut plan.plan).chain(&mut plan.extension) {
         plan.pacing = args.run.pacing();
         plan.secrets.extend(&destinations.secrets());
-        earlier.iter().for_each(|earlier| earlier.adopt_horizons(plan));
+        if let Some(earlier) = &earlier {
+            earlier.adopt_horizons(plan);
+        }
     }
     let baseline = find_baseline(args, &plan.plan, &destinations)?;
     // The plan holds the `every` of a scenario file. A sharded run never repeats.

@@ -83,12 +83,13 @@ impl SlotSeries {
 
     fn over(self, slot: SlotCount, lag: LagRole) -> u32 {
         match (self, lag) {
-            (Self::Ceiling { .. } | Self::Errors, LagRole::Counts) => slot.exceeded,
+            // Among failures, the place of the count without lag holds the drops: no lag makes a
+            // request fail.
+            (Self::Ceiling { .. }, LagRole::Counts) | (Self::Errors, _) => slot.exceeded,
             (Self::Ceiling { is_lag: true, .. }, LagRole::Excuses) => 0,
-            (Self::Ceiling { .. }, LagRole::Excuses) => slot.exceeded_without_lag,
-            // No lag makes a request fail. The place of its count holds the drops.
-            (Self::Errors, LagRole::Excuses) => slot.exceeded,
-            (Self::Dropped, _) => slot.exceeded_without_lag,
+            (Self::Ceiling { .. }, LagRole::Excuses) | (Self::Dropped, _) => {
+                slot.exceeded_without_lag
+            }
         }
     }
 }
