@@ -1,5 +1,7 @@
 //! The earlier runs of one scenario's plan, as far as a policy needs them.
 
+use serde_json::Value;
+
 use super::budget_log::{BudgetLog, ln_evidence};
 use crate::record::{Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict};
 use crate::verdict::rule::DecisionRule;
@@ -10,7 +12,8 @@ const ENVIRONMENT: &str = "environment";
 /// The earlier runs of one scenario's plan, the newest first, as far back as a policy needs.
 #[derive(Debug)]
 pub(super) struct PlanHistory {
-    planned: PlannedScenario,
+    scenario: String,
+    plan: Option<Value>,
     environment: Option<String>,
     /// How many of the latest runs must have failed, without this one.
     wanted: usize,
@@ -58,7 +61,8 @@ impl PlanHistory {
         let wanted = if can_decide { gate.fail_after.saturating_sub(1) } else { 0 };
         let budgets = DecisionRule::of(&record.plan).budgets();
         Self {
-            planned: comparable(planned),
+            scenario: planned.name.clone(),
+            plan: comparable(planned),
             environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
             wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
             is_carried: gate.carry && can_decide,
@@ -107,7 +111,7 @@ impl PlanHistory {
     /// What a run decided on this plan; `None` if it is one of another plan or environment, or a
     /// part of a run.
     fn verdict_of(&self, record: &RunRecord) -> Option<EarlierVerdict> {
-        let planned = record.planned(&self.planned.name)?;
+        let planned = record.planned(&self.scenario)?;
         let is_part = record
             .measurement
             .sharing
@@ -115,7 +119,8 @@ impl PlanHistory {
             .is_some_and(|sharing| !sharing.missing_shards().is_empty());
         let is_same = !is_part
             && record.provenance.tags.get(ENVIRONMENT) == self.environment.as_ref()
-            && comparable(planned) == self.planned;
+            && self.plan.is_some()
+            && comparable(planned) == self.plan;
         let mut verdicts = record.verdict.scenarios.iter().filter(|_| is_same);
         let verdict = verdicts.find(|verdict| verdict.scenario == planned.name)?;
         let budgets = DecisionRule::of(&record.plan).budgets();
@@ -124,14 +129,16 @@ impl PlanHistory {
     }
 }
 
-/// The plan without what does not change its verdict: texts, the name of the file, and the policy.
-fn comparable(planned: &PlannedScenario) -> PlannedScenario {
-    PlannedScenario {
+/// The plan as it is kept in files, without what does not change its verdict: texts, the name of
+/// the file, and the policy. A value that was just parsed may be finer than the one in a file.
+fn comparable(planned: &PlannedScenario) -> Option<Value> {
+    let plan = PlannedScenario {
         description: String::new(),
         source: String::new(),
         caveats: Vec::new(),
         capacity: None,
         gate: GatePolicy::default(),
         ..planned.clone()
-    }
+    };
+    serde_json::to_value(plan).ok()
 }
