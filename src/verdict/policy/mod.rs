@@ -121,8 +121,9 @@ impl ScenarioGate<'_> {
             StreakEnd::Broken => (Decision::Pass, in_a_row),
             StreakEnd::NoMore => {
                 let earlier = if failed == 1 { "" } else { " other" };
-                let what =
-                    format!("{in_a_row}, and no{earlier} earlier run of this plan is {place}");
+                let what = format!(
+                    "{in_a_row}, and no{earlier} earlier run of this plan is {place}: keep runs there from one job to the next"
+                );
                 (Decision::Fail, what)
             }
             StreakEnd::Unreadable(why) => {
