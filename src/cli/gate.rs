@@ -44,6 +44,7 @@ pub(super) fn apply_policies(
     let Some(gate) = judge.decide(&place.words()) else { return Ok(run) };
     let FinishedRun { mut record, folder, .. } = run;
     let (decision, reason) = (gate.decision.name(), log::redact(&gate.reason));
+    let reason = reason.replace(char::is_control, " ");
     let verdict = record.verdict.decision;
     tracing::info!(target: PROGRAMS_ONLY, run = %record.id, gate = decision, reason, "gate");
     if gate.decision == Decision::Pass && verdict != Decision::Pass {

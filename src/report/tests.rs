@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::fixture::{self, FixtureScript, all, live};
 use super::{ReportModel, html, markdown, plots, terminal};
-use crate::record::{Failure, FailureEvidence, StageMeasurement};
+use crate::record::{Decision, Failure, FailureEvidence, GateDecision, StageMeasurement};
 
 mod checks;
 mod context;
@@ -52,6 +52,22 @@ fn a_passing_run_ends_with_its_verdict() {
     let (record, intervals) = fixture::run(&[FixtureScript::default()]);
     let text = terminal(&ReportModel::new(&record, &intervals), 100, false);
     assert_eq!(text.lines().last().unwrap(), " PASS   both budgets hold, at 95 % confidence");
+}
+
+#[test]
+fn every_report_says_next_to_the_verdict_what_the_gate_made_of_it() {
+    let (mut record, intervals) = fixture::run(&[FixtureScript::default()]);
+    let reason = "`commit` is required and is not known: give --git-commit".to_owned();
+    record.gate = Some(GateDecision { decision: Decision::Inconclusive, reason });
+    let model = ReportModel::new(&record, &intervals);
+    let text = terminal(&model, 100, false);
+    let last: Vec<_> = text.lines().rev().take(2).collect();
+    let line = "  GATE is inconclusive: `commit` is required and is not known: give --git-commit";
+    assert_eq!(last, [line, " PASS   both budgets hold, at 95 % confidence"]);
+    let line = "⚠️ **Gate is inconclusive**: `commit` is required and is not known";
+    assert!(markdown(&model).contains(line), "{}", markdown(&model));
+    let line = "<strong>Gate is inconclusive: </strong><code>commit</code> is required";
+    assert!(html(&model).contains(line));
 }
 
 #[test]
@@ -250,7 +266,8 @@ fn the_plan_lists_the_protocols() {
 #[test]
 fn no_text_from_outside_becomes_more_than_text_in_any_format() {
     for hostile in fixture::HOSTILE {
-        let (record, intervals) = fixture::saying(hostile);
+        let (mut record, intervals) = fixture::saying(hostile);
+        record.gate = Some(GateDecision { decision: Decision::Fail, reason: hostile.to_owned() });
         let model = ReportModel::new(&record, &intervals);
         does_no_harm_in_a_page(&html(&model));
         does_no_harm_in_markdown(&markdown(&model));

@@ -95,7 +95,7 @@ fn verdict(model: &ReportModel) -> Markup {
             p.word { (model.decision.name().to_uppercase()) }
             p.why { (prose(&model.headline)) }
             @if let Some(gate) = &model.gate {
-                p { (badge(gate.decision)) " " strong { "Gate " (gate.verb) ": " } (prose(&gate.reason)) }
+                p.why { (badge(gate.decision)) " " strong { "Gate " (gate.verb) ": " } (prose(&gate.reason)) }
             }
             @for finding in said { p { (next(finding)) } }
             @if !further.is_empty() {

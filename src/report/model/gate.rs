@@ -4,7 +4,7 @@ use crate::record::{Decision, RunRecord};
 use crate::report::words;
 
 /// Number of characters of the reason that is shown.
-const REASON: usize = 1_000;
+const REASON: usize = 600;
 
 /// The gate's decision, next to the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]

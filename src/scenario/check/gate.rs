@@ -91,9 +91,10 @@ fn needs_load(gate: &GateSection, load: &LoadShape, diagnostics: &mut Diagnostic
         ("carry", gate.carry.location()),
         ("breaker", gate.breaker.location()),
     ];
-    for (key, location) in keys.into_iter().filter(|_| is_once) {
+    let written = keys.into_iter().filter_map(|(key, location)| Some((key, location?)));
+    for (key, location) in written.filter(|_| is_once) {
         let remedy = "remove it, or write a load with a duration";
-        location.into_iter().for_each(|at| refuse(key, at, "a single arrival", remedy));
+        refuse(key, location, "a single arrival", remedy);
     }
     let Some((location, OnInconclusive::Extend(_))) = gate.on_inconclusive.located() else {
         return;

@@ -4,9 +4,9 @@ use crate::record::{BlockCounts, Budget, BudgetVerdict, Decision, ScenarioVerdic
 use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 use crate::verdict::evidence::{BetSide, BlockEvidence, BlockSeries, RunBlocks};
 
-/// For each budget that blocks of time decide: its request, the budget, and the natural logarithm
-/// of the evidence that it does not hold.
-pub(super) type BudgetLog = Vec<(String, Budget, f64)>;
+/// For each budget that blocks of time decide: its request, the budget as it is written, and the
+/// natural logarithm of the evidence that it does not hold.
+pub(super) type BudgetLog = Vec<(String, String, f64)>;
 
 /// The evidence of a run against each budget that blocks decided.
 ///
@@ -29,7 +29,7 @@ pub(super) fn ln_evidence(verdict: &ScenarioVerdict, budgets: usize) -> BudgetLo
         let ln = BlockEvidence::of(&blocks, BetSide::Fail, judged.allowed?).ln();
         let is_by_lag = judged.decision == Decision::Inconclusive && ln >= proven;
         let ln = if is_void || is_by_lag { ln.min(0.0) } else { ln };
-        (!ln.is_nan()).then(|| (judged.request.clone(), judged.budget.clone(), ln))
+        (!ln.is_nan()).then(|| (judged.request.clone(), judged.budget.to_string(), ln))
     };
     verdict.budgets.iter().filter_map(of).collect()
 }

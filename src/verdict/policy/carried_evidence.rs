@@ -1,7 +1,7 @@
 //! Evidence against the target that is carried from run to run.
 
 use super::plan_history::PlanHistory;
-use crate::record::{Budget, Decision};
+use crate::record::Decision;
 use crate::verdict::binomial::ErrorRate;
 
 /// The evidence of the latest runs against one budget of a plan: the one closest to an alarm.
@@ -14,7 +14,7 @@ use crate::verdict::binomial::ErrorRate;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CarriedEvidence {
     /// Where it is the highest; `None` if no budget is decided by blocks.
-    budget: Option<(String, Budget)>,
+    budget: Option<(String, String)>,
     /// Natural logarithm of the evidence.
     ln: f64,
     /// Number of runs that it comes from.
@@ -83,7 +83,7 @@ impl CarriedEvidence {
 /// of runs, back to the last pass.
 fn windows<'a>(
     history: &'a PlanHistory,
-    (request, budget): (&'a String, &'a Budget),
+    (request, budget): (&'a String, &'a String),
     own: f64,
 ) -> impl Iterator<Item = (u32, f64)> + 'a {
     let since_pass = history.earlier.iter().take_while(|run| run.decision != Decision::Pass);

@@ -37,11 +37,9 @@ impl<'a> PolicyJudge<'a> {
     /// The policies of a run; `None` if no scenario has any, and for one of several shards, which
     /// decides nothing.
     pub fn of(record: &'a RunRecord) -> Option<Self> {
-        let is_shard = |record: &RunRecord| {
-            let sharing = record.measurement.sharing.as_ref();
-            sharing.is_some_and(|sharing| sharing.of > 1 && sharing.parts.len() == 1)
-        };
-        if is_shard(record) || record.plan.iter().all(|planned| planned.gate.is_default()) {
+        let mut parts = record.measurement.sharing.iter().flat_map(|sharing| &sharing.parts);
+        let is_shard = parts.any(|part| part.run == record.id);
+        if is_shard || record.plan.iter().all(|planned| planned.gate.is_default()) {
             return None;
         }
         let verdicts = record.verdict.scenarios.iter();
@@ -123,8 +121,9 @@ impl ScenarioGate<'_> {
             StreakEnd::Broken => (Decision::Pass, in_a_row),
             StreakEnd::NoMore => {
                 let earlier = if failed == 1 { "" } else { " other" };
-                let what =
-                    format!("{in_a_row}, and no{earlier} earlier run of this plan is {place}");
+                let what = format!(
+                    "{in_a_row}, and no{earlier} earlier run of this plan is {place}: keep runs there from one job to the next"
+                );
                 (Decision::Fail, what)
             }
             StreakEnd::Unreadable(why) => {

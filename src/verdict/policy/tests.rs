@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
-    RunProvenance, ShardRecord, ShardSharing, VerdictReason,
+    BlockCounts, Budget, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
+    RunProvenance, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
 };
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
@@ -138,11 +138,12 @@ fn a_run_that_another_one_continues_does_not_break_the_row() {
 #[test]
 fn a_fail_counts_if_the_history_ends_or_cannot_be_read_before_it_says_otherwise() {
     for (number, verdicts, reason) in [
-        (2, "", "failed 1 time in a row, and no earlier run of this plan is in runs"),
-        (3, "F", "failed 2 times in a row, and no other earlier run of this plan is in runs"),
+        (2, "", "failed 1 time in a row, and no earlier run of this plan is in runs: KEEP"),
+        (3, "F", "failed 2 times in a row, and no other earlier run of this plan is in runs: KEEP"),
         (2, "XP", "failed 1 time in a row, and an earlier run cannot be read: run.json: cut off"),
         (3, "FX", "failed 2 times in a row, and an earlier run cannot be read: run.json: cut off"),
     ] {
+        let reason = reason.replace("KEEP", "keep runs there from one job to the next");
         let reason = format!("{reason}; fail_after = {number}");
         assert_eq!(gate('F', verdicts, &fail_after(number)), (Decision::Fail, reason));
     }
@@ -174,6 +175,20 @@ fn runs_of_another_plan_or_environment_and_shards_are_passed_over() {
     assert_eq!(decided.reason, "failed 2 times in a row; fail_after = 2");
 }
 
+#[test]
+fn a_plan_is_the_same_after_it_was_kept_in_a_file() {
+    let policy = GatePolicy { carry: true, ..fail_after(2) };
+    let mut failed = record('F', &policy);
+    let texts = ["p99.97 < 1.2345678s", "errors < 0.1234567%", "p50(first_byte) < 333us"];
+    failed.plan[0].requests[0].budgets.extend(texts.map(|text| text.parse::<Budget>().unwrap()));
+    let rate = crate::units::Rate::per_second(100.0 / 3.0).unwrap();
+    let second = Duration::from_secs(1);
+    failed.plan[0].stalls = Some(StallHorizon::new(second, 60 * second, Some(rate)));
+    let kept = serde_json::from_slice(&serde_json::to_vec(&failed).unwrap()).unwrap();
+    let decided = gate_after(&failed, &[Ok(kept)]).unwrap();
+    assert_eq!(decided.reason, "failed 2 times in a row; fail_after = 2");
+}
+
 fn shard_of_two() -> ShardSharing {
     let parts = vec![ShardRecord { shard: 1, run: Uuid::from_u128(2), host: "h".to_owned() }];
     ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts }
@@ -183,6 +198,7 @@ fn shard_of_two() -> ShardSharing {
 fn one_shard_of_a_run_decides_no_gate() {
     let mut shard = record('F', &fail_after(2));
     shard.measurement.sharing = Some(shard_of_two());
+    shard.id = Uuid::from_u128(2);
     assert!(PolicyJudge::of(&shard).is_none());
 }
 
@@ -261,6 +277,7 @@ fn a_single_run_makes_no_alarm_before_the_gate_may_fail() {
 #[test]
 fn alarms_of_carried_evidence_are_as_rare_as_stated() {
     use rand::{Rng as _, SeedableRng as _};
+    const RUNS: u32 = 40_000;
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(15);
     let factor = |over: u64| {
         let mut wealth = crate::verdict::evidence::BetWealth::new(
@@ -273,7 +290,6 @@ fn alarms_of_carried_evidence_are_as_rare_as_stated() {
     };
     let factors: Vec<f64> = (0..=20).map(factor).collect();
     let (mut alarms, mut ln) = (0_u32, 0.0_f64);
-    const RUNS: u32 = 40_000;
     for _ in 0..RUNS {
         let over = (0..20).filter(|_| random.random_bool(0.05)).count();
         ln = ln.max(0.0) + factors[over];
