@@ -3,13 +3,15 @@
 # and documentation.
 # Needs a Rust toolchain and a C compiler. The tests start their own servers on free loopback ports
 # and end them.
-# Installs four more programs if they are missing and it may (as root on Debian):
+# Installs five more programs if they are missing and it may (as root on Debian):
 # - Chromium or Chrome, to open reports in. TOLLGATE_TESTS_WITHOUT_BROWSER=1 skips these tests;
 #   TOLLGATE_BROWSER names another browser.
 # - PostgreSQL and PgBouncer, which the tests start and end. TOLLGATE_TESTS_WITHOUT_DATABASE=1 skips
 #   these tests; TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
 # - Node.js, 18 or later, to compare synthetic-check with its `fetch`. TOLLGATE_TESTS_WITHOUT_NODE=1
 #   skips this test.
+# - Python 3 with venv, to lint the workflows and to run the action (see tests/workflows.sh).
+#   TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips this.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -110,6 +112,12 @@ as_debian_root='
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
   case " $* " in *" pgbouncer "*) update-rc.d pgbouncer disable ;; esac'
 
+# Debian's python3 can lack what venv needs.
+if [ -z "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ] && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  missing+=(python3-venv)
+  remedies+=("TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 to skip checking the workflows and the action")
+fi
+
 if [ ${#missing[@]} != 0 ]; then
   printf -v or ', or set %s' "${remedies[@]}"
   [ "$(uname)" != Darwin ] ||
@@ -175,6 +183,22 @@ else
   echo "npm could not install it (is its registry reachable?): skipping the test with the real pino-pretty"
 fi
 
+step "parsers of other projects"
+# A test reads the outputs for CI and monitoring with them.
+parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2"
+if ! command -v python3 >/dev/null; then
+  echo "python3 not found: skipping the tests with parsers of other projects"
+elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then
+  echo "found in target/parsers"
+elif rm -rf target/parsers && python3 -m venv target/parsers &&
+  target/parsers/bin/pip install --quiet --disable-pip-version-check $parsers; then
+  echo "$parsers" >target/parsers/installed
+  echo "installed in target/parsers"
+else
+  rm -rf target/parsers
+  echo "pip could not install them (is PyPI reachable?): skipping the tests that need them"
+fi
+
 step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"
@@ -186,6 +210,15 @@ if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else
   cargo test --locked --no-fail-fast --lib --bins --tests
+fi
+
+step "workflows"
+if [ -n "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ]; then
+  echo "skipped as requested: linting the workflows and running the action"
+else
+  # The tests above have just built it. `cargo build` would build it again, with the features that
+  # only the program needs.
+  tests/workflows.sh "${CARGO_TARGET_DIR:-target}/debug/tollgate"
 fi
 
 step "documentation"

@@ -3,8 +3,7 @@
 use tollgate::units::Ratio;
 use tollgate::verdict::binomial::{ErrorRate, ExceedanceCount};
 use tollgate::verdict::evidence::{
-    BetSide, BetWealth, BlockEvidence, BlockFinding, BlockRule, BlockSeries, ExceedanceSlots,
-    RunBlocks,
+    BetSide, BetWealth, BlockFinding, BlockRule, EarlyRule, ExceedanceSlots, RunBlocks,
 };
 
 /// What a rule decided.
@@ -35,43 +34,27 @@ pub(crate) fn blocks(slots: &ExceedanceSlots, rule: BlockRule, allowed: Ratio) -
     }
 }
 
-/// Logarithm of the evidence that ends a run of one budget early: 1,000 (Haybittle and Peto).
-const LN_TO_FAIL_EARLY: f64 = 6.907_755_278_982_137;
-/// Before this many blocks no run ends early.
-const FEWEST_BLOCKS: usize = 30;
-
-/// Whether a run of one budget ends early if the block rule is asked after each block. The whole
-/// rule is only asked where the evidence at the horizon suffices.
-pub(crate) fn stops_early(slots: &[ExceedanceCount], rule: BlockRule, allowed: Ratio) -> bool {
-    let all = ExceedanceSlots::new(slots.iter().copied(), 1.0);
-    let mut wealth = BetWealth::new(BetSide::Fail, allowed);
-    let peak = all.planned_peak(rule.horizon);
-    all.blocks(rule.horizon).enumerate().any(|(at, block)| {
-        wealth.bet(block, 1, peak);
-        let settled = ((at + 1) * rule.horizon).min(slots.len());
-        let earliest = (rule.horizon * FEWEST_BLOCKS).max(slots.len().div_ceil(4));
-        wealth.ln_evidence() > 6.9 && (earliest..slots.len()).contains(&settled) && {
-            let seen = ExceedanceSlots::new(slots[..settled].iter().copied(), 1.0);
-            is_clear_breach(&seen, rule, allowed)
-        }
-    })
-}
-
-/// Whether settled slots prove a breach so clearly that the run can end.
+/// After how many slots a side ends a run of one budget early, if the rule is asked after each
+/// block; `None` if it does not.
 ///
-/// The evidence has to suffice at twice the block length too. In a short run one stall that is
-/// longer than a block is easily the larger part of all exceedances, and the block length that the
-/// data ask for is the least reliable.
-fn is_clear_breach(slots: &ExceedanceSlots, rule: BlockRule, allowed: Ratio) -> bool {
-    let mut blocks = RunBlocks::of(slots, rule.horizon);
-    let suffices = |blocks: &RunBlocks| {
-        let runs = std::slice::from_ref(blocks);
-        BlockEvidence::of(runs, BetSide::Fail, allowed).ln() >= LN_TO_FAIL_EARLY
-    };
-    suffices(&blocks) && {
-        blocks.longer = Some(BlockSeries::of(slots, 2 * blocks.longest().length));
-        suffices(&blocks)
-    }
+/// The whole rule is only asked where the evidence at the horizon suffices.
+pub(crate) fn stops_early(
+    slots: &[ExceedanceCount],
+    side: BetSide,
+    rule: EarlyRule,
+    allowed: Ratio,
+) -> Option<usize> {
+    let horizon = rule.rule.horizon;
+    let all = ExceedanceSlots::new(slots.iter().copied(), 1.0);
+    let mut wealth = BetWealth::new(side, allowed);
+    let peak = all.planned_peak(horizon);
+    all.blocks(horizon).enumerate().find_map(|(at, block)| {
+        wealth.bet(block, 1, peak);
+        let settled = ((at + 1) * horizon).min(slots.len());
+        let may_end = wealth.ln_evidence() >= rule.ln_needed(side) && settled >= rule.earliest();
+        let seen = || ExceedanceSlots::new(slots[..settled].iter().copied(), 1.0);
+        (may_end && rule.is_clear(side, &seen(), allowed)).then_some(settled)
+    })
 }
 
 /// k6 without `abortOnFail`: the quantile of all requests at the end, compared as it is.

@@ -85,7 +85,7 @@ fn summary(scenario: &ScenarioPlan) -> String {
     lines.join("\n  ")
 }
 
-/// By what blocks the budgets are decided: `decided by blocks of 1s, 180 in all; to pass, p95 needs
+/// The blocks that decide the budgets: `decided by blocks of 1s, 180 in all; to pass, p95 needs
 /// 67 of them (180 recommended)`. `None` if no budget is.
 fn blocks(scenario: &ScenarioPlan) -> Option<String> {
     let stalls = scenario.shown.stalls?;
@@ -208,6 +208,7 @@ fn overrides(
         taken: BTreeSet::new(),
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&[], &around)
 }

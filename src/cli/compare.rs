@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::{run_selector, source};
-use crate::record::{BeforeAfter, ChangeVerdict, Comparison, RunEnding, RunRecord, RunSummary};
+use crate::record::{BeforeAfter, Comparison, Decision, RunRecord, RunSummary};
 use crate::report;
 use crate::verdict::{self, ComparisonSettings};
 
@@ -17,16 +17,19 @@ Examples:
   tollgate compare --deploy v42 --fail-if-slower        the run before a deploy and its newest run
   tollgate compare main/runs/… branch/runs/… --output json
 
-A figure is called slower or faster if the 95 % intervals of the two runs do not overlap; each such
-claim is wrong at most 1 time in 20. Otherwise no difference is shown, which does not prove that
-there is none. With --fail-if-slower, all claims together are wrong at most 1 time in 20.
+A figure is called slower or faster if the 90 % interval of its difference, from blocks of time,
+leaves out zero. Each such claim is wrong at most 1 time in 20 if blocks are independent and nothing
+but the target changed between the runs; `tollgate duet` excludes such changes. Otherwise the output
+says how large a slowdown would have shown. With --fail-if-slower, all claims together are wrong at
+most 1 time in 20 under the same conditions. A run needs at least 18 s.
 
 Exit codes:
   0  the runs were compared; with --fail-if-slower, nothing is shown to be slower
   1  with --fail-if-slower: a request is slower or fails more often
-  2  usage: a run is missing or not finished, or the two have no request in common
-  3  with --fail-if-slower: a request has no data in one of the runs or is missing from the later
-     one, or the later run did not end well
+  2  usage: a run is missing or not finished, both sides are one run, or the two have no request in
+     common; with --fail-if-slower also: the later run started first
+  3  with --fail-if-slower: a request is too short to compare, has no data in one of the runs or is
+     missing from the later one, or the later run did not end well
   4  internal: the database does not respond, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance
@@ -109,17 +112,9 @@ fn refuse_reversed(runs: &BeforeAfter<RunRecord>) -> Result<(), CommandError> {
 
 /// The exit status if slower runs fail.
 fn exit(comparison: &Comparison, after: &RunRecord) -> ExitStatus {
-    let changes = |wanted| comparison.requests.iter().any(|request| request.has(wanted));
-    if changes(ChangeVerdict::More) {
-        ExitStatus::Fail
-    } else if changes(ChangeVerdict::NoData)
-        || !comparison.only.before.is_empty()
-        || after.measurement.ending != RunEnding::Complete
-    {
-        ExitStatus::Inconclusive
-    } else {
-        ExitStatus::Pass
-    }
+    let cut_off = !after.measurement.ending.is_planned();
+    let cut_off = cut_off.then_some(Decision::Inconclusive);
+    Decision::combine([comparison.decision()].into_iter().chain(cut_off)).into()
 }
 
 /// The error if no request can be compared. It lists the requests of each run.

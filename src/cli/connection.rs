@@ -97,8 +97,10 @@ impl ConnectionFlags {
             pinned_addresses: resolve.clone(),
             allowed_hosts: allow_host.clone(),
             insecure: self.insecure,
+            adds_to_earlier: false,
             every: None,
             shard_plan: None,
+            duet_seed: None,
             proxy_from_environment: false,
         }
     }

@@ -13,7 +13,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::log::{self, PEOPLE_ONLY};
 use super::outputs::FinishedRun;
 use super::results::{self, ResultForm};
-use super::session::{self, RunFlags};
+use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use super::{flag_variables, target, usage};
 use crate::plan::{Environment, Plan};
@@ -82,7 +82,7 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     let url = &target.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a separate process on this machine)");
     let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
-    let run = session::execute(&plan, &args.run, &signals)?;
+    let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
     results::report_run(&run, args.run.console(), ResultForm::Full)?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
     Ok(run.exit())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::next_steps::shell_quote;
-use crate::record::{Decision, RunEnding, RunRecord};
+use crate::record::{Decision, RunRecord};
 use crate::store::{self, FolderContent};
 
 /// How many of the latest runs are searched, so that a full folder does not delay the verdict.
@@ -47,7 +47,7 @@ fn comparable<'a>(
     run: &'a RunRecord,
     earlier: &'a RunRecord,
 ) -> impl Iterator<Item = (&'a str, Decision)> {
-    let is_whole = earlier.measurement.ending == RunEnding::Complete
+    let is_whole = earlier.measurement.ending.is_planned()
         && earlier.provenance.started < run.provenance.started;
     let planned = run.plan.iter().filter(move |_| is_whole);
     planned.filter_map(|planned| {

@@ -1,4 +1,5 @@
-//! Observes a run: keeps its intervals, shows progress, and stops it if the target is down.
+//! Observes a run: keeps its intervals, shows progress, and ends it if the target is down or the
+//! verdict is proven.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,17 +10,19 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::log::{self, PROGRAMS_ONLY};
 use crate::engine::{Continuation, Observer, OnceStage, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
-use crate::record::Interval;
+use crate::record::{EarlyEnd, Interval};
 use crate::store::RunFolder;
 use crate::units::{Quantile, format_duration};
-use crate::verdict::{CircuitBreaker, RunTimelines};
+use crate::verdict::{CircuitBreaker, EarlyEndWatch, RunTimelines};
 
-/// Keeps each settled interval, shows progress, and stops the run when the target is clearly down.
+/// Keeps each settled interval, shows progress, and ends the run when the target is clearly down or
+/// the verdict is proven.
 pub(super) struct LiveObserver {
     pub(super) folder: RunFolder,
     /// When exceedances occurred, for the verdict.
     pub(super) timelines: RunTimelines,
     breaker: CircuitBreaker,
+    early: EarlyEndWatch,
     display: ProgressDisplay,
     /// Whether the measured stage has begun.
     measuring: bool,
@@ -46,7 +49,14 @@ impl LiveObserver {
             (true, true) => ProgressDisplay::bars(plan),
         };
         let breaker = CircuitBreaker::of(plan.scenarios.iter().map(|scenario| &scenario.shown));
-        Self { folder, timelines: RunTimelines::default(), breaker, display, measuring: false }
+        Self {
+            folder,
+            timelines: RunTimelines::default(),
+            breaker,
+            early: early_end_watch(plan),
+            display,
+            measuring: false,
+        }
     }
 
     /// Removes the bars from the screen. The verdict takes their place.
@@ -74,11 +84,15 @@ impl Observer for LiveObserver {
             failed = interval.tally.failed(),
             "settled"
         );
-        let down = self.breaker.observe(interval);
-        if let Some(why) = &down {
+        if let Some(why) = self.breaker.observe(interval) {
             tracing::warn!(target: PROGRAMS_ONLY, scenario = interval.scenario, "the target is down: {why}");
+            return Ok(Continuation::TargetDown(why));
         }
-        Ok(down.map_or(Continuation::Continue, Continuation::Stop))
+        let early = self.early.observe(interval, &self.timelines);
+        Ok(early.map_or(Continuation::Continue, |early| {
+            log_early_end(&early);
+            Continuation::ProvenEarly(early)
+        }))
     }
 
     fn progress(&mut self, progress: &RunProgress) {
@@ -123,6 +137,23 @@ impl Observer for LiveObserver {
             ProgressDisplay::Lines { .. } => tracing::info!(scenario, step, "{scenario}  {line}"),
         }
     }
+}
+
+/// Watches for evidence that ends the run, as far as every scenario allows that.
+///
+/// A shard never ends early: only the whole run has the evidence.
+fn early_end_watch(plan: &Plan) -> EarlyEndWatch {
+    if plan.shard_plan.is_some() {
+        return EarlyEndWatch::default();
+    }
+    let durations = plan.scenarios.iter().map(|scenario| scenario.load.duration());
+    let shown = plan.scenarios.iter().map(|scenario| &scenario.shown);
+    EarlyEndWatch::new(shown, &plan.empty_measurement(), durations)
+}
+
+fn log_early_end(early: &EarlyEnd) {
+    let (after_s, planned_s) = (early.after.as_secs_f64(), early.planned.as_secs_f64());
+    tracing::info!(target: PROGRAMS_ONLY, after_s, planned_s, "the run {}", early.words());
 }
 
 /// `setting up: log in`.

@@ -1,16 +1,20 @@
 //! The command line: one file per command, and the modules they share.
 
+mod baseline;
 mod check;
 mod compare;
 mod completions;
 mod connection;
 mod console;
+mod continuation;
 mod db;
 mod demo;
 mod doctor;
+mod duet;
 mod earlier_run;
 mod evidence;
 mod exit;
+mod extension;
 mod flag_variables;
 mod gate;
 mod guard;
@@ -59,10 +63,11 @@ pub use exit::{CommandError, ExitStatus};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  pass: every budget holds, with the stated confidence
-  1  fail: a budget or an expectation does not hold, or the target never responds
+  1  fail: a budget does not hold, a request without a budget broke an expectation, or the target
+     never responds
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  inconclusive: too few requests, an interrupted run, a step that is absent or not configured, a
-     late prober, a limit of tollgate, or a missing shard
+  3  inconclusive: the blocks of time prove neither side, an interrupted run, a step that is absent
+     or not configured, a late prober, a failed proxy, a limit of tollgate, or a missing shard
   4  internal: the prober failed (results not written, or a defect)
 With policies in [gate], 0, 1 and 3 say what the gate decides.";
 
@@ -84,6 +89,7 @@ struct Cli {
 enum TollgateCommand {
     Demo(demo::Args),
     Run(Box<run::Args>),
+    Duet(Box<duet::Args>),
     Merge(merge::Args),
     Check(check::Args),
     Doctor(Box<doctor::Args>),
@@ -163,6 +169,7 @@ pub fn main(
     match cli.command {
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),
+        TollgateCommand::Duet(args) => duet::duet(&args),
         TollgateCommand::Merge(args) => merge::merge(&args),
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),

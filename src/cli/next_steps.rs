@@ -7,13 +7,43 @@ use super::log::PEOPLE_ONLY;
 use super::outputs::FinishedRun;
 use super::results::scenario_figures;
 use crate::plan::{BlockNeeds, Plan};
-use crate::record::{Budget, Decision, Dimension, RunRecord};
+use crate::record::{Budget, Decision, Dimension, RunRecord, without_length};
 use crate::units::{Quantile, duration_literal};
+use crate::verdict::{continuation_obstacle, more_time};
 
 /// Prints the figures in words, and what to type next. `budget_after` is the flags that go before a
 /// latency budget; `None` if there is one already.
 pub(super) fn print_advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) {
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(run, plan, budget_after));
+}
+
+/// Prints how to go on with a run that lacks nothing except evidence.
+pub(super) fn print_continuation(run: &FinishedRun, plan: &Plan) {
+    if let Some(advice) = continuation_advice(run, plan) {
+        tracing::info!(target: PEOPLE_ONLY, "{advice}");
+    }
+}
+
+fn continuation_advice(run: &FinishedRun, plan: &Plan) -> Option<String> {
+    let record = &run.record;
+    if plan.shard_plan.is_some() || continuation_obstacle(record).is_some() {
+        return None;
+    }
+    let more = whole_seconds(more_time(record)?.max(Duration::from_secs(1)));
+    let typed = with_flag(&record.provenance.command, "--continue", &record.name());
+    // A load without a length in its words has none that a flag could change.
+    let has_length = |load: &str| without_length(load) != load;
+    let is_constant = record.plan.iter().all(|planned| has_length(&planned.load));
+    let typed = if is_constant { with_duration(&typed, more) } else { typed_command(&typed) };
+    Some(format!(
+        "\nTo go on with the evidence of this run\n  {typed}\n      about {} more would settle it; \
+         both runs then decide together",
+        duration_literal(more)
+    ))
+}
+
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
 }
 
 fn advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) -> String {
@@ -66,23 +96,29 @@ fn longer_duration(run: &FinishedRun, plan: &Plan, added: Option<Budget>) -> Opt
     // More time does not help a target that fails.
     (decision != Decision::Fail && needs.iter().any(is_short)).then_some(())?;
     let longest = needs.iter().map(|needs| needs.time(needs.recommended)).max()?;
-    Some(Duration::from_secs(longest.as_secs() + u64::from(longest.subsec_nanos() > 0)))
+    Some(whole_seconds(longest))
 }
 
 /// The typed command with another `--duration`.
 fn with_duration(command: &[String], duration: Duration) -> String {
-    const FLAG: &str = "--duration";
+    let value = duration_literal(duration).replace(' ', "");
+    typed_command(&with_flag(command, "--duration", &value))
+}
+
+/// The typed command with another value of a flag.
+fn with_flag(command: &[String], flag: &str, value: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = command.iter();
     while let Some(word) = rest.next() {
-        if word == FLAG {
+        let has_value = word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='));
+        if word == flag {
             rest.next();
-        } else if !word.starts_with("--duration=") {
+        } else if !has_value {
             words.push(word.clone());
         }
     }
-    words.extend([FLAG.to_owned(), duration_literal(duration).replace(' ', "")]);
-    typed_command(&words)
+    words.extend([flag.to_owned(), value.to_owned()]);
+    words
 }
 
 /// The command as it was typed, without secrets, quoted for a shell.

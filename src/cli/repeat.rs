@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use super::baseline::RunBaseline;
 use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
 use super::exit::{CommandError, ExitStatus};
+use super::extension::ExtendablePlan;
 use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::OutputDestinations;
 use super::results::{self, ResultForm};
-use super::session::{self, RunFlags};
+use super::session::{ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use crate::engine::clock;
-use crate::plan::Plan;
 use crate::units::duration_literal;
 
 /// Runs the plan every `period`, `times` times or until a signal. The exit is the worst of the
@@ -21,12 +22,12 @@ use crate::units::duration_literal;
 /// A run that fails, or cannot be written to its folder, ends the command at once. A failed upload
 /// does not: the run is marked, and `tollgate sync` uploads it.
 pub(super) fn repeat(
-    plan: &Plan,
+    plan: &ExtendablePlan,
     flags: &RunFlags,
+    baseline: Option<&RunBaseline>,
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
-    period: Duration,
-    times: Option<u64>,
+    (period, times): (Duration, Option<u64>),
 ) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
     let history = HistoryPlace { runs_dir: flags.runs_dir(), database: destinations.database() };
@@ -35,7 +36,8 @@ pub(super) fn repeat(
     let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
-        let run = gate::apply_policies(session::execute(plan, flags, &signals)?, &history)?;
+        let referenced = ReferencedRuns { baseline, ..ReferencedRuns::default() };
+        let run = gate::apply_policies(plan.execute(flags, &signals, referenced)?, &history)?;
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
         let reported = results::report_run(&run, flags.console(), form);

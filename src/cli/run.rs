@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::baseline::{self, RunBaseline};
 use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
+use super::continuation::ContinuedRun;
 use super::evidence::{self, EvidenceFile};
 use super::exit::{CommandError, ExitStatus};
+use super::extension::{self, ExtendablePlan};
 use super::gate::{self, HistoryPlace};
 use super::next_steps;
-use super::outputs::{self, OutputDestinations};
+use super::outputs::{self, FinishedRun, OutputDestinations};
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::results::{self, ResultForm};
-use super::session::{self, RunFlags};
+use super::session::{ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use super::{log, repeat, shard, stray_variables, variables};
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
+use crate::scenario::ScenarioWarning;
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -28,6 +33,7 @@ Examples:
   TOLLGATE_TARGET=https://staging.example tollgate run scenarios/tile-loader-mock.toml
   tollgate run scenarios/tile-loader-*.toml --output json > run.json
   tollgate run scenarios/smoke.toml --every 5m --times 12
+  tollgate run scenarios/shop.toml --baseline last-pass --fail-if-slower
   tollgate run scenarios/smoke.toml --evidence feedback.md --evidence-note 'after the rollback'
 
 Requests are sent at the planned rate whether or not the target responds, so a stall is charged to every request it delays.
@@ -54,6 +60,10 @@ pub(super) struct Args {
     /// Repeat everything at this interval, each time as a run of its own, until Ctrl-C or --times
     #[arg(long, value_name = "DURATION", value_parser = parse_period, help_heading = "Load")]
     every: Option<Duration>,
+    /// Add to the evidence of an inconclusive run of the same plan and commit, so that both decide
+    /// together: the name or folder of the run, or `latest`. Only the length of the load may differ
+    #[arg(long = "continue", value_name = "RUN", help_heading = "Load")]
+    continues: Option<PathBuf>,
     /// End after this many runs; only with --every or a repeated scenario
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     times: Option<u64>,
@@ -67,6 +77,8 @@ pub(super) struct Args {
     shard: shard::Flags,
     #[command(flatten)]
     run: RunFlags,
+    #[command(flatten)]
+    baseline: baseline::Flags,
     #[command(flatten)]
     outputs: outputs::Flags,
     #[command(flatten)]
@@ -94,28 +106,64 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
-    let mut plan = Plan { pacing: args.run.pacing(), ..plan(args, &quick, &environment, shard)? };
-    plan.secrets.extend(&destinations.secrets());
+    let earlier = args.continues.as_deref();
+    let earlier = earlier.map(|run| ContinuedRun::open(run, args.run.runs_dir())).transpose()?;
+    let mut plan = ExtendablePlan::of(args, &quick, &environment, shard)?;
+    for plan in std::iter::once(&mut plan.plan).chain(&mut plan.extension) {
+        plan.pacing = args.run.pacing();
+        plan.secrets.extend(&destinations.secrets());
+        earlier.iter().for_each(|earlier| earlier.adopt_horizons(plan));
+    }
+    let baseline = find_baseline(args, &plan.plan, &destinations)?;
     // The plan holds the `every` of a scenario file. A sharded run never repeats.
-    match args.every.or(plan.every) {
+    match args.every.or(plan.plan.every) {
+        Some(_) if earlier.is_some() => Err(CommandError::usage(
+            "error: --continue and repeated runs cannot be combined: a run is continued by one \
+             other; leave out --continue or `every`",
+        )),
         Some(period) => {
-            repeat::repeat(&plan, &args.run, &destinations, evidence, period, args.times)
+            let grid = (period, args.times);
+            repeat::repeat(&plan, &args.run, baseline.as_ref(), &destinations, evidence, grid)
         }
         None if args.times.is_some() => Err(CommandError::usage(
             "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
-        None => once(args, &quick, &plan, &destinations, evidence),
+        None => {
+            let signals = RunSignals::listen()?;
+            let referenced =
+                ReferencedRuns { continued: earlier.as_ref(), baseline: baseline.as_ref() };
+            let run = plan.execute(&args.run, &signals, referenced)?;
+            once(args, &quick, (&plan.plan, run), &destinations, evidence)
+        }
     }
 }
 
+/// The run to compare with, found before anything is sent.
+fn find_baseline(
+    args: &Args,
+    plan: &Plan,
+    destinations: &OutputDestinations,
+) -> Result<Option<RunBaseline>, CommandError> {
+    if !args.baseline.is_given() {
+        return Ok(None);
+    }
+    if plan.shard_plan.is_some() {
+        return Err(CommandError::usage(
+            "error: --baseline and --shard cannot be combined: a shard is not the whole run; \
+             compare the merged run with `tollgate compare`",
+        ));
+    }
+    args.baseline.find(plan, args.run.runs_dir(), destinations.database().cloned())
+}
+
+/// Reports the only run of a plan.
 fn once(
     args: &Args,
     quick: &UrlScenarios,
-    plan: &Plan,
+    (plan, run): (&Plan, FinishedRun),
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
-    let run = session::execute(plan, &args.run, &RunSignals::listen()?)?;
     let history = HistoryPlace { runs_dir: args.run.runs_dir(), database: destinations.database() };
     let run = gate::apply_policies(run, &history)?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
@@ -123,13 +171,17 @@ fn once(
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
         next_steps::print_advice(&run, plan, args.quick.without_latency());
     }
+    next_steps::print_continuation(&run, plan);
     Ok(evidence.append_run(&run, destinations.send(&run)))
 }
 
 /// The shard this machine runs, checked against the other flags.
 fn planned_shard(args: &Args) -> Result<Option<ShardPlan>, CommandError> {
-    let other =
-        [("--every", args.every.is_some()), ("--print-scenario", args.quick.print_scenario)];
+    let other = [
+        ("--every", args.every.is_some()),
+        ("--continue", args.continues.is_some()),
+        ("--print-scenario", args.quick.print_scenario),
+    ];
     if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.shard.is_given()) {
         return Err(CommandError::usage(format!(
             "error: --shard and {flag} cannot be combined: several machines share one run; leave one of them out"
@@ -153,8 +205,47 @@ fn compose(
         taken: if urls.is_empty() { BTreeSet::new() } else { quick::names(&args.sources) },
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&urls, &around)
+}
+
+impl ExtendablePlan {
+    /// The plan of the command line, and its extension.
+    fn of(
+        args: &Args,
+        quick: &UrlScenarios,
+        environment: &Environment,
+        shard: Option<ShardPlan>,
+    ) -> Result<Self, CommandError> {
+        let plan = plan(args, quick, environment, shard)?;
+        let resolved = extension::length(&plan).map(|length| {
+            let overrides = PlanOverrides { duration: Some(length), ..overrides(args, shard) };
+            resolve(args, quick, environment, &overrides)
+        });
+        Ok(Self { plan, extension: resolved.transpose()?.map(|(plan, _)| plan) })
+    }
+}
+
+fn overrides(args: &Args, shard: Option<ShardPlan>) -> PlanOverrides {
+    PlanOverrides {
+        every: args.every,
+        shard_plan: shard,
+        adds_to_earlier: args.continues.is_some(),
+        ..args.quick.plan_overrides(&args.connection, &args.addresses, args.duration)
+    }
+}
+
+fn resolve(
+    args: &Args,
+    quick: &UrlScenarios,
+    environment: &Environment,
+    overrides: &PlanOverrides,
+) -> Result<(Plan, Vec<ScenarioWarning>), CommandError> {
+    let resolved = quick
+        .read(&args.sources)
+        .and_then(|scenarios| Plan::resolve(&scenarios, environment, overrides));
+    resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))
 }
 
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.
@@ -164,16 +255,7 @@ fn plan(
     environment: &Environment,
     shard: Option<ShardPlan>,
 ) -> Result<Plan, CommandError> {
-    let overrides = PlanOverrides {
-        every: args.every,
-        shard_plan: shard,
-        ..args.quick.plan_overrides(&args.connection, &args.addresses, args.duration)
-    };
-    let resolved = quick
-        .read(&args.sources)
-        .and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
-    let (plan, warnings) =
-        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let (plan, warnings) = resolve(args, quick, environment, &overrides(args, shard))?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));
     }

@@ -21,6 +21,24 @@ pub(super) fn resolve_name(source: &RunSource, run: &Path) -> Result<PathBuf, Co
     Ok(runs.summary(source, choice, None)?.name().into())
 }
 
+/// The name of the newest run that is wanted and measured one of these scenarios. `what` describes
+/// such a run in an error.
+pub(super) fn newest_comparable(
+    source: &RunSource,
+    scenarios: &[&str],
+    what: &str,
+    is_wanted: impl Fn(&RunSummary) -> bool,
+) -> Result<PathBuf, CommandError> {
+    let runs = RunList::read(source)?;
+    let has_measured = |run: &RunSummary| {
+        let mut measured = run.requests.iter().filter(|request| request.exchanges > 0);
+        measured.any(|request| scenarios.contains(&request.scenario.as_str()))
+    };
+    let what = format!("no finished run of {} {what}", scenarios.join(" or "));
+    let newest = runs.newest(source, |run| has_measured(run) && is_wanted(run), &what)?;
+    Ok(newest.name().into())
+}
+
 /// The two runs that the words and deploys of a command line name.
 ///
 /// - Two words, or one word and one deploy, or two deploys: in this order.
@@ -119,12 +137,12 @@ impl RunList {
         after: Option<&RunRecord>,
     ) -> Result<RunRecord, CommandError> {
         let choice = match choice {
-            RunChoice::Named(run) => return source.record(run),
+            RunChoice::Named(run) => return source.timed_record(run),
             RunChoice::ByOrder(choice) => choice,
         };
         let after = after.map(RunSummary::of);
         let chosen = self.summary(source, choice, after.as_ref())?;
-        source.record(Path::new(&chosen.name()))
+        source.timed_record(Path::new(&chosen.name()))
     }
 
     /// The run that a choice means. Without `after`, `previous` is the run before the latest.

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::baseline::RunBaseline;
 use super::console::{Console, OutputFormat};
+use super::continuation::ContinuedRun;
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
@@ -68,16 +70,28 @@ impl RunFlags {
     }
 }
 
-/// Runs a plan and writes the run to its folder. The caller prints it.
+/// The earlier runs that a run refers to.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ReferencedRuns<'a> {
+    /// The run whose evidence counts too.
+    pub(super) continued: Option<&'a ContinuedRun>,
+    /// The run to compare with.
+    pub(super) baseline: Option<&'a RunBaseline>,
+}
+
+/// Runs a plan and writes the run to its folder, with what changed since the baseline. The caller
+/// prints it.
 pub(super) fn execute(
     plan: &Plan,
     flags: &RunFlags,
     signals: &RunSignals,
+    referenced: ReferencedRuns<'_>,
 ) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
     guard::check(plan, flags.yes_load_this_host)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
+    let claim = referenced.continued.map(|earlier| earlier.claim(&draft)).transpose()?;
     let folder = RunFolder::create(&flags.runs_dir, &draft)?;
     log_start(&draft, folder.path());
     let mut observer = LiveObserver::new(folder, plan);
@@ -85,8 +99,15 @@ pub(super) fn execute(
     let measured = signals.during(stopper, || engine.run(&mut observer, stop));
     observer.clear();
     let timelines = std::mem::take(&mut observer.timelines);
-    let context = VerdictContext { timelines, ..VerdictContext::default() };
+    let earlier = referenced.continued.map(ContinuedRun::evidence).unwrap_or_default();
+    let context = VerdictContext { timelines, earlier, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
+    if let Some(claim) = claim.filter(|_| !record.measurement.has_measured()) {
+        claim.release()?;
+    }
+    if let Some(baseline) = referenced.baseline {
+        record.comparison = Some(Box::new(baseline.compare(&record)));
+    }
     observer.folder.finish(&record)?;
     let folder = observer.folder.path();
     if record.verdict.decision == Decision::Fail {
@@ -147,9 +168,21 @@ pub(super) fn judge(
     context: &VerdictContext,
 ) -> RunRecord {
     let RunDraft { format, id, provenance, plan, measurement: Measurement { sharing, .. } } = draft;
-    let measurement = Measurement { sharing, ..measurement };
+    let mut measurement = Measurement { sharing, ..measurement };
+    verdict::add_block_figures(&plan, &mut measurement, &context.timelines);
     let verdict = verdict::judge_in_context(&plan, &measurement, context);
-    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None }
+    let mut record = RunRecord {
+        format,
+        id,
+        provenance,
+        plan,
+        measurement,
+        verdict,
+        gate: None,
+        comparison: None,
+    };
+    record.comparison = verdict::compare_duet(&record).map(Box::new);
+    record
 }
 
 /// Completes the folder of an interrupted run from the intervals that were written.

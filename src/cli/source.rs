@@ -13,6 +13,7 @@ use crate::record::{RunRecord, RunSummary};
 use crate::store::{
     self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark,
 };
+use crate::verdict::{self, RunTimelines};
 
 /// The folder that run folders are in, unless a flag or a variable names another.
 pub(super) const DEFAULT_RUNS_DIR: &str = "reports/runs";
@@ -76,6 +77,11 @@ impl Flags {
 }
 
 impl RunSource {
+    /// A source of these places.
+    pub(super) fn new(runs_dir: Option<PathBuf>, database: Option<DatabaseAddress>) -> Self {
+        Self { runs_dir, database }
+    }
+
     /// Summaries of the runs for a history with this filter. Warns of runs that cannot be read.
     ///
     /// Folders are not filtered here: a merged run hides its shards even if the filter excludes the
@@ -112,12 +118,36 @@ impl RunSource {
         }
     }
 
-    /// The whole record of a run, by any of its names.
-    pub(super) fn record(&self, run: &Path) -> Result<RunRecord, CommandError> {
-        match self.find(run)? {
-            LocatedRun::Folder(folder) => record(folder),
-            LocatedRun::Database(_, fetched) => Ok(*fetched.record),
+    /// The whole record of a run, by any of its names, for a comparison: a record of an earlier version gets its figures
+    /// by blocks of time from its intervals, if it still has them.
+    pub(super) fn timed_record(&self, run: &Path) -> Result<RunRecord, CommandError> {
+        let mut timelines = RunTimelines::default();
+        let mut record = match self.find(run)? {
+            LocatedRun::Folder(folder) => {
+                let record = record(folder.clone())?;
+                if lacks_blocks(&record) {
+                    // Without intervals the record is still worth showing.
+                    let intervals = store::read_intervals(&folder).into_iter().flatten();
+                    intervals.map_while(Result::ok).for_each(|interval| timelines.add(&interval));
+                }
+                record
+            }
+            LocatedRun::Database(mut database, fetched) => {
+                if lacks_blocks(&fetched.record) {
+                    let add = |interval| {
+                        timelines.add(&interval);
+                        Ok::<_, DatabaseError>(())
+                    };
+                    database.intervals(&fetched.record, add)?;
+                }
+                *fetched.record
+            }
+        };
+        if lacks_blocks(&record) {
+            let RunRecord { plan, measurement, .. } = &mut record;
+            verdict::add_block_figures(plan, measurement, &timelines);
         }
+        Ok(record)
     }
 
     /// The place in words, such as `in reports/runs`.
@@ -174,12 +204,19 @@ fn name_of(run: &Path) -> Cow<'_, str> {
     folder.file_name().unwrap_or(run.as_os_str()).to_string_lossy()
 }
 
-fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
+/// The record of a finished run in its folder.
+pub(super) fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
     match store::read_folder(&folder).map_err(usage_error)? {
         FolderContent::Complete(record) => Ok(*record),
         FolderContent::StillWritten => Err(still_running(&folder)),
         FolderContent::HalfWritten(_) => Err(usage_error(StoreError::Unfinished { path: folder })),
     }
+}
+
+/// Whether no request of a run has figures by blocks of time.
+fn lacks_blocks(record: &RunRecord) -> bool {
+    let mut requests = record.measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
+    requests.all(|request| request.blocks.is_none())
 }
 
 /// The folder of a run, by any name that [`store::find_run`] accepts.

@@ -22,7 +22,7 @@ const OTHERS: [&str; 3] = ["TOLLGATE_TARGET", "TOLLGATE_TESTS_", "TOLLGATE_BROWS
 
 /// Commands whose variables have no part for the command: `TOLLGATE_RATE`, not
 /// `TOLLGATE_RUN_RATE`.
-const SHARED_PARTS: [&str; 3] = ["RUN_", "CHECK_", "DOCTOR_"];
+const SHARED_PARTS: [&str; 4] = ["RUN_", "CHECK_", "DOCTOR_", "DUET_"];
 
 /// A variable that no flag reads.
 #[derive(Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ const FOREIGN_FLAGS: [(&[&str], &str); 33] = [
     (&["-m", "--max-time"], "write `--timeout 10s` for a time limit, or `--method POST`"),
     (&["--connect-timeout"], "write `connect_timeout` in `[target]` of a scenario file, or `--timeout 10s`"),
     (&["--disable-keepalive", "--no-keepalive", "--no-vu-connection-reuse", "--no-connection-reuse"],
-     "write `connections = \"fresh\"` in `[load]` of a scenario file: every request then opens its own"),
+     "write `--connections fresh`: every request then opens its own"),
     (&["-p", "--pipeline", "--streams"], "write `streams = 8` and `http = \"2\"` in a scenario file"),
     (&["-s", "--silent", "--no-tui", "--no-progress", "--headless", "--no-usage-report"], "write `--quiet`"),
     (&["-D", "--body-file", "--payload", "--targets", "--urls-from-file"],

@@ -1,5 +1,6 @@
 //! Splits scenarios into lanes and assigns the lanes to threads.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 
 use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, Plan, ScenarioPlan, Shard};
@@ -46,8 +47,29 @@ pub(super) fn assign_lanes(plan: &Plan, cores: usize) -> Vec<LaneAssignment> {
 
 /// The lanes of each thread, in turn, on at most as many threads as there are cores.
 pub(super) fn assign_threads(assignments: &[LaneAssignment], cores: usize) -> Vec<Vec<usize>> {
-    let threads = cores.min(assignments.len()).max(1);
-    (0..threads).map(|thread| (thread..assignments.len()).step_by(threads).collect()).collect()
+    in_turn((0..assignments.len()).map(|lane| vec![lane]).collect(), cores)
+}
+
+/// The lanes of each thread if each two scenarios are the sides of a duet: their lanes share a
+/// thread, so that its standstills and its caches do not favour one side.
+pub(super) fn assign_threads_of_duets(
+    assignments: &[LaneAssignment],
+    cores: usize,
+) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<(usize, u32), Vec<usize>> = BTreeMap::new();
+    for (lane, LaneAssignment { scenario, shard }) in assignments.iter().enumerate() {
+        groups.entry((scenario / 2, shard.index)).or_default().push(lane);
+    }
+    in_turn(groups.into_values().collect(), cores)
+}
+
+fn in_turn(groups: Vec<Vec<usize>>, cores: usize) -> Vec<Vec<usize>> {
+    let mut threads = vec![Vec::new(); cores.min(groups.len()).max(1)];
+    let number = threads.len();
+    for (at, group) in groups.into_iter().enumerate() {
+        threads[at % number].extend(group);
+    }
+    threads
 }
 
 /// Maximum number of concurrent exchanges on one connection.

@@ -170,12 +170,14 @@ impl<'a> Conductor<'a> {
         let phase_start = self.measured_from.unwrap_or_default();
         let totals = &mut self.scenarios[scenario];
         for interval in totals.settle(settled_up_to, phase_start) {
-            match self.observer.settled(&interval).map_err(EngineError::Observer)? {
-                Continuation::Stop(why) if self.ending == RunEnding::Complete => {
-                    self.ending = RunEnding::TargetDown(why);
-                    self.commands.send_replace(LaneCommand::Drain);
-                }
-                Continuation::Continue | Continuation::Stop(_) => {}
+            let ending = match self.observer.settled(&interval).map_err(EngineError::Observer)? {
+                Continuation::Continue => continue,
+                Continuation::TargetDown(why) => RunEnding::TargetDown(why),
+                Continuation::ProvenEarly(early) => RunEnding::ProvenEarly(early),
+            };
+            if self.ending == RunEnding::Complete {
+                self.ending = ending;
+                self.commands.send_replace(LaneCommand::Drain);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Histogram, Interval};
+use crate::record::{EarlyEnd, Histogram, Interval};
 
 /// Whether a run continues after an interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,9 @@ pub enum Continuation {
     /// The run continues.
     Continue,
     /// The run ends because the target is clearly down; the text says what showed that.
-    Stop(String),
+    TargetDown(String),
+    /// The run ends because the evidence for its verdict is clear.
+    ProvenEarly(EarlyEnd),
 }
 
 /// When a step that runs once is sent.

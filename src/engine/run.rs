@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::assignment::{LaneAssignment, assign_lanes, assign_threads, cores, own_share};
+use super::assignment::{
+    LaneAssignment, assign_lanes, assign_threads, assign_threads_of_duets, cores, own_share,
+};
 use super::conductor::Conductor;
 use super::connection::dial::{ConnectionTerms, Dialer, SystemResolver, TcpDialer};
 use super::error::EngineError;
@@ -65,7 +67,9 @@ impl<'a> Engine<'a> {
                 terms: terms[scenario].clone(),
             }
         };
-        let threads = assign_threads(&assignments, cores());
+        let is_duet = plan.scenarios.iter().any(|scenario| scenario.coin.is_some());
+        let assign = if is_duet { assign_threads_of_duets } else { assign_threads };
+        let threads = assign(&assignments, cores());
         let threads =
             threads.into_iter().map(|lanes| lanes.into_iter().map(setup).collect()).collect();
         let lanes = assignments.iter().map(|assignment| assignment.scenario).collect();

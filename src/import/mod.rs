@@ -88,7 +88,16 @@ fn judged(
     measurement: Measurement,
 ) -> RunRecord {
     let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict, gate: None }
+    RunRecord {
+        format: FORMAT,
+        id,
+        provenance,
+        plan,
+        measurement,
+        verdict,
+        gate: None,
+        comparison: None,
+    }
 }
 
 fn provenance(started: OffsetDateTime, kind: &str, command: Vec<String>) -> RunProvenance {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scenario_plan::ScenarioPlan;
-use crate::record::Budget;
+use crate::record::{Budget, PlannedDuet};
 use crate::verdict::evidence::{fewest_blocks, recommended_blocks};
 
 /// What one budget needs to pass, and what the plan gives it.
@@ -14,7 +14,7 @@ pub struct BlockNeeds {
     /// The fewest blocks that can prove the budget, if none of their requests exceeds it.
     pub fewest: u64,
     /// The number of blocks that a plan should have: a target that exceeds half as often as allowed
-    /// then passes in most runs.
+    /// then passes in most runs, if its exceedances are single requests and not stalls.
     pub recommended: u64,
     /// The measured stage of the plan.
     pub duration: Duration,
@@ -56,11 +56,12 @@ impl BlockNeeds {
 
 /// The request with the smallest share of the arrivals among those that a budget judges.
 fn rarest(plan: &ScenarioPlan, budget: &Budget) -> (Option<String>, f64) {
-    let Some(draw) = &plan.shown.draw else { return (None, 1.0) };
+    let of_side = plan.shown.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE);
+    let Some(draw) = &plan.shown.draw else { return (None, of_side) };
     let judged = plan.shown.requests.iter().filter(|request| request.budgets.contains(budget));
     let shares = judged.filter_map(|request| Some((&request.name, draw.share_of(&request.name)?)));
     let least = shares.min_by(|(_, one), (_, other)| one.total_cmp(other));
-    least.map_or((None, 1.0), |(name, share)| (Some(name.clone()), share))
+    least.map_or((None, of_side), |(name, share)| (Some(name.clone()), of_side * share))
 }
 
 /// The full blocks of a request that `share` of the arrivals send: those of the measured stage, but

@@ -4,6 +4,7 @@
 
 mod block_needs;
 pub(crate) mod capacity;
+mod coin;
 pub mod data;
 mod draw;
 mod environment;
@@ -23,6 +24,7 @@ mod secrets;
 mod target_plan;
 
 pub use block_needs::BlockNeeds;
+pub use coin::{ArrivalCoin, share_of_arrivals};
 pub use data::{DataPlan, DataRow};
 pub use draw::RequestDraw;
 pub use environment::Environment;

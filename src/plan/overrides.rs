@@ -14,6 +14,9 @@ pub struct PlanOverrides {
     pub every: Option<Duration>,
     /// The part of the run to execute; the whole run if `None`.
     pub shard_plan: Option<ShardPlan>,
+    /// Whether the run adds to the evidence of an earlier one, so that its own blocks need not
+    /// suffice for a verdict.
+    pub adds_to_earlier: bool,
     /// Another HTTP version.
     pub protocol: Option<HttpProtocol>,
     /// Another choice of addresses.
@@ -24,6 +27,8 @@ pub struct PlanOverrides {
     pub allowed_hosts: Vec<String>,
     /// Whether any certificate is accepted.
     pub insecure: bool,
+    /// The seed of the coin, if each two scenarios are the sides of a duet.
+    pub duet_seed: Option<u64>,
     /// Whether the environment's variables, such as `HTTPS_PROXY`, name the proxies.
     pub proxy_from_environment: bool,
 }

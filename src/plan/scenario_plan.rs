@@ -1,5 +1,6 @@
 //! What one scenario will do.
 
+use super::coin::{ArrivalCoin, share_of_arrivals};
 use super::data::DataPlan;
 use super::draw::RequestDraw;
 use super::load_plan::LoadPlan;
@@ -43,6 +44,8 @@ pub struct ScenarioPlan {
     pub data: Option<DataPlan>,
     /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
     pub draw: Option<RequestDraw>,
+    /// Which arrivals of its schedule it sends, if it is one side of a duet; `None` for all.
+    pub coin: Option<ArrivalCoin>,
 }
 
 impl ScenarioPlan {
@@ -122,7 +125,9 @@ impl ScenarioPlan {
         let requests = names.zip(self.ceilings());
         let requests = requests.map(|(name, ceilings)| RequestMeasurement::new(name, ceilings));
         let planned = match &self.load {
-            LoadPlan::Open { schedule, .. } => Some(shard.share(schedule.count())),
+            LoadPlan::Open { schedule, .. } => {
+                Some(share_of_arrivals(self.coin, shard, schedule.count()))
+            }
             LoadPlan::Closed { .. } => None,
         };
         ScenarioMeasurement {

@@ -1,4 +1,5 @@
-//! Which rows of a data file the arrivals of a scenario use, and how they choose among requests.
+//! Which rows of a data file the arrivals of a scenario use, and how they choose among requests
+//! and among the two targets of a duet.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,4 +88,30 @@ impl PlannedDraw {
             self.weights.iter().map(|one| format!("{} {}", one.request, one.weight)).collect();
         format!("{}, drawn with seed {}", all.join(", "), self.seed)
     }
+}
+
+/// One side of a duet: two targets that share the arrivals of one schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedDuet {
+    /// The side: the target as it was, or the new one.
+    pub side: DuetSide,
+    /// The scenario of the other side.
+    pub other: String,
+    /// The seed of the coin that draws the side of each arrival.
+    pub seed: u64,
+}
+
+/// A side of a duet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DuetSide {
+    /// The target as it was.
+    A,
+    /// The new target, which is compared with the other one.
+    B,
+}
+
+impl PlannedDuet {
+    /// The share of the arrivals that each side sends.
+    pub const SHARE: f64 = 0.5;
 }

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddressAttempts, Ceiling, DimensionHistograms, EvidenceLog, Failure, Histogram,
-    PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally, micros,
+    AddressAttempts, BlockFigures, Ceiling, DimensionHistograms, EarlyEnd, EvidenceLog, Failure,
+    Histogram, PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally,
+    micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -114,13 +115,18 @@ pub struct RequestMeasurement {
     /// from recovered ones.
     #[serde(default, skip_serializing_if = "PeerMeasurement::is_empty")]
     pub peers: PeerMeasurement,
+    /// The figures of the measured stage without one block of time each, for comparisons; absent
+    /// from records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<BlockFigures>,
 }
 
 impl RequestMeasurement {
     /// A request for which nothing is measured yet.
     pub fn new(name: String, ceilings: Vec<Ceiling>) -> Self {
         let [cold, warmup, measured] = [(); 3].map(|()| StageMeasurement::default());
-        Self { name, ceilings, cold, warmup, measured, peers: PeerMeasurement::default() }
+        let peers = PeerMeasurement::default();
+        Self { name, ceilings, cold, warmup, measured, peers, blocks: None }
     }
 
     /// The measurement of one stage.
@@ -322,6 +328,9 @@ pub enum RunEnding {
     Interrupted,
     /// The prober stopped because the target was clearly down. The text states how that showed.
     TargetDown(String),
+    /// The prober stopped because the evidence for the verdict was clear. The content states what
+    /// was proven, and after how much of the planned time.
+    ProvenEarly(EarlyEnd),
     /// The record was rebuilt from the folder of a run that did not finish writing.
     Recovered,
     /// The record was made from another tool's files. The text states what they do not contain.

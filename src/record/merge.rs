@@ -113,6 +113,12 @@ impl Interval {
 }
 
 impl RunEnding {
+    /// Whether the run ended as it was planned to: after its last arrival, or because the evidence
+    /// was clear. Nothing was lost.
+    pub fn is_planned(&self) -> bool {
+        matches!(self, Self::Complete | Self::ProvenEarly(_))
+    }
+
     /// The ending of a run whose shards ended in these two ways: the one with the higher rank, or
     /// the first of two with the same rank.
     fn worst_of(self, other: Self) -> Self {
@@ -122,11 +128,12 @@ impl RunEnding {
     fn rank(&self) -> u8 {
         match self {
             Self::Complete => 0,
-            Self::Interrupted => 1,
-            Self::Recovered => 2,
-            Self::TargetDown(_) => 3,
-            Self::SetupFailed(_) => 4,
-            Self::Imported(_) => 5,
+            Self::ProvenEarly(_) => 1,
+            Self::Interrupted => 2,
+            Self::Recovered => 3,
+            Self::TargetDown(_) => 4,
+            Self::SetupFailed(_) => 5,
+            Self::Imported(_) => 6,
         }
     }
 }

@@ -5,11 +5,14 @@
 
 mod adder;
 mod address_attempts;
+mod block_figures;
 mod budget;
 pub mod checkup;
 mod comparison;
+mod continuation;
 mod data;
 mod dimension;
+mod early_end;
 mod encoded;
 mod encoded_histogram;
 mod failure;
@@ -34,13 +37,16 @@ mod verdict;
 
 pub use adder::EncodedAdder;
 pub use address_attempts::AddressAttempts;
+pub use block_figures::{BlockFigures, FiguresWithout};
 pub use budget::{Budget, CountLimit};
 pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,
 };
-pub use data::{PlannedData, PlannedDraw, PlannedWeight, RowOrder};
+pub use continuation::{continuation_differences, without_length};
+pub use data::{DuetSide, PlannedData, PlannedDraw, PlannedDuet, PlannedWeight, RowOrder};
 pub use dimension::Dimension;
+pub use early_end::{EarlyEnd, ProvenBreach};
 pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
@@ -70,7 +76,8 @@ pub use step::{StepRecord, is_teardown_owed};
 pub use summary::{RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{
-    BlockCounts, BudgetEvidence, BudgetVerdict, Decision, ScenarioVerdict, Verdict, VerdictReason,
+    BlockCounts, BudgetEvidence, BudgetVerdict, Decision, EarlierBlocks, ScenarioVerdict, Verdict,
+    VerdictReason,
 };
 
 /// Durations as whole microseconds in files, under field names that end in `_us`.

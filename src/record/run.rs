@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Budget, Decision, Failure, GateDecision, GatePolicy, Measurement, PlannedData, PlannedDraw,
-    StallHorizon, Verdict,
+    Budget, Comparison, Decision, Failure, GateDecision, GatePolicy, Measurement, PlannedData,
+    PlannedDraw, PlannedDuet, StallHorizon, Verdict,
 };
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
@@ -35,6 +35,10 @@ pub struct RunRecord {
     /// the exit code follows the verdict, and in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateDecision>,
+    /// What changed since its baseline, or between the two sides of a duet; absent if nothing was
+    /// compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Box<Comparison>>,
 }
 
 /// The key of the tag of an imported run; its value says what kind of file it came from.
@@ -154,11 +158,23 @@ pub struct PlannedScenario {
     /// How each arrival chooses its request; `None` if it sends all of them, and in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw: Option<PlannedDraw>,
+    /// Which side of a duet it is; `None` if it sends every arrival of its schedule, and in older
+    /// records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duet: Option<PlannedDuet>,
     /// Its requests. The hops of a request that follows redirects come after it.
     pub requests: Vec<PlannedRequest>,
     /// The steps that run once after the load, in order, like `requests`; older records have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<PlannedRequest>,
+}
+
+impl PlannedScenario {
+    /// The share of the arrivals of its schedule that send a request.
+    pub fn share_of(&self, request: &str) -> f64 {
+        let drawn = self.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0);
+        drawn * self.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE)
+    }
 }
 
 /// How many exchanges of a scenario in the open model may be in progress at once.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{ActualQuantile, Budget, micros};
 use crate::units::Ratio;
@@ -109,6 +110,23 @@ pub struct BudgetEvidence {
     /// Blocks of the longer length that the data ask for; `None` if they ask for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longer: Option<BlockCounts>,
+    /// The blocks of the runs that this one continues, oldest first. They count for the decision
+    /// too; absent if there are none, and from older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierBlocks>,
+}
+
+/// The blocks of one budget in an earlier run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EarlierBlocks {
+    /// The id of the run.
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    pub run: Uuid,
+    /// Blocks of the stall horizon.
+    pub at_horizon: BlockCounts,
+    /// Blocks of the longer length that the data asked for; `None` if they asked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer: Option<BlockCounts>,
 }
 
 /// The blocks of one length.
@@ -174,6 +192,11 @@ pub struct Verdict {
     pub rule: String,
     /// One minus the error rate of each side of the test.
     pub confidence: Ratio,
+    /// The ids of the runs that this one continues, oldest first: their evidence counts too. Absent
+    /// if there are none, and from older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub continues: Vec<Uuid>,
     /// The verdict on each scenario.
     pub scenarios: Vec<ScenarioVerdict>,
 }

@@ -13,11 +13,16 @@
     reason = "a report is rendered once; readable code is worth an allocation per line"
 )]
 
+mod annotations;
+mod ci;
 mod evidence;
 mod html;
+mod junit;
 mod listing;
 mod markdown;
 mod model;
+mod open_metrics;
+mod otlp;
 mod plot;
 mod terminal;
 mod words;
@@ -27,10 +32,15 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use annotations::{RunAnnotation, SourceLine, annotations};
+pub use ci::CiContext;
 pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};
 pub use html::html;
+pub use junit::junit;
 pub use listing::{history_csv, history_json};
-pub use markdown::markdown;
-pub use model::ReportModel;
+pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, short_markdown};
+pub use model::{FindingSubject, ReportModel};
+pub use open_metrics::open_metrics;
+pub use otlp::{otlp_metrics, otlp_rejection};
 pub use plot::{Plot, PlotError, plots};
 pub use terminal::{checkup_text, comparison_text, history_text, terminal};

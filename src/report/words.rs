@@ -115,10 +115,18 @@ pub(super) fn share(ratio: Ratio) -> String {
     format!("{} %", percent(ratio))
 }
 
-/// A range of shares: `0 – 0.37 %`.
+/// A range of shares: `0.12 – 0.37 %`, `at most 0.37 %`, `at least 0.12 %`.
 pub(super) fn shares(low: Ratio, high: Ratio) -> String {
-    format!("{} – {} %", percent(low), percent(high))
+    match (low.as_f64() <= 0.0, high.as_f64() >= 1.0) {
+        (true, true) => NO_BOUND.to_owned(),
+        (true, false) => format!("at most {}", share(high)),
+        (false, true) => format!("at least {}", share(low)),
+        (false, false) => format!("{} – {} %", percent(low), percent(high)),
+    }
 }
+
+/// The text of an interval that excludes nothing.
+const NO_BOUND: &str = "no bound";
 
 fn percent(ratio: Ratio) -> String {
     let value = ratio.as_f64() * 100.0;
@@ -150,9 +158,18 @@ pub(super) fn actual(value: ActualQuantile) -> String {
     }
 }
 
-/// A range of quantiles; a shared unit appears once: `238 – 251 ms`.
+/// A range of quantiles; a shared unit appears once: `238 – 251 ms`, `at most 251 ms`, `at least 238
+/// ms`.
 pub(super) fn range(low: ActualQuantile, high: ActualQuantile) -> String {
+    let (is_open_below, is_open_above) =
+        (low == ActualQuantile::At(Duration::ZERO), high == ActualQuantile::Unbounded);
     let (low, high) = (actual(low), actual(high));
+    match (is_open_below, is_open_above) {
+        (true, true) => return NO_BOUND.to_owned(),
+        (true, false) => return format!("at most {high}"),
+        (false, true) => return format!("at least {low}"),
+        (false, false) => {}
+    }
     match (low.split_once(' '), high.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
         _ => format!("{low} – {high}"),
@@ -222,6 +239,18 @@ mod tests {
         let at = |millis| ActualQuantile::At(Duration::from_millis(millis));
         assert_eq!(range(at(238), at(251)), "238 – 251 ms");
         assert_eq!(range(at(900), at(1_200)), "900 ms – 1.2 s");
-        assert_eq!(range(at(238), ActualQuantile::Unbounded), "238 ms – ∞");
+    }
+
+    #[test]
+    fn a_range_with_one_end_names_only_that_end() {
+        let at = |millis| ActualQuantile::At(Duration::from_millis(millis));
+        assert_eq!(range(at(238), ActualQuantile::Unbounded), "at least 238 ms");
+        assert_eq!(range(at(0), at(77)), "at most 77 ms");
+        assert_eq!(range(at(0), ActualQuantile::Unbounded), "no bound");
+        let of = |low, high| shares(Ratio::of(low, 100), Ratio::of(high, 100));
+        assert_eq!(
+            [of(0, 3), of(1, 3), of(1, 100), of(0, 100)],
+            ["at most 3 %", "1 – 3 %", "at least 1 %", "no bound"]
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! the values mean together (`check`). Each step finds all mistakes it can before it stops. What
 //! depends on the environment is checked by `plan`.
 
+mod budget_line;
 mod check;
 mod diagnostic;
 mod errors;
@@ -90,6 +91,15 @@ impl Scenario {
     /// The name of the scenario. It is unique within a run.
     pub fn name(&self) -> &str {
         self.file.name.value().map_or("", PlainText::as_str)
+    }
+
+    /// The same scenario with an addition to its name, as one side of a duet.
+    #[must_use]
+    pub fn with_name_end(mut self, end: &str) -> Self {
+        if let ScenarioField::Present(_, name) = &mut self.file.name {
+            name.append(end);
+        }
+        self
     }
 
     /// The names of the variables that the file uses.

@@ -55,6 +55,8 @@ pub struct ScenarioOverrides {
     pub http: Option<OverrideValue<HttpVersion>>,
     /// Another IP version.
     pub ip: Option<OverrideValue<IpFamily>>,
+    /// Another base URL, for one side of a duet.
+    pub base_url: Option<OverrideValue<Template>>,
 }
 
 impl ScenarioOverrides {
@@ -72,6 +74,7 @@ impl ScenarioOverrides {
             origin(self.expect_body.as_ref()),
             origin(self.http.as_ref()),
             origin(self.ip.as_ref()),
+            origin(self.base_url.as_ref()),
         ];
         origins.into_iter().flatten().collect()
     }

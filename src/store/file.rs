@@ -39,6 +39,27 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Checks that [`write_file`] can write to a path, and creates missing folders above it. The file
+/// itself stays as it is.
+///
+/// The error is the system's, without the path.
+pub fn can_write(path: &Path) -> io::Result<()> {
+    if names_a_folder(path) {
+        return Err(io::Error::new(ErrorKind::IsADirectory, "that is the name of a folder"));
+    }
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let path = end_of_links(path);
+            fs::create_dir_all(folder_of(&path))?;
+            beside(&path, b"").map(drop)
+        }
+        Err(error) => Err(error),
+        Ok(there) if there.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(there) if there.is_file() => OpenOptions::new().write(true).open(path).map(drop),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Writes a new file, which exists whole or not at all. If the file exists, the error is
 /// [`ErrorKind::AlreadyExists`].
 ///

@@ -8,9 +8,11 @@
 //! - `intervals.jsonl`: one settled interval per line, with its counts,
 //! - `intervals.hlog`: the histograms of the intervals, including `Server-Timing`, as an
 //!   `HdrHistogram` log of version 1.3,
+//! - `continued-by`: the name of the run that continues this one, if there is one,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
 
+mod claim;
 mod database;
 mod file;
 mod finding;
@@ -25,11 +27,12 @@ use std::path::{Path, PathBuf};
 
 use crate::library_text::describe_io;
 
+pub use claim::{claim_continuation, release_continuation};
 pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
     UploadLimits, UserRight,
 };
-pub use file::{write_file, write_new_file};
+pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;
 pub use folder::{
     FolderContent, RunDraft, RunFolder, complete_folder, read_folder, read_id, read_intervals,

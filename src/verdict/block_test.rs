@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
+use super::continuation::run_blocks;
 use super::evidence::{
     BetSide, BlockFinding, BlockRule, BlockSeries, ExceedanceSlots, Outlook, RunBlocks,
     ShareInterval, fewest_blocks, reach,
@@ -11,7 +12,8 @@ use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
 use super::phrases::requests;
 use super::rule::TOO_CLOSE;
-use crate::record::{BlockCounts, BudgetEvidence, SlotCount, StallHorizon};
+use super::slot_series::{LagRole, SlotSeries, peak_of_slot};
+use crate::record::{BlockCounts, Budget, BudgetEvidence, EarlierBlocks, StallHorizon};
 use crate::units::{Ratio, format_duration};
 
 /// The blocks of one budget of a run, and the rule that they are tested by.
@@ -20,7 +22,11 @@ pub(super) struct BlockTest {
     allowed: Ratio,
     rule: BlockRule,
     slots: ExceedanceSlots,
-    blocks: [RunBlocks; 1],
+    /// The blocks of the run itself.
+    own: RunBlocks,
+    /// The blocks of the earlier runs that this one continues, then its own.
+    blocks: Vec<RunBlocks>,
+    earlier: Vec<EarlierBlocks>,
     /// The result of the test, lag included.
     seen: BlockFinding,
     finding: BudgetFinding,
@@ -30,38 +36,52 @@ pub(super) struct BlockTest {
 }
 
 impl BlockTest {
-    /// The test of a budget that allows a share `allowed`, from the counts of its slots; `over` and
-    /// `without_lag` read its exceedances. `None` if the run was not counted in slots, so that only
-    /// `observed`, the count of the whole run, is known.
+    /// The test of a budget of a request that reads `series`. `None` if it allows none, or if the
+    /// run was not counted in slots, so that only `observed`, the count of the whole run, is known.
     pub(super) fn of(
         context: JudgingContext<'_>,
-        (counts, observed): (Option<&[SlotCount]>, ExceedanceCount),
-        allowed: Ratio,
-        over: impl Fn(&SlotCount) -> u32,
-        without_lag: impl Fn(&SlotCount) -> u32,
+        (request, budget): (&str, Budget),
+        series: SlotSeries,
+        observed: ExceedanceCount,
     ) -> Option<Self> {
-        let (horizon, counts) = (*context.stalls?, counts?);
+        let allowed = budget.allowed()?;
+        let (horizon, counts) = (*context.stalls?, series.counts(&context.timelines?.slots)?);
         let peak = peak_of_slot(&horizon, context.share, counts);
-        let series = |over: &dyn Fn(&SlotCount) -> u32| {
-            let count = |slot: &SlotCount| ExceedanceCount {
-                over: u64::from(over(slot).min(slot.judged)),
-                of: u64::from(slot.judged),
-            };
-            ExceedanceSlots::new(counts.iter().map(count), peak)
-        };
-        let slots = series(&over);
+        let slots = series.slots(counts.iter().copied(), peak, LagRole::Counts);
         if observed.of == 0 || slots.total() != observed {
             return None;
         }
         let rule = BlockRule { horizon: horizon.slots(), budgets: context.rule.budgets() };
-        let blocks = [RunBlocks::of(&slots, rule.horizon)];
+        let earlier = context.earlier.blocks(context.scenario, request, budget).to_vec();
+        let with_earlier = |own: RunBlocks| -> Vec<RunBlocks> {
+            earlier.iter().map(|blocks| run_blocks(blocks, &horizon)).chain([own]).collect()
+        };
+        let own = RunBlocks::of(&slots, rule.horizon);
+        let blocks = with_earlier(own.clone());
         let seen = rule.test(&blocks, allowed);
         let finding = BudgetFinding::allowing_for_lag(seen.into(), || {
-            rule.test(&[RunBlocks::of(&series(&without_lag), rule.horizon)], allowed).into()
+            let slots = series.slots(counts.iter().copied(), peak, LagRole::Excuses);
+            rule.test(&with_earlier(RunBlocks::of(&slots, rule.horizon)), allowed).into()
         });
         let interval = ShareInterval::of(&blocks, allowed, rule);
-        let reach = reach(&slots, rule.horizon, allowed);
-        Some(Self { horizon, allowed, rule, slots, blocks, seen, finding, interval, reach })
+        let mut reach = reach(&slots, rule.horizon, allowed);
+        if !earlier.is_empty() && seen == BlockFinding::Holds {
+            // Of the earlier runs only the blocks of the horizon and of one longer length are known.
+            reach = reach.max(Some(rule.horizon));
+        }
+        Some(Self {
+            horizon,
+            allowed,
+            rule,
+            slots,
+            own,
+            blocks,
+            earlier,
+            seen,
+            finding,
+            interval,
+            reach,
+        })
     }
 
     /// The result of the test with the exceedances seen, and without those that the prober's lag
@@ -86,35 +106,38 @@ impl BlockTest {
 
     /// What the record keeps.
     pub(super) fn evidence(&self) -> BudgetEvidence {
-        let [blocks] = &self.blocks;
         BudgetEvidence {
             reach: self.reach(),
-            at_horizon: self.counts(&blocks.at_horizon),
-            longer: blocks.longer.as_ref().map(|series| self.counts(series)),
+            at_horizon: self.counts(&self.own.at_horizon),
+            longer: self.own.longer.as_ref().map(|series| self.counts(series)),
+            earlier: self.earlier.clone(),
         }
     }
 
     /// What decides the budget, as a clause: `holds against stalls of up to 1.7 s`.
     pub(super) fn decided_words(&self, finding: BudgetFinding) -> Option<String> {
-        let [blocks] = &self.blocks;
-        match finding {
+        let words = match finding {
             BudgetFinding::Holds => {
                 let reach = self.reach().unwrap_or(self.horizon.length);
-                Some(format!("holds against stalls of up to {}", format_duration(reach)))
+                format!("holds against stalls of up to {}", format_duration(reach))
             }
             BudgetFinding::Breached => {
-                let length = self.time(blocks.longest().length);
-                Some(format!("proven by blocks of {}", format_duration(length)))
+                let longest = self.blocks.iter().map(|run| run.longest().length).max()?;
+                format!("proven by blocks of {}", format_duration(self.time(longest)))
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(match self.earlier.len() {
+            0 => words,
+            number => format!("{words}, with the evidence of {}", earlier_runs(number)),
+        })
     }
 
     /// Why neither side is proven: `37 blocks of 1 s; 67 clean ones prove a p95`. `subject` is what
     /// clean blocks prove.
     pub(super) fn undecided_words(&self, subject: &str) -> String {
         let blocks = self.block_words();
-        if self.slots.total().over == 0 {
+        if self.blocks.iter().all(|run| run.at_horizon.total().over == 0) {
             let fewest = fewest_blocks(self.allowed).unwrap_or_default();
             return format!("{blocks}; {fewest} clean ones prove {subject}");
         }
@@ -150,17 +173,24 @@ impl BlockTest {
 
     /// `37 blocks of 1 s`; if most blocks are not full, how many full ones they are worth.
     fn block_words(&self) -> String {
-        let [blocks] = &self.blocks;
-        let series = &blocks.at_horizon;
+        let all = || self.blocks.iter().map(|run| &run.at_horizon);
+        let number: u64 = all().map(BlockSeries::number).sum();
+        let full: f64 = all().map(BlockSeries::full_blocks).sum::<f64>().floor();
         let length = format_duration(self.horizon.length);
-        let (number, total) = (series.number(), series.total());
-        let full = series.full_blocks().floor();
-        if full < 0.9 * number as f64 {
-            format!("{} fill {full:.0} blocks of {length}", requests(total.of))
+        let words = if full < 0.9 * number as f64 {
+            let total = all().map(|series| series.total().of).sum();
+            format!("{} fill {full:.0} blocks of {length}", requests(total))
         } else if number == 1 {
             format!("1 block of {length}")
         } else {
             format!("{number} blocks of {length}")
+        };
+        match self.earlier.len() {
+            0 => words,
+            earlier => {
+                let before = number - self.own.at_horizon.number();
+                format!("{words}, {before} of them of {}", earlier_runs(earlier))
+            }
         }
     }
 
@@ -170,6 +200,10 @@ impl BlockTest {
         let mut slots = self.slots.blocks(1).enumerate().filter(exceeding);
         let (first, count) = slots.next()?;
         let last = slots.last().map_or(first, |(at, _)| at);
+        let earlier = self.blocks.iter().take(self.earlier.len());
+        if earlier.map(|run| run.at_horizon.total().over).sum::<u64>() > 0 {
+            return None;
+        }
         let span = last + 1 - first;
         let is_short = span * 10 <= self.slots.len().max(10 * self.rule.horizon);
         (is_short && (last > first || count.over > 1)).then(|| self.time(span))
@@ -193,19 +227,9 @@ impl BlockTest {
     }
 }
 
-/// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being
-/// of this request; at least one in a block, because a block with one exchange is full if fewer are
-/// planned. In a closed model the busiest block of the run is taken instead.
-fn peak_of_slot(horizon: &StallHorizon, share: f64, counts: &[SlotCount]) -> f64 {
-    let length = horizon.slots();
-    let of_block = if let Some(rate) = horizon.peak_rate {
-        rate.as_per_second() * share * horizon.length.as_secs_f64()
-    } else {
-        let blocks = counts.chunks(length);
-        let judged = blocks.map(|block| block.iter().map(|slot| u64::from(slot.judged)).sum());
-        judged.max().unwrap_or(0_u64) as f64
-    };
-    of_block.max(1.0) / length as f64
+/// `1 earlier run`, `2 earlier runs`.
+fn earlier_runs(number: usize) -> String {
+    format!("{number} earlier run{}", if number == 1 { "" } else { "s" })
 }
 
 /// A time for a sentence, rounded up: whole seconds up to two minutes, then two digits of minutes.

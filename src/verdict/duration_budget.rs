@@ -15,11 +15,12 @@ use super::peer_blame::{self, PeerBlame};
 use super::phrases::{self, overrun_phrase, part, undecided_phrase};
 use super::ranked_durations::RankedDurations;
 use super::rule::DecisionRule;
+use super::slot_series::SlotSeries;
 use super::time_blame;
 use super::wait_blame::WaitBlame;
 use crate::record::{
     ActualQuantile, Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Histogram, PeerCounts,
-    ProberMeasurement, RequestMeasurement, SlotCount, StageMeasurement, VerdictReason,
+    ProberMeasurement, RequestMeasurement, StageMeasurement, VerdictReason,
 };
 use crate::units::{Quantile, format_duration};
 
@@ -51,16 +52,9 @@ impl<'a> DurationBudget<'a> {
     ) -> Self {
         let ranked_durations = RankedDurations::of(request, dimension, ceiling);
         let wait_blame = WaitBlame::of(ranked_durations.count(), circumstances.capacity);
-        let blocks = budget.allowed().and_then(|allowed| {
-            let place = ceiling_place(request, dimension, ceiling)?;
-            let counts = circumstances.timelines?.slots.ceiling(place);
-            // Lag explains everything about a budget on the lag itself.
-            let without_lag = |slot: &SlotCount| {
-                if dimension == Dimension::Lag { 0 } else { slot.exceeded_without_lag }
-            };
-            let observed = ranked_durations.exceeded();
-            let over = |slot: &SlotCount| slot.exceeded;
-            BlockTest::of(circumstances, (counts, observed), allowed, over, without_lag)
+        let blocks = SlotSeries::of(budget, &request.ceilings).and_then(|series| {
+            let place = (request.name.as_str(), budget);
+            BlockTest::of(circumstances, place, series, ranked_durations.exceeded())
         });
         Self {
             budget,

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
+use super::latency_timeline::LatencyTimeline;
 use super::slot_timeline::SlotTimeline;
-use crate::record::{Interval, Stage, Tally};
+use crate::record::{Interval, Stage};
 
 /// The exceedances of every budget of a run over time, collected from its settled intervals.
 ///
@@ -23,7 +24,7 @@ impl RunTimelines {
             return;
         }
         let key = (interval.scenario.clone(), interval.request.clone());
-        self.requests.entry(key).or_default().add(interval.start, &interval.tally);
+        self.requests.entry(key).or_default().add(interval);
     }
 
     /// The timelines of one request; `None` if none of its intervals was added.
@@ -41,10 +42,15 @@ pub(super) struct RequestTimelines {
     pub(super) failures: ExceedanceTimeline,
     /// The same in short slots; empty if the run was not counted in slots.
     pub(super) slots: SlotTimeline,
+    /// All latencies, for comparisons.
+    pub(super) latencies: LatencyTimeline,
 }
 
 impl RequestTimelines {
-    fn add(&mut self, start: Duration, tally: &Tally) {
+    fn add(&mut self, interval: &Interval) {
+        let Interval { start, tally, .. } = interval;
+        let start = *start;
+        self.latencies.add(interval);
         let all = ExceedanceCount { over: tally.failed(), of: tally.exchanges };
         self.failures.add(start, all);
         self.slots.add(&tally.slots);

@@ -9,11 +9,11 @@ use super::failures::{self, LeadingFailure};
 use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
 use super::peer_blame;
-use super::phrases::{part, percent, undecided_phrase};
+use super::phrases::{self, part, undecided_phrase};
 use super::rule::DecisionRule;
+use super::slot_series::SlotSeries;
 use crate::record::{
-    Budget, BudgetVerdict, CountLimit, Failure, PeerCounts, RequestMeasurement, SlotCount,
-    VerdictReason,
+    Budget, BudgetVerdict, CountLimit, Failure, PeerCounts, RequestMeasurement, VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -39,7 +39,11 @@ pub(super) fn judge(
         CountLimit::None => None,
         CountLimit::Below(share) => Some(share),
     };
-    let blocks = allowed.and_then(|allowed| class.blocks(observed, allowed, context));
+    let series = match class {
+        FailureClass::Errors => SlotSeries::Errors,
+        FailureClass::Dropped => SlotSeries::Dropped,
+    };
+    let blocks = BlockTest::of(context, (&request.name, budget), series, observed);
     let finding = match (&blocks, allowed) {
         (Some(blocks), _) => blocks.finding(),
         (None, Some(allowed)) => rule.test(observed, allowed),
@@ -98,21 +102,6 @@ pub(super) fn reason(
 }
 
 impl FailureClass {
-    /// The blocks of the run, if it was counted in slots.
-    fn blocks(
-        self,
-        observed: ExceedanceCount,
-        allowed: Ratio,
-        context: JudgingContext<'_>,
-    ) -> Option<BlockTest> {
-        let counts = context.timelines.and_then(|timelines| timelines.slots.failures());
-        let over = move |slot: &SlotCount| match self {
-            Self::Errors => slot.exceeded,
-            Self::Dropped => slot.exceeded_without_lag,
-        };
-        BlockTest::of(context, (counts, observed), allowed, over, over)
-    }
-
     fn among(self, request: &RequestMeasurement) -> ExceedanceCount {
         let tally = &request.measured.tally;
         let over = match self {
@@ -134,8 +123,10 @@ impl FailureClass {
         };
         let share = format!("{} {verb}", part(observed.over, observed.of));
         match (allowed, exceedance) {
-            (Some(allowed), Some((low, high))) => {
-                format!("{share} ({} to {}), less than {allowed} may", percent(low), percent(high))
+            (Some(allowed), Some(interval)) => {
+                let interval = phrases::shares(interval).map(|text| format!(" ({text})"));
+                let interval = interval.unwrap_or_default();
+                format!("{share}{interval}, less than {allowed} may")
             }
             _ => share,
         }
@@ -203,7 +194,7 @@ mod tests {
         assert_eq!(enough.decision, Decision::Pass);
         assert_eq!(
             enough.reason.what,
-            "none of 598 requests failed (0% to 0.5%), less than 0.5% may"
+            "none of 598 requests failed (at most 0.5%), less than 0.5% may"
         );
     }
 

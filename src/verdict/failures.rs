@@ -176,7 +176,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
             "check that the proxy runs, accepts the credentials, and can reach the target"
         }
         Failure::Tls => {
-            "check the target's certificate, its names and its validity period; `tls_ca` adds a private authority"
+            "check the target's certificate, its names and its validity period; `tls_ca` names a private authority"
         }
         Failure::Reset | Failure::Closed => {
             "look for crashes, restarts and connection limits in the target and the proxies in front of it"

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
 use super::judge;
 use crate::record::{
-    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, Failure, FailureEvidence, GatePolicy,
-    Histogram, Measurement, PlannedRequest, PlannedScenario, RequestMeasurement, RunEnding,
-    ScenarioMeasurement,
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, DimensionHistograms, Failure,
+    FailureEvidence, GatePolicy, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
+    RequestMeasurement, RunEnding, ScenarioMeasurement, ServerTimings, Stage, Tally,
 };
 
 /// A request with budgets, and what its exchanges did.
@@ -138,6 +142,34 @@ impl FixtureRequest {
         request
     }
 
+    /// The measured stage in seconds. The exchanges are due in a random order.
+    pub(super) fn intervals(&self, scenario: &str, seconds: u64) -> Vec<Interval> {
+        let mut intervals: Vec<Interval> = (0..seconds)
+            .map(|second| Interval {
+                scenario: scenario.to_owned(),
+                request: self.name.to_owned(),
+                stage: Stage::Measured,
+                start: Duration::from_secs(second),
+                tally: Tally::default(),
+                series: DimensionHistograms::default(),
+                server_timings: ServerTimings::default(),
+            })
+            .collect();
+        let failures: u64 = self.failed.iter().map(|(_, count)| count).sum();
+        let failed = (0..failures).map(|_| None);
+        let mut all: Vec<_> = self.took.iter().map(Some).chain(failed).collect();
+        all.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+        for (at, took) in all.into_iter().enumerate() {
+            let interval = &mut intervals[at % usize::try_from(seconds).unwrap()];
+            interval.tally.exchanges += 1;
+            interval.tally.ok += u64::from(took.is_some());
+            let mut latency = Histogram::default();
+            took.iter().for_each(|micros| latency.record(Duration::from_micros(**micros)));
+            interval.series.add(Dimension::Latency, &latency);
+        }
+        intervals
+    }
+
     /// This fixture records only the latency.
     fn count(&self, dimension: Dimension, limit: Duration, failures: u64) -> CeilingCount {
         if dimension != Dimension::Latency {
@@ -199,6 +231,7 @@ pub(super) fn scenario(
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: requests.iter().map(FixtureRequest::planned).collect(),
     };
     let measured = ScenarioMeasurement {

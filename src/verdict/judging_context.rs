@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::continuation::EarlierEvidence;
 use super::exceedance_timeline::{RequestTimelines, RunTimelines};
 use super::rule::DecisionRule;
 use crate::record::{CapacityEstimate, ProberMeasurement, StallHorizon};
@@ -14,6 +15,8 @@ pub struct VerdictContext {
     pub timelines: RunTimelines,
     /// For each scenario that an earlier run has, the command that compares the two runs.
     pub comparisons: HashMap<String, String>,
+    /// What the run takes over from those that it continues.
+    pub earlier: EarlierEvidence,
 }
 
 /// What the judgement of a budget needs to know besides the measurement of its request.
@@ -31,6 +34,10 @@ pub(super) struct JudgingContext<'a> {
     pub(super) stalls: Option<&'a StallHorizon>,
     /// The share of the arrivals that send the request.
     pub(super) share: f64,
+    /// What the run takes over from those that it continues.
+    pub(super) earlier: &'a EarlierEvidence,
+    /// The name of the scenario.
+    pub(super) scenario: &'a str,
     /// The command that compares the run with an earlier one.
     pub(super) comparison: Option<&'a str>,
 }

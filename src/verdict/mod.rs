@@ -14,13 +14,16 @@ mod block_test;
 mod breaker;
 mod bursts;
 mod compare;
+mod continuation;
 mod duration_budget;
+mod early_end;
 mod exceedance_timeline;
 mod explanation;
 mod failure_budget;
 mod failures;
 mod finding;
 mod judging_context;
+mod latency_timeline;
 mod not_judged;
 mod once_steps;
 mod peer_blame;
@@ -29,6 +32,7 @@ mod policy;
 mod ranked_durations;
 mod rule;
 mod scenario;
+mod slot_series;
 mod slot_timeline;
 mod status_remedy;
 mod time_blame;
@@ -41,7 +45,11 @@ mod fixture;
 mod tests;
 
 pub use self::breaker::CircuitBreaker;
-pub use self::compare::{ComparisonSettings, compare};
+pub use self::compare::{
+    ComparisonSettings, add_block_figures, compare, compare_duet, decide_with_comparison,
+};
+pub use self::continuation::{EarlierEvidence, continuation_obstacle, more_time};
+pub use self::early_end::EarlyEndWatch;
 pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 pub use self::policy::PolicyJudge;
@@ -74,6 +82,7 @@ pub fn judge_in_context(
         decision: Decision::combine(scenarios.iter().map(|scenario| scenario.decision)),
         rule: rule_name(&scenarios).to_owned(),
         confidence: ErrorRate::STATED.confidence(),
+        continues: context.earlier.runs().to_vec(),
         scenarios,
     }
 }

@@ -57,6 +57,16 @@ pub(super) fn interval((low, high): (ActualQuantile, ActualQuantile)) -> Option<
     }
 }
 
+/// `1% to 3%`, `at least 1%`, `at most 3%`; `None` if neither end excludes anything.
+pub(super) fn shares((low, high): (Ratio, Ratio)) -> Option<String> {
+    match (low.as_f64() <= 0.0, high.as_f64() >= 1.0) {
+        (true, true) => None,
+        (true, false) => Some(format!("at most {}", percent(high))),
+        (false, true) => Some(format!("at least {}", percent(low))),
+        (false, false) => Some(format!("{} to {}", percent(low), percent(high))),
+    }
+}
+
 /// A measured share with three digits: `32.1%`, `0.254%`.
 pub(super) fn percent(share: Ratio) -> String {
     let percent = share.as_f64() * 100.0;
@@ -118,6 +128,11 @@ mod tests {
         assert_eq!(interval((at(0), at(430))).unwrap(), "at most 430 ms");
         assert_eq!(interval((at(398), ActualQuantile::Unbounded)).unwrap(), "at least 398 ms");
         assert_eq!(interval((at(0), ActualQuantile::Unbounded)), None);
+        let of = |low, high| shares((Ratio::of(low, 100), Ratio::of(high, 100)));
+        assert_eq!(of(1, 3).unwrap(), "1% to 3%");
+        assert_eq!(of(0, 3).unwrap(), "at most 3%");
+        assert_eq!(of(1, 100).unwrap(), "at least 1%");
+        assert_eq!(of(0, 100), None);
         assert_eq!(interval((ActualQuantile::Unbounded, ActualQuantile::Unbounded)), None);
     }
 }

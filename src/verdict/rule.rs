@@ -34,9 +34,9 @@ impl DecisionRule {
     pub(super) const NAME: &'static str = "exact binomial";
 
     /// The rule for the budgets of one run.
-    pub(super) fn of(plan: &[PlannedScenario]) -> Self {
+    pub(super) fn of<'a>(plan: impl IntoIterator<Item = &'a PlannedScenario>) -> Self {
         let budgets = plan
-            .iter()
+            .into_iter()
             .flat_map(|scenario| &scenario.requests)
             .flat_map(|request| &request.budgets);
         let tested = budgets.filter(|budget| budget.allowed().is_some()).count();

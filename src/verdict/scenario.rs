@@ -15,7 +15,8 @@ use super::rule::DecisionRule;
 use super::{address_warnings, explanation, failures, once_steps, void_reasons};
 use crate::record::{
     Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
-    RequestMeasurement, ScenarioMeasurement, ScenarioVerdict, StageMeasurement, VerdictReason,
+    RequestMeasurement, RunEnding, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
+    VerdictReason,
 };
 
 /// Judges a scenario by its measurement; a scenario without a measurement is inconclusive.
@@ -25,7 +26,9 @@ pub(super) fn judge(
     (rule, context): (DecisionRule, &VerdictContext),
 ) -> ScenarioVerdict {
     let measured = run.scenarios.iter().find(|scenario| scenario.name == planned.name);
-    let all = planned.requests.iter().map(|request| MeasuredRequest::of(request, measured));
+    let is_compared = planned.duet.is_some();
+    let all = planned.requests.iter();
+    let all = all.map(|request| MeasuredRequest::of(request, measured, is_compared));
     let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
     let setup = SetupFailure::of(planned, measured, run);
     let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
@@ -37,7 +40,9 @@ pub(super) fn judge(
         timelines: context.timelines.of(&planned.name, request),
         rule,
         stalls: planned.stalls.as_ref(),
-        share: planned.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0),
+        share: planned.share_of(request),
+        earlier: &context.earlier,
+        scenario: &planned.name,
         comparison: context.comparisons.get(&planned.name).map(String::as_str),
     };
     let mut budgets: Vec<_> = pairs
@@ -56,12 +61,14 @@ pub(super) fn judge(
         || void_reasons::target_is_down(measured, run)
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);
 
+    let early = early_end_reason(&planned.name, run);
     let nothing_measured = nothing_measured(&pairs);
     let decisions = budgets
         .iter()
         .map(|budget| budget.decision)
         .chain(pairs.iter().filter_map(MeasuredRequest::by_expectations))
         .chain(is_down.then_some(Decision::Fail))
+        .chain(early.as_ref().and_then(|early| early.decision))
         .chain(nothing_measured.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
@@ -79,6 +86,7 @@ pub(super) fn judge(
         budgets,
         reasons: without_vague_advice(grounds, has_failure_advice)
             .into_iter()
+            .chain(early.map(|early| early.reason))
             .chain(nothing_measured)
             .chain(of_requests)
             .collect(),
@@ -99,6 +107,28 @@ fn without_vague_advice(
         reason.next.clear();
     }
     grounds
+}
+
+/// What an end before the planned one means for a scenario.
+struct EarlyEndReason {
+    reason: VerdictReason,
+    /// A fail for the scenario whose breach ended the run: it was proven then, whatever the
+    /// exchanges that were still in progress add.
+    decision: Option<Decision>,
+}
+
+fn early_end_reason(scenario: &str, run: &Measurement) -> Option<EarlyEndReason> {
+    let RunEnding::ProvenEarly(early) = &run.ending else { return None };
+    let elsewhere = early.breach.as_ref().filter(|breach| breach.scenario != scenario);
+    let what = match elsewhere {
+        Some(breach) => format!("{}, in scenario `{}`", early.words(), breach.scenario),
+        None => early.words(),
+    };
+    let is_breached = early.breach.is_some() && elsewhere.is_none();
+    Some(EarlyEndReason {
+        reason: VerdictReason { what, next: String::new() },
+        decision: is_breached.then_some(Decision::Fail),
+    })
 }
 
 /// The reason for a run in which every step was skipped. The target was never tested, and no data
@@ -128,16 +158,23 @@ fn all_measured(pairs: &[MeasuredRequest<'_>]) -> StageMeasurement {
 struct MeasuredRequest<'a> {
     planned: &'a PlannedRequest,
     measured: Cow<'a, RequestMeasurement>,
+    /// Whether it is compared with the other side of a duet, which judges it without a budget.
+    is_compared: bool,
 }
 
 impl<'a> MeasuredRequest<'a> {
     /// Pairs a planned request with its measurement, or with an empty one if it was not measured.
-    fn of(planned: &'a PlannedRequest, scenario: Option<&'a ScenarioMeasurement>) -> Self {
+    fn of(
+        planned: &'a PlannedRequest,
+        scenario: Option<&'a ScenarioMeasurement>,
+        is_compared: bool,
+    ) -> Self {
         let found = scenario.and_then(|scenario| {
             scenario.requests.iter().find(|request| request.name == planned.name)
         });
         let nothing = || RequestMeasurement::new(planned.name.clone(), Vec::new());
-        Self { planned, measured: found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed) }
+        let measured = found.map_or_else(|| Cow::Owned(nothing()), Cow::Borrowed);
+        Self { planned, measured, is_compared }
     }
 
     fn budgets(&self, circumstances: JudgingContext<'_>) -> impl Iterator<Item = BudgetVerdict> {
@@ -154,13 +191,15 @@ impl<'a> MeasuredRequest<'a> {
         NotJudgedStep::of(self.planned, &self.measured)
     }
 
-    /// The decision on a request without a budget: one failure fails it, as with `errors = 0`.
-    /// `None` for a request with budgets, which define how many exchanges may fail.
+    /// The decision on a request without a budget: one failure fails it, as with `errors = 0`,
+    /// unless it is compared: then only a request without data is not judged. `None` for a request
+    /// with budgets, which define how many exchanges may fail.
     fn by_expectations(&self) -> Option<Decision> {
         let tally = &self.measured.measured.tally;
         let decision = match (tally.exchanges, tally.failed()) {
             (0, _) => Decision::Inconclusive,
             (_, 0) => Decision::Pass,
+            _ if self.is_compared => Decision::Pass,
             _ => Decision::Fail,
         };
         let not_judged = self.not_judged().map_or(decision, |not_judged| not_judged.over(decision));
@@ -176,7 +215,9 @@ impl<'a> MeasuredRequest<'a> {
             return self.not_judged_reason();
         }
         if let Some(failures) = failures::reason(&self.measured.measured) {
-            let rule = if decided_here.is_some() {
+            let rule = if decided_here.is_some() && self.is_compared {
+                " has no budget and is compared with the other side"
+            } else if decided_here.is_some() {
                 " has no budget, so a single failure fails it"
             } else {
                 ""
@@ -197,6 +238,13 @@ impl<'a> MeasuredRequest<'a> {
                     ..no_data_reason
                 }
             }
+            _ if self.is_compared => VerdictReason {
+                what: format!(
+                    "`{name}` has no budget: {} are compared with those of the other side",
+                    self.made()
+                ),
+                next: String::new(),
+            },
             _ if self.planned.expectations.is_empty() => VerdictReason {
                 what: format!("`{name}` has no budget and no expectations for {}", self.made()),
                 next: String::new(),

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::fixture::{FixtureRequest, run, scenario};
 use super::*;
-use crate::record::{Failure, RunEnding, ScenarioVerdict, ShardRecord, ShardSharing};
+use crate::record::{
+    EarlyEnd, Failure, ProvenBreach, RunEnding, ScenarioVerdict, ShardRecord, ShardSharing,
+};
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
@@ -140,6 +143,51 @@ fn abandoned_recovered_imported_and_missing_data_void_a_pass() {
     for verdict in [abandoned, recovered, imported, missing, unmeasured] {
         assert_eq!(verdict.decision, Decision::Inconclusive);
     }
+}
+
+fn proven_early(scenario: Option<&str>) -> RunEnding {
+    let breach = scenario.map(|scenario| ProvenBreach {
+        scenario: scenario.to_owned(),
+        request: "tile".to_owned(),
+        budget: "p95 < 300ms".to_owned(),
+    });
+    let (after, planned) = (Duration::from_secs(31), Duration::from_mins(2));
+    RunEnding::ProvenEarly(EarlyEnd { after, planned, breach })
+}
+
+/// Exchanges that were still in progress at the end may blur what was proven; the fail stands.
+#[test]
+fn a_run_that_ended_on_a_proven_breach_is_a_fail_that_says_when() {
+    let verdict = judged(&[tile(180, 16)], |run| {
+        (run.ending, run.scenarios[0].abandoned) = (proven_early(Some("tiles")), 4);
+        run.scenarios[0].planned = Some(800);
+    });
+    assert_eq!(verdict.decision, Decision::Fail);
+    assert_eq!(
+        reason_texts(&verdict),
+        ["ended early after 31 s of 120 s: the breach of p95 < 300ms by `tile` is proven"]
+    );
+}
+
+#[test]
+fn a_breach_in_another_scenario_ends_the_run_without_failing_this_one() {
+    let verdict = judged(&[tile(50, 0)], |run| run.ending = proven_early(Some("app")));
+    assert_eq!(verdict.decision, Decision::Inconclusive);
+    let what = reason_texts(&verdict)[0];
+    assert!(what.ends_with("by `tile` is proven, in scenario `app`"), "{what}");
+}
+
+#[test]
+fn a_run_that_ended_on_a_proven_pass_passes_although_it_was_cut_short() {
+    let verdict = judged(&[tile(100, 0)], |run| {
+        (run.ending, run.scenarios[0].abandoned) = (proven_early(None), 4);
+        run.scenarios[0].planned = Some(800);
+    });
+    assert_eq!(verdict.decision, Decision::Pass);
+    assert_eq!(
+        reason_texts(&verdict),
+        ["ended early after 31 s of 120 s: every budget is proven to hold"]
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) fn grounds(
             limit_reason(scenario),
             unreleased(scenario),
             missing(scenario, &run.ending),
-            abandoned(scenario),
+            abandoned(scenario, &run.ending),
         ],
         None => [Some(unmeasured()), None, None, None, None],
     };
@@ -156,8 +156,16 @@ fn missing(scenario: &ScenarioMeasurement, ending: &RunEnding) -> Option<Verdict
     })
 }
 
-fn abandoned(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
-    (scenario.abandoned > 0).then(|| {
+/// Arrivals that the end cut off. They count against no pass of a run that ended on its proof:
+/// every arrival before that was settled, and those after it were not needed.
+fn abandoned(scenario: &ScenarioMeasurement, ending: &RunEnding) -> Option<VerdictReason> {
+    let is_needed = match ending {
+        RunEnding::ProvenEarly(early) => {
+            early.breach.as_ref().is_some_and(|breach| breach.scenario != scenario.name)
+        }
+        _ => true,
+    };
+    (scenario.abandoned > 0 && is_needed).then(|| {
         let what = match scenario.abandoned {
             1 => "1 arrival was still in progress when the run ended".to_owned(),
             all => {
@@ -174,7 +182,7 @@ pub(super) const TARGET_DOWN_ADVICE: &str =
 
 fn cut_short(run: &Measurement) -> Option<VerdictReason> {
     match &run.ending {
-        RunEnding::Complete | RunEnding::SetupFailed(_) => None,
+        RunEnding::Complete | RunEnding::SetupFailed(_) | RunEnding::ProvenEarly(_) => None,
         RunEnding::Interrupted => Some(reason(
             format!(
                 "the run was interrupted after {}{}",

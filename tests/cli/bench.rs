@@ -103,7 +103,9 @@ pub(crate) fn tollgate() -> Command {
 fn is_read(name: &str) -> bool {
     let of_the_old_check =
         ["STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL", "SHOPIFY_FLAG_ENVIRONMENT"];
-    ["TOLLGATE_", "SYNTHETIC_CHECK_"].iter().any(|prefix| name.starts_with(prefix))
+    ["TOLLGATE_", "SYNTHETIC_CHECK_", "GITHUB_", "GITLAB_", "CI_", "OTEL_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
         || name.to_ascii_uppercase().ends_with("_PROXY")
         || of_the_old_check.contains(&name)
 }

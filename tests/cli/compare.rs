@@ -1,11 +1,49 @@
 //! `tollgate compare`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use tollgate::record::{RunEnding, RunRecord, StageMeasurement};
+use tollgate::record::{
+    BlockFigures, Dimension, FiguresWithout, RequestMeasurement, RunEnding, RunRecord,
+    StageMeasurement,
+};
+use tollgate::units::Quantile;
 
 use crate::bench::{Target, text, tollgate};
-use crate::history::{keep, run_in};
+use crate::history::{keep as keep_untimed, run_in};
+
+/// Keeps a run of a minute whose figures are known by blocks of time.
+fn keep(runs: &Path, days: u32, alter: impl FnOnce(&mut RunRecord)) -> String {
+    keep_untimed(runs, days, |record| {
+        alter(record);
+        add_blocks(record);
+    })
+}
+
+/// Gives every request figures by blocks of time.
+pub(super) fn add_blocks(record: &mut RunRecord) {
+    let scenarios = record.measurement.scenarios.iter_mut();
+    let requests = scenarios.flat_map(|scenario| &mut scenario.requests);
+    requests.for_each(|request| request.blocks = Some(blocks(request)));
+}
+
+/// Twenty blocks that are nearly alike.
+fn blocks(request: &RequestMeasurement) -> BlockFigures {
+    let RequestMeasurement { measured: StageMeasurement { tally, series, .. }, .. } = request;
+    let at = |quantile, block: u64| {
+        let value = series.quantile(Dimension::Latency, quantile)?;
+        Some(u64::try_from(value.as_micros()).unwrap() + 100 * (block % 3))
+    };
+    let without = (0..20).map(|block| FiguresWithout {
+        exchanges: tally.exchanges - tally.exchanges / 20,
+        failed: tally.failed() - tally.failed() / 20,
+        p50_us: at(Quantile::P50, block),
+        p95_us: at(Quantile::P95, block),
+        p99_us: at(Quantile::P99, block),
+    });
+    let seconds = Duration::from_secs;
+    BlockFigures { measured: seconds(60), together: seconds(1), without: without.collect() }
+}
 
 #[test]
 fn a_comparison_reports_changes_and_exits_with_0_even_for_a_slower_run() {
@@ -19,7 +57,15 @@ fn a_comparison_reports_changes_and_exits_with_0_even_for_a_slower_run() {
     let output = run_in(&["compare", &before, &after], runs.path());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let page = text(&output.stdout);
-    for words in ["slower", "no difference shown", "another base URL", "p95 < 300ms", "service"] {
+    for words in [
+        "made one after the other",
+        "slower",
+        "would have shown",
+        "another base URL",
+        "p95 < 300ms",
+        "service",
+        "SLOWER",
+    ] {
         assert!(page.contains(words), "{words} in {page}");
     }
     let json = run_in(&["compare", &before, &after, "--output", "json"], runs.path());
@@ -166,4 +212,15 @@ fn two_urls_of_different_hosts_are_compared_and_share_a_name_if_one_is_given() {
     measure(&new, &["--name", "tiles"]);
     let page = text(&run_in(&["compare"], runs.path()).stdout);
     assert!(page.contains("tiles · ") && !page.contains("compared requests:"), "{page}");
+}
+
+#[test]
+fn a_record_without_figures_by_time_is_shown_but_claims_nothing() {
+    let runs = tempfile::tempdir().unwrap();
+    let before = keep_untimed(runs.path(), 0, |_| {});
+    let after = keep(runs.path(), 1, slow_down);
+    let output = run_in(&["compare", &before, &after, "--fail-if-slower"], runs.path());
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let page = text(&output.stdout);
+    assert!(page.contains("not known by time") && page.contains("UNDECIDED"), "{page}");
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::bench::{Bench, text, tollgate};
+use crate::outputs::code_host::FakeCodeHost;
 
 const CANARY: &str = "Zebra/7f3a9c51";
 
@@ -48,6 +49,46 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         let log = std::fs::read_to_string(folder.unwrap().path().join("intervals.hlog")).unwrap();
         assert!(log.contains("/told/measured/server-timing:app,"), "{log}");
     }
+}
+
+#[test]
+fn a_secret_is_in_no_output_for_ci_and_monitoring() {
+    let rest = r#"X-Token = "${CANARY_TOKEN}"
+        [[request]]
+        name = "page"
+        path = "/x?key=${CANARY_TOKEN}"
+        expect = { headers = { x-echo = "other" } }
+        [[request]]
+        name = "redirect"
+        path = "/redirect""#;
+    let bench = Bench::new(&echoing_server(), "budgets = [\"errors = 0\"]", rest);
+    let host = FakeCodeHost::start(200);
+    let folder = bench.folder.path().join("out");
+    let token = format!("{CANARY}-of-the-host");
+    let header = "Zebra-of-the-collector-7f3a9c51";
+    let mut command = bench.command();
+    command.arg("--junit").arg(folder.join("a.xml")).arg("--metrics").arg(folder.join("a.txt"));
+    command.args(["--ci", "github", "--comment", "--otlp", &host.url]).env("CANARY_TOKEN", CANARY);
+    command.args(["--tag", &format!("host={token}"), "--tag", &format!("collector={header}")]);
+    let output = command
+        .env("GITHUB_STEP_SUMMARY", folder.join("summary.md"))
+        .env("GITHUB_REPOSITORY", "shop/app")
+        .env("GITHUB_REF", "refs/pull/7/merge")
+        .env("GITHUB_TOKEN", &token)
+        .env("GITHUB_API_URL", &host.url)
+        .env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{header}"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_no_canary(&output);
+    assert_no_canary_in_files(&bench.runs(), 1);
+    for name in ["a.xml", "a.txt", "summary.md"] {
+        let file = std::fs::read(folder.join(name)).unwrap();
+        assert!(!contains_canary(&file) && !file.is_empty(), "{}", text(&file));
+    }
+    let bodies = host.bodies();
+    assert!(bodies.iter().filter(|body| !body.is_empty()).count() >= 2);
+    assert!(bodies.iter().all(|body| !contains_canary(body)));
 }
 
 #[test]

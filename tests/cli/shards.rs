@@ -46,8 +46,10 @@ fn only_folder_in(runs: &Path) -> PathBuf {
 /// folder.
 fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRecord>, PathBuf) {
     let merged = bench.folder.path().join(name);
-    let output =
-        tollgate().arg("merge").args(runs).arg("--runs-dir").arg(&merged).output().unwrap();
+    let junit = merged.with_extension("xml");
+    let mut command = tollgate();
+    command.arg("merge").args(runs).arg("--runs-dir").arg(&merged).arg("--junit").arg(junit);
+    let output = command.output().unwrap();
     let record = merged.exists().then(|| {
         let json = std::fs::read(only_folder_in(&merged).join("run.json")).unwrap();
         serde_json::from_slice(&json).unwrap()
@@ -107,6 +109,8 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     for file in ["report.html", "report.md", "intervals.hlog"] {
         assert!(only_folder_in(&merged).join(file).metadata().unwrap().len() > 0, "{file}");
     }
+    let xml = std::fs::read_to_string(merged.with_extension("xml")).unwrap();
+    assert!(xml.contains("failures=\"0\" errors=\"0\""), "{xml}");
 
     let (output, _, _) = merge(&bench, "two", &[a, c]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));

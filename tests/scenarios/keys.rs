@@ -85,6 +85,7 @@ fn the_keys_of_the_target_set_how_it_is_reached() {
 #[test]
 fn flags_take_precedence_over_the_keys_of_the_file() {
     let flags = PlanOverrides {
+        adds_to_earlier: false,
         protocol: Some(HttpProtocol::Negotiated),
         family: Some(AddressFamily::V4),
         pinned_addresses: vec![pinned_addresses("example.org:443:127.0.0.2")],
@@ -93,6 +94,7 @@ fn flags_take_precedence_over_the_keys_of_the_file() {
         every: Some(Duration::from_secs(10)),
         duration: None,
         shard_plan: None,
+        duet_seed: None,
         proxy_from_environment: false,
     };
     let file = text(

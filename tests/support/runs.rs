@@ -106,7 +106,7 @@ fn record(draft: RunDraft, mut measurement: Measurement, seed: u64) -> RunRecord
         });
     }
     let verdict = verdict::judge(&plan, &measurement);
-    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None }
+    RunRecord { format, id, provenance, plan, measurement, verdict, gate: None, comparison: None }
 }
 
 fn draft(seed: u64, shape: Shape) -> RunDraft {
@@ -166,6 +166,7 @@ fn planned(name: &str) -> PlannedScenario {
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: vec![PlannedRequest {
             name: REQUEST.to_owned(),
             line: "GET /app?mock=1".to_owned(),

@@ -88,6 +88,7 @@ fn compose_urls(
         taken,
         shared: quick::shared_overrides(args.duration, &args.connection, &args.addresses),
         variables: environment,
+        is_duet: false,
     };
     args.quick.compose(&urls, &around)
 }

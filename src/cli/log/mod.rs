@@ -151,6 +151,16 @@ pub(super) fn may_draw() -> bool {
     !for_programs() && std::io::stderr().is_terminal()
 }
 
+/// Writes a command for the CI system that reads this program's output, on stderr: stdout may be
+/// piped into a file. Nothing is written if programs read stderr as events.
+pub(super) fn workflow_command(line: &str) {
+    if !for_programs() {
+        let line = redact(line) + "\n";
+        // As for events, a closed stderr must not end the run.
+        let _ignored = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
 /// Writes the error that ends the program.
 pub(super) fn fatal(problem: &CommandError) {
     let text = problem.to_string();

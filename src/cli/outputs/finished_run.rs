@@ -4,10 +4,12 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::ExitStatus;
+use super::super::log;
 use super::{OutputArtifact, OutputError};
 use crate::record::RunRecord;
-use crate::report::ReportModel;
+use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
+use crate::verdict;
 
 /// A run whose folder is complete.
 pub(in crate::cli) struct FinishedRun {
@@ -48,8 +50,15 @@ impl FinishedRun {
         Ok(OutputArtifact::File(name.to_owned()))
     }
 
-    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied.
+    /// What a CI system needs to know about the run.
+    pub(super) fn ci(&self) -> CiContext {
+        let folder = log::redact(&self.folder.display().to_string());
+        CiContext { gate: verdict::decide_with_comparison(&self.record), folder }
+    }
+
+    /// The exit code: that of the gate, or of the verdict if no policy of `[gate]` applied, and of
+    /// the comparison if it decides too.
     pub(in crate::cli) fn exit(&self) -> ExitStatus {
-        self.record.gate_decision().into()
+        verdict::decide_with_comparison(&self.record).into()
     }
 }

@@ -3,11 +3,16 @@
 //! An output is one file in this folder and one line in a table below: [`REPORTS`] if every run has
 //! it, [`Flags::destinations`] if a flag asks for it.
 
+mod comment;
 pub(super) mod database;
 mod finished_run;
+mod github_job;
 mod html;
 mod markdown;
+mod otlp;
 mod plots;
+mod result_file;
+mod web_request;
 
 use super::exit::{CommandError, ExitStatus};
 use crate::plan::SecretSet;
@@ -84,14 +89,41 @@ pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandErr
 #[group(skip)]
 pub(super) struct Flags {
     #[command(flatten)]
+    files: result_file::Flags,
+    #[command(flatten)]
+    job: github_job::Flags,
+    #[command(flatten)]
+    comment: comment::Flags,
+    #[command(flatten)]
+    otlp: otlp::Flags,
+    #[command(flatten)]
     database: database::Flags,
 }
 
 impl Flags {
-    /// The outputs that the flags ask for. A wrong flag is reported before anything is sent.
+    /// The outputs that the flags ask for, in the order in which they are made. Every wrong flag is
+    /// reported before anything is sent.
     pub(super) fn destinations(&self) -> Result<OutputDestinations, CommandError> {
-        let outputs: [Option<Box<dyn RunOutput>>; 1] = [self.database.output()?];
-        Ok(OutputDestinations(outputs.into_iter().flatten().collect()))
+        let outputs: [Result<Option<Box<dyn RunOutput>>, CommandError>; 6] = [
+            self.files.junit(),
+            self.files.metrics(),
+            self.job.output(),
+            self.comment.output(),
+            self.otlp.output(),
+            self.database.output(),
+        ];
+        let (mut made, mut problems) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Ok(output) => made.extend(output),
+                Err(problem) => problems.push(problem.to_string()),
+            }
+        }
+        if problems.is_empty() {
+            Ok(OutputDestinations(made))
+        } else {
+            Err(CommandError::usage(problems.join("\n")))
+        }
     }
 }
 

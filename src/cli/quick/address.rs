@@ -26,7 +26,7 @@ impl Address {
             |why: String| CommandError::usage(format!("error: a URL on the command line {why}"));
         let typed = typed.split_once('#').map_or(typed, |(before, _)| before);
         // The value of a variable does not change where the parts are, so a stand-in is parsed.
-        let plain = without_variables(typed);
+        let plain = replace_variables(typed, stand_in);
         let url = Url::parse(&plain).map_err(|error| {
             wrong(format!(
                 "cannot be read: {}; write one such as `https://example.org/shop?page=1`",
@@ -57,7 +57,7 @@ impl Address {
 
     /// A name made of host and path that is not in `taken`.
     pub(super) fn name(&self, taken: &BTreeSet<String>) -> String {
-        let shown = without_variables(&self.shown());
+        let shown = replace_variables(&self.shown(), |_, name| name.to_owned());
         let bare = shown.split_once("://").map_or(shown.as_str(), |(_, rest)| rest);
         // The path of a Unix socket is percent-encoded.
         let bare = bare.replace("%2F", "/").replace("%2f", "/");
@@ -70,14 +70,28 @@ impl Address {
     }
 }
 
-/// The text with each `${NAME}` replaced by `NAME`, and each `${NAME:-default}` by its default.
-fn without_variables(text: &str) -> String {
+/// A value that a variable may have where it stands in a URL, after the text `before`.
+fn stand_in(before: &str, name: &str) -> String {
+    let value = match before.chars().last() {
+        Some('[') => "::1",
+        Some(':') => "1",
+        _ => name,
+    };
+    value.to_owned()
+}
+
+/// The text with each `${NAME:-default}` replaced by its default, and each `${NAME}` by what
+/// `value` makes of the text before it and the name.
+fn replace_variables(text: &str, value: impl Fn(&str, &str) -> String) -> String {
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, from)) = rest.split_once("${") {
         plain.push_str(before);
         let (variable, after) = from.split_once('}').unwrap_or((from, ""));
-        plain.push_str(variable.split_once(":-").map_or(variable, |(_, default)| default));
+        plain += &match variable.split_once(":-") {
+            Some((_, default)) => default.to_owned(),
+            None => value(&plain, variable),
+        };
         rest = after;
     }
     plain + rest
@@ -109,6 +123,14 @@ mod tests {
             read("http://${HOST}:81/x?t=${TOKEN}"),
             parts("http://${HOST}:81", "/x?t=${TOKEN}")
         );
+    }
+
+    #[test]
+    fn a_variable_may_be_an_ip_address_or_a_port() {
+        for base_url in ["http://[${IP}]:3000", "http://${HOST}:${PORT}", "http://h:${PORT:-80}"] {
+            assert_eq!(read(&format!("{base_url}/x")), parts(base_url, "/x"));
+        }
+        assert!(Address::read("http://${USER}:${PASSWORD}@h/").is_err());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::units::duration_literal;
 /// The default of `--rate`.
 const RATE: &str = "20/s";
 
+/// The default of `--rate` for both sides of a duet together: each gets as much as a run.
+const DUET_RATE: &str = "40/s";
+
 /// The default of `--budget`.
 pub(super) const BUDGET: &str = "errors < 1%";
 
@@ -30,12 +33,13 @@ pub(super) fn text(
     around: &ComposeContext<'_>,
 ) -> String {
     let budgets = match flags.budget.as_slice() {
-        [] => texts([BUDGET]),
-        budgets => texts(budgets),
+        [] if around.is_duet => None,
+        [] => Some(texts([BUDGET])),
+        budgets => Some(texts(budgets)),
     };
     let mut file = File::default();
     file.line("name", name);
-    file.line("budgets", budgets);
+    file.optional("budgets", budgets);
     file.table("[target]");
     file.line("base_url", address.base_url.as_str());
     file.optional("timeout", flags.timeout.map(duration_literal));
@@ -83,7 +87,8 @@ fn request(file: &mut File, flags: &Flags, address: &Address) {
 fn load(file: &mut File, flags: &Flags, around: &ComposeContext<'_>) {
     file.table("[load]");
     if !flags.closed {
-        file.line("arrival_rate", flags.rate.map_or(RATE.to_owned(), |rate| rate.to_string()));
+        let default = if around.is_duet { DUET_RATE } else { RATE };
+        file.line("arrival_rate", flags.rate.map_or(default.to_owned(), |rate| rate.to_string()));
     }
     file.line("duration", duration_literal(around.duration.unwrap_or(DURATION)));
     let (connections, max_connections) = connections(flags);
@@ -206,6 +211,7 @@ mod tests {
             taken: BTreeSet::new(),
             shared: ScenarioOverrides::default(),
             variables: &BTreeMap::new(),
+            is_duet: false,
         };
         let address = Address::read("https://example.org/a?b=c").unwrap();
         let headers =

@@ -5,6 +5,7 @@
 
 mod address;
 mod compose;
+mod duet;
 mod header;
 mod overrides;
 mod proxy;
@@ -27,6 +28,7 @@ use address::Address;
 use header::Header;
 use proxy::TypedProxy;
 
+pub(super) use duet::{DuetUrls, parse_duet_url};
 pub(super) use header::redact_header;
 pub(super) use overrides::shared_overrides;
 pub(super) use proxy::redact_proxy;
@@ -122,6 +124,8 @@ pub(super) struct Flags {
 pub(super) struct ComposedScenario {
     /// The URL as it was typed, without its query. Errors name it.
     source: String,
+    /// The URL as it was typed.
+    url: OsString,
     /// The scenario file.
     pub(super) text: String,
 }
@@ -149,6 +153,8 @@ pub(super) struct ComposeContext<'a> {
     pub(super) shared: ScenarioOverrides,
     /// The environment's variables.
     pub(super) variables: &'a BTreeMap<String, String>,
+    /// Whether the URLs are the two sides of a duet, which needs no budget.
+    pub(super) is_duet: bool,
 }
 
 /// Whether a word of the command line is a URL and not a file.
@@ -199,7 +205,7 @@ impl Flags {
         urls: &[String],
         around: &ComposeContext<'_>,
     ) -> Result<UrlScenarios, CommandError> {
-        self.check_use(urls)?;
+        self.check_use(urls, around.is_duet)?;
         let mut taken = around.taken.clone();
         let mut variables = BTreeMap::new();
         let headers: Vec<_> = self
@@ -213,12 +219,16 @@ impl Flags {
             .map(|proxy| proxy.extract_password(around.variables, &mut variables));
         let overrides = self.overrides(&headers, &around.shared)?;
         let mut scenarios = Vec::new();
-        for url in urls {
+        for (at, url) in urls.iter().enumerate() {
             let address = Address::read(url)?;
-            let name = self.name.clone().unwrap_or_else(|| address.name(&taken));
+            let given = self.name.clone().map(|name| match duet::SIDES.get(at) {
+                Some((_, end)) if around.is_duet => format!("{name}{end}"),
+                _ => name,
+            });
+            let name = given.unwrap_or_else(|| address.name(&taken));
             let text = compose::text(self, &address, &name, (&headers, proxy.as_deref()), around);
             taken.insert(name);
-            scenarios.push(ComposedScenario { source: address.shown(), text });
+            scenarios.push(ComposedScenario { source: address.shown(), url: url.into(), text });
         }
         Ok(UrlScenarios { scenarios, variables, overrides })
     }
@@ -233,7 +243,7 @@ impl Flags {
     }
 
     /// Refuses flags that would change nothing.
-    fn check_use(&self, urls: &[String]) -> Result<(), CommandError> {
+    fn check_use(&self, urls: &[String], is_duet: bool) -> Result<(), CommandError> {
         if let (true, [flag, ..]) = (urls.is_empty(), self.for_urls().as_slice()) {
             let origin = flag_variables::origin(flag);
             let remedy = match flag_variables::leave_out(&origin) {
@@ -245,7 +255,7 @@ impl Flags {
                  {remedy}, name a URL that begins with http:// or https://, or write it into the file (see docs/scenario.md).",
             )));
         }
-        if self.name.is_some() && urls.len() > 1 {
+        if self.name.is_some() && urls.len() > 1 && !is_duet {
             return Err(CommandError::usage(
                 "error: --name names one scenario: name one URL at a time, or leave it out",
             ));

@@ -85,10 +85,9 @@ impl CheckSettings {
         Ok(Self {
             target,
             request: FetchRequest {
-                headers,
                 reads_page: is_tile_page(&url),
-                url,
                 timeout: args.timeout,
+                ..FetchRequest::get(url, headers)
             },
             budget,
             agent,

@@ -22,7 +22,7 @@ use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
 use super::time::slack::DispatchSlack;
 use super::time::timer::PreciseTimer;
-use crate::plan::{LoadPlan, ScenarioPlan, Shard};
+use crate::plan::{ArrivalCoin, LoadPlan, ScenarioPlan, Shard, share_of_arrivals};
 use crate::recorder::SettledSecond;
 use arrival_queue::{ArrivalQueue, SlotRank};
 use conductor_link::{ConductorLink, LaneCommand, LaneProgress, LaneUpdate};
@@ -45,6 +45,8 @@ pub(super) struct Lane {
     load: LoadPlan,
     /// The lane's share of the scenario's arrivals.
     shard: Shard,
+    /// Which of them it sends, if the scenario is one side of a duet.
+    coin: Option<ArrivalCoin>,
     /// The base connections: arrivals wait for one of these before another is opened.
     connections: u64,
     max_connections: u64,
@@ -83,6 +85,7 @@ impl Lane {
             warmup_requests: shard.share(plan.warmup.requests),
             load: plan.load,
             shard,
+            coin: plan.coin,
             thread,
             context: Rc::new(context),
             released_up_to: Cell::new(None),
@@ -185,6 +188,9 @@ impl Lane {
         let mut turn = clock::now();
         for (index, offset) in schedule.arrivals(self.shard) {
             self.released_up_to.set(Some(offset));
+            if self.coin.is_some_and(|coin| !coin.takes(index)) {
+                continue;
+            }
             let (now, due) = (clock::now(), start + offset);
             let saturated = slack.is_exhausted(now, due);
             if due <= now && now - turn >= MAX_DISPATCH_TURN {
@@ -252,7 +258,7 @@ impl Lane {
         {
             let mut counters = accounting.counters_mut();
             let elapsed = accounting.since_stage_start(clock::now());
-            let due = self.shard.share(schedule.count_before(elapsed));
+            let due = share_of_arrivals(self.coin, self.shard, schedule.count_before(elapsed));
             counters.unreleased += due.saturating_sub(counters.released);
             self.released_up_to.set(Some(Duration::MAX));
         }

@@ -1,4 +1,4 @@
-//! Sends one GET as `fetch` of Node.js does. It follows redirects to any host, and the measured
+//! Sends one request as `fetch` of Node.js does. It follows redirects to any host, and the measured
 //! time ends when the headers of the final answer have arrived.
 //!
 //! It is not an exchange of a run: it has no due time and no expectations, and its duration
@@ -36,7 +36,7 @@ use crate::units::ByteSize;
 /// Maximum number of redirects (<https://fetch.spec.whatwg.org/#http-redirect-fetch>).
 const MAX_REDIRECTS: u32 = 20;
 
-/// Maximum size of a body that is read.
+/// Maximum size of a page that is read.
 const MAX_BODY: ByteSize = ByteSize(1 << 20);
 
 /// How long the body may take after the headers; the result is already known by then.
@@ -48,14 +48,39 @@ const NO_TIMEOUT: Duration = Duration::from_hours(365 * 24);
 /// What to request.
 #[derive(Clone)]
 pub struct FetchRequest {
+    /// The method.
+    pub method: Method,
     /// An `http` or `https` URL without user information.
     pub url: Url,
     /// Every header except `host`. Sensitive ones are sent only to the URL's origin.
     pub headers: HeaderMap,
+    /// What is sent. A redirect to another origin does not get it, and ends the request.
+    pub body: Bytes,
     /// Whether to read the body of a 2xx answer.
     pub reads_page: bool,
+    /// Maximum size of the body that is read.
+    pub max_page: ByteSize,
+    /// How long the body may take after the headers; the status is already known by then.
+    pub page_patience: Duration,
     /// Limit for everything including the body; `None` for no limit.
     pub timeout: Option<Duration>,
+}
+
+impl FetchRequest {
+    /// A GET without a body and without a limit. A page is not read unless that is set; then at
+    /// most 1 MiB of it, and for at most 2 s.
+    pub fn get(url: Url, headers: HeaderMap) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            headers,
+            body: Bytes::new(),
+            reads_page: false,
+            max_page: MAX_BODY,
+            page_patience: BODY_PATIENCE,
+            timeout: None,
+        }
+    }
 }
 
 /// What happened to a request.
@@ -87,8 +112,8 @@ pub struct FollowedRedirect {
 pub struct FetchedPage {
     /// Its status.
     pub status: StatusCode,
-    /// What arrived of the body: at most 1 MiB, and within 2 s of the headers. Empty unless the
-    /// status is 2xx and the request reads the page.
+    /// What arrived of the body within the limits of the request. Empty unless the status is 2xx
+    /// and the request reads the page.
     pub body: Vec<u8>,
     /// Whether `body` is complete; also false if it was not read.
     pub is_whole: bool,
@@ -130,9 +155,9 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
             dial: TcpDialer::new(terms, 0, Box::new(Ipv4FirstResolver(SystemResolver))),
             start,
             limits: ExchangeLimits::new(&target.timeouts, start),
-            reads_page: request.reads_page,
+            request,
         };
-        fetcher.follow(request).await
+        fetcher.follow().await
     });
     // A look-up that hangs in the system would otherwise delay the return.
     runtime.shutdown_background();
@@ -140,21 +165,21 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
 }
 
 /// A request and the redirects that it follows.
-struct PageFetcher {
+struct PageFetcher<'a> {
     dial: TcpDialer,
     start: Instant,
     limits: ExchangeLimits,
-    reads_page: bool,
+    request: &'a FetchRequest,
 }
 
-impl PageFetcher {
+impl PageFetcher<'_> {
     /// Sends requests until an answer is final.
-    async fn follow(self, request: &FetchRequest) -> FetchOutcome {
+    async fn follow(self) -> FetchOutcome {
         let mut current = RequestParts {
-            method: Method::GET,
-            url: request.url.clone(),
-            headers: request.headers.clone(),
-            body: Bytes::new(),
+            method: self.request.method.clone(),
+            url: self.request.url.clone(),
+            headers: self.request.headers.clone(),
+            body: self.request.body.clone(),
         };
         let (mut redirects, mut followed) = (Vec::new(), 0);
         let (elapsed, response) = loop {
@@ -200,13 +225,13 @@ impl PageFetcher {
         let (mut parts, mut body, mut head) = (ExchangeParts::default(), Vec::new(), None);
         let dialed = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
         let mut connection = HttpConnection::open(dialed, self.limits.deadline).await?;
-        let reads = |status: StatusCode| self.reads_page && status.is_success();
+        let reads = |status: StatusCode| self.request.reads_page && status.is_success();
         let time_limit = |head: &response::Parts| {
-            if reads(head.status) { BODY_PATIENCE } else { Duration::ZERO }
+            if reads(head.status) { self.request.page_patience } else { Duration::ZERO }
         };
         // An expectation that every body meets makes the collector keep the body.
         let any = Expectation { written: String::new(), check: ResponseCheck::contains("") };
-        let expectations = ExpectationSet::new(vec![any], MAX_BODY);
+        let expectations = ExpectationSet::new(vec![any], self.request.max_page);
         let captures = CaptureSet::default();
         let mut collector = BodyCollector::new(&expectations, &captures, &mut body)
             .with_head(&mut head, &time_limit);

@@ -34,7 +34,7 @@ use crate::plan::{
     ScenarioPlan, Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
-    Ceiling, Dimension, Failure, GatePolicy, Interval, Measurement, PlannedRequest,
+    Ceiling, Dimension, EarlyEnd, Failure, GatePolicy, Interval, Measurement, PlannedRequest,
     PlannedScenario, ScenarioMeasurement,
 };
 use crate::recorder::{ExchangeFailure, ExchangeParts};
@@ -234,11 +234,13 @@ async fn answer(stream: &mut DuplexStream, turn: Turn) -> Option<()> {
     }
 }
 
-/// Keeps all intervals; can stop the run or fail.
+/// Keeps all intervals; can end the run or fail.
 #[derive(Default)]
 pub(super) struct Watcher {
     pub(super) intervals: Vec<Interval>,
     pub(super) stop_after: Option<usize>,
+    /// The proof to stop with; without one the target is down.
+    pub(super) proof: Option<EarlyEnd>,
     pub(super) fail_after: Option<usize>,
 }
 
@@ -252,9 +254,10 @@ impl Observer for Watcher {
             return Err("the disk is full".into());
         }
         Ok(match self.stop_after {
-            Some(after) if self.intervals.len() >= after => {
-                Continuation::Stop("told to".to_owned())
-            }
+            Some(after) if self.intervals.len() >= after => match &self.proof {
+                Some(proof) => Continuation::ProvenEarly(proof.clone()),
+                None => Continuation::TargetDown("told to".to_owned()),
+            },
             _ => Continuation::Continue,
         })
     }
@@ -326,6 +329,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
+        coin: None,
     }
 }
 
@@ -376,6 +380,7 @@ fn shown() -> PlannedScenario {
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: vec![request],
     }
 }

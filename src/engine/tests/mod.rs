@@ -38,7 +38,7 @@ use super::assignment::{exchange_slots, lanes_for};
 use super::stop_channel;
 use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, Shard, WarmupPlan};
 use crate::record::{
-    Dimension, Failure, Histogram, RunEnding, ScenarioMeasurement, StageMeasurement,
+    Dimension, EarlyEnd, Failure, Histogram, RunEnding, ScenarioMeasurement, StageMeasurement,
 };
 use crate::units::Quantile;
 
@@ -403,6 +403,19 @@ fn the_observer_can_end_a_run() {
     let (measurement, _) = watch_run(open(10.0, 60, 4), vec![dial], watcher, stop_channel().1);
     assert_eq!(measurement.ending, RunEnding::TargetDown("told to".to_owned()));
     assert!(measurement.elapsed < millis(4_000));
+}
+
+#[test]
+fn a_clear_proof_ends_a_run_and_the_exchanges_in_progress_are_still_answered() {
+    let proof = EarlyEnd { after: millis(2_000), planned: Duration::from_mins(1), breach: None };
+    let watcher = Watcher { stop_after: Some(2), proof: Some(proof.clone()), ..Watcher::default() };
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(700))));
+    let (measurement, _) = watch_run(open(10.0, 60, 40), vec![dial], watcher, stop_channel().1);
+    assert_eq!(measurement.ending, RunEnding::ProvenEarly(proof));
+    let scenario = &measurement.scenarios[0];
+    let tally = &scenario.requests[0].measured.tally;
+    assert!(measurement.elapsed < millis(5_000) && scenario.abandoned == 0);
+    assert_eq!((tally.ok, scenario.unreleased), (scenario.released, 0));
 }
 
 #[test]

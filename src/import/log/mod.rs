@@ -173,6 +173,7 @@ fn planned(
         teardown: Vec::new(),
         data: None,
         draw: None,
+        duet: None,
         requests: requests.collect(),
     }
 }

@@ -84,6 +84,7 @@ impl ImportedArtifact {
             teardown: Vec::new(),
             data: None,
             draw: None,
+            duet: None,
             requests: vec![PlannedRequest {
                 name: self.line(),
                 line: self.line(),

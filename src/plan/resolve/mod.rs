@@ -9,6 +9,7 @@ mod capture;
 mod data;
 mod data_source;
 mod draw;
+mod duet;
 mod expectation;
 mod gate;
 mod header;
@@ -31,6 +32,7 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use crate::plan::capacity;
+use crate::plan::coin::ArrivalCoin;
 use crate::plan::environment::Environment;
 use crate::plan::load_plan::LoadPlan;
 use crate::plan::overrides::PlanOverrides;
@@ -39,7 +41,7 @@ use crate::plan::run_plan::Plan;
 use crate::plan::scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 use crate::plan::secrets::SecretSet;
 use crate::plan::target_plan::TargetPlan;
-use crate::record::{PlannedRequest, PlannedScenario};
+use crate::record::{PlannedDuet, PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
     CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning,
@@ -66,7 +68,8 @@ impl Plan {
             if overrides.every.is_none() {
                 load::same_period(&scenarios[..at], scenario, &mut filler);
             }
-            let plan = resolve_one(scenario, overrides, &mut filler);
+            let duet = overrides.duet_seed.and_then(|seed| duet::planned(scenarios, at, seed));
+            let plan = resolve_one((scenario, duet), overrides, &mut filler);
             filler.warnings.extend(gate::unknown_names(scenario, scenarios));
             secrets.append(&mut filler.secrets);
             url_parts.append(&mut filler.url_parts);
@@ -160,7 +163,7 @@ fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFi
 }
 
 fn resolve_one(
-    scenario: &Scenario,
+    (scenario, duet): (&Scenario, Option<PlannedDuet>),
     overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<ScenarioPlan> {
@@ -188,13 +191,15 @@ fn resolve_one(
     }
     let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
     let draw = draw::words(scenario);
+    let coin = duet.as_ref().map(|duet| ArrivalCoin::new(duet.seed, duet.side));
+    duet::check(scenario, &load, duet.as_ref(), filler);
     let plan = ScenarioPlan {
         shown: PlannedScenario {
             name: scenario.name().to_owned(),
             description: scenario.file.description.value().map_or("", PlainText::as_str).to_owned(),
             source: scenario.source.name().to_owned(),
             base_url: base.shown,
-            load: load::words(scenario, &load),
+            load: duet::load_words(load::words(scenario, &load), duet.as_ref()),
             warmup: load::warmup_words(warmup),
             caveats: caveats(scenario, &target, &load),
             setup: shown_setup,
@@ -203,6 +208,7 @@ fn resolve_one(
             gate: gate::policy(scenario),
             data: planned_data,
             draw,
+            duet,
             requests: shown,
             teardown: shown_teardown,
         },
@@ -218,11 +224,12 @@ fn resolve_one(
         secrets: SecretSet::default(),
         data,
         draw: draw::plan(scenario),
+        coin,
     };
     if is_wrong {
         return None;
     }
-    filler.warnings.extend(warnings::of(scenario, &plan));
+    filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
     Some(plan)
 }
 

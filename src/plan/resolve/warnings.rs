@@ -9,13 +9,15 @@ use crate::plan::scenario_plan::ScenarioPlan;
 use crate::record::{Budget, CapacityEstimate, Dimension};
 use crate::scenario::file::RequestSection;
 use crate::scenario::{Diagnostic, PlainText, Scenario, ScenarioField};
-use crate::units::{Ratio, duration_literal};
+use crate::units::duration_literal;
 
-/// The accepted risk of a wrong verdict, on either side.
-const ALPHA: f64 = 0.05;
-
-pub(super) fn of(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
-    let mut warnings = undecidable(scenario, plan);
+/// The warnings about a plan; `adds_to_earlier` if a run of it continues another.
+pub(super) fn of(
+    scenario: &Scenario,
+    plan: &ScenarioPlan,
+    adds_to_earlier: bool,
+) -> Vec<Diagnostic> {
+    let mut warnings = if adds_to_earlier { Vec::new() } else { undecidable(scenario, plan) };
     warnings.extend(overlapping(scenario, plan));
     warnings.extend(crowded(scenario, plan));
     warnings.extend(hurried(scenario, plan));
@@ -98,6 +100,10 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         .flat_map(|budgets| budgets.value().into_iter().flatten())
         .filter_map(ScenarioField::located)
         .collect();
+    // The two sides of a duet are compared, so they need no budget.
+    if placed.is_empty() && plan.shown.duet.is_some() {
+        return Vec::new();
+    }
     if placed.is_empty() {
         let at = scenario.file.name.location().map_or(0..0, |location| location.value.clone());
         let remedy = "add `budgets = [\"p95 < 300ms\"]`, or `errors = 0` for a smoke check";
@@ -108,7 +114,7 @@ fn undecidable(scenario: &Scenario, plan: &ScenarioPlan) -> Vec<Diagnostic> {
         .filter_map(|(location, budget)| {
             let (problem, remedy) = match BlockNeeds::of(plan, budget) {
                 Some(needs) => needs.is_hopeless().then(|| too_short(budget, &needs))?,
-                None => too_few(plan, budget)?,
+                None => no_proof(plan, budget)?,
             };
             Some(match &scenario.budget_origin {
                 Some(origin) => Diagnostic::of_flag(origin, &problem, remedy),
@@ -130,10 +136,7 @@ fn too_short(budget: &Budget, needs: &BlockNeeds) -> (String, String) {
         head(budget)
     );
     let [least, better] = [*fewest, *recommended].map(|n| duration_literal(rounded(needs.time(n))));
-    let otherwise = match budget {
-        Budget::Quantile { .. } | Budget::Max { .. } => "judge this run alone by `max < …`".into(),
-        Budget::Errors(_) | Budget::Dropped(_) => format!("write `{} = 0`", head(budget)),
-    };
+    let otherwise = judge_this_run(budget);
     let remedy = format!(
         "measure for at least {least}, better {better}, write shorter `stalls` in `[gate]`, or \
          {otherwise}"
@@ -141,14 +144,12 @@ fn too_short(budget: &Budget, needs: &BlockNeeds) -> (String, String) {
     (problem, remedy)
 }
 
-/// What is said of a budget of a plan that sends a single arrival.
-fn too_few(plan: &ScenarioPlan, budget: &Budget) -> Option<(String, String)> {
-    let (needed, sent) = (needed(budget.allowed()?), plan.load.arrivals()?);
-    let problem = format!(
-        "`{}` needs at least {needed} requests to pass; this plan sends {sent}",
-        head(budget)
-    );
-    (needed > sent).then(|| (problem, remedy(budget)))
+/// What is said of a budget on a share in a plan that sends a single arrival.
+fn no_proof(plan: &ScenarioPlan, budget: &Budget) -> Option<(String, String)> {
+    let is_open = budget.allowed().is_some() && plan.load.arrivals() == Some(1);
+    let problem = format!("`{}` cannot be proven by a single arrival", head(budget));
+    is_open
+        .then(|| (problem, format!("write a load with a duration, or {}", judge_this_run(budget))))
 }
 
 /// A duration rounded up to whole seconds.
@@ -156,42 +157,15 @@ fn rounded(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }
 
-/// The smallest number of requests that can pass, if none exceeds its ceiling: `(1 − allowed)ⁿ ≤
-/// α`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "allowed is above 0 and below 1"
-)]
-fn needed(allowed: Ratio) -> u64 {
-    (ALPHA.ln() / (-allowed.as_f64()).ln_1p()).ceil() as u64
-}
-
 fn head(budget: &Budget) -> String {
     let text = budget.to_string();
     text.split(" <").next().unwrap_or_default().to_owned()
 }
 
-fn remedy(budget: &Budget) -> String {
+/// How to judge the requests made instead of the target.
+fn judge_this_run(budget: &Budget) -> String {
     match budget {
-        Budget::Quantile { .. } | Budget::Max { .. } => {
-            "send more, or judge this run alone by `max < …`".to_owned()
-        }
-        Budget::Errors(_) | Budget::Dropped(_) => {
-            format!("send more, or write `{} = 0`", head(budget))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_smallest_number_of_requests_is_that_of_the_exact_test() {
-        for (allowed, fewest) in [(0.1, 29), (0.05, 59), (0.01, 299), (0.001, 2_995), (0.005, 598)]
-        {
-            assert_eq!(needed(Ratio::new(allowed).unwrap()), fewest);
-        }
+        Budget::Quantile { .. } | Budget::Max { .. } => "judge this run alone by `max < …`".into(),
+        Budget::Errors(_) | Budget::Dropped(_) => format!("write `{} = 0`", head(budget)),
     }
 }

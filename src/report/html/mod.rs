@@ -1,5 +1,6 @@
 //! The report as a self-contained HTML page: without scripts or other files, readable on a phone.
 
+mod comparison;
 mod gate;
 mod peers;
 mod plan;
@@ -53,6 +54,7 @@ fn body(model: &ReportModel) -> Markup {
         }
         (verdict(model))
         (gate::table(model))
+        (comparison::section(model))
         (once_steps(model))
         (failures(model, FailureRole::Failure, "Failures"))
         (failures(model, FailureRole::LeftOut, "Not judged"))

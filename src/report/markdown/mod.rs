@@ -1,6 +1,8 @@
 //! The report as markdown, for a comment on a pull request or a log entry.
 
 mod checks;
+mod comparison;
+mod short;
 
 use crate::record::Decision;
 
@@ -10,6 +12,7 @@ use super::model::{
 };
 use super::words::TextPiece;
 use super::{plot, words};
+pub use short::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, short_markdown};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &ReportModel) -> String {
@@ -18,6 +21,7 @@ pub fn markdown(model: &ReportModel) -> String {
         TableShape::Load => [gate(model), findings(model), requests(model)],
         TableShape::Checks => [checks::gate(model), findings(model), String::new()],
     });
+    parts.extend(model.comparison.as_ref().map(comparison::section));
     parts.push(once_steps(model));
     parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {

@@ -64,6 +64,11 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
         fact("host", &machine),
         fact("tollgate", &format!("{}, record format {}", from.tollgate, record.format)),
     ];
+    let continues = &record.verdict.continues;
+    facts.extend((!continues.is_empty()).then(|| {
+        let ids: Vec<_> = continues.iter().map(ToString::to_string).collect();
+        fact("continues", &ids.join(", "))
+    }));
     facts.extend(from.git_commit.as_deref().map(|commit| fact("commit", commit)));
     facts.extend((!from.tags.is_empty()).then(|| fact("tags", &tags(&from.tags))));
     facts
@@ -82,6 +87,7 @@ fn ending(run: &Measurement) -> String {
         }
         RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
+        RunEnding::ProvenEarly(early) => early.words(),
         RunEnding::Recovered => "recovered from an unfinished run folder".to_owned(),
         RunEnding::Imported(missing) => format!("imported from another tool's files: {missing}"),
     }

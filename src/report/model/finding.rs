@@ -22,6 +22,18 @@ pub(in crate::report) struct RunFinding {
     pub(in crate::report) what: String,
     /// The next step; may be empty.
     pub(in crate::report) next: String,
+    /// The scenario, and the budget if it is about one.
+    pub(in crate::report) subject: FindingSubject,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingSubject {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The request and its budget, as it is displayed: `p95 < 300ms`; `None` for the scenario as a
+    /// whole.
+    pub budget: Option<(String, String)>,
 }
 
 /// Every budget and reason that keeps the run from passing, fails first.
@@ -35,8 +47,7 @@ pub(super) fn all(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
 /// The warnings of every scenario: they changed no decision.
 pub(super) fn warnings(scenarios: &[ScenarioView]) -> Vec<RunFinding> {
     let of = |scenario: &ScenarioView| {
-        let place = scenario.name.clone();
-        let new = |warning| RunFinding::new(Decision::Pass, place.clone(), warning);
+        let new = |warning| RunFinding::of_scenario(Decision::Pass, scenario, warning);
         scenario.warnings.iter().map(new).collect::<Vec<_>>()
     };
     scenarios.iter().flat_map(of).collect()
@@ -55,15 +66,15 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<RunFinding> {
     let reasons = scenario
         .reasons
         .iter()
-        .map(|reason| RunFinding::new(scenario.decision, scenario.name.clone(), reason));
+        .map(|reason| RunFinding::of_scenario(scenario.decision, scenario, reason));
     let budgets = scenario.requests.iter().flat_map(|request| {
         let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
         open.filter(|row| !is_repeated(scenario, &request.name, &row.reason)).map(move |row| {
-            RunFinding::new(
-                row.decision,
-                format!("{} · {}", scenario.place(request), row.budget),
-                &row.reason,
-            )
+            let place = format!("{} · {}", scenario.place(request), row.budget);
+            let budget = Some((request.whole_name.clone(), row.budget.clone()));
+            let found = RunFinding::of_scenario(row.decision, scenario, &row.reason);
+            let subject = FindingSubject { budget, ..found.subject };
+            RunFinding { place, subject, ..found }
         })
     });
     budgets.chain(reasons.filter(|_| scenario.decision != Decision::Pass)).collect()
@@ -112,8 +123,10 @@ impl RunFinding {
         format!("{} · {}", self.decision.name().to_uppercase(), self.one_line())
     }
 
-    fn new(decision: Decision, place: String, reason: &VerdictReason) -> Self {
-        Self { decision, place, what: reason.what.clone(), next: reason.next.clone() }
+    fn of_scenario(decision: Decision, scenario: &ScenarioView, reason: &VerdictReason) -> Self {
+        let (what, next) = (reason.what.clone(), reason.next.clone());
+        let subject = FindingSubject { scenario: scenario.whole_name.clone(), budget: None };
+        Self { decision, place: scenario.name.clone(), what, next, subject }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The model: everything a report shows.
 
 mod budget;
+mod comparison;
 mod facts;
 mod finding;
 mod gate;
@@ -27,11 +28,15 @@ use crate::units::Ratio;
 
 use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
+pub(super) use comparison::{
+    COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+};
 pub(super) use facts::ReportFact;
+pub use finding::FindingSubject;
 pub(super) use finding::RunFinding;
 pub(super) use gate::GateView;
 pub(super) use latency_curve::{LatencyCurve, tail};
-pub(super) use once_step::OnceStepView;
+pub(super) use once_step::{OnceStepState, OnceStepView};
 pub(super) use prober::ProberView;
 pub(super) use request::{FailureRole, FailureRow, RequestView};
 pub(super) use server_timing::{NOTE as SERVER_TIMING_NOTE, ServerTimingRow};
@@ -70,6 +75,8 @@ pub struct ReportModel {
     pub(super) provenance: Vec<ReportFact>,
     /// How the figures were made.
     pub(super) method: String,
+    /// What changed since the baseline, or between the sides of a duet.
+    pub(super) comparison: Option<ComparisonView>,
 }
 
 /// Something that a reader must know before a scenario's figures.
@@ -145,6 +152,7 @@ impl ReportModel {
             findings,
             warnings: finding::warnings(&scenarios),
             caveats: scenarios.iter().flat_map(ScenarioView::caveats).collect(),
+            comparison: record.comparison.as_deref().map(ComparisonView::new),
             method: facts::method(verdict, TableShape::of(&scenarios), confidence(verdict)),
             scenarios,
             provenance: [facts::provenance(record), sharing::facts(shared)].concat(),
@@ -308,7 +316,17 @@ fn headline(
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
     let stated = (confidence(verdict), reach(verdict));
-    finding::headline(verdict.decision, findings, budgets, stated, left_out)
+    let headline = finding::headline(verdict.decision, findings, budgets, stated, left_out);
+    let early = match &record.measurement.ending {
+        // The findings of a fail say it.
+        RunEnding::ProvenEarly(early) if verdict.decision == Decision::Pass => Some(early.when()),
+        _ => None,
+    };
+    let earlier = (!verdict.continues.is_empty()).then(|| {
+        let runs = words::plural(verdict.continues.len() as u64, "earlier run");
+        format!("with the evidence of {runs}")
+    });
+    [Some(headline), earlier, early].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.

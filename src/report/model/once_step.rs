@@ -21,6 +21,29 @@ pub(in crate::report) struct OnceStepView {
     /// How it ended: `ok`, `ok after 3 tries`, `unexpected status: 401 instead of status = 200`,
     /// `not run`.
     pub(in crate::report) outcome: String,
+    /// Whether it ended well.
+    pub(in crate::report) state: OnceStepState,
+}
+
+/// Whether a step of a setup or a teardown ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::report) enum OnceStepState {
+    /// It met its expectations.
+    Ok,
+    /// It failed.
+    Failed,
+    /// It was never sent, or what it asks for does not exist.
+    NotJudged,
+}
+
+impl OnceStepState {
+    fn of(record: &StepRecord) -> Self {
+        match &record.failed {
+            None => Self::Ok,
+            Some(failed) if failed.failure.is_not_judged() => Self::NotJudged,
+            Some(_) => Self::Failed,
+        }
+    }
 }
 
 /// The steps of a scenario's setup and teardown, in order.
@@ -53,6 +76,10 @@ fn views(stage: &'static str, plan: &PlannedRequest, records: &[StepRecord]) -> 
             rules: rules.map(|line| words::display(line, words::LINE)).collect(),
             took: record.filter(|record| record.tries > 0).map(took).unwrap_or_default(),
             outcome: record.map_or_else(|| "not run".to_owned(), outcome),
+            state: match record {
+                None => OnceStepState::NotJudged,
+                Some(record) => OnceStepState::of(record),
+            },
         }
     };
     let own: Vec<_> = records.iter().filter(|record| record.name == plan.name).collect();

@@ -1,4 +1,4 @@
-//! A picture as a list of shapes. Plots compose it, and [`super::draw`] renders it.
+//! A picture as a list of shapes. Plots compose it; the modules `svg` and `bitmap` render it.
 
 use super::font::PlotFonts;
 use super::raster::CellRaster;

@@ -83,6 +83,8 @@ fn plots_of_failures_only_say_so_and_invent_no_latency() {
     let model = ReportModel::new(&record, &intervals);
     let empty = sketches(&model);
     let empty = empty.iter().filter(|sketch| ["percentiles", "over-time"].contains(&sketch.kind));
+    let empty: Vec<_> = empty.collect();
+    assert_eq!(empty.len(), 2);
     for sketch in empty {
         let scene = sketch.scene(PlotPaper::WIDE, PlotFonts::embedded().unwrap());
         let said = scene.shapes.iter().any(|shape| {

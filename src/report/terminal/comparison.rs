@@ -1,16 +1,16 @@
 //! A comparison of two runs, for a terminal.
 
-use std::time::Duration;
-
 use super::ansi::AnsiStyle;
 use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::{
-    ActualQuantile, BeforeAfter, BlameChange, ChangeVerdict, ComparedRun, Comparison, Decision,
-    ProberHealth, QuantileChange, QuantileDifference, RequestComparison,
+    ActualQuantile, BeforeAfter, BlameChange, ComparedRun, Comparison, Decision, ProberHealth,
+    QuantileDifference, RequestComparison,
 };
-use crate::units::{self, Ratio};
+use crate::report::model::{
+    COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+};
 
 /// Renders a comparison for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
@@ -21,13 +21,28 @@ pub fn comparison_text(comparison: &Comparison, width: u16, colour: bool) -> Str
         width: usize::from(width).max(MOST_NARROW),
         style: AnsiStyle::new(colour),
     };
-    let mut parts = vec![page.runs(&comparison.runs)];
-    parts.extend(page.unlike(&comparison.unlike));
-    for request in &comparison.requests {
-        parts.push(page.request(request));
+    let view = ComparisonView::new(comparison);
+    let mut parts = Vec::new();
+    if comparison.duet.is_none() {
+        parts.push(page.runs(&comparison.runs));
+    }
+    parts.extend(page.notes(&view));
+    for (request, figures) in comparison.requests.iter().zip(&view.requests) {
+        parts.push(page.request(request, (&view, figures)));
     }
     parts.extend(page.only(&comparison.only));
-    parts.push(page.method(comparison));
+    parts.push(page.method(&view));
+    parts.push(page.verdict(&view));
+    parts.join("\n")
+}
+
+/// The comparison below the verdict of a run: its notes, its figures and what they show.
+pub(super) fn section(view: &ComparisonView, width: usize, style: AnsiStyle) -> String {
+    let page = ComparisonPage { width, style };
+    let mut parts = vec![format!("{}\n", page.style.bold(&cut(&view.title, width)))];
+    parts.extend(page.notes(view));
+    parts.extend(view.requests.iter().map(|figures| page.figures_of(view, figures)));
+    parts.push(page.verdict(view));
     parts.join("\n")
 }
 
@@ -62,22 +77,23 @@ impl ComparisonPage {
         fit_columns(&columns, &rows, self.width, &self.style).text(self.width)
     }
 
-    /// Differences between the runs that make the comparison unfair.
-    fn unlike(&self, unlike: &[String]) -> Option<String> {
+    /// What makes the comparison unfair, and what it cannot exclude.
+    fn notes(&self, view: &ComparisonView) -> Option<String> {
         const INDENT: usize = 8;
-        let lines = unlike.iter().map(|what| {
-            let text = wrap(&words::display(what, 2 * words::LINE), self.width, INDENT);
+        let lines = view.notes.iter().map(|note| {
+            let text = wrap(note, self.width, INDENT);
             format!("{}  {}", self.style.warning(" NOTE "), text.trim_start())
         });
         let text: String = lines.collect();
         (!text.is_empty()).then_some(text)
     }
 
-    fn request(&self, request: &RequestComparison) -> String {
-        let name =
-            format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
-        let mut text = format!("{}\n", self.style.bold(&cut(&name, self.width)));
-        text += &self.inset(&figure_columns(), &self.figures(request));
+    fn request(
+        &self,
+        request: &RequestComparison,
+        (view, figures): (&ComparisonView, &ComparedRequestView),
+    ) -> String {
+        let mut text = self.figures_of(view, figures);
         if !request.parts.is_empty() {
             let parts: Vec<Vec<String>> = request.parts.iter().map(part).collect();
             text += &format!("\n{}", self.inset(&part_columns(), &parts));
@@ -103,68 +119,43 @@ impl ComparisonPage {
         text
     }
 
-    fn inset(&self, columns: &[TableColumn], rows: &[Vec<String>]) -> String {
+    fn inset(&self, columns: &[TableColumn<'_>], rows: &[Vec<String>]) -> String {
         let lines = fit_columns(columns, rows, self.width - 2, &self.style).lines(self.width - 2);
         lines.into_iter().map(|line| format!("  {line}\n")).collect()
     }
 
-    fn figures(&self, request: &RequestComparison) -> Vec<Vec<String>> {
-        let blank = String::new;
-        let BeforeAfter { before, after } = request.exchanges.map(|count| words::count(*count));
-        let mut rows = vec![vec!["n".to_owned(), before, blank(), after]];
-        let failed = &request.failed;
-        let count =
-            |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
-        let shares = failed.interval.map(|(low, high)| words::shares(*low, *high));
-        let points = (failed.share.after.as_f64() - failed.share.before.as_f64()) * 100.0;
-        rows.push(vec![
-            "failed".to_owned(),
-            count(failed.count.before, failed.share.before),
-            shares.before,
-            count(failed.count.after, failed.share.after),
-            shares.after,
-            if points == 0.0 { blank() } else { format!("{points:+.2} points") },
-            blank(),
-            self.change(failed.change, ["fails more often", "fails less often"]),
-        ]);
-        rows.extend(request.latency.iter().map(|figure| self.quantile(figure)));
-        let BeforeAfter { before, after } = request.max;
-        let [difference, share] = moved(QuantileDifference::between(before, after));
-        rows.push(vec![
-            "max".to_owned(),
-            words::actual(before),
-            blank(),
-            words::actual(after),
-            blank(),
-            difference,
-            share,
-        ]);
-        rows
+    fn figures_of(&self, view: &ComparisonView, figures: &ComparedRequestView) -> String {
+        let rows: Vec<Vec<String>> = figures.rows.iter().map(|row| self.figure_row(row)).collect();
+        let name = self.style.bold(&cut(&figures.name, self.width));
+        format!("{name}\n{}", self.inset(&figure_columns(view), &rows))
     }
 
-    fn quantile(&self, figure: &QuantileChange) -> Vec<String> {
-        let actual = figure.actual.map(|actual| words::actual(*actual));
-        let interval = figure.interval.map(|(low, high)| words::range(*low, *high));
-        let [difference, share] = moved(figure.difference);
-        vec![
-            figure.quantile.to_string(),
-            actual.before,
-            interval.before,
-            actual.after,
-            interval.after,
-            difference,
-            share,
-            self.change(figure.change, ["slower", "faster"]),
-        ]
-    }
-
-    fn change(&self, change: ChangeVerdict, [more, less]: [&str; 2]) -> String {
-        match change {
-            ChangeVerdict::More => self.style.bad(more),
-            ChangeVerdict::Less => self.style.good(less),
-            ChangeVerdict::NoneShown => "no difference shown".to_owned(),
-            ChangeVerdict::NoData => "no data".to_owned(),
+    /// A row with what it shows in colour, and in few words if the terminal is narrow.
+    fn figure_row(&self, row: &[String; COMPARED_COLUMNS]) -> Vec<String> {
+        const ROOM_FOR_BOUNDS: usize = 90;
+        let mut row = row.to_vec();
+        if let Some(shows) = row.last_mut() {
+            *shows = match shows.as_str() {
+                "slower" | "fails more often" => self.style.bad(shows),
+                "faster" | "fails less often" => self.style.good(shows),
+                bound if bound.ends_with("would have shown") && self.width < ROOM_FOR_BOUNDS => {
+                    "no difference shown".to_owned()
+                }
+                other => other.to_owned(),
+            };
         }
+        row
+    }
+
+    fn verdict(&self, view: &ComparisonView) -> String {
+        let word = view.word();
+        let lines = wrap(&view.headline, self.width, word.len() + 2);
+        let styled = match view.decision {
+            Decision::Fail => self.style.bad(word),
+            Decision::Pass => self.style.good(word),
+            Decision::Inconclusive => self.style.warning(word),
+        };
+        format!("{styled}  {}", lines.trim_start())
     }
 
     fn only(&self, only: &BeforeAfter<Vec<String>>) -> Option<String> {
@@ -179,38 +170,27 @@ impl ComparisonPage {
         (!text.is_empty()).then_some(text)
     }
 
-    fn method(&self, comparison: &Comparison) -> String {
-        let confidence = words::share(comparison.confidence);
-        let which = if comparison.bounds_all_figures {
-            "all such reports together are"
-        } else {
-            "each such report is"
-        };
-        let note = format!(
-            "Quantiles cover all exchanges and rank failures above every latency. Figures of a \
-             part cover the exchanges that entered it. A change is reported if the {confidence} \
-             intervals of the two runs do not overlap: {which} wrong at most 1 time in 20. “No \
-             difference shown” does not prove that there is none."
-        );
-        let lines = wrap(&note, self.width, 0);
+    fn method(&self, view: &ComparisonView) -> String {
+        let lines = wrap(&view.method, self.width, 0);
         lines.lines().map(|line| self.style.dim(line) + "\n").collect()
     }
 }
 
-fn figure_columns() -> [TableColumn; 8] {
+fn figure_columns(view: &ComparisonView) -> [TableColumn<'_>; COMPARED_COLUMNS] {
+    let [figure, before, after, difference, share, interval, shows] =
+        view.heads.each_ref().map(String::as_str);
     [
-        TableColumn::left("latency", 0),
-        TableColumn::right("before", 0),
-        TableColumn::left("interval", 3),
-        TableColumn::right("after", 0),
-        TableColumn::left("interval", 3),
-        TableColumn::right("difference", 1),
-        TableColumn::right("", 2),
-        TableColumn::left("more than chance?", 0),
+        TableColumn::left(figure, 0),
+        TableColumn::right(before, 0),
+        TableColumn::right(after, 0),
+        TableColumn::right(difference, 1),
+        TableColumn::right(share, 3),
+        TableColumn::left(interval, 2),
+        TableColumn::left(shows, 0),
     ]
 }
 
-fn part_columns() -> [TableColumn; 7] {
+fn part_columns() -> [TableColumn<'static>; 7] {
     [
         TableColumn::left("part", 0),
         TableColumn::right("p50 before", 0),
@@ -224,7 +204,7 @@ fn part_columns() -> [TableColumn; 7] {
 
 fn part(change: &BlameChange) -> Vec<String> {
     let figures = [change.p50, change.p95].map(|BeforeAfter { before, after }| {
-        let [difference, _] = moved(QuantileDifference::between(before, after));
+        let [difference, _] = difference_words(QuantileDifference::between(before, after));
         [actual(before), actual(after), difference]
     });
     std::iter::once(change.part.to_string()).chain(figures.concat()).collect()
@@ -232,17 +212,4 @@ fn part(change: &BlameChange) -> Vec<String> {
 
 fn actual(actual: ActualQuantile) -> String {
     if actual == ActualQuantile::NoData { words::time(None) } else { words::actual(actual) }
-}
-
-/// A difference in time and in percent, with signs.
-fn moved(difference: Option<QuantileDifference>) -> [String; 2] {
-    let Some(QuantileDifference { micros, share }) =
-        difference.filter(|difference| difference.micros != 0)
-    else {
-        return Default::default();
-    };
-    let sign = if micros < 0 { '−' } else { '+' };
-    let time = units::format_duration(Duration::from_micros(micros.unsigned_abs()));
-    let share = share.map(|share| format!("{sign}{:.0} %", share.abs() * 100.0));
-    [format!("{sign}{time}"), share.unwrap_or_default()]
 }

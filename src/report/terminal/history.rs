@@ -112,7 +112,7 @@ impl HistoryPage {
     }
 }
 
-fn columns() -> [TableColumn; 12] {
+fn columns() -> [TableColumn<'static>; 12] {
     [
         TableColumn::left("started (UTC)", 8),
         TableColumn::left("run", 0),

@@ -45,6 +45,8 @@ pub fn terminal(model: &ReportModel, width: u16, colour: bool) -> String {
     parts.extend(page.failures(model));
     parts.extend(page.conditions(model));
     parts.push(page.verdict(model));
+    let comparison = model.comparison.as_ref();
+    parts.extend(comparison.map(|view| comparison::section(view, page.width, page.style)));
     parts.join("\n")
 }
 

@@ -4,19 +4,19 @@ use super::ansi::AnsiStyle;
 use super::layout::{CellAlign, TextGrid};
 
 /// One column of a table.
-pub(super) struct TableColumn {
-    pub(super) head: &'static str,
+pub(super) struct TableColumn<'a> {
+    pub(super) head: &'a str,
     pub(super) align: CellAlign,
     /// Columns with the highest number are left out first; 0 always stays.
     pub(super) spare: u8,
 }
 
-impl TableColumn {
-    pub(super) fn left(head: &'static str, spare: u8) -> Self {
+impl<'a> TableColumn<'a> {
+    pub(super) fn left(head: &'a str, spare: u8) -> Self {
         Self { head, align: CellAlign::Left, spare }
     }
 
-    pub(super) fn right(head: &'static str, spare: u8) -> Self {
+    pub(super) fn right(head: &'a str, spare: u8) -> Self {
         Self { head, align: CellAlign::Right, spare }
     }
 }
@@ -24,7 +24,7 @@ impl TableColumn {
 /// The widest table of these columns that fits `width`. Optional columns without content are always
 /// left out.
 pub(super) fn fit_columns(
-    columns: &[TableColumn],
+    columns: &[TableColumn<'_>],
     rows: &[Vec<String>],
     width: usize,
     style: &AnsiStyle,
@@ -47,7 +47,7 @@ pub(super) fn fit_columns(
 }
 
 fn grid(
-    columns: &[TableColumn],
+    columns: &[TableColumn<'_>],
     rows: &[Vec<String>],
     kept: &[usize],
     style: &AnsiStyle,

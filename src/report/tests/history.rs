@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::history::{History, HistoryFilter};
 use crate::record::{
     ActualQuantile, BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison,
-    Decision, Dimension, DimensionHistograms, ProberHealth, QuantileChange, QuantileDifference,
-    RequestComparison, RunRecord, RunSummary, ShareChange,
+    Decision, Dimension, DimensionHistograms, ProberHealth, QuantileChange, RequestComparison,
+    RunRecord, RunSummary, ShareChange,
 };
 use crate::report::{self, fixture};
 use crate::units::{Quantile, Ratio};
@@ -104,10 +104,9 @@ fn same<T: Copy>(value: T) -> BeforeAfter<T> {
 
 fn slower(quantile: Quantile, change: ChangeVerdict) -> QuantileChange {
     let actual = BeforeAfter { before: at(240), after: at(302) };
-    let interval =
-        BeforeAfter { before: (at(230), at(251)), after: (at(280), ActualQuantile::Unbounded) };
-    let difference = QuantileDifference::between(actual.before, actual.after);
-    QuantileChange { quantile, actual, interval, difference, change }
+    let (difference, difference_share) = (Some(62_000), Some(0.258));
+    let interval = Some((if change == ChangeVerdict::More { 29_000 } else { -3_000 }, 131_000));
+    QuantileChange { quantile, actual, interval, difference, difference_share, change }
 }
 
 /// Written out here, because a report does not decide anything.
@@ -130,18 +129,18 @@ fn comparison() -> Comparison {
         request: "mock\u{1b}[2J".to_owned(),
         compared_with: None,
         exchanges: BeforeAfter { before: 800, after: 780 },
+        blocks: Some(same(20)),
+        obstacle: None,
         failed: ShareChange {
             count: BeforeAfter { before: 0, after: 12 },
             share: BeforeAfter { before: share(0.0), after: share(0.0154) },
-            interval: BeforeAfter {
-                before: (share(0.0), share(0.0046)),
-                after: (share(0.008), share(0.0267)),
-            },
+            interval: Some((0.006, 0.0267)),
             change: ChangeVerdict::More,
         },
         latency: vec![
             slower(Quantile::P50, ChangeVerdict::NoneShown),
-            slower(Quantile::P99, ChangeVerdict::More),
+            slower(Quantile::P95, ChangeVerdict::More),
+            slower(Quantile::P99, ChangeVerdict::TooFew),
         ],
         max: BeforeAfter { before: at(410), after: ActualQuantile::Unbounded },
         parts: vec![
@@ -165,6 +164,7 @@ fn comparison() -> Comparison {
     };
     Comparison {
         runs: BeforeAfter { before: run(&runs[0]), after: run(&runs[5]) },
+        duet: None,
         confidence: share(0.95),
         bounds_all_figures: false,
         requests: vec![request],
@@ -177,4 +177,20 @@ fn comparison() -> Comparison {
 fn a_comparison_has_what_is_unfair_first_and_says_what_is_more_than_chance() {
     insta::assert_snapshot!(report::comparison_text(&comparison(), 140, false));
     insta::assert_snapshot!(report::comparison_text(&comparison(), 80, false));
+}
+
+#[test]
+fn a_run_shows_its_comparison_below_its_verdict_in_every_report() {
+    let mut record = six_runs().remove(5);
+    record.comparison = Some(Box::new(comparison()));
+    let model = report::ReportModel::new(&record, Vec::<crate::record::Interval>::new());
+    let text = report::terminal(&model, 120, false);
+    let parts = ["─────", "Compared with 2025-10-12T02-45-10Z-00000001", " NOTE ", "SLOWER  "];
+    let places: Vec<_> = parts.iter().map(|part| text.find(part).unwrap()).collect();
+    assert!(places.is_sorted(), "{text}");
+    let found = "it fails more often, p95 is slower by 62 ms (+29 ms to +131 ms)";
+    for page in [text, report::markdown(&model), report::html(&model)] {
+        let page = page.replace("\\", "");
+        assert!(page.contains(found) && page.contains("SLOWER"), "{page}");
+    }
 }

@@ -104,6 +104,9 @@ fn needs_load(gate: &GateSection, load: &LoadShape, diagnostics: &mut Diagnostic
         refuse("extend", location, "a single arrival", remedy);
     } else if length(&load.model).is_none() {
         refuse("extend", location, "a load that only `iterations` ends", remedy);
+    } else if matches!(load.model, LoadModel::Ramping { .. }) {
+        let remedy = "write `exit-3`, `fail` or `warn`, or a constant load";
+        refuse("extend", location, "a load with ramp steps: it has no length to extend", remedy);
     }
 }
 

@@ -23,6 +23,11 @@ impl PlainText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Adds to the end of the text.
+    pub fn append(&mut self, end: &str) {
+        self.0.push_str(end);
+    }
 }
 
 /// One SQL statement; its variables are `$1`, `$2` …

@@ -26,6 +26,22 @@ impl ScenarioEditor {
             let before = replace(&mut target.ip, &at, *value);
             self.note(origin, "`ip`", ip_word(*value), before.map_or("none", ip_word));
         }
+        self.change_base_url(overrides);
+    }
+
+    /// Another base URL is what a duet is about, so it is not noted as a deviation from the file.
+    fn change_base_url(&mut self, overrides: &ScenarioOverrides) {
+        let Some(OverrideValue { origin, value }) = &overrides.base_url else { return };
+        let is_written =
+            self.file.target.value().is_some_and(|target| target.base_url.is_written());
+        if !is_written {
+            let at = self.file.target.key_span();
+            let why = "it has no `base_url`, so both sides would probe the same URLs";
+            return self.refuse(origin, at, why, "write `base_url` in `[target]`");
+        }
+        if let Some((at, target)) = section(&mut self.file.target) {
+            replace(&mut target.base_url, &at, value.clone());
+        }
     }
 }
 

@@ -95,6 +95,7 @@ fn ending(ending: &RunEnding) -> &'static str {
         RunEnding::SetupFailed(_) => "setup_failed",
         RunEnding::Interrupted => "interrupted",
         RunEnding::TargetDown(_) => "target_down",
+        RunEnding::ProvenEarly(_) => "proven_early",
         RunEnding::Recovered => "recovered",
         RunEnding::Imported(_) => "imported",
     }

@@ -96,9 +96,11 @@ fn record_of(draft: RunDraft, intervals: &[Interval]) -> RunRecord {
             decision: Decision::Inconclusive,
             rule: "exact binomial".to_owned(),
             confidence: Ratio::new(0.95).unwrap(),
+            continues: Vec::new(),
             scenarios: Vec::new(),
         },
         gate: None,
+        comparison: None,
     }
 }
 

@@ -32,6 +32,11 @@ impl ErrorRate {
         -self.0.ln()
     }
 
+    /// The error rate as a number between 0 and 1.
+    pub fn as_f64(self) -> f64 {
+        self.0
+    }
+
     /// One minus the error rate.
     pub fn confidence(self) -> Ratio {
         ratio(1.0 - self.0)

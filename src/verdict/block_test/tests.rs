@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::record::{
     ActualQuantile, BudgetVerdict, Decision, DimensionHistograms, Interval, ServerTimings,
-    SlotCounts, Stage, StallHorizon, Tally,
+    SlotCount, SlotCounts, Stage, StallHorizon, Tally,
 };
 use crate::units::Rate;
 use crate::verdict::evidence::BlockRule;

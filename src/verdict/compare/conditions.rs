@@ -32,6 +32,22 @@ pub(super) fn unlike(
     differences
 }
 
+/// Returns what makes the two sides of a duet unlike, one sentence per difference. Their base URLs
+/// differ on purpose.
+pub(super) fn unlike_sides(
+    record: &RunRecord,
+    pairs: &[BeforeAfter<NamedRequest<'_>>],
+) -> Vec<String> {
+    let shares = pairs.iter().filter_map(|pair| {
+        let plans = BeforeAfter {
+            before: record.planned(pair.before.scenario),
+            after: record.planned(pair.after.scenario),
+        };
+        asks_otherwise(plans, pair)
+    });
+    shares.chain(endings("", record)).collect()
+}
+
 /// The pairs of different names.
 fn names(pairs: &[BeforeAfter<NamedRequest<'_>>]) -> Vec<String> {
     let names = pairs.iter().map(|pair| pair.map(NamedRequest::display_name));
@@ -108,7 +124,9 @@ fn machines(runs: BeforeAfter<&RunRecord>) -> Vec<String> {
 fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let run = &record.measurement;
     let ending = match &run.ending {
+        // Each of its exchanges was measured like those of a complete run.
         RunEnding::Complete => None,
+        RunEnding::ProvenEarly(early) => Some(early.when()),
         RunEnding::SetupFailed(_) if run.has_measured() => {
             Some("was measured only in part: a setup step failed in some of its shards".to_owned())
         }
@@ -134,6 +152,6 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     [ending, late, missing]
         .into_iter()
         .flatten()
-        .map(|what| format!("the run {which} {what}"))
+        .map(|what| format!("the run {which} {what}").replace("  ", " "))
         .collect()
 }

@@ -1,12 +1,7 @@
-//! Quantiles of one run's latency, failures at +∞, with the intervals of the target's.
+//! Quantiles of one run's latency, failures at +∞.
 
-use std::time::Duration;
-
-use crate::record::{
-    ActualQuantile, BeforeAfter, ChangeVerdict, Dimension, Histogram, StageMeasurement,
-};
+use crate::record::{ActualQuantile, Dimension, Histogram, StageMeasurement};
 use crate::units::Quantile;
-use crate::verdict::binomial::{ErrorRate, lower_rank, upper_rank};
 
 /// The latencies of one request in one run, in ascending order.
 ///
@@ -33,24 +28,6 @@ impl<'a> LatencyEstimate<'a> {
         self.at(self.of)
     }
 
-    /// The interval of the target's quantile that leaves out `alpha` on each side. An end with too
-    /// few exchanges for a bound excludes nothing.
-    pub(super) fn interval(
-        &self,
-        quantile: Quantile,
-        alpha: ErrorRate,
-    ) -> (ActualQuantile, ActualQuantile) {
-        if self.of == 0 {
-            return (ActualQuantile::NoData, ActualQuantile::NoData);
-        }
-        let allowed = quantile.allowed_exceedance();
-        let low = lower_rank(self.of, allowed, alpha)
-            .map_or(ActualQuantile::At(Duration::ZERO), |rank| self.at(rank));
-        let high = upper_rank(self.of, allowed, alpha)
-            .map_or(ActualQuantile::Unbounded, |rank| self.at(rank));
-        (low, high)
-    }
-
     /// The value of a rank, counted from 1.
     fn at(&self, rank: u64) -> ActualQuantile {
         if self.of == 0 {
@@ -59,27 +36,5 @@ impl<'a> LatencyEstimate<'a> {
         self.successes
             .and_then(|histogram| histogram.at_rank(rank))
             .map_or(ActualQuantile::Unbounded, ActualQuantile::At)
-    }
-}
-
-/// What two intervals show: a change if they do not overlap.
-pub(super) fn change(interval: BeforeAfter<(ActualQuantile, ActualQuantile)>) -> ChangeVerdict {
-    let BeforeAfter { before, after } = interval;
-    if before.0 == ActualQuantile::NoData || after.0 == ActualQuantile::NoData {
-        ChangeVerdict::NoData
-    } else if is_below(before.1, after.0) {
-        ChangeVerdict::More
-    } else if is_below(after.1, before.0) {
-        ChangeVerdict::Less
-    } else {
-        ChangeVerdict::NoneShown
-    }
-}
-
-fn is_below(one: ActualQuantile, other: ActualQuantile) -> bool {
-    match (one, other) {
-        (ActualQuantile::At(one), ActualQuantile::At(other)) => one < other,
-        (ActualQuantile::At(_), ActualQuantile::Unbounded) => true,
-        _ => false,
     }
 }

@@ -1,32 +1,34 @@
-//! What changed between two runs, and whether the change is more than chance.
+//! What changed between two runs, or between the two sides of a duet, and whether the change is more
+//! than chance.
 //!
-//! Each run gives an interval for a figure that excludes half the stated error rate on each side.
-//! If the two intervals do not overlap, the target has changed. A wrong *slower* needs one of two
-//! ends to be wrong, so it is no more likely than the stated rate (the union bound), and so is a
-//! wrong *faster*. Overlapping intervals show neither a change nor its absence.
+//! Requests are not independent, so the error of a difference comes from blocks of time: each figure
+//! is taken again without each block (jackknife), and what the blocks change gives an interval for
+//! the difference, which leaves out half of its error rate on each side. A *slower* whose interval
+//! begins above zero is therefore wrong at most as often as stated, if nothing hangs together for
+//! longer than a block. Of two runs made one after the other, the interval cannot exclude what else
+//! changed between them; the two sides of a duet share their blocks.
 
 mod conditions;
 mod estimate;
+mod figures;
+mod jackknife;
+mod leave_one_out;
 mod pairing;
+mod student_t;
 
 use std::time::Duration;
 
-use self::estimate::LatencyEstimate;
+use self::figures::ComparedSides;
 use self::pairing::NamedRequest;
-use super::binomial::{ErrorRate, ExceedanceCount};
+use super::binomial::ErrorRate;
 use crate::record::{
-    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, BudgetVerdict, ChangeVerdict,
-    ComparedRun, Comparison, Dimension, Histogram, ProberHealth, QuantileChange,
-    QuantileDifference, RequestComparison, RequestMeasurement, RequestName, RunRecord,
-    ScenarioMeasurement, ShareChange, StageMeasurement,
+    ActualQuantile, BeforeAfter, BlameChange, BudgetChange, BudgetVerdict, ComparedRun, Comparison,
+    Decision, Dimension, DuetSide, Histogram, PlannedDuet, ProberHealth, RequestComparison,
+    RequestMeasurement, RequestName, RunRecord, ScenarioMeasurement, StageMeasurement,
 };
-use crate::units::{Quantile, Ratio};
+use crate::units::Quantile;
 
-const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99];
-
-/// How many figures of a request are called changed or not: its quantiles, and the share that
-/// failed.
-const FIGURES: usize = QUANTILES.len() + 1;
+pub use self::leave_one_out::add_block_figures;
 
 /// What is compared, and to what the stated error rate applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,23 +43,88 @@ pub struct ComparisonSettings {
 /// What changed from one run to another in the measured stage of the requests that both have.
 pub fn compare(before: &RunRecord, after: &RunRecord, settings: &ComparisonSettings) -> Comparison {
     let runs = BeforeAfter { before, after };
-    let requests = runs.map(|record| own_requests(record));
+    let requests = runs.map(|record| own_requests(record, |_| true));
     let pairing = pairing::pair(requests, settings.name.as_deref());
-    let figures = if settings.bounds_all_figures { FIGURES * pairing.pairs.len() } else { 1 };
+    let unlike = conditions::unlike(runs, &pairing.pairs);
+    Comparison { unlike, ..compared_pairs(runs, &pairing, settings.bounds_all_figures) }
+}
+
+/// What differs between the two sides of a duet; `None` if the run was none. All figures together
+/// have the stated error rate, because the comparison decides how the program ends.
+pub fn compare_duet(record: &RunRecord) -> Option<Comparison> {
+    let urls = duet_urls(record)?;
+    let of_side = |side: DuetSide| {
+        own_requests(record, |scenario| {
+            let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
+            duet.is_some_and(|duet| duet.side == side)
+        })
+    };
+    let requests = BeforeAfter { before: of_side(DuetSide::A), after: of_side(DuetSide::B) };
+    let other = |scenario: &str| Some(record.planned(scenario)?.duet.as_ref()?.other.as_str());
+    let pairing = pairing::pair_sides(requests, other);
+    let runs = BeforeAfter { before: record, after: record };
+    let unlike = conditions::unlike_sides(record, &pairing.pairs);
+    Some(Comparison { duet: Some(urls), unlike, ..compared_pairs(runs, &pairing, true) })
+}
+
+/// The decision on a run whose comparison may decide it too.
+///
+/// A run with a baseline has to keep its budgets and, if the comparison bounds all its figures, not
+/// to be slower. A duet is decided by its difference and by the budgets of its second side: those
+/// that the first side breaks are no fault of the new one.
+pub fn decide_with_comparison(record: &RunRecord) -> Decision {
+    let Some(comparison) = record.comparison.as_deref().filter(|one| one.bounds_all_figures) else {
+        return record.gate_decision();
+    };
+    let compared = comparison.decision();
+    if comparison.duet.is_none() {
+        return Decision::combine([record.gate_decision(), compared]);
+    }
+    let is_new = |scenario: &str| {
+        let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
+        duet.is_some_and(|duet| duet.side == DuetSide::B)
+    };
+    let of_new = record.verdict.scenarios.iter().filter(|judged| is_new(&judged.scenario));
+    let budgets = of_new.flat_map(|judged| &judged.budgets).map(|budget| budget.decision);
+    let is_whole = record.measurement.ending.is_planned();
+    let cut_off = (!is_whole).then_some(Decision::Inconclusive);
+    Decision::combine(budgets.chain([compared]).chain(cut_off))
+}
+
+/// The base URLs of the sides.
+fn duet_urls(record: &RunRecord) -> Option<BeforeAfter<String>> {
+    let of_side = |side: DuetSide| {
+        let is_of = |duet: &PlannedDuet| duet.side == side;
+        let mut plans = record.plan.iter();
+        let planned = plans.find(|planned| planned.duet.as_ref().is_some_and(is_of))?;
+        Some(planned.base_url.clone())
+    };
+    Some(BeforeAfter { before: of_side(DuetSide::A)?, after: of_side(DuetSide::B)? })
+}
+
+fn compared_pairs(
+    runs: BeforeAfter<&RunRecord>,
+    pairing: &pairing::Pairing<'_>,
+    bounds_all_figures: bool,
+) -> Comparison {
+    let figures = pairing.pairs.iter().map(|pair| ComparedSides::of(pair, runs).figures());
+    let figures = if bounds_all_figures { figures.sum() } else { 1 };
     let alpha = ErrorRate::STATED.shared_by(figures);
     Comparison {
         runs: runs.map(|record| compared(record)),
+        duet: None,
         confidence: alpha.confidence(),
-        bounds_all_figures: settings.bounds_all_figures,
-        unlike: conditions::unlike(runs, &pairing.pairs),
+        bounds_all_figures,
+        unlike: Vec::new(),
         requests: pairing.pairs.iter().map(|pair| request(pair, runs, alpha)).collect(),
         only: pairing.only.map(|all| all.iter().map(NamedRequest::display_name).collect()),
     }
 }
 
-fn own_requests(record: &RunRecord) -> Vec<NamedRequest<'_>> {
+/// The requests of the scenarios that are wanted by name.
+fn own_requests(record: &RunRecord, is_wanted: impl Fn(&str) -> bool) -> Vec<NamedRequest<'_>> {
     let scenarios = record.measurement.scenarios.iter();
-    let requests = scenarios.flat_map(|scenario| {
+    let requests = scenarios.filter(|scenario| is_wanted(&scenario.name)).flat_map(|scenario| {
         own(record, scenario)
             .map(|measurement| NamedRequest { scenario: &scenario.name, measurement })
     });
@@ -92,7 +159,7 @@ fn compared(record: &RunRecord) -> ComparedRun {
 fn health(record: &RunRecord) -> ProberHealth {
     let run = &record.measurement;
     let mut lag = Histogram::default();
-    for request in own_requests(record) {
+    for request in own_requests(record, |_| true) {
         let stage = &request.measurement.measured;
         stage.series.get(Dimension::Lag).into_iter().for_each(|part| lag.add(part));
     }
@@ -110,56 +177,26 @@ fn request(
     alpha: ErrorRate,
 ) -> RequestComparison {
     let stages = pair.map(|request| &request.measurement.measured);
-    let estimates = stages.map(|stage| LatencyEstimate::of(stage));
     let names = pair.map(|request| RequestName {
         scenario: request.scenario.to_owned(),
         request: request.measurement.name.clone(),
     });
     let budgets = budgets(&names, runs);
+    let sides = ComparedSides::of(pair, runs);
+    let failed = sides.failures(alpha);
     let BeforeAfter { before, after } = names;
     RequestComparison {
         compared_with: (after != before).then_some(after),
         scenario: before.scenario,
         request: before.request,
         exchanges: stages.map(|stage| stage.tally.exchanges),
-        failed: failures(stages, alpha),
-        latency: QUANTILES.map(|quantile| at(quantile, &estimates, alpha)).to_vec(),
-        max: estimates.map(LatencyEstimate::max),
+        blocks: sides.block_numbers(),
+        obstacle: sides.obstacle(),
+        failed,
+        latency: sides.latencies(failed.change, alpha).to_vec(),
+        max: sides.max(),
         parts: Dimension::BLAME.into_iter().filter_map(|part| moved(part, stages)).collect(),
         budgets,
-    }
-}
-
-fn failures(stages: BeforeAfter<&StageMeasurement>, alpha: ErrorRate) -> ShareChange {
-    let counts = stages
-        .map(|stage| ExceedanceCount { over: stage.tally.failed(), of: stage.tally.exchanges });
-    let interval = counts.map(|counts| counts.interval(alpha.shared_by(2)));
-    let change = if counts.before.of == 0 || counts.after.of == 0 {
-        ChangeVerdict::NoData
-    } else if interval.before.1 < interval.after.0 {
-        ChangeVerdict::More
-    } else if interval.after.1 < interval.before.0 {
-        ChangeVerdict::Less
-    } else {
-        ChangeVerdict::NoneShown
-    };
-    let share = counts.map(|counts| Ratio::of(counts.over, counts.of));
-    ShareChange { count: counts.map(|counts| counts.over), share, interval, change }
-}
-
-fn at(
-    quantile: Quantile,
-    estimates: &BeforeAfter<LatencyEstimate<'_>>,
-    alpha: ErrorRate,
-) -> QuantileChange {
-    let actual = estimates.map(|estimate| estimate.quantile(quantile));
-    let interval = estimates.map(|estimate| estimate.interval(quantile, alpha.shared_by(2)));
-    QuantileChange {
-        quantile,
-        actual,
-        interval,
-        difference: QuantileDifference::between(actual.before, actual.after),
-        change: estimate::change(interval),
     }
 }
 
@@ -206,5 +243,7 @@ fn judged_budgets<'a>(record: &'a RunRecord, name: &RequestName) -> Vec<&'a Budg
     budgets.filter(|budget| budget.request == name.request).collect()
 }
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

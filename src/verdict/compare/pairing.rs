@@ -61,6 +61,19 @@ pub(super) fn pair<'a>(
     pairing
 }
 
+/// Pairs the requests of the two sides of a duet: those of the same name in scenarios that are each
+/// other's other side.
+pub(super) fn pair_sides<'a>(
+    sides: BeforeAfter<Vec<NamedRequest<'a>>>,
+    other: impl Fn(&'a str) -> Option<&'a str>,
+) -> Pairing<'a> {
+    let mut pairing = Pairing { pairs: Vec::new(), only: sides };
+    pairing.match_by(|one, opposite, _| {
+        one.request() == opposite.request() && other(one.scenario) == Some(opposite.scenario)
+    });
+    pairing
+}
+
 impl<'a> Pairing<'a> {
     /// Moves the requests that belong together from `only` to `pairs`.
     fn match_by(

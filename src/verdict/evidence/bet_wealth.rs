@@ -144,7 +144,7 @@ mod tests {
         assert!((found / right - 1.0).abs() < 1e-8, "{found} is not {right}");
     }
 
-    /// The expected values are the products of the issue, calculated in Python.
+    /// The expected values are products calculated in Python.
     #[test]
     fn the_evidence_for_a_pass_is_the_exact_product() {
         close(evidence(BetSide::Pass, vec![(0, 100); 66]), 19.132_412_4);

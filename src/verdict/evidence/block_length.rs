@@ -20,21 +20,36 @@ const FEWEST_BLOCKS: usize = 4;
 ///
 /// The test cannot see what hangs together for longer than about a quarter of the run.
 pub fn block_length(slots: &ExceedanceSlots, horizon: usize) -> usize {
-    let longest = slots.len() / FEWEST_BLOCKS;
-    let mut length = horizon.max(1);
-    while length < longest && varies_more_in_longer(slots, length) {
+    independent_length(slots.len(), horizon, |number| variance_per_request(slots, number))
+}
+
+/// The length from which on stretches of any series look independent: the rule of
+/// [`block_length`]. `variance` is the variance per request, with its degrees of freedom, of a
+/// number of equal parts of the `run`.
+pub fn independent_length(
+    run: usize,
+    shortest: usize,
+    variance: impl Fn(usize) -> Option<(f64, usize)>,
+) -> usize {
+    let longest = run / FEWEST_BLOCKS;
+    let mut length = shortest.max(1);
+    while length < longest && varies_more_in_longer(run, length, &variance) {
         length = rounded_up(length as f64 * SQRT_2).min(longest);
     }
     length
 }
 
-fn varies_more_in_longer(slots: &ExceedanceSlots, length: usize) -> bool {
-    let Some((variance, _)) = variance_per_request(slots, slots.len() / length) else {
+fn varies_more_in_longer(
+    run: usize,
+    length: usize,
+    variance: &impl Fn(usize) -> Option<(f64, usize)>,
+) -> bool {
+    let Some((of_blocks, _)) = variance(run / length) else {
         return false;
     };
-    numbers_of_longer(slots.len(), length).any(|number| {
-        variance_per_request(slots, number).is_some_and(|(longer, degrees)| {
-            longer > variance * chi_squared::percentile_99(degrees) / degrees as f64
+    numbers_of_longer(run, length).any(|number| {
+        variance(number).is_some_and(|(longer, degrees)| {
+            longer > of_blocks * chi_squared::percentile_99(degrees) / degrees as f64
         })
     })
 }

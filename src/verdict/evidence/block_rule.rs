@@ -48,7 +48,7 @@ impl BlockRule {
         }
     }
 
-    /// Logarithm of the evidence that a side needs: for a pass 20. It is that of the
+    /// Logarithm of the evidence that a side needs: ln 20 for a pass. It is that of the
     /// [interval](super::ShareInterval) too, so that both always agree.
     pub fn ln_needed(self, side: BetSide) -> f64 {
         let error_rate = match side {

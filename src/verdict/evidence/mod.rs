@@ -10,6 +10,7 @@ mod bet_wealth;
 mod block_length;
 mod block_rule;
 mod chi_squared;
+mod early_rule;
 mod exceedance_slots;
 mod outlook;
 mod reach;
@@ -18,8 +19,9 @@ mod share_interval;
 mod stall_horizon;
 
 pub use self::bet_wealth::{BetSide, BetWealth};
-pub use self::block_length::block_length;
+pub use self::block_length::{block_length, independent_length};
 pub use self::block_rule::{BlockFinding, BlockRule};
+pub use self::early_rule::EarlyRule;
 pub use self::exceedance_slots::ExceedanceSlots;
 pub use self::outlook::Outlook;
 pub use self::reach::reach;

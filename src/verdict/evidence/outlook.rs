@@ -52,10 +52,13 @@ impl Outlook {
     }
 
     fn if_clean(runs: &[RunBlocks], allowed: Ratio, rule: BlockRule) -> Self {
-        let seen: f64 = runs.iter().map(|run| run.at_horizon.full_blocks()).sum();
-        let lacking = fewest_blocks(allowed).map(|needed| (needed as f64 - seen).max(0.0));
-        lacking.map_or(Self::TooClose, |blocks| Self::IfClean {
-            slots: rounded_up(blocks.ceil() * rule.horizon as f64),
+        let full: f64 = runs.iter().map(|run| run.at_horizon.full_blocks()).sum();
+        let all: u64 = runs.iter().map(|run| run.at_horizon.number()).sum();
+        // At 1/s only one block of 50 ms in twenty is full.
+        let blocks_per_full = if full > 0.0 { (all as f64 / full).max(1.0) } else { 1.0 };
+        let lacking = fewest_blocks(allowed).map(|needed| (needed as f64 - full).max(0.0));
+        lacking.map_or(Self::TooClose, |lacking| Self::IfClean {
+            slots: rounded_up((lacking * blocks_per_full).ceil() * rule.horizon as f64),
         })
     }
 }
@@ -89,6 +92,7 @@ mod tests {
     use super::super::exceedance_slots::ExceedanceSlots;
     use super::super::exceedance_slots::fixture::{blocks_of, one_burst};
     use super::*;
+    use crate::verdict::binomial::ExceedanceCount;
 
     fn outlook(slots: &ExceedanceSlots, horizon: usize) -> Outlook {
         let rule = BlockRule { horizon, budgets: 1 };
@@ -99,6 +103,13 @@ mod tests {
     fn a_clean_run_needs_the_blocks_it_lacks() {
         assert_eq!(outlook(&blocks_of(20, &[0; 37]), 1), Outlook::IfClean { slots: 30 });
         assert_eq!(outlook(&one_burst(750, 0, 0), 20), Outlook::IfClean { slots: 600 });
+    }
+
+    #[test]
+    fn a_clean_run_of_few_requests_needs_the_time_in_which_enough_blocks_fill() {
+        let counts = (0..200).map(|at| ExceedanceCount { over: 0, of: u64::from(at % 20 == 0) });
+        let slots = ExceedanceSlots::new(counts, 1.0);
+        assert_eq!(outlook(&slots, 1), Outlook::IfClean { slots: (67 - 10) * 20 });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::units::Ratio;
 use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 
 /// The number of blocks, times the allowed share, at which a target that exceeds half as often as
-/// allowed still passes in most runs.
+/// allowed still passes in most runs, if its exceedances are single requests and not stalls.
 const RECOMMENDED: f64 = 9.0;
 
 /// The stall horizon of a plan that names none: a run of `duration` then has as many blocks as
@@ -32,7 +32,7 @@ pub fn fewest_blocks(allowed: Ratio) -> Option<u64> {
     Some(wealth.blocks())
 }
 
-/// The blocks that a plan should have: `9 / p₀`.
+/// The blocks that a plan should have: `9 / p₀`, rounded up. `None` if nothing may exceed.
 pub fn recommended_blocks(allowed: Ratio) -> Option<u64> {
     (allowed != Ratio::ZERO).then(|| rounded_up(RECOMMENDED / allowed.as_f64()) as u64)
 }

@@ -1,6 +1,6 @@
 //! The evidence of one run against each of its budgets.
 
-use crate::record::{BlockCounts, BudgetEvidence, BudgetVerdict, Decision, ScenarioVerdict};
+use crate::record::{BlockCounts, BudgetVerdict, Decision, ScenarioVerdict};
 use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 use crate::verdict::evidence::{BetSide, BlockEvidence, BlockSeries, RunBlocks};
 
@@ -20,7 +20,12 @@ pub(super) fn ln_evidence(verdict: &ScenarioVerdict, budgets: usize) -> BudgetLo
     let proven = ErrorRate::STATED.shared_by(budgets).ln_evidence();
     let is_void = verdict.decision == Decision::Inconclusive && !verdict.reasons.is_empty();
     let of = |judged: &BudgetVerdict| {
-        let blocks = [run_blocks(judged.evidence.as_ref()?)];
+        let evidence = judged.evidence.as_ref()?;
+        // Runs that this one continues are not counted on their own.
+        let earlier = evidence.earlier.iter();
+        let earlier = earlier.map(|run| run_blocks(&run.at_horizon, run.longer.as_ref()));
+        let own = run_blocks(&evidence.at_horizon, evidence.longer.as_ref());
+        let blocks: Vec<_> = earlier.chain([own]).collect();
         let ln = BlockEvidence::of(&blocks, BetSide::Fail, judged.allowed?).ln();
         let is_by_lag = judged.decision == Decision::Inconclusive && ln >= proven;
         let ln = if is_void || is_by_lag { ln.min(0.0) } else { ln };
@@ -30,7 +35,7 @@ pub(super) fn ln_evidence(verdict: &ScenarioVerdict, budgets: usize) -> BudgetLo
 }
 
 /// The blocks that a record keeps. Their length does not change what they prove.
-fn run_blocks(evidence: &BudgetEvidence) -> RunBlocks {
+fn run_blocks(at_horizon: &BlockCounts, longer: Option<&BlockCounts>) -> RunBlocks {
     let series = |counts: &BlockCounts| BlockSeries {
         length: 1,
         planned_peak: counts.peak,
@@ -40,8 +45,5 @@ fn run_blocks(evidence: &BudgetEvidence) -> RunBlocks {
             .map(|&(over, of, number)| (ExceedanceCount { over: over.min(of), of }, number))
             .collect(),
     };
-    RunBlocks {
-        at_horizon: series(&evidence.at_horizon),
-        longer: evidence.longer.as_ref().map(series),
-    }
+    RunBlocks { at_horizon: series(at_horizon), longer: longer.map(series) }
 }

@@ -12,7 +12,7 @@ mod tests;
 use self::carried_evidence::CarriedEvidence;
 use self::plan_history::{PlanHistory, StreakEnd};
 use crate::record::{
-    Decision, GateDecision, OnInconclusive, PlannedScenario, RunEnding, RunRecord, ScenarioVerdict,
+    Decision, GateDecision, OnInconclusive, PlannedScenario, RunRecord, ScenarioVerdict,
 };
 
 /// The policies of one run, and what they need to know of earlier ones.
@@ -85,7 +85,7 @@ impl<'a> PolicyJudge<'a> {
 fn is_whole(record: &RunRecord) -> bool {
     let sharing = record.measurement.sharing.as_ref();
     let lacks_shards = sharing.is_some_and(|sharing| !sharing.missing_shards().is_empty());
-    record.measurement.ending == RunEnding::Complete && !lacks_shards
+    record.measurement.ending.is_planned() && !lacks_shards
 }
 
 impl ScenarioGate<'_> {

@@ -1,9 +1,11 @@
 //! The earlier runs of one scenario's plan, as far as a policy needs them.
 
-use serde_json::Value;
+use uuid::Uuid;
 
 use super::budget_log::{BudgetLog, ln_evidence};
-use crate::record::{Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict};
+use crate::record::{
+    Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict, without_length,
+};
 use crate::verdict::rule::DecisionRule;
 
 /// The tag whose value must be the same: failures in one environment say nothing about another.
@@ -12,9 +14,12 @@ const ENVIRONMENT: &str = "environment";
 /// The earlier runs of one scenario's plan, the newest first, as far back as a policy needs.
 #[derive(Debug)]
 pub(super) struct PlanHistory {
-    scenario: String,
-    plan: Option<Value>,
+    planned: PlannedScenario,
     environment: Option<String>,
+    /// Runs that this one or a later one continues: their evidence is part of that one.
+    continued: Vec<Uuid>,
+    /// Whether this run continues another, so that the length of its load may differ.
+    continues: bool,
     /// How many of the latest runs must have failed, without this one.
     wanted: usize,
     /// Whether evidence is needed as far back as the last pass.
@@ -61,9 +66,10 @@ impl PlanHistory {
         let wanted = if can_decide { gate.fail_after.saturating_sub(1) } else { 0 };
         let budgets = DecisionRule::of(&record.plan).budgets();
         Self {
-            scenario: planned.name.clone(),
-            plan: comparable(planned),
+            planned: comparable(planned),
             environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
+            continued: record.verdict.continues.clone(),
+            continues: !record.verdict.continues.is_empty(),
             wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
             is_carried: gate.carry && can_decide,
             budgets,
@@ -88,7 +94,11 @@ impl PlanHistory {
             return;
         }
         match earlier {
-            Ok(record) => self.earlier.extend(self.verdict_of(record)),
+            Ok(record) if self.continued.contains(&record.id) => {}
+            Ok(record) => {
+                self.continued.extend(&record.verdict.continues);
+                self.earlier.extend(self.verdict_of(record));
+            }
             Err(why) => self.unreadable = Some(why.clone()),
         }
     }
@@ -108,10 +118,22 @@ impl PlanHistory {
         self.earlier.iter().take_while(|earlier| earlier.decision == Decision::Fail).count()
     }
 
+    /// Whether a plan is this one. The length of the load may differ if either run continues
+    /// another.
+    fn is_same_plan(&self, planned: &PlannedScenario, continues: bool) -> bool {
+        let mut theirs = comparable(planned);
+        if (continues || self.continues)
+            && differ_at_most_in_length(&theirs.load, &self.planned.load)
+        {
+            theirs.load.clone_from(&self.planned.load);
+        }
+        theirs == self.planned
+    }
+
     /// What a run decided on this plan; `None` if it is one of another plan or environment, or a
     /// part of a run.
     fn verdict_of(&self, record: &RunRecord) -> Option<EarlierVerdict> {
-        let planned = record.planned(&self.scenario)?;
+        let planned = record.planned(&self.planned.name)?;
         let is_part = record
             .measurement
             .sharing
@@ -119,8 +141,7 @@ impl PlanHistory {
             .is_some_and(|sharing| !sharing.missing_shards().is_empty());
         let is_same = !is_part
             && record.provenance.tags.get(ENVIRONMENT) == self.environment.as_ref()
-            && self.plan.is_some()
-            && comparable(planned) == self.plan;
+            && self.is_same_plan(planned, !record.verdict.continues.is_empty());
         let mut verdicts = record.verdict.scenarios.iter().filter(|_| is_same);
         let verdict = verdicts.find(|verdict| verdict.scenario == planned.name)?;
         let budgets = DecisionRule::of(&record.plan).budgets();
@@ -129,9 +150,14 @@ impl PlanHistory {
     }
 }
 
+/// Whether two loads are equal except for their lengths.
+fn differ_at_most_in_length(one: &str, other: &str) -> bool {
+    without_length(one) == without_length(other)
+}
+
 /// The plan as it is kept in files, without what does not change its verdict: texts, the name of
 /// the file, and the policy. A value that was just parsed may be finer than the one in a file.
-fn comparable(planned: &PlannedScenario) -> Option<Value> {
+fn comparable(planned: &PlannedScenario) -> PlannedScenario {
     let plan = PlannedScenario {
         description: String::new(),
         source: String::new(),
@@ -140,5 +166,6 @@ fn comparable(planned: &PlannedScenario) -> Option<Value> {
         gate: GatePolicy::default(),
         ..planned.clone()
     };
-    serde_json::to_value(plan).ok()
+    let kept = serde_json::to_value(&plan).and_then(serde_json::from_value);
+    kept.unwrap_or(plan)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, Budget, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts,
+    BlockCounts, Budget, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
     RunProvenance, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
 };
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
@@ -39,6 +39,7 @@ fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
             blocks: vec![(20, 20, 1)],
         },
         longer: None,
+        earlier: Vec::new(),
     });
     let host = HostFacts {
         name: "h".to_owned(),
@@ -55,7 +56,16 @@ fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
         tags: BTreeMap::default(),
     };
     let id = Uuid::from_u128(1);
-    RunRecord { format: FORMAT, id, provenance, plan, measurement, verdict: judged, gate: None }
+    RunRecord {
+        format: FORMAT,
+        id,
+        provenance,
+        plan,
+        measurement,
+        verdict: judged,
+        gate: None,
+        comparison: None,
+    }
 }
 
 /// The gate's decision on a run after these earlier ones, the newest first; `X` cannot be read.
@@ -103,6 +113,26 @@ fn a_fail_counts_only_if_the_runs_before_it_failed_too() {
         let reason = format!("{reason}; fail_after = {number}");
         assert_eq!(gate('F', verdicts, &fail_after(number)), (decision, reason), "{verdicts}");
     }
+}
+
+/// An inconclusive run and its extension are one run: the extension decides with both.
+#[test]
+fn a_run_that_another_one_continues_does_not_break_the_row() {
+    let policy = fail_after(2);
+    let extended = |ids: [u128; 2]| {
+        let mut first = record('I', &policy);
+        let mut second = record('F', &policy);
+        (first.id, second.id) = (Uuid::from_u128(ids[0]), Uuid::from_u128(ids[1]));
+        second.verdict.continues = vec![first.id];
+        second.plan[0].load = first.plan[0].load.replace("for 10s", "for 60s");
+        [second, first]
+    };
+    let [last, first] = extended([13, 14]);
+    let earlier: Vec<_> = [first].into_iter().chain(extended([11, 12])).map(Ok).collect();
+    let decided = gate_after(&last, &earlier).unwrap();
+    assert_eq!(decided.decision, Decision::Fail, "{}", decided.reason);
+    let whole = Ok(record('F', &policy));
+    assert_eq!(gate_after(&last, &[whole]).unwrap().decision, Decision::Fail);
 }
 
 #[test]

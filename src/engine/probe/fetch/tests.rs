@@ -26,8 +26,8 @@ fn fetch_url(url: &Url, timeout: Duration) -> FetchOutcome {
     let mut secret = HeaderValue::from_static("hidden");
     secret.set_sensitive(true);
     let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-secret"), secret)]);
-    fetch(&FetchRequest { url: url.clone(), headers, reads_page: true, timeout: Some(timeout) })
-        .unwrap()
+    let request = FetchRequest::get(url.clone(), headers);
+    fetch(&FetchRequest { reads_page: true, timeout: Some(timeout), ..request }).unwrap()
 }
 
 const WIDE: Duration = Duration::from_secs(20);
@@ -55,8 +55,7 @@ fn a_body_that_is_not_needed_is_not_awaited() {
                 .unwrap();
             std::mem::forget(stream);
         });
-        let headers = HeaderMap::new();
-        let request = FetchRequest { url, headers, reads_page, timeout: None };
+        let request = FetchRequest { reads_page, ..FetchRequest::get(url, HeaderMap::new()) };
         let fetched = fetch(&request).unwrap().response.unwrap();
         assert_eq!(fetched.body, b"", "{answer}");
     }
@@ -146,6 +145,37 @@ fn a_timeout_has_a_typed_failure_and_its_duration() {
     let refused = outcome.response.unwrap_err();
     assert_eq!((refused.failure, refused.phase), (Failure::TimedOut, Some(Dimension::FirstByte)));
     assert!(outcome.elapsed >= timeout);
+}
+
+#[test]
+fn a_body_is_sent_whole_and_stays_with_its_origin() {
+    let (arrived, bodies) = std::sync::mpsc::sync_channel(4);
+    let server = move |redirects_to: Option<Url>| {
+        let arrived = arrived.clone();
+        server(move |mut stream| {
+            head_of(&mut stream);
+            let mut body = [0; 5];
+            stream.read_exact(&mut body).unwrap();
+            arrived.send(body).unwrap();
+            let to = redirects_to.as_ref().map(|to| format!("location: {to}\r\n"));
+            let status = if to.is_some() { "307 x" } else { "201 x" };
+            let to = to.unwrap_or_default();
+            let answer = format!("HTTP/1.1 {status}\r\n{to}content-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+        })
+    };
+    let here = server(None);
+    let post = |url: Url| FetchRequest {
+        method: Method::POST,
+        body: Bytes::from_static(b"hello"),
+        timeout: Some(WIDE),
+        ..FetchRequest::get(url, HeaderMap::new())
+    };
+    let answered = fetch(&post(here.clone())).unwrap().response.unwrap();
+    assert_eq!((answered.status.as_u16(), bodies.recv().unwrap()), (201, *b"hello"));
+    let refused = fetch(&post(server(Some(here)))).unwrap().response.unwrap_err();
+    assert_eq!((refused.failure, bodies.recv().unwrap()), (Failure::Redirected, *b"hello"));
+    assert!(bodies.try_recv().is_err());
 }
 
 #[test]

@@ -1,0 +1,249 @@
+//! Watches a run in progress for evidence that is clear enough to end it.
+
+use std::time::Duration;
+
+use super::binomial::ExceedanceCount;
+use super::evidence::{BetSide, BlockRule, EarlyRule, ExceedanceSlots};
+use super::exceedance_timeline::RunTimelines;
+use super::rule::DecisionRule;
+use super::slot_series::{LagRole, SlotSeries, peak_of_slot};
+use crate::record::{
+    Budget, Ceiling, EarlyEnd, Interval, Measurement, PlannedRequest, PlannedScenario,
+    ProvenBreach, SlotCount, Stage, StallHorizon, StopEarly, Tally,
+};
+use crate::units::Ratio;
+
+/// A run is not looked at more often than this many times for each budget: a look costs as much as
+/// the run has slots.
+const MOST_LOOKS: u32 = 500;
+
+/// Watches the settled intervals of a run, and ends it when its verdict is proven so clearly that
+/// the rest of it could hardly change it.
+///
+/// One proven breach fails the run, so it ends a run of several scenarios too. Exceedances that the
+/// prober's lag explains prove no breach. A pass ends a run only if every scenario asks for that,
+/// and needs every budget of every scenario. A run with a scenario that must not end early does
+/// not, nor does a duet: a breach of its old side decides nothing.
+#[derive(Debug, Default)]
+pub struct EarlyEndWatch {
+    requests: Vec<WatchedRequest>,
+    ends_on_pass: bool,
+}
+
+/// A request whose exchanges are judged.
+#[derive(Debug)]
+struct WatchedRequest {
+    scenario: String,
+    request: String,
+    /// Planned length of the scenario's measured stage.
+    planned: Duration,
+    tested: Vec<WatchedBudget>,
+    /// Budgets that allow none, by what they count.
+    untested: Vec<SlotSeries>,
+    /// Whether it has no budget at all, so that one failure fails it.
+    is_by_expectations: bool,
+    exchanges: u64,
+    /// Exchanges that no budget allows.
+    disallowed: u64,
+}
+
+/// A budget that is a statement about the target.
+#[derive(Debug)]
+struct WatchedBudget {
+    budget: Budget,
+    allowed: Ratio,
+    series: SlotSeries,
+    horizon: StallHorizon,
+    share: f64,
+    rule: EarlyRule,
+    /// All settled exchanges.
+    count: ExceedanceCount,
+    /// The settled time at the last look.
+    looked: Duration,
+    holds: bool,
+}
+
+impl EarlyEndWatch {
+    /// Watches a run of these scenarios. `empty` is the run's measurement before it starts, and
+    /// `durations` has the planned length of each scenario's measured stage.
+    pub fn new<'a>(
+        plan: impl IntoIterator<Item = &'a PlannedScenario> + Clone,
+        empty: &Measurement,
+        durations: impl IntoIterator<Item = Duration>,
+    ) -> Self {
+        let wishes: Vec<_> =
+            plan.clone().into_iter().map(|planned| planned.gate.stop_early).collect();
+        let is_duet = plan.clone().into_iter().any(|planned| planned.duet.is_some());
+        // The others decide the exit code too if a first fail does not.
+        let is_patient = |planned: &PlannedScenario| planned.gate.fail_after > 1;
+        let waits_for_all = wishes.len() > 1 && plan.clone().into_iter().any(is_patient);
+        if is_duet || waits_for_all || wishes.contains(&StopEarly::Never) {
+            return Self::default();
+        }
+        let budgets = DecisionRule::of(plan.clone()).budgets();
+        let scenarios = plan.into_iter().zip(durations);
+        let requests = scenarios.flat_map(|(planned, duration)| {
+            let own = planned.requests.iter().filter(|request| request.hop_of.is_none());
+            own.map(move |request| {
+                let ceilings = ceilings(empty, &planned.name, &request.name);
+                WatchedRequest::new((planned, duration), request, ceilings, budgets)
+            })
+        });
+        let ends_on_pass = wishes.iter().all(|wish| *wish == StopEarly::Both);
+        Self { requests: requests.collect(), ends_on_pass }
+    }
+
+    /// Takes in the next settled interval, which `timelines` already has, and returns what is
+    /// proven by now.
+    pub fn observe(&mut self, interval: &Interval, timelines: &RunTimelines) -> Option<EarlyEnd> {
+        if interval.stage != Stage::Measured {
+            return None;
+        }
+        let watched = self.requests.iter_mut().find(|watched| {
+            (&watched.scenario, &watched.request) == (&interval.scenario, &interval.request)
+        })?;
+        watched.count(&interval.tally);
+        let after = watched.settled(&interval.tally)?;
+        let breach = watched.look(after, timelines, self.ends_on_pass);
+        let is_proven = breach.is_some() || self.is_clear_pass();
+        let planned = self.requests.iter().map(|watched| watched.planned).max()?;
+        is_proven.then_some(EarlyEnd { after, planned, breach })
+    }
+
+    fn is_clear_pass(&self) -> bool {
+        let tests_any = || self.requests.iter().any(|watched| !watched.tested.is_empty());
+        self.ends_on_pass && tests_any() && self.requests.iter().all(WatchedRequest::holds)
+    }
+}
+
+/// The ceilings that a request is counted against.
+fn ceilings<'a>(empty: &'a Measurement, scenario: &str, request: &str) -> &'a [Ceiling] {
+    let scenario = empty.scenarios.iter().find(|known| known.name == scenario);
+    let mut requests = scenario.into_iter().flat_map(|scenario| &scenario.requests);
+    requests.find(|known| known.name == request).map_or(&[], |known| &known.ceilings)
+}
+
+impl WatchedRequest {
+    fn new(
+        (planned, duration): (&PlannedScenario, Duration),
+        request: &PlannedRequest,
+        ceilings: &[Ceiling],
+        budgets: usize,
+    ) -> Self {
+        let series = |budget: &Budget| SlotSeries::of(*budget, ceilings);
+        let tested = request.budgets.iter().filter_map(|budget| {
+            let (allowed, horizon) = (budget.allowed()?, planned.stalls?);
+            let rule = BlockRule { horizon: horizon.slots(), budgets };
+            Some(WatchedBudget {
+                budget: *budget,
+                allowed,
+                series: series(budget)?,
+                horizon,
+                share: planned.share_of(&request.name),
+                rule: EarlyRule { rule, planned: slots_of(&horizon, duration) },
+                count: ExceedanceCount::default(),
+                looked: Duration::ZERO,
+                holds: false,
+            })
+        });
+        let untested = request.budgets.iter().filter(|budget| budget.allowed().is_none());
+        Self {
+            scenario: planned.name.clone(),
+            request: request.name.clone(),
+            planned: duration,
+            tested: tested.collect(),
+            untested: untested.filter_map(series).collect(),
+            is_by_expectations: request.budgets.is_empty(),
+            exchanges: 0,
+            disallowed: 0,
+        }
+    }
+
+    fn count(&mut self, tally: &Tally) {
+        self.exchanges += tally.exchanges;
+        if self.is_by_expectations {
+            self.disallowed += tally.failed();
+        }
+        for series in &self.untested {
+            self.disallowed += series.count(tally).over;
+        }
+        for budget in &mut self.tested {
+            budget.count = [budget.count, budget.series.count(tally)].into_iter().sum();
+        }
+    }
+
+    /// How much of the measured stage has settled: up to the end of the interval's second. `None`
+    /// if nothing was due in it.
+    fn settled(&self, tally: &Tally) -> Option<Duration> {
+        let slot = self.tested.first().map(|budget| budget.horizon.slot)?;
+        let (first, _) = tally.slots.slots().next()?;
+        let start = slot.saturating_mul(u32::try_from(first).unwrap_or(u32::MAX));
+        Some(Duration::from_secs(start.as_secs() + 1).min(self.planned))
+    }
+
+    /// Looks at each budget; returns the first one whose breach is clear.
+    fn look(
+        &mut self,
+        settled: Duration,
+        timelines: &RunTimelines,
+        for_passes: bool,
+    ) -> Option<ProvenBreach> {
+        let pause = Duration::from_secs(1).max(self.planned / MOST_LOOKS);
+        let (scenario, request) = (&self.scenario, &self.request);
+        self.tested.iter_mut().find_map(|budget| {
+            if settled < budget.looked + pause.max(budget.horizon.length) {
+                return None;
+            }
+            budget.looked = settled;
+            let slots = |lag| {
+                let counts = budget.series.counts(&timelines.of(scenario, request)?.slots)?;
+                Some(budget.settled_slots(counts, settled, lag))
+            };
+            let is_clear = |side, slots: Option<ExceedanceSlots>| {
+                slots.is_some_and(|slots| budget.rule.is_clear(side, &slots, budget.allowed))
+            };
+            let (allowed, count) = (budget.allowed.as_f64(), budget.count);
+            // Where the share is at most the allowed one, no bet on a larger one has won.
+            let may_fail = count.over as f64 > allowed * count.of as f64;
+            let fails = may_fail && is_clear(BetSide::Fail, slots(LagRole::Excuses));
+            let holds = for_passes && !may_fail && is_clear(BetSide::Pass, slots(LagRole::Counts));
+            budget.holds = holds;
+            fails.then(|| ProvenBreach {
+                scenario: scenario.clone(),
+                request: request.clone(),
+                budget: budget.budget.to_string(),
+            })
+        })
+    }
+
+    /// Whether nothing is left to prove for a pass.
+    fn holds(&self) -> bool {
+        self.exchanges > 0 && self.disallowed == 0 && self.tested.iter().all(|budget| budget.holds)
+    }
+}
+
+impl WatchedBudget {
+    /// The whole blocks of the settled time.
+    fn settled_slots(
+        &self,
+        counts: &[SlotCount],
+        settled: Duration,
+        lag: LagRole,
+    ) -> ExceedanceSlots {
+        let length = self.rule.rule.horizon;
+        let whole = slots_of(&self.horizon, settled) / length * length;
+        let peak = peak_of_slot(&self.horizon, self.share, counts);
+        let counts =
+            counts.iter().copied().chain(std::iter::repeat(SlotCount::default())).take(whole);
+        self.series.slots(counts, peak, lag)
+    }
+}
+
+/// How many slots a time has.
+fn slots_of(horizon: &StallHorizon, time: Duration) -> usize {
+    let slots = time.as_micros() / horizon.slot.as_micros().max(1);
+    usize::try_from(slots).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! `tollgate duet` and `run --baseline`.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use tollgate::record::{ChangeVerdict, Decision, DuetSide, PlannedDuet, RunRecord};
+use tollgate::verdict;
+
+use crate::bench::{Target, text, tollgate};
+use crate::history::keep;
+
+fn run(words: &[&str], runs: &Path) -> Output {
+    tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
+}
+
+fn page(target: &Target) -> String {
+    format!("{}/app?mock=1", target.base_url)
+}
+
+/// The folder of the run that started last.
+fn last_folder(runs: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
+    folders.max().unwrap()
+}
+
+fn last_record(runs: &Path) -> RunRecord {
+    let record = std::fs::read(last_folder(runs).join("run.json")).unwrap();
+    serde_json::from_slice(&record).unwrap()
+}
+
+#[test]
+fn both_sides_share_one_schedule_and_the_seed_of_the_coin_is_in_the_record() {
+    let (old, new) = (Target::start(&[]), Target::start(&[]));
+    let runs = tempfile::tempdir().unwrap();
+    let (a, b) = (page(&old), page(&new));
+    let words = ["duet", "--a", &a, "--b", &b, "--name", "tiles", "--coin", "7"];
+    let load = ["--duration", "2s", "--rate", "60/s"];
+    let output = run(&[&words[..], &load].concat(), runs.path());
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let record = last_record(runs.path());
+    let sides: Vec<_> = record.plan.iter().map(|planned| planned.duet.as_ref().unwrap()).collect();
+    assert_eq!([sides[0].side, sides[1].side], [DuetSide::A, DuetSide::B]);
+    assert_eq!((sides[0].seed, sides[1].other.as_str()), (7, "tiles (a)"));
+    let sent = record.measurement.scenarios.iter().map(|one| (one.planned.unwrap(), one.released));
+    let sent: Vec<_> = sent.collect();
+    assert_eq!(sent[0].0 + sent[1].0, 120);
+    assert!(sent.iter().all(|(planned, released)| planned == released), "{sent:?}");
+    assert!(sent.iter().all(|(planned, _)| (35..=85).contains(planned)), "{sent:?}");
+}
+
+/// Makes the scenarios of a record the two sides of a duet, the second of which is slower.
+fn into_duet(record: &mut RunRecord) {
+    let names: Vec<_> = record.plan.iter().map(|planned| planned.name.clone()).collect();
+    for (at, side) in [DuetSide::A, DuetSide::B].into_iter().enumerate() {
+        let other = names[1 - at].clone();
+        record.plan[at].duet = Some(PlannedDuet { side, other, seed: 7 });
+    }
+}
+
+#[test]
+fn a_slower_side_ends_with_1_and_is_shown_again_from_the_record() {
+    let runs = tempfile::tempdir().unwrap();
+    let name = keep(runs.path(), 0, |record| {
+        into_duet(record);
+        crate::compare::add_blocks(record);
+        record.comparison = verdict::compare_duet(record).map(Box::new);
+    });
+    let comparison = last_record(runs.path()).comparison.unwrap();
+    assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
+    let shown = run(&["show", &name], runs.path());
+    assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
+    let page = text(&shown.stdout);
+    assert!(page.contains("SLOWER") && page.contains("p50 is slower by"), "{page}");
+}
+
+#[test]
+fn only_the_budgets_of_the_new_side_decide_and_a_short_duet_is_undecided() {
+    let (old, new) = (
+        Target::start(&["--mock-latency", "lognormal:60ms,0.3"]),
+        Target::start(&["--mock-latency", "lognormal:5ms,0.3"]),
+    );
+    let runs = tempfile::tempdir().unwrap();
+    let (a, b) = (page(&old), page(&new));
+    let budget = ["--budget", "max < 30ms", "--duration", "1s"];
+    let words = [&["duet", "--a", &a, "--b", &b][..], &budget].concat();
+    let output = run(&words, runs.path());
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("too short to compare"), "{}", text(&output.stdout));
+    let swapped = [&["duet", "--a", &b, "--b", &a][..], &budget].concat();
+    assert_eq!(run(&swapped, runs.path()).status.code(), Some(1));
+}
+
+#[test]
+fn a_scenario_file_is_run_against_both_base_urls() {
+    let (old, new) = (Target::start(&[]), Target::start(&[]));
+    let runs = tempfile::tempdir().unwrap();
+    let file = runs.path().join("shop.toml");
+    let scenario = "name = \"shop\"\n[target]\nbase_url = \"${NOWHERE}\"\n\
+                    [[request]]\nname = \"page\"\npath = \"/app?mock=1\"\n\
+                    [load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n";
+    std::fs::write(&file, scenario).unwrap();
+    let out = runs.path().join("runs");
+    let words = ["duet", "--a", &old.base_url, "--b", &new.base_url, file.to_str().unwrap()];
+    let output = run(&words, &out);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let record = last_record(&out);
+    let urls: Vec<_> = record.plan.iter().map(|planned| planned.base_url.as_str()).collect();
+    assert_eq!(urls, [&old.base_url, &new.base_url]);
+    assert_eq!(record.plan[0].name, "shop (a)");
+    assert_eq!(record.verdict.decision, Decision::Pass, "{:?}", record.verdict.scenarios);
+}
+
+#[test]
+fn wrong_duets_end_with_2_before_anything_is_sent() {
+    let runs = tempfile::tempdir().unwrap();
+    let file = runs.path().join("flat.toml");
+    let url = "http://127.0.0.1:1";
+    std::fs::write(
+        &file,
+        "name = \"flat\"\n[[request]]\nname = \"page\"\nurl = \"http://127.0.0.1:1/\"\n\
+         [load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n",
+    )
+    .unwrap();
+    let once = runs.path().join("once.toml");
+    std::fs::write(
+        &once,
+        "name = \"once\"\n[target]\nbase_url = \"http://127.0.0.1:1\"\n[[request]]\n\
+         name = \"page\"\npath = \"/\"\n[load]\nonce = true\n",
+    )
+    .unwrap();
+    let (file, once) = (file.to_str().unwrap(), once.to_str().unwrap());
+    let secret = "http://me:hunter2@127.0.0.1:1";
+    let cases: [(&[&str], &str); 6] = [
+        (&["--a", url], "--b"),
+        (&["--a", url, "--b", "here"], "begins with http://"),
+        (&["--a", url, "--b", secret], "user name or password"),
+        (&["--a", url, "--b", url, "--closed"], "closed load"),
+        (&["--a", url, "--b", url, file], "has no `base_url`"),
+        (&["--a", url, "--b", url, once], "one arrival"),
+    ];
+    for (words, expected) in cases {
+        let output = run(&[&["duet"], words].concat(), &runs.path().join("runs"));
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {message}");
+        assert!(message.contains(expected) && !message.contains("hunter2"), "{words:?}: {message}");
+        let is_said_once = message.matches(expected).count() == 1;
+        assert!(is_said_once || expected == "--b", "{message}");
+    }
+    assert!(!runs.path().join("runs").exists());
+}
+
+#[test]
+fn a_run_is_compared_with_its_baseline_below_its_verdict() {
+    let target = Target::start(&[]);
+    let runs = tempfile::tempdir().unwrap();
+    let measure = |flags: &[&str]| {
+        let url = page(&target);
+        let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
+        run(&[&words[..], flags].concat(), runs.path())
+    };
+    let first = measure(&["--tag", "branch=main"]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let baseline = last_record(runs.path()).name();
+    for named in ["tag:branch=main", &baseline, "last-pass"] {
+        let output = measure(&["--baseline", named]);
+        assert_eq!(output.status.code(), Some(0), "{named}: {}", text(&output.stderr));
+        let page = text(&output.stdout);
+        let verdict = page.find("PASS").unwrap();
+        let compared = page.find(&format!("Compared with {baseline}"));
+        let is_named = compared.is_some_and(|at| at > verdict);
+        // By then, the newest pass is another run.
+        assert!(is_named || named == "last-pass", "{page}");
+        assert!(page.contains("too short to compare"), "{page}");
+    }
+    let gated = measure(&["--baseline", &baseline, "--fail-if-slower"]);
+    assert_eq!(gated.status.code(), Some(3), "{}", text(&gated.stdout));
+    let report = std::fs::read_to_string(last_folder(runs.path()).join("report.md")).unwrap();
+    assert!(report.contains("Compared with") && report.contains("UNDECIDED"), "{report}");
+}
+
+#[test]
+fn a_missing_baseline_ends_with_2_before_anything_is_sent() {
+    let target = Target::start(&[]);
+    let runs = tempfile::tempdir().unwrap();
+    let url = page(&target);
+    let cases: [(&[&str], &str); 5] = [
+        (&["--baseline", "last-pass"], "that passed"),
+        (&["--baseline", "tag:branch=main"], "with the tag `branch=main`"),
+        (&["--baseline", "tag:branch"], "a key and a value"),
+        (&["--baseline", "2031-01-01"], "there is no run `2031-01-01`"),
+        (&["--fail-if-slower"], "--baseline"),
+    ];
+    for (flags, expected) in cases {
+        let output = run(&[&["run", &url, "--duration", "1s"], flags].concat(), runs.path());
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {message}");
+        assert!(message.contains(expected), "{flags:?}: {message}");
+    }
+    assert_eq!(std::fs::read_dir(runs.path()).unwrap().count(), 0);
+}
