@@ -1,6 +1,6 @@
 //! The evidence of one run against each of its budgets.
 
-use crate::record::{BlockCounts, Budget, BudgetVerdict, Decision, ScenarioVerdict};
+use crate::record::{BlockCounts, BudgetVerdict, Decision, ScenarioVerdict};
 use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 use crate::verdict::evidence::{BetSide, BlockEvidence, BlockSeries, RunBlocks};
 

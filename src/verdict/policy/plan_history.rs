@@ -1,6 +1,5 @@
 //! The earlier runs of one scenario's plan, as far as a policy needs them.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::budget_log::{BudgetLog, ln_evidence};
@@ -67,7 +66,7 @@ impl PlanHistory {
         let wanted = if can_decide { gate.fail_after.saturating_sub(1) } else { 0 };
         let budgets = DecisionRule::of(&record.plan).budgets();
         Self {
-            planned: planned.clone(),
+            planned: comparable(planned),
             environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
             continued: record.verdict.continues.clone(),
             continues: !record.verdict.continues.is_empty(),
@@ -122,13 +121,13 @@ impl PlanHistory {
     /// Whether a plan is this one. The length of the load may differ if either run continues
     /// another.
     fn is_same_plan(&self, planned: &PlannedScenario, continues: bool) -> bool {
-        let mut theirs = planned.clone();
-        let is_free = continues || self.continues;
-        if is_free && without_length(&theirs.load) == without_length(&self.planned.load) {
+        let mut theirs = comparable(planned);
+        if (continues || self.continues)
+            && differ_at_most_in_length(&theirs.load, &self.planned.load)
+        {
             theirs.load.clone_from(&self.planned.load);
         }
-        let own = comparable(&self.planned);
-        own.is_some() && comparable(&theirs) == own
+        theirs == self.planned
     }
 
     /// What a run decided on this plan; `None` if it is one of another plan or environment, or a
@@ -151,9 +150,14 @@ impl PlanHistory {
     }
 }
 
+/// Whether two loads are equal except for their lengths.
+fn differ_at_most_in_length(one: &str, other: &str) -> bool {
+    without_length(one) == without_length(other)
+}
+
 /// The plan as it is kept in files, without what does not change its verdict: texts, the name of
 /// the file, and the policy. A value that was just parsed may be finer than the one in a file.
-fn comparable(planned: &PlannedScenario) -> Option<Value> {
+fn comparable(planned: &PlannedScenario) -> PlannedScenario {
     let plan = PlannedScenario {
         description: String::new(),
         source: String::new(),
@@ -162,5 +166,6 @@ fn comparable(planned: &PlannedScenario) -> Option<Value> {
         gate: GatePolicy::default(),
         ..planned.clone()
     };
-    serde_json::to_value(plan).ok()
+    let kept = serde_json::to_value(&plan).and_then(serde_json::from_value);
+    kept.unwrap_or(plan)
 }
