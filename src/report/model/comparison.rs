@@ -90,7 +90,7 @@ fn failed_row(failed: &ShareChange) -> [String; COLUMNS] {
     let points = failed.share.after.as_f64() - failed.share.before.as_f64();
     let interval = failed
         .interval
-        .map(|(low, high)| format!("{:+.2} to {:+.2} points", low * 100.0, high * 100.0));
+        .map(|(low, high)| format!("{} to {} points", signed_points(low), signed_points(high)));
     let shows = match (failed.change, failed.interval) {
         (ChangeVerdict::NoneShown, Some((_, high))) => {
             format!("an increase above {:.2} points would have shown", high * 100.0)
