@@ -118,8 +118,8 @@ impl RunSource {
         }
     }
 
-    /// The whole record of a run, by any of its names, for a comparison: a record of an earlier version gets its figures
-    /// by blocks of time from its intervals, if it still has them.
+    /// The whole record of a run, by any of its names, for a comparison: a record of an earlier
+    /// version gets its figures by blocks of time from its intervals, if it still has them.
     pub(super) fn timed_record(&self, run: &Path) -> Result<RunRecord, CommandError> {
         let mut timelines = RunTimelines::default();
         let mut record = match self.find(run)? {

@@ -158,8 +158,8 @@ pub(super) fn actual(value: ActualQuantile) -> String {
     }
 }
 
-/// A range of quantiles; a shared unit appears once: `238 – 251 ms`, `at most 251 ms`, `at least 238
-/// ms`.
+/// A range of quantiles; a shared unit appears once: `238 – 251 ms`, `at most 251 ms`, `at least
+/// 238 ms`.
 pub(super) fn range(low: ActualQuantile, high: ActualQuantile) -> String {
     let (is_open_below, is_open_above) =
         (low == ActualQuantile::At(Duration::ZERO), high == ActualQuantile::Unbounded);

@@ -66,7 +66,8 @@ impl BlockTest {
         let interval = ShareInterval::of(&blocks, allowed, rule);
         let mut reach = reach(&slots, rule.horizon, allowed);
         if !earlier.is_empty() && seen == BlockFinding::Holds {
-            // Of the earlier runs only the blocks of the horizon and of one longer length are known.
+            // Of the earlier runs only the blocks of the horizon and of one longer length are
+            // known.
             reach = reach.max(Some(rule.horizon));
         }
         Some(Self {

@@ -9,8 +9,8 @@ use crate::record::{BreakerPolicy, Interval, PlannedScenario, Stage};
 ///
 /// A scenario's target is clearly down when its last [`CircuitBreaker::EXCHANGES`] or more measured
 /// exchanges, over at least as many settled seconds as its [`BreakerPolicy`] says, all failed
-/// without an answer. A wrong answer is an answer, and so is one beyond a limit of tollgate. A dropped arrival
-/// was never sent and does not count either way.
+/// without an answer. A wrong answer is an answer, and so is one beyond a limit of tollgate. A
+/// dropped arrival was never sent and does not count either way.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
     /// Scenario and name of each hop; a hop is part of another exchange and is not counted

@@ -29,9 +29,8 @@ pub(super) fn judge(
     let all = planned.requests.iter().map(|one| MeasuredRequest::of(planned, one, measured));
     let (pairs, beside): (Vec<_>, Vec<_>) = all.partition(|pair| pair.planned.hop_of.is_none());
     let setup = SetupFailure::of(planned, measured, run);
-    let unmeasured = setup.as_ref().map(|setup| setup.reason.clone());
-    let grounds: Vec<_> =
-        unmeasured.into_iter().chain(void_reasons::grounds(measured, run)).collect();
+    let unmeasured = setup.iter().map(|setup| setup.reason.clone());
+    let grounds: Vec<_> = unmeasured.chain(void_reasons::grounds(measured, run)).collect();
     let circumstances = |request: &str| JudgingContext {
         prober: &run.prober,
         capacity: planned.capacity.as_ref(),
@@ -49,16 +48,10 @@ pub(super) fn judge(
         .map(|verdict| void_reasons::apply(verdict, &grounds))
         .collect();
     explanation::note_only_failing_request(&mut budgets);
-    // A hop or an earlier try may have been answered even if the exchange got no answer in the end.
-    let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
-    // So may an exchange that ended at a limit of tollgate itself.
-    let is_limited = measured.is_some_and(|measured| measured.ended_at_limits() > 0);
-    let silent =
-        failures::never_answered(&all_measured(&pairs)).filter(|_| !was_answered && !is_limited);
+    let silent = silence(&pairs, &beside, measured);
     let is_down = silent.is_some()
         || void_reasons::target_is_down(measured, run)
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);
-
     let early = early_end_reason(&planned.name, run);
     let nothing_measured = nothing_measured(&pairs);
     let decisions = budgets
@@ -71,12 +64,9 @@ pub(super) fn judge(
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let decision = Decision::combine(decisions);
     let has_failure_advice = silent.is_some() && void_reasons::target_is_down(measured, run);
-    let of_requests: Vec<_> = match silent {
-        _ if setup.is_some_and(|setup| !setup.is_partial) => Vec::new(),
-        Some(silent) => std::iter::once(silent)
-            .chain(pairs.iter().filter_map(MeasuredRequest::not_judged_reason))
-            .collect(),
-        None => pairs.iter().filter_map(|pair| pair.reason(&budgets)).collect(),
+    let of_requests = match setup {
+        Some(setup) if !setup.is_partial => Vec::new(),
+        _ => request_reasons(&pairs, &budgets, silent),
     };
     ScenarioVerdict {
         scenario: planned.name.clone(),
@@ -93,6 +83,32 @@ pub(super) fn judge(
             .chain(once_steps::teardown_warnings(planned, measured, run))
             .collect(),
     }
+}
+
+/// What failed in addition to the budgets, request by request.
+fn request_reasons(
+    pairs: &[MeasuredRequest<'_>],
+    budgets: &[BudgetVerdict],
+    silent: Option<VerdictReason>,
+) -> Vec<VerdictReason> {
+    let not_judged = || pairs.iter().filter_map(MeasuredRequest::not_judged_reason);
+    match silent {
+        Some(silent) => std::iter::once(silent).chain(not_judged()).collect(),
+        None => pairs.iter().filter_map(|pair| pair.reason(budgets)).collect(),
+    }
+}
+
+/// The reason for a target that never answered.
+fn silence(
+    pairs: &[MeasuredRequest<'_>],
+    beside: &[MeasuredRequest<'_>],
+    measured: Option<&ScenarioMeasurement>,
+) -> Option<VerdictReason> {
+    // A hop or an earlier try may have been answered even if the exchange got no answer in the end.
+    let was_answered = beside.iter().any(|pair| pair.measured.measured.tally.answered() > 0);
+    // So may an exchange that ended at a limit of tollgate itself.
+    let is_limited = measured.is_some_and(|measured| measured.ended_at_limits() > 0);
+    failures::never_answered(&all_measured(pairs)).filter(|_| !was_answered && !is_limited)
 }
 
 /// The grounds, without what to do about a target that is down if its failures say it better.

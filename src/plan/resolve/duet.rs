@@ -23,8 +23,8 @@ pub(super) fn load_words(load: String, duet: Option<&PlannedDuet>) -> String {
     }
 }
 
-/// Reports a load whose arrivals cannot be shared: a closed one has no schedule, and one arrival has
-/// no other half.
+/// Reports a load whose arrivals cannot be shared: a closed one has no schedule, and one arrival
+/// has no other half.
 pub(super) fn check(scenario: &Scenario, plan: &ScenarioPlan, filler: &mut TemplateFiller<'_>) {
     // Both sides are made from one file, so one of them reports it.
     if plan.shown.duet.as_ref().is_none_or(|duet| duet.side == DuetSide::B) {

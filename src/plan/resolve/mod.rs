@@ -225,11 +225,10 @@ fn resolve_one(
         data,
         draw: draw::plan(scenario),
     };
-    if is_wrong {
-        return None;
-    }
-    filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
-    Some(plan)
+    (!is_wrong).then(|| {
+        filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
+        plan
+    })
 }
 
 /// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder,

@@ -11,7 +11,8 @@ use super::estimate::LatencyEstimate;
 use super::jackknife::{LeftOutFigure, SidePairing, difference_interval};
 use super::pairing::NamedRequest;
 
-/// Latencies in one bucket of a histogram count as equal; a bucket is this share of its values wide.
+/// Latencies in one bucket of a histogram count as equal; a bucket is this share of its values
+/// wide.
 const BUCKET_WIDTH: f64 = 0.001;
 
 /// The two sides of one compared request.

@@ -1,12 +1,12 @@
-//! What changed between two runs, or between the two sides of a duet, and whether the change is more
-//! than chance.
+//! What changed between two runs, or between the two sides of a duet, and whether the change is
+//! more than chance.
 //!
-//! Requests are not independent, so the error of a difference comes from blocks of time: each figure
-//! is taken again without each block (jackknife), and what the blocks change gives an interval for
-//! the difference, which leaves out half of its error rate on each side. A *slower* whose interval
-//! begins above zero is therefore wrong at most as often as stated, if nothing hangs together for
-//! longer than a block. Of two runs made one after the other, the interval cannot exclude what else
-//! changed between them; the two sides of a duet share their blocks.
+//! Requests are not independent, so the error of a difference comes from blocks of time: each
+//! figure is taken again without each block (jackknife), and what the blocks change gives an
+//! interval for the difference, which leaves out half of its error rate on each side. A *slower*
+//! whose interval begins above zero is therefore wrong at most as often as stated, if nothing hangs
+//! together for longer than a block. Of two runs made one after the other, the interval cannot
+//! exclude what else changed between them; the two sides of a duet share their blocks.
 
 mod conditions;
 mod estimate;
