@@ -99,14 +99,14 @@ const RULES: [&str; 6] = [
 /// The table of the exact binomial test's errors at the allowed share: short and long runs.
 pub(crate) fn at_the_allowed_share(runs: u64, allowed: f64) -> String {
     let loads = [(5.0, 37.0), (20.0, 60.0), (20.0, 300.0), (200.0, 300.0)];
-    let row = |&shape: &Shape| {
+    let row = |shape: Shape| {
         let cells = loads.map(|(rate, seconds)| {
             let load = Load { rate, seconds, share: allowed };
             cell(shape, load, allowed, runs)
         });
         (shape.name(), cells.to_vec())
     };
-    let rows: Vec<_> = FIRST.iter().map(row).collect();
+    let rows = rows(&FIRST, row);
     let heads = loads.map(|(rate, seconds)| format!("{rate}/s, {seconds} s"));
     text(&heads, &rows, &[0, 1, 4, 5, 2, 3])
 }
@@ -119,14 +119,14 @@ pub(crate) fn around_the_allowed_share(runs: u64, allowed: f64) -> String {
             loads.push((seconds, multiple));
         }
     }
-    let row = |&shape: &Shape| {
+    let row = |shape: Shape| {
         let cells = loads.iter().map(|&(seconds, multiple)| {
             let load = Load { rate: 20.0, seconds, share: allowed * multiple };
             cell(shape, load, allowed, runs)
         });
         (shape.name(), cells.collect())
     };
-    let rows: Vec<_> = ALL.iter().map(row).collect();
+    let rows = rows(&ALL, row);
     let head = |(seconds, multiple): &(f64, f64)| format!("{multiple} ×, {seconds} s");
     let heads: Vec<_> = loads.iter().map(head).collect();
     text(&heads, &rows, &[1, 4, 5, 0, 2, 3]) + &lengths(&heads, &rows, &[4, 5])
@@ -134,6 +134,18 @@ pub(crate) fn around_the_allowed_share(runs: u64, allowed: f64) -> String {
 
 /// A row of tables: a kind of series, and its cells.
 type Row = (String, Vec<CellRates>);
+
+/// The rows of the shapes, each made on a thread of its own: one row takes minutes.
+fn rows(shapes: &[Shape], row: impl Fn(Shape) -> Row + Sync) -> Vec<Row> {
+    let row = &row;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = shapes.iter().map(|&shape| scope.spawn(move || row(shape))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Row>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
 
 fn text(heads: &[String], rows: &[Row], which: &[usize]) -> String {
     tables(heads, rows, which, "pass % / fail %", Rates::text)
