@@ -251,7 +251,7 @@ mod tests {
             ("run http://h -duration=5s", "write `--duration`, with two dashes"),
             ("run http://h -workers=5", "uses the processors that it has"),
             ("run http://h --stage 30s:100", "`stages = ["),
-            ("run http://h --disable-keepalive", "`connections = \"fresh\"`"),
+            ("run http://h --disable-keepalive", "`--connections fresh`"),
             ("run http://h --threshold p95=1", "`--budget 'p95 < 300ms'`"),
             ("run --host http://h", "name the URL alone"),
             ("run -f shop.toml", "name the scenario file alone"),

@@ -1,6 +1,6 @@
 //! Filters secrets out of the target's `Server-Timing` reports.
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const REMEMBERED: usize = 64;
 ///
 /// Metric names reach files before the run ends, so the filter has to act here. It drops the whole
 /// header line, since a comma within a secret would split the secret in two. A name that once
-/// occurred in a harmless line is not checked again.
+/// occurred in a harmless line is not checked again: it is in the files already.
 #[derive(Debug)]
 pub(super) struct ServerTimingFilter {
     secrets: SecretSet,
@@ -31,9 +31,9 @@ impl ServerTimingFilter {
         Self { secrets, harmless: RefCell::default() }
     }
 
-    /// The metrics of an answer and their durations; `secrets` are those of its arrival.
+    /// The metrics of an answer and their durations; `secrets` makes those of its arrival.
     ///
-    /// They are made only for a target that reports: most targets do not.
+    /// That takes longer than the rest, and is done only for a line with a new name.
     pub(super) fn metrics<'s>(
         &self,
         headers: &HeaderMap,
@@ -42,25 +42,26 @@ impl ServerTimingFilter {
         if !headers.contains_key(SERVER_TIMING) {
             return Vec::new();
         }
-        let captured = secrets();
-        let echoes_no_capture = |metric: &ServerTimingMetric<'_>| {
-            captured.is_none_or(|captured| !captured.is_echoed_in(metric.line))
-        };
-        let harmless = server_timings(headers)
-            .filter(|metric| echoes_no_capture(metric) && self.is_harmless(metric));
+        let captured = LazyCell::new(secrets);
+        let harmless = server_timings(headers).filter(|metric| {
+            self.harmless.borrow().contains(metric.name)
+                || self.is_new_and_harmless(metric, *captured)
+        });
         harmless.map(|metric| (metric.name.chars().take(NAME).collect(), metric.duration)).collect()
     }
 
-    fn is_harmless(&self, metric: &ServerTimingMetric<'_>) -> bool {
+    fn is_new_and_harmless(
+        &self,
+        metric: &ServerTimingMetric<'_>,
+        captured: Option<&SecretSet>,
+    ) -> bool {
+        let mut all = captured.into_iter().chain([&self.secrets]);
+        let is_harmless = !all.any(|secrets| secrets.is_echoed_in(metric.line));
         let mut harmless = self.harmless.borrow_mut();
-        if harmless.contains(metric.name) {
-            return true;
-        }
-        let is_new_and_harmless = !self.secrets.is_echoed_in(metric.line);
-        if is_new_and_harmless && harmless.len() < REMEMBERED {
+        if is_harmless && harmless.len() < REMEMBERED {
             harmless.insert(metric.name.to_owned());
         }
-        is_new_and_harmless
+        is_harmless
     }
 }
 
