@@ -59,14 +59,21 @@ impl ContinuedRun {
         }
     }
 
-    /// Claims the run for the one that starts now; an error if their plans or commits differ, or if
-    /// another run has claimed it.
+    /// Claims the run for the one that starts now; an error if their plans, commits, deploys or
+    /// environments differ, or if another run has claimed it.
     pub(super) fn claim(&self, draft: &RunDraft) -> Result<ContinuationClaim, CommandError> {
         let mut differences = continuation_differences(&self.record.plan, &draft.plan);
         let commit = |of: &RunProvenance| of.git_commit.clone().unwrap_or("none".to_owned());
         let (before, now) = (commit(&self.record.provenance), commit(&draft.provenance));
         if before != now {
             differences.push(format!("commit: {before} before, {now} now"));
+        }
+        for key in ["deploy", "environment"] {
+            let tag = |of: &RunProvenance| of.tags.get(key).cloned().unwrap_or("none".to_owned());
+            let (before, now) = (tag(&self.record.provenance), tag(&draft.provenance));
+            if before != now {
+                differences.push(format!("{key}: {before} before, {now} now"));
+            }
         }
         let name = self.record.name();
         if !differences.is_empty() {

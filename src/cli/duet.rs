@@ -33,9 +33,9 @@ together are wrong at most 1 time in 20 in each direction.
 
 Exit codes:
   0  B is not shown to be slower, and its budgets hold
-  1  B is slower or fails more often, or one of its budgets does not hold
+  1  B is slower or fails more often, one of its budgets does not hold, or B alone never answered
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  undecided: too short, no data, an interrupted run, or an inconclusive budget of B
+  3  undecided: too short, too few requests, no data, an interrupted run, or B is inconclusive
   4  internal: the prober failed (results not written, or a defect)";
 
 /// Compare two targets in one run: the old deploy and the new one, at the same time

@@ -50,8 +50,8 @@ pub(super) fn assign_threads(assignments: &[LaneAssignment], cores: usize) -> Ve
     in_turn((0..assignments.len()).map(|lane| vec![lane]).collect(), cores)
 }
 
-/// The lanes of each thread if each two scenarios are the sides of a duet: their lanes share a
-/// thread, so that its standstills and its caches do not favour one side.
+/// The lanes of each thread if each pair of scenarios is the two sides of a duet. The lanes of both
+/// sides share a thread, so that its standstills and its caches do not favour one side.
 pub(super) fn assign_threads_of_duets(
     assignments: &[LaneAssignment],
     cores: usize,

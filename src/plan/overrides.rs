@@ -27,7 +27,7 @@ pub struct PlanOverrides {
     pub allowed_hosts: Vec<String>,
     /// Whether any certificate is accepted.
     pub insecure: bool,
-    /// The seed of the coin, if each two scenarios are the sides of a duet.
+    /// The seed of the coin, if each pair of scenarios is the two sides of a duet.
     pub duet_seed: Option<u64>,
     /// Whether the environment's variables, such as `HTTPS_PROXY`, name the proxies.
     pub proxy_from_environment: bool,

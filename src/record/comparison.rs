@@ -35,14 +35,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the second side is slower: fail if a figure of a request is, inconclusive if a
-    /// request has no data or too little time, or is missing from the second run.
+    /// Whether the second side is slower: fail if a figure of a request is. Inconclusive if a
+    /// request has no data, too little time or too few exchanges for every quantile, or is missing
+    /// from the second run.
     pub fn decision(&self) -> Decision {
         let has = |change| self.requests.iter().any(|request| request.has(change));
         if has(ChangeVerdict::More) {
             Decision::Fail
         } else if has(ChangeVerdict::NoData)
             || has(ChangeVerdict::TooShort)
+            || self.requests.iter().any(RequestComparison::has_no_quantile)
             || self.requests.is_empty()
             || !self.only.before.is_empty()
         {
@@ -154,6 +156,11 @@ impl RequestComparison {
     /// Whether the share that failed or any quantile has this verdict.
     pub fn has(&self, change: ChangeVerdict) -> bool {
         self.failed.change == change || self.latency.iter().any(|figure| figure.change == change)
+    }
+
+    /// Whether there are too few exchanges for every quantile, so that no latency was compared.
+    fn has_no_quantile(&self) -> bool {
+        self.latency.iter().all(|figure| figure.change == ChangeVerdict::TooFew)
     }
 }
 

@@ -58,8 +58,8 @@ impl GatePolicy {
 pub struct GateDecision {
     /// The decision that the exit code follows.
     pub decision: Decision,
-    /// Why it is not that of the verdict, or why it is in spite of a policy, in one line: `failed 1
-    /// time in a row; fail_after = 2`.
+    /// Why it is not that of the verdict, or why it is in spite of a policy, in one line: `failed
+    /// once; fail_after = 2`.
     pub reason: String,
 }
 

@@ -54,7 +54,10 @@ impl BlockTest {
         let rule = BlockRule { horizon: horizon.slots(), budgets: context.rule.budgets() };
         let earlier = context.earlier.blocks(context.scenario, request, budget).to_vec();
         let with_earlier = |own: RunBlocks| -> Vec<RunBlocks> {
-            earlier.iter().map(|blocks| run_blocks(blocks, &horizon)).chain([own]).collect()
+            let blocks = |run: &EarlierBlocks| {
+                run_blocks((&run.at_horizon, run.longer.as_ref()), horizon.slot)
+            };
+            earlier.iter().map(blocks).chain([own]).collect()
         };
         let own = RunBlocks::of(&slots, rule.horizon);
         let blocks = with_earlier(own.clone());
@@ -233,7 +236,7 @@ fn earlier_runs(number: usize) -> String {
     format!("{number} earlier run{}", if number == 1 { "" } else { "s" })
 }
 
-/// A time for a sentence, rounded up: whole seconds up to two minutes, then two digits of minutes.
+/// A time for a sentence, rounded up: seconds below two minutes, minutes below two hours, then hours.
 fn rough_time(time: Duration) -> String {
     let seconds = time.as_secs_f64().ceil();
     match seconds {

@@ -32,6 +32,7 @@ struct SilentStreak {
 impl CircuitBreaker {
     /// How many consecutive exchanges must stay unanswered.
     pub const EXCHANGES: u64 = 20;
+
     /// A breaker for these scenarios. Only whole exchanges count: an answered redirect whose last
     /// hop stays unanswered is unanswered.
     pub fn of<'a>(plan: impl IntoIterator<Item = &'a PlannedScenario>) -> Self {

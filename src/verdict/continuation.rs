@@ -11,7 +11,7 @@ use super::rule::DecisionRule;
 use super::void_reasons;
 use crate::record::{
     BlockCounts, Budget, BudgetEvidence, BudgetVerdict, Decision, Dimension, EarlierBlocks,
-    RunEnding, RunRecord, StallHorizon,
+    RunEnding, RunRecord,
 };
 
 /// The blocks of earlier runs by which a run is decided too.
@@ -64,12 +64,23 @@ fn with_own(run: Uuid, evidence: &BudgetEvidence) -> Vec<EarlierBlocks> {
     evidence.earlier.iter().cloned().chain([own]).collect()
 }
 
-/// The blocks as evidence counts them, in slots of this horizon.
-pub(super) fn run_blocks(blocks: &EarlierBlocks, horizon: &StallHorizon) -> RunBlocks {
+/// The blocks of the earlier runs of a budget, then its own, as evidence counts them.
+pub(super) fn all_blocks(evidence: &BudgetEvidence, slot: Duration) -> Vec<RunBlocks> {
+    let earlier = evidence.earlier.iter();
+    let earlier = earlier.map(|run| run_blocks((&run.at_horizon, run.longer.as_ref()), slot));
+    let own = run_blocks((&evidence.at_horizon, evidence.longer.as_ref()), slot);
+    earlier.chain([own]).collect()
+}
+
+/// The blocks of the horizon and the longer ones as evidence counts them, in slots of this length.
+pub(super) fn run_blocks(
+    (at_horizon, longer): (&BlockCounts, Option<&BlockCounts>),
+    slot: Duration,
+) -> RunBlocks {
     // Larger counts are those of a damaged record; their sums would overflow.
     let count = |count: u64| count.min(u64::from(u32::MAX) / 4);
     let series = |counts: &BlockCounts| BlockSeries {
-        length: slots(counts.length, horizon),
+        length: slots(counts.length, slot),
         planned_peak: counts.peak,
         blocks: (counts.blocks.iter())
             .map(|&(over, of, number)| {
@@ -78,11 +89,11 @@ pub(super) fn run_blocks(blocks: &EarlierBlocks, horizon: &StallHorizon) -> RunB
             })
             .collect(),
     };
-    RunBlocks { at_horizon: series(&blocks.at_horizon), longer: blocks.longer.as_ref().map(series) }
+    RunBlocks { at_horizon: series(at_horizon), longer: longer.map(series) }
 }
 
-fn slots(length: Duration, horizon: &StallHorizon) -> usize {
-    let slots = length.as_micros() / horizon.slot.as_micros().max(1);
+fn slots(length: Duration, slot: Duration) -> usize {
+    let slots = length.as_micros() / slot.as_micros().max(1);
     usize::try_from(slots).unwrap_or(usize::MAX).max(1)
 }
 
@@ -160,10 +171,7 @@ pub fn more_time(run: &RunRecord) -> Option<Duration> {
         for budget in undecided {
             let (horizon, evidence, allowed) =
                 (horizon?, budget.evidence.as_ref()?, budget.allowed?);
-            let runs: Vec<_> = with_own(run.id, evidence)
-                .iter()
-                .map(|blocks| run_blocks(blocks, &horizon))
-                .collect();
+            let runs = all_blocks(evidence, horizon.slot);
             let rule = BlockRule { horizon: horizon.slots(), budgets };
             let slots = match Outlook::of(&runs, allowed, rule) {
                 Outlook::IfClean { slots } | Outlook::AtThisRate { slots, .. } => slots,

@@ -156,8 +156,8 @@ fn missing(scenario: &ScenarioMeasurement, ending: &RunEnding) -> Option<Verdict
     })
 }
 
-/// Arrivals that the end cut off. They count against no pass of a run that ended on its proof:
-/// every arrival before that was settled, and those after it were not needed.
+/// Arrivals that the end cut off. They do not prevent the pass of a run that ended early: every
+/// arrival before the proof was settled, and later ones were not needed.
 fn abandoned(scenario: &ScenarioMeasurement, ending: &RunEnding) -> Option<VerdictReason> {
     let is_needed = match ending {
         RunEnding::ProvenEarly(early) => {

@@ -74,12 +74,13 @@ fn an_inconclusive_run_names_the_command_that_continues_it_and_both_pass_togethe
 fn a_run_of_something_else_cannot_be_continued_and_every_difference_is_named() {
     let target = Target::start(&[]);
     let bench = bench(&target, HALF);
-    assert_eq!(run(&bench, &["--commit", "aaa"]).status.code(), Some(3));
+    assert_eq!(run(&bench, &["--commit", "aaa", "--deploy", "v1"]).status.code(), Some(3));
     let other = std::fs::read_to_string(&bench.scenario).unwrap();
     let other =
         other.replace("p95 < 1s", "p95 < 2s").replace("100/s", "90/s").replace("20ms", "10ms");
     std::fs::write(&bench.scenario, other).unwrap();
-    let output = run(&bench, &["--continue", "latest", "--commit", "bbb"]);
+    let flags = ["--continue", "latest", "--commit", "bbb", "--deploy", "v2"];
+    let output = run(&bench, &flags);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     let refused = words(&output.stderr);
     for difference in [
@@ -87,6 +88,7 @@ fn a_run_of_something_else_cannot_be_continued_and_every_difference_is_named() {
         "`stalls` of `trial`: 20ms before, 10ms now",
         "budgets of `plain`: `p95 < 1s` before, `p95 < 2s` now",
         "commit: aaa before, bbb now",
+        "deploy: v1 before, v2 now",
         "run the same plan against the same commit, or measure anew, without --continue",
     ] {
         assert!(refused.contains(difference), "{difference}: {refused}");

@@ -56,16 +56,16 @@ fn record(folder: &std::path::Path) -> RunRecord {
 fn a_fail_stops_a_deploy_once_the_run_before_it_failed_too() {
     let bench = GateBench::new("fail_after = 2");
     bench.expect(200, 0, "");
-    bench.expect(500, 0, "GATE passes: failed 1 time in a row; fail_after = 2");
+    bench.expect(500, 0, "GATE passes: failed once; fail_after = 2");
     bench.expect(500, 1, "GATE fails: failed 2 times in a row; fail_after = 2");
     bench.expect(404, 3, "");
-    bench.expect(500, 0, "GATE passes: failed 1 time in a row; fail_after = 2");
+    bench.expect(500, 0, "GATE passes: failed once; fail_after = 2");
 }
 
 #[test]
 fn without_a_history_a_fail_counts_at_once() {
     let bench = GateBench::new("fail_after = 2");
-    let gate = "GATE fails: failed 1 time in a row, and no earlier run of this plan is in ";
+    let gate = "GATE fails: failed once, and no earlier run of this plan is in ";
     bench.expect(500, 1, gate);
     std::fs::remove_dir_all(bench.bench.runs()).unwrap();
     bench.expect(500, 1, gate);
@@ -77,7 +77,7 @@ fn a_damaged_earlier_run_makes_a_fail_count() {
     bench.expect(200, 0, "");
     bench.expect(200, 0, "");
     std::fs::write(bench.newest().join("run.json"), "{\"format\": 1, ").unwrap();
-    let gate = "GATE fails: failed 1 time in a row, and an earlier run cannot be read: ";
+    let gate = "GATE fails: failed once, and an earlier run cannot be read: ";
     bench.expect(500, 1, gate);
 }
 
@@ -88,7 +88,7 @@ fn a_database_that_does_not_answer_makes_a_fail_count() {
     let output = bench.run_with(500, &["--store", "postgresql://u:canary-pw@127.0.0.1:1/runs"]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{stdout}");
-    let gate = "GATE fails: failed 1 time in a row, and an earlier run cannot be read: ";
+    let gate = "GATE fails: failed once, and an earlier run cannot be read: ";
     assert!(stdout.contains(gate) && !stdout.contains("canary"), "{stdout}");
 }
 
@@ -96,7 +96,7 @@ fn a_database_that_does_not_answer_makes_a_fail_count() {
 fn a_run_whose_folder_was_copied_and_renamed_counts_once_at_its_time() {
     let bench = GateBench::new("fail_after = 3");
     bench.expect(200, 0, "");
-    bench.expect(500, 0, "GATE passes: failed 1 time in a row");
+    bench.expect(500, 0, "GATE passes: failed once");
     let (failed, copy) = (bench.newest(), bench.bench.runs().join("failed"));
     std::fs::create_dir(&copy).unwrap();
     std::fs::copy(failed.join("run.json"), copy.join("run.json")).unwrap();
@@ -183,7 +183,7 @@ fn each_tick_follows_the_ticks_before_it() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let stdout = text(&output.stdout);
     let lines: Vec<_> = stdout.lines().collect();
-    assert!(lines[0].contains("[gate passes: failed 1 time in a row; fail_after = 2]"), "{stdout}");
+    assert!(lines[0].contains("[gate passes: failed once; fail_after = 2]"), "{stdout}");
     assert!(lines[1].contains("[gate fails: failed 2 times in a row; fail_after = 2]"), "{stdout}");
 }
 

@@ -35,7 +35,7 @@ fn the_gate_of_a_job_without_run_folders_follows_the_runs_in_the_database() {
     for (status, exit, gate) in [
         (500, 1, "no earlier run of this plan is in"),
         (200, 0, "PASS"),
-        (500, 0, "GATE passes: failed 1 time in a row; fail_after = 2"),
+        (500, 0, "GATE passes: failed once; fail_after = 2"),
         (500, 1, "GATE fails: failed 2 times in a row; fail_after = 2"),
     ] {
         let output = run_as_job(folder.path(), &server, status, &url);

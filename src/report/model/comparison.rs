@@ -199,7 +199,7 @@ fn headline(comparison: &Comparison) -> String {
     let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
     match comparison.decision() {
         Decision::Inconclusive => obstacle.unwrap_or_else(|| {
-            "a request has no data, or is missing from the later side".to_owned()
+            "a request has no or too few exchanges, or is missing from the later side".to_owned()
         }),
         Decision::Pass | Decision::Fail => {
             let faster = of_change(ChangeVerdict::Less);

@@ -25,7 +25,7 @@ impl GateView {
         Some(Self { decision: gate.decision, verb: gate.verb(), reason })
     }
 
-    /// `GATE passes: failed 1 time in a row; fail_after = 2`.
+    /// `GATE passes: failed once; fail_after = 2`.
     pub(in crate::report) fn line(&self) -> String {
         format!("GATE {}: {}", self.verb, self.reason)
     }

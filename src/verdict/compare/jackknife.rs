@@ -23,7 +23,7 @@ pub(super) enum SidePairing {
 }
 
 impl LeftOutFigure {
-    /// A figure of a request with these blocks. `None` if `read` cannot tell it without some block.
+    /// A figure of a request with these blocks. `None` if `read` has no figure without some block.
     pub(super) fn of(
         whole: f64,
         exchanges: u64,
@@ -39,8 +39,8 @@ impl LeftOutFigure {
         })
     }
 
-    /// What each block adds to the error of the figure, so that the mean of the squares is its
-    /// variance. A block in which nothing was due adds nothing.
+    /// What each block adds to the error of the figure: the mean of the squares over the blocks with
+    /// exchanges is its variance. A block in which nothing was due adds nothing.
     ///
     /// The delete-a-group jackknife with groups of unequal size: F. M. T. A. Busing, E. Meijer and
     /// R. van der Leeden, *Delete-m jackknife for unequal m* (1999).
@@ -74,22 +74,25 @@ pub(super) fn difference_interval(
     alpha: ErrorRate,
 ) -> Option<(f64, f64)> {
     let difference = sides.after.whole - sides.before.whole;
-    let BeforeAfter { before, after } = sides.map(LeftOutFigure::deviations);
-    let mean_square =
-        |all: &[f64]| all.iter().map(|deviation| deviation.powi(2)).sum::<f64>() / all.len() as f64;
-    let variance = match pairing {
-        SidePairing::SameBlocks if before.len() == after.len() => {
-            let pairs = before.iter().zip(&after);
-            mean_square(&pairs.map(|(before, after)| after - before).collect::<Vec<_>>())
-        }
-        SidePairing::SameBlocks | SidePairing::Apart => mean_square(&before) + mean_square(&after),
-    };
-    let blocks = sides.map(LeftOutFigure::filled_blocks);
-    let blocks = blocks.before.min(blocks.after);
-    if blocks < BlockFigures::FEWEST_BLOCKS {
+    let filled = sides.map(LeftOutFigure::filled_blocks);
+    let fewest = filled.before.min(filled.after);
+    if fewest < BlockFigures::FEWEST_BLOCKS {
         return None;
     }
-    let reach = student_t::upper_quantile(blocks - 1, alpha.as_f64()) * variance.sqrt();
+    let BeforeAfter { before, after } = sides.map(LeftOutFigure::deviations);
+    let variance_of = |deviations: &[f64], blocks: usize| {
+        deviations.iter().map(|deviation| deviation.powi(2)).sum::<f64>() / blocks as f64
+    };
+    let variance = match pairing {
+        SidePairing::SameBlocks if before.len() == after.len() => {
+            let pairs = before.iter().zip(&after).map(|(before, after)| after - before);
+            variance_of(&pairs.collect::<Vec<_>>(), fewest)
+        }
+        SidePairing::SameBlocks | SidePairing::Apart => {
+            variance_of(&before, filled.before) + variance_of(&after, filled.after)
+        }
+    };
+    let reach = student_t::upper_quantile(fewest - 1, alpha.as_f64()) * variance.sqrt();
     Some((difference - reach, difference + reach))
 }
 
@@ -129,6 +132,22 @@ mod tests {
         };
         assert!(width(SidePairing::SameBlocks) < 1e-6);
         assert!(width(SidePairing::Apart) > 100.0);
+    }
+
+    #[test]
+    fn blocks_in_which_nothing_was_due_do_not_narrow_the_interval() {
+        let values = [1.0, 5.0, 2.0, 8.0, 3.0, 9.0, 4.0];
+        let (full, mut sparse) = (mean_without(&values), mean_without(&values));
+        sparse.without.extend([(sparse.whole, sparse.exchanges); 13]);
+        let zero = mean_without(&[0.0; 20]);
+        for pairing in [SidePairing::Apart, SidePairing::SameBlocks] {
+            let interval = |after: &LeftOutFigure| {
+                let sides = BeforeAfter { before: zero.clone(), after: after.clone() };
+                difference_interval(&sides, pairing, ErrorRate::STATED).unwrap()
+            };
+            let ((low, high), (sparse_low, sparse_high)) = (interval(&full), interval(&sparse));
+            assert!((low - sparse_low).abs() < 1e-9 && (high - sparse_high).abs() < 1e-9);
+        }
     }
 
     #[test]

@@ -70,8 +70,9 @@ pub fn compare_duet(record: &RunRecord) -> Option<Comparison> {
 /// The decision on a run whose comparison may decide it too.
 ///
 /// A run with a baseline has to keep its budgets and, if the comparison bounds all its figures, not
-/// to be slower. A duet is decided by its difference and by the budgets of its second side: those
-/// that the first side breaks are no fault of the new one.
+/// to be slower. A duet is decided by its difference and by its second side: by the budgets, by data
+/// that must not be trusted, and by a fail that the first side does not share. A budget that the
+/// first side breaks is not the fault of the new one.
 pub fn decide_with_comparison(record: &RunRecord) -> Decision {
     let Some(comparison) = record.comparison.as_deref().filter(|one| one.bounds_all_figures) else {
         return record.gate_decision();
@@ -80,15 +81,24 @@ pub fn decide_with_comparison(record: &RunRecord) -> Decision {
     if comparison.duet.is_none() {
         return Decision::combine([record.gate_decision(), compared]);
     }
-    let is_new = |scenario: &str| {
-        let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
-        duet.is_some_and(|duet| duet.side == DuetSide::B)
+    let of_side = |side: DuetSide| {
+        let is_of = move |scenario: &str| {
+            let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
+            duet.is_some_and(|duet| duet.side == side)
+        };
+        record.verdict.scenarios.iter().filter(move |judged| is_of(&judged.scenario))
     };
-    let of_new = record.verdict.scenarios.iter().filter(|judged| is_new(&judged.scenario));
-    let budgets = of_new.flat_map(|judged| &judged.budgets).map(|budget| budget.decision);
+    let old_fails = of_side(DuetSide::A).any(|judged| judged.decision == Decision::Fail);
+    let of_new = of_side(DuetSide::B).map(|judged| match judged.decision {
+        // If both sides are down, it is not shown that the new one is worse.
+        Decision::Fail if old_fails => Decision::Inconclusive,
+        decision => decision,
+    });
+    let budgets = of_side(DuetSide::B).flat_map(|judged| &judged.budgets);
+    let budgets = budgets.map(|budget| budget.decision);
     let is_whole = record.measurement.ending.is_planned();
     let cut_off = (!is_whole).then_some(Decision::Inconclusive);
-    Decision::combine(budgets.chain([compared]).chain(cut_off))
+    Decision::combine(budgets.chain(of_new).chain([compared]).chain(cut_off))
 }
 
 /// The base URLs of the sides.

@@ -4,7 +4,9 @@ use time::macros::datetime;
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{ChangeVerdict, FORMAT, HostFacts, RunEnding, RunProvenance};
+use crate::record::{
+    ChangeVerdict, FORMAT, HostFacts, PlannedScenario, RunEnding, RunProvenance, ScenarioVerdict,
+};
 use crate::verdict::RunTimelines;
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
@@ -99,6 +101,47 @@ fn a_quantile_is_compared_from_20_exchanges_beyond_it_on_each_side() {
         assert_eq!(changes(&of(count)), expected, "{count}");
     }
     assert_eq!(of(60).latency[1].interval, None);
+}
+
+#[test]
+fn a_request_with_too_few_exchanges_for_any_quantile_is_undecided() {
+    let of = |count| record(&[page(&around(100_000, count), 0)]);
+    let decision = |count| compare(&of(count), &of(count), &each()).decision();
+    assert_eq!([39, 40].map(decision), [Decision::Inconclusive, Decision::Pass]);
+}
+
+/// A duet of two scenarios with these verdicts and no budgets, in which no difference shows.
+fn duet_of([old, new]: [Decision; 2]) -> Decision {
+    let requests = [FixtureRequest::new("page", &[]).took(&around(100_000, 400))];
+    let mut duet = record(&requests);
+    let before = record(&requests);
+    let mut comparison = compare(&before, &duet, &each());
+    comparison.duet = Some(BeforeAfter::default());
+    comparison.bounds_all_figures = true;
+    duet.comparison = Some(Box::new(comparison));
+    duet.plan.push(PlannedScenario { name: "new".to_owned(), ..duet.plan[0].clone() });
+    let verdict = duet.verdict.scenarios[0].clone();
+    duet.verdict.scenarios.push(ScenarioVerdict { scenario: "new".to_owned(), ..verdict });
+    for (at, (side, decision)) in [(DuetSide::A, old), (DuetSide::B, new)].into_iter().enumerate() {
+        duet.plan[at].duet = Some(PlannedDuet { side, other: String::new(), seed: 7 });
+        duet.verdict.scenarios[at].decision = decision;
+    }
+    decide_with_comparison(&duet)
+}
+
+#[test]
+fn a_duet_fails_with_its_new_side_unless_the_old_one_fails_too() {
+    use Decision::{Fail, Inconclusive, Pass};
+    for (verdicts, decision) in [
+        ([Pass, Pass], Pass),
+        ([Pass, Fail], Fail),
+        ([Fail, Pass], Pass),
+        ([Fail, Fail], Inconclusive),
+        ([Inconclusive, Pass], Pass),
+        ([Pass, Inconclusive], Inconclusive),
+    ] {
+        assert_eq!(duet_of(verdicts), decision, "{verdicts:?}");
+    }
 }
 
 #[test]

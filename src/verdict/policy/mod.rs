@@ -34,12 +34,13 @@ struct ScenarioGate<'a> {
 type ScenarioDecision = (Decision, Option<String>);
 
 impl<'a> PolicyJudge<'a> {
-    /// The policies of a run; `None` if no scenario has any, and for one of several shards, which
-    /// decides nothing.
+    /// The policies of a run; `None` if no scenario has any, for one of several shards, which
+    /// decides nothing, and for a duet, which its difference decides.
     pub fn of(record: &'a RunRecord) -> Option<Self> {
         let mut parts = record.measurement.sharing.iter().flat_map(|sharing| &sharing.parts);
         let is_shard = parts.any(|part| part.run == record.id);
-        if is_shard || record.plan.iter().all(|planned| planned.gate.is_default()) {
+        let is_duet = record.plan.iter().any(|planned| planned.duet.is_some());
+        if is_shard || is_duet || record.plan.iter().all(|planned| planned.gate.is_default()) {
             return None;
         }
         let verdicts = record.verdict.scenarios.iter();
@@ -114,8 +115,10 @@ impl ScenarioGate<'_> {
         }
         let (failed, end) = self.history.streak();
         let failed = failed + 1;
-        let in_a_row =
-            format!("failed {failed} {} in a row", if failed == 1 { "time" } else { "times" });
+        let in_a_row = match failed {
+            1 => "failed once".to_owned(),
+            _ => format!("failed {failed} times in a row"),
+        };
         let (decision, reason) = match end {
             _ if failed >= needed => (Decision::Fail, in_a_row),
             StreakEnd::Broken => (Decision::Pass, in_a_row),

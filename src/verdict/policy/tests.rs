@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, Budget, BudgetEvidence, FORMAT, GatePolicy, GateRequirement, HostFacts, RunEnding,
-    RunProvenance, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
+    BlockCounts, Budget, BudgetEvidence, DuetSide, FORMAT, GatePolicy, GateRequirement, HostFacts,
+    PlannedDuet, RunEnding, RunProvenance, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
 };
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
 use crate::verdict::judge;
@@ -102,10 +102,10 @@ fn a_fail_counts_only_if_the_runs_before_it_failed_too() {
     for (number, verdicts, decision, reason) in [
         (2, "F", Fail, "failed 2 times in a row"),
         (2, "FP", Fail, "failed 2 times in a row"),
-        (2, "PF", Pass, "failed 1 time in a row"),
-        (2, "IF", Pass, "failed 1 time in a row"),
+        (2, "PF", Pass, "failed once"),
+        (2, "IF", Pass, "failed once"),
         (2, "FX", Fail, "failed 2 times in a row"),
-        (2, "PX", Pass, "failed 1 time in a row"),
+        (2, "PX", Pass, "failed once"),
         (3, "FP", Pass, "failed 2 times in a row"),
         (3, "FFP", Fail, "failed 3 times in a row"),
         (3, "FIF", Pass, "failed 2 times in a row"),
@@ -138,9 +138,9 @@ fn a_run_that_another_one_continues_does_not_break_the_row() {
 #[test]
 fn a_fail_counts_if_the_history_ends_or_cannot_be_read_before_it_says_otherwise() {
     for (number, verdicts, reason) in [
-        (2, "", "failed 1 time in a row, and no earlier run of this plan is in runs: KEEP"),
+        (2, "", "failed once, and no earlier run of this plan is in runs: KEEP"),
         (3, "F", "failed 2 times in a row, and no other earlier run of this plan is in runs: KEEP"),
-        (2, "XP", "failed 1 time in a row, and an earlier run cannot be read: run.json: cut off"),
+        (2, "XP", "failed once, and an earlier run cannot be read: run.json: cut off"),
         (3, "FX", "failed 2 times in a row, and an earlier run cannot be read: run.json: cut off"),
     ] {
         let reason = reason.replace("KEEP", "keep runs there from one job to the next");
@@ -200,6 +200,14 @@ fn one_shard_of_a_run_decides_no_gate() {
     shard.measurement.sharing = Some(shard_of_two());
     shard.id = Uuid::from_u128(2);
     assert!(PolicyJudge::of(&shard).is_none());
+}
+
+#[test]
+fn a_duet_is_decided_by_its_difference_and_not_by_policies() {
+    let mut duet = record('F', &fail_after(2));
+    let other = "tiles".to_owned();
+    duet.plan[0].duet = Some(PlannedDuet { side: DuetSide::B, other, seed: 7 });
+    assert!(PolicyJudge::of(&duet).is_none());
 }
 
 #[test]
@@ -269,7 +277,7 @@ fn a_single_run_makes_no_alarm_before_the_gate_may_fail() {
     evidence.at_horizon.blocks = vec![(20, 20, 20)];
     let gate = gate_after(&proven, &earlier("P", &policy)).unwrap();
     assert_eq!(gate.decision, Decision::Pass);
-    assert_eq!(gate.reason, "failed 1 time in a row; fail_after = 2");
+    assert_eq!(gate.reason, "failed once; fail_after = 2");
 }
 
 /// While the target exceeds exactly as often as allowed, alarms are as rare as stated: on average
@@ -349,7 +357,7 @@ fn each_scenario_follows_its_own_policy_and_the_worst_decides() {
     record.verdict.scenarios.push(verdict);
     let before = earlier("P", &fail_after(2));
     let decided = gate_after(&record, &before).unwrap();
-    let reason = "tiles: failed 1 time in a row; fail_after = 2; \
+    let reason = "tiles: failed once; fail_after = 2; \
                   app: an inconclusive verdict is only a warning; on_inconclusive = \"warn\"";
     assert_eq!((decided.decision, decided.reason.as_str()), (Decision::Pass, reason));
     record.plan[1].gate = GatePolicy::default();
