@@ -27,10 +27,11 @@ impl Console {
     /// Prints results for people: on stdout, or on stderr if stdout is for JSON. If programs read
     /// both, prints nothing.
     pub(super) fn print_result(self, text: &str) -> Result<(), CommandError> {
+        let text = log::without_commands(text);
         match self.output {
-            OutputFormat::Text => write(std::io::stdout(), text),
+            OutputFormat::Text => write(std::io::stdout(), &text),
             OutputFormat::Json if log::for_programs() => Ok(()),
-            OutputFormat::Json => write(std::io::stderr(), text),
+            OutputFormat::Json => write(std::io::stderr(), &text),
         }
     }
 
