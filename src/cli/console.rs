@@ -40,6 +40,11 @@ impl Console {
         write(std::io::stdout(), text)
     }
 
+    /// Prints JSON for a program or a file.
+    pub(super) fn print_json(json: &str) -> Result<(), CommandError> {
+        write(std::io::stdout(), &log::json_without_commands(json))
+    }
+
     /// Prints text byte for byte, without adding or removing a line break.
     pub(super) fn exactly(text: &str) -> Result<(), CommandError> {
         let mut to = std::io::stdout();

@@ -173,6 +173,11 @@ pub(super) fn without_commands(text: &str) -> Cow<'_, str> {
     if *IS_JOB { break_commands(text).into() } else { text.into() }
 }
 
+/// The same JSON, with an escape in each `##[`, which only a string can contain.
+pub(super) fn json_without_commands(json: &str) -> String {
+    json.replace("##[", r"##\u005b")
+}
+
 /// Puts a space into `::name::` at the start of a line and into `##[name]` anywhere in it
 /// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>). An invisible
 /// character would not do: the runner's comparisons may ignore it.
@@ -240,7 +245,9 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         }
         let mut line = match self.0.format {
             LogFormat::Human => without_commands(&human::line(&event)).into_owned(),
-            LogFormat::Pino => pino::line(&event, &pino::ProcessIdentity::current()),
+            LogFormat::Pino => {
+                json_without_commands(&pino::line(&event, &pino::ProcessIdentity::current()))
+            }
         };
         line.push('\n');
         // A closed stderr must not end the run: results and the exit code do not depend on it.
@@ -257,5 +264,9 @@ mod tests {
         let text = "  ::error::a\n::1 b::c\n:::add-mask::d\ne ###[group]f ::g";
         let broken = "  : :error::a\n: :1 b::c\n: ::add-mask::d\ne ### [group]f ::g";
         assert_eq!(break_commands(text), broken);
+        let json = json_without_commands(r####"{"a":"###[b"}"####);
+        assert!(!json.contains("##["), "{json}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["a"], "###[b");
     }
 }
