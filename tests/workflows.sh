@@ -2,8 +2,8 @@
 # Checks the workflows, the action and the files to deploy: actionlint and zizmor lint them, and act
 # runs the action on this machine against a rehearsal target.
 # Usage: tests/workflows.sh [TOLLGATE]; the program is target/debug/tollgate if none is named.
-# Needs Python 3 with venv; with npm it lints the workflows a second time. Its tools are installed into
-# target/workflows once; everything else is in a temporary folder.
+# Needs Python 3 with venv; with npm it lints the workflows a second time. Its tools are installed
+# into target/workflows once; everything else is in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

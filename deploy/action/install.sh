@@ -5,7 +5,13 @@
 # Reads GATE_BINARY, GATE_VERSION and GATE_REPOSITORY (see action.yml), and the runner's variables.
 set -euo pipefail
 
-fail() { printf '::error title=tollgate::%s\n' "$*"; exit 1; }
+# Shows an error as an annotation. A line break in an input must not end it.
+fail() {
+  local text=${*//'%'/%25}
+  text=${text//$'\r'/%0D}
+  printf '::error title=tollgate::%s\n' "${text//$'\n'/%0A}"
+  exit 1
+}
 
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=$RUNNER_TEMP/tollgate
@@ -29,8 +35,8 @@ released_target() {
   esac
 }
 
-# Downloads one file of the release; fails if the release has no such file. Any other answer ends the
-# step: building instead would hide that the network is down.
+# Downloads one file of the release; fails if the release has no such file. Any other answer ends
+# the step: building instead would hide that the network is down.
 fetch() {
   local url=$1 file=$2 status
   status=$(curl --silent --show-error --location --proto =https --retry 3 --max-time 120 \

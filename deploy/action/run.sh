@@ -5,7 +5,13 @@
 # GATE_COMMENT (see action.yml).
 set -uo pipefail
 
-fail() { printf '::error title=tollgate::%s\n' "$*"; exit 2; }
+# Shows an error as an annotation. A line break in an input must not end it.
+fail() {
+  local text=${*//'%'/%25}
+  text=${text//$'\r'/%0D}
+  printf '::error title=tollgate::%s\n' "${text//$'\n'/%0A}"
+  exit 2
+}
 
 trim() {
   local text=$1
@@ -45,6 +51,8 @@ while IFS= read -r line; do
   [ -n "$line" ] || continue
   if [[ $line =~ ^(--?[A-Za-z][A-Za-z-]*)[[:space:]]+(.+)$ ]]; then
     arguments+=("${BASH_REMATCH[1]}" "$(unquote "${BASH_REMATCH[2]}")")
+  elif [[ $line =~ ^(--[A-Za-z][A-Za-z-]*=)(.+)$ ]]; then
+    arguments+=("${BASH_REMATCH[1]}$(unquote "${BASH_REMATCH[2]}")")
   else
     arguments+=("$line")
   fi
@@ -68,8 +76,8 @@ decision() {
 }
 
 before=$(list_runs)
-# A job that is cancelled signals only this process. tollgate then ends its run, tears down what it set
-# up, and keeps the record.
+# When a job is cancelled, the runner signals only this process. tollgate then ends its run, tears
+# down what it set up, and keeps the record.
 "$GATE_BINARY" "${arguments[@]}" &
 tollgate=$!
 trap 'kill -TERM "$tollgate" 2>/dev/null' INT TERM

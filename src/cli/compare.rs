@@ -89,7 +89,7 @@ pub(super) fn compare(args: &Args) -> Result<ExitStatus, CommandError> {
             ))?;
         }
         OutputFormat::Json => {
-            Console::print_plain(
+            Console::print_json(
                 &serde_json::to_string_pretty(&comparison).map_err(CommandError::internal)?,
             )?;
         }

@@ -27,16 +27,22 @@ impl Console {
     /// Prints results for people: on stdout, or on stderr if stdout is for JSON. If programs read
     /// both, prints nothing.
     pub(super) fn print_result(self, text: &str) -> Result<(), CommandError> {
+        let text = log::without_commands(text);
         match self.output {
-            OutputFormat::Text => write(std::io::stdout(), text),
+            OutputFormat::Text => write(std::io::stdout(), &text),
             OutputFormat::Json if log::for_programs() => Ok(()),
-            OutputFormat::Json => write(std::io::stderr(), text),
+            OutputFormat::Json => write(std::io::stderr(), &text),
         }
     }
 
     /// Prints text for a program or a file.
     pub(super) fn print_plain(text: &str) -> Result<(), CommandError> {
         write(std::io::stdout(), text)
+    }
+
+    /// Prints JSON for a program or a file.
+    pub(super) fn print_json(json: &str) -> Result<(), CommandError> {
+        write(std::io::stdout(), &log::json_without_commands(json))
     }
 
     /// Prints text byte for byte, without adding or removing a line break.

@@ -128,7 +128,7 @@ pub(super) fn history(args: &Args) -> Result<ExitStatus, CommandError> {
             console.print_result(&text)?;
         }
         HistoryFormat::Json => {
-            Console::print_plain(
+            Console::print_json(
                 &report::history_json(&history, limit).map_err(CommandError::internal)?,
             )?;
         }

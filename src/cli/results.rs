@@ -46,7 +46,7 @@ pub(super) fn report_run(
         }
     }
     if console.output == OutputFormat::Json {
-        Console::print_plain(&json(&run.record, form)?)?;
+        Console::print_json(&json(&run.record, form)?)?;
     }
     let files = outputs::write_reports(run)?;
     let plots = files.iter().filter(|name| has_extension(name, "svg")).count();

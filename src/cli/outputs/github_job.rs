@@ -78,8 +78,13 @@ impl RunOutput for GithubJob {
         // An entry is preceded by an empty line.
         let room = STEP_SUMMARY_LIMIT.saturating_sub(used).saturating_sub(2);
         let text = report::short_markdown(run.model()?, &run.ci(), room);
-        store::append_entry(path, &text).map_err(|error| {
-            let message = format!("no step summary: {error}");
+        let added = if text.is_empty() {
+            Err("earlier entries fill what GitHub shows".to_owned())
+        } else {
+            store::append_entry(path, &text).map_err(|error| error.to_string())
+        };
+        added.map_err(|why| {
+            let message = format!("no step summary: {why}");
             tracing::warn!("WARNING: {message}");
             OutputError { message, keeps_verdict: true }
         })?;

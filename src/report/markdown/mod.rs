@@ -146,7 +146,7 @@ fn once_steps(model: &ReportModel) -> String {
         let name = escape(&scenario.name);
         let row = move |step: &OnceStepView| {
             let place = format!("{name} · {}", escape(&step.name));
-            [step.stage.to_owned(), place, step.took.clone(), prose(&step.outcome)]
+            [step.stage.to_owned(), place, step.took.clone(), prose_cell(&step.outcome)]
         };
         scenario.once.iter().map(row).collect::<Vec<_>>()
     };
@@ -286,9 +286,24 @@ fn table<Row: AsRef<[String]>>(heads: &[&str], rows: impl Iterator<Item = Row>) 
 }
 
 /// Escapes every character that has a meaning in markdown or HTML.
+///
+/// Code hosts look for `@name` and `#7` in the rendered text, in which no escape is left. An
+/// invisible character keeps them apart, so that a target cannot notify people.
 pub(super) fn escape(text: &str) -> String {
+    const INVISIBLE: &str = "&#8203;";
     let mut escaped = String::new();
+    let mut last = [' '; 2];
     for c in text.chars() {
+        let refers = match last {
+            // An address such as `user@host` mentions nobody.
+            [before, '@'] => !before.is_alphanumeric(),
+            [_, '#'] => true,
+            _ => false,
+        };
+        if refers && c.is_alphanumeric() {
+            escaped.push_str(INVISIBLE);
+        }
+        last = [last[1], c];
         match c {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
@@ -311,9 +326,18 @@ pub(super) fn escape(text: &str) -> String {
 /// (<https://spec.commonmark.org/0.31.2/#code-spans>). Texts contain no line breaks, so no block
 /// can end inside a name.
 fn prose(text: &str) -> String {
+    prose_with(text, code)
+}
+
+/// [`prose`] for the cell of a table, which a `|` ends even inside code: a look-alike replaces it.
+fn prose_cell(text: &str) -> String {
+    prose_with(text, |name| code(&name.replace('|', "│")))
+}
+
+fn prose_with(text: &str, code: impl Fn(&str) -> String) -> String {
     let piece = |piece| match piece {
         TextPiece::Plain(text) => escape(text),
-        TextPiece::Code(name) => format!("`{name}`"),
+        TextPiece::Code(name) => code(name),
     };
     words::pieces(text).into_iter().map(piece).collect()
 }
@@ -321,4 +345,23 @@ fn prose(text: &str) -> String {
 /// Text as code. A backtick would end the code span, so a look-alike replaces it.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "ˋ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_mentions_people_or_issues() {
+        let text = "@octocat #7 \\@x user@host a#b C# @ #";
+        let escaped = "&#64;&#8203;octocat \\#&#8203;7 \\\\&#64;&#8203;x user&#64;host \
+                       a\\#&#8203;b C\\# &#64; \\#";
+        assert_eq!(escape(text), escaped);
+    }
+
+    #[test]
+    fn code_in_a_table_cannot_end_its_cell() {
+        let cell = prose_cell("a `b|<img src=x>` | c");
+        assert_eq!(cell, "a `b│<img src=x>` \\| c");
+    }
 }

@@ -57,7 +57,7 @@ impl ComparisonView {
         }
     }
 
-    /// The word for the decision: `SLOWER`, `NOT SLOWER`, `UNDECIDED`.
+    /// The word for the decision: `SLOWER`, `NOT SHOWN SLOWER`, `UNDECIDED`.
     pub(in crate::report) fn word(&self) -> &'static str {
         match self.decision {
             Decision::Fail => "SLOWER",

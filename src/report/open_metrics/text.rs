@@ -62,8 +62,10 @@ impl MetricsText {
     }
 }
 
-/// Escapes what would end a label's value or a line.
+/// Escapes what would end a label's value or a line. Some parsers take other control characters for
+/// the end of a line, and no escape exists for them.
 fn escape(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control() && c != '\n', "\u{FFFD}");
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
@@ -101,9 +103,10 @@ mod tests {
     fn a_label_cannot_end_its_value_or_its_line() {
         let mut text = MetricsText::default();
         text.family("a", MetricKind::Gauge, "", "b");
-        text.sample("", &[("name", "x\"} 1\n\\# EOF")], 2.0);
-        text.sample("", &[("name", "x\"} 1\n\\# EOF")], 3.0);
-        let expected = "# TYPE a gauge\n# HELP a b.\na{name=\"x\\\"} 1\\n\\\\# EOF\"} 2\n# EOF\n";
+        text.sample("", &[("name", "x\"} 1\n\\\r# EOF")], 2.0);
+        text.sample("", &[("name", "x\"} 1\n\\\r# EOF")], 3.0);
+        let expected = "# TYPE a gauge\n# HELP a b.\n\
+                        a{name=\"x\\\"} 1\\n\\\\\u{FFFD}# EOF\"} 2\n# EOF\n";
         assert_eq!(text.finish(), expected);
     }
 }

@@ -103,9 +103,26 @@ fn a_full_step_summary_takes_no_more_than_github_shows() {
     for used in [(1 << 20) - 700, 1 << 20, 2 << 20] {
         std::fs::write(&summary, "x".repeat(used)).unwrap();
         let mut command = bench.command();
-        run(command.args(["--ci", "github"]).env("GITHUB_STEP_SUMMARY", &summary), 1);
+        let output = run(command.args(["--ci", "github"]).env("GITHUB_STEP_SUMMARY", &summary), 1);
         let length = std::fs::metadata(&summary).unwrap().len();
-        assert!(length <= (1 << 20).max(used as u64 + 2), "{length}");
+        assert!(length <= (1 << 20).max(used as u64), "{length}");
+        let is_full = text(&output.stderr).contains("WARNING: no step summary");
+        assert_eq!(is_full, length == used as u64, "{used} {length}");
+    }
+}
+
+/// The runner takes `##[name]` anywhere in a line for a command.
+#[test]
+fn a_text_that_looks_like_a_command_is_none_in_a_job_of_github() {
+    let rest = "[[request]]\nname = \"##[add-mask]pass\"\npath = \"/\"\n";
+    let bench = Bench::new(&recording_server().0, "budgets = [\"max < 1us\"]", rest);
+    for output in ["text", "json"] {
+        let mut command = bench.command();
+        let output = run(command.args(["--output", output]).env("GITHUB_ACTIONS", "true"), 1);
+        let shown = text(&output.stderr) + &text(&output.stdout);
+        assert!(shown.contains("## [add-mask]pass"), "{shown}");
+        let mut lines = shown.lines().filter(|line| !line.starts_with("::error "));
+        assert!(lines.all(|line| !line.contains("##[")), "{shown}");
     }
 }
 

@@ -152,7 +152,7 @@ fn service_url(name: &str, text: &str) -> Result<Url, CommandError> {
     if url.scheme() == "https" || is_loopback {
         return Ok(url);
     }
-    Err(usage(&format!("{name} is not an https URL, so that others could read the token")))
+    Err(usage(&format!("{name} is not an https URL: others could read the token")))
 }
 
 /// Whether a text is part of a repository's name.
@@ -171,7 +171,7 @@ fn pull_request(variable: VariableReader<'_>) -> Result<Option<u64>, CommandErro
     match event {
         Some(event) => Ok(number_in_event(&event).or(reference)),
         None if reference.is_some() => Ok(reference),
-        None => Err(usage("GITHUB_EVENT_PATH is not a file with JSON")),
+        None => Err(usage("GITHUB_EVENT_PATH does not name a JSON file")),
     }
 }
 
