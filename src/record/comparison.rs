@@ -36,13 +36,15 @@ pub struct Comparison {
 
 impl Comparison {
     /// Whether the second side is slower: fail if a figure of a request is, inconclusive if a
-    /// request has no data or too little time, or is missing from the second run.
+    /// request has no data, too little time or no latency that can be compared, or is missing from
+    /// the second run.
     pub fn decision(&self) -> Decision {
         let has = |change| self.requests.iter().any(|request| request.has(change));
         if has(ChangeVerdict::More) {
             Decision::Fail
         } else if has(ChangeVerdict::NoData)
             || has(ChangeVerdict::TooShort)
+            || !self.requests.iter().all(RequestComparison::compares_latency)
             || self.requests.is_empty()
             || !self.only.before.is_empty()
         {
@@ -154,6 +156,13 @@ impl RequestComparison {
     /// Whether the share that failed or any quantile has this verdict.
     pub fn has(&self, change: ChangeVerdict) -> bool {
         self.failed.change == change || self.latency.iter().any(|figure| figure.change == change)
+    }
+
+    /// Whether any quantile of latency was compared. None is if there are too few exchanges, or if
+    /// most of them failed on both sides.
+    fn compares_latency(&self) -> bool {
+        let is_changed = |change| matches!(change, ChangeVerdict::More | ChangeVerdict::Less);
+        self.latency.iter().any(|figure| figure.interval.is_some() || is_changed(figure.change))
     }
 }
 

@@ -100,12 +100,15 @@ fn a_scenario_file_is_run_against_both_base_urls() {
     let file = runs.path().join("shop.toml");
     let scenario = "name = \"shop\"\n[target]\nbase_url = \"${NOWHERE}\"\n\
                     [[request]]\nname = \"page\"\npath = \"/app?mock=1\"\n\
-                    [load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n";
+                    [load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n\
+                    [gate]\non_inconclusive = \"warn\"\n";
     std::fs::write(&file, scenario).unwrap();
     let out = runs.path().join("runs");
     let words = ["duet", "--a", &old.base_url, "--b", &new.base_url, file.to_str().unwrap()];
     let output = run(&words, &out);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let ignored = "a duet uses only `stalls` and `breaker`";
+    assert_eq!(text(&output.stderr).matches(ignored).count(), 1, "{}", text(&output.stderr));
     let record = last_record(&out);
     let urls: Vec<_> = record.plan.iter().map(|planned| planned.base_url.as_str()).collect();
     assert_eq!(urls, [&old.base_url, &new.base_url]);
@@ -177,6 +180,9 @@ fn a_run_is_compared_with_its_baseline_below_its_verdict() {
     }
     let gated = measure(&["--baseline", &baseline, "--fail-if-slower"]);
     assert_eq!(gated.status.code(), Some(3), "{}", text(&gated.stdout));
+    let ticks = measure(&["--baseline", &baseline, "--every", "1s", "--times", "2"]);
+    let lines = text(&ticks.stdout);
+    assert_eq!(lines.matches("[comparison: undecided; too short").count(), 2, "{lines}");
     let report = std::fs::read_to_string(last_folder(runs.path()).join("report.md")).unwrap();
     assert!(report.contains("Compared with") && report.contains("UNDECIDED"), "{report}");
 }

@@ -57,7 +57,7 @@ impl ComparisonView {
         }
     }
 
-    /// The word for the decision: `SLOWER`, `NOT SLOWER`, `UNDECIDED`.
+    /// The word for the decision: `SLOWER`, `NOT SHOWN SLOWER`, `UNDECIDED`.
     pub(in crate::report) fn word(&self) -> &'static str {
         match self.decision {
             Decision::Fail => "SLOWER",
@@ -65,6 +65,13 @@ impl ComparisonView {
             Decision::Inconclusive => "UNDECIDED",
         }
     }
+}
+
+/// What a comparison found, in one line: `undecided; too short to compare: …`.
+pub fn comparison_line(comparison: &Comparison) -> String {
+    let view = ComparisonView::new(comparison);
+    let word = view.word().to_lowercase();
+    if view.headline.is_empty() { word } else { format!("{word}; {}", view.headline) }
 }
 
 impl ComparedRequestView {
@@ -199,7 +206,8 @@ fn headline(comparison: &Comparison) -> String {
     let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
     match comparison.decision() {
         Decision::Inconclusive => obstacle.unwrap_or_else(|| {
-            "a request has no data, or is missing from the later side".to_owned()
+            "the latencies of a request cannot be compared, or it is missing from the later side"
+                .to_owned()
         }),
         Decision::Pass | Decision::Fail => {
             let faster = of_change(ChangeVerdict::Less);
