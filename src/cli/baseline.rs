@@ -1,4 +1,4 @@
-//! The earlier run that a run is compared with.
+//! `--baseline`: the earlier run that a run is compared with.
 
 use std::path::{Path, PathBuf};
 
@@ -11,24 +11,24 @@ use crate::postgres::DatabaseAddress;
 use crate::record::{Comparison, RunRecord};
 use crate::verdict::{self, ComparisonSettings};
 
-/// The words for the newest comparable run that passed.
+/// The word for the newest comparable run that passed.
 const LAST_PASS: &str = "last-pass";
 
-/// What begins the name of a tag.
+/// The prefix of a tag.
 const TAG: &str = "tag:";
 
-/// Which run is the baseline, and what a slower run means.
+/// Which run is the baseline, and whether a slower run fails.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Baseline")]
 #[group(skip)]
 pub(super) struct Flags {
-    /// Compare the run with an earlier one, below its verdict: a run by any name that `compare`
-    /// accepts, `last-pass` (the newest comparable run that passed) or `tag:KEY=VALUE` (the newest
-    /// comparable run with this tag)
+    /// Compare the run with an earlier one, and show the result below the verdict: a run by any
+    /// name that `compare` accepts, `last-pass` (the newest comparable run that passed) or
+    /// `tag:KEY=VALUE` (the newest comparable run with this tag)
     #[arg(long, value_name = "RUN")]
     baseline: Option<String>,
     /// Exit with 1 if the run is slower than its baseline or fails more often, and with 3 if that
-    /// cannot be said
+    /// is undecided
     #[arg(long)]
     fail_if_slower: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct RunBaseline {
 }
 
 impl Flags {
-    /// Whether a baseline is named.
+    /// Whether one of the flags is given.
     pub(super) fn is_given(&self) -> bool {
         self.baseline.is_some() || self.fail_if_slower
     }
@@ -74,7 +74,7 @@ impl Flags {
     }
 }
 
-/// The name of the run that a word means.
+/// The name of the run that the value of `--baseline` means.
 fn baseline_name(source: &RunSource, named: &str, plan: &Plan) -> Result<PathBuf, CommandError> {
     let scenarios: Vec<&str> =
         plan.scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
@@ -111,8 +111,9 @@ impl RunBaseline {
             return Ok(());
         }
         Err(CommandError::usage(format!(
-            "error: the baseline {} has no request in common with this run, so there is nothing to compare\n\
-             Requests are paired by their names: give both the same one, for a URL with `run --name`",
+            "error: the baseline {} has no request in common with this run, so there is nothing to \
+             compare\n\
+             requests are paired by name: give both the same name (for a URL, `--name` sets it)",
             self.record.name()
         )))
     }

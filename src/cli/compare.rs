@@ -28,8 +28,8 @@ Exit codes:
   1  with --fail-if-slower: a request is slower or fails more often
   2  usage: a run is missing or not finished, both sides are one run, or the two have no request in
      common; with --fail-if-slower also: the later run started first
-  3  with --fail-if-slower: a request is too short to compare, has no data in one of the runs or is
-     missing from the later one, or the later run did not end well
+  3  with --fail-if-slower: a request is too short to compare, has no latencies that can be
+     compared or is missing from the later run, or the later run did not end well
   4  internal: the database does not respond, the comparison could not be printed, or a defect";
 
 /// Compare two runs: what changed, and whether it is more than chance

@@ -19,12 +19,24 @@ use crate::units::parse_duration;
 /// The default of `--duration` for URLs: 20 blocks of at least three seconds.
 const DURATION: Duration = Duration::from_mins(1);
 
+const RATE_HELP: &str = "\
+Request rate of both sides together, kept up whether or not requests are answered: 40/s, 90/min \
+[default: the file's; 40/s for URLs]";
+
+const CONNECTIONS_HELP: &str = "\
+Connections of each side to open before measuring, or `fresh` for a new one for each request \
+[default: the file's; for URLs 16, or as many as --rate times the largest ceiling needs, up to 100]";
+
+const BUDGET_HELP: &str = "\
+A budget that must hold, such as 'p95 < 300ms', 'p99(service) < 200ms', 'max < 1s' or \
+'errors < 0.5%'; only B's decide the exit code; may be repeated [default: the file's; none for URLs]";
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate duet --a https://old.example/shop --b https://new.example/shop
   tollgate duet --a https://old.example/shop --b https://new.example/shop --rate 50/s --duration 3m
   tollgate duet --a http://127.0.0.1:8001 --b http://127.0.0.1:8002 scenarios/shop.toml
-  tollgate duet --a $OLD --b $NEW --budget 'p95 < 300ms' --name shop
+  tollgate duet --a \"$OLD\" --b \"$NEW\" --budget 'p95 < 300ms' --name shop
 
 One schedule is planned, and a coin sends each arrival to A or to B, so that both get about half.
 Both sides share whatever else slows them down, such as a busy machine or network, so it cannot look
@@ -35,7 +47,7 @@ Exit codes:
   0  B is not shown to be slower, and its budgets hold
   1  B is slower or fails more often, one of its budgets does not hold, or B alone never answered
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  undecided: too short, too few requests, no data, an interrupted run, or B is inconclusive
+  3  undecided: too short, no latencies to compare, an interrupted run, or B is inconclusive
   4  internal: the prober failed (results not written, or a defect)";
 
 /// Compare two targets in one run: the old deploy and the new one, at the same time
@@ -46,6 +58,11 @@ Exit codes:
 /// otherwise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
+#[command(mut_arg("closed", |arg| arg.hide(true)))]
+#[command(mut_arg("rate", |arg| arg.help(RATE_HELP)))]
+#[command(mut_arg("connections", |arg| arg.help(CONNECTIONS_HELP)))]
+#[command(mut_arg("budget", |arg| arg.help(BUDGET_HELP)))]
 pub(super) struct Args {
     /// The target as it was: a URL, or the base URL for the scenario files. A URL's query is shown
     /// and stored as typed: write '?key=${KEY}' for a secret
@@ -98,6 +115,12 @@ fn refuse_unusable(args: &Args) -> Result<(), CommandError> {
         return Err(CommandError::usage(
             "error: a duet is not one scenario, so --print-scenario has nothing to print: use it \
              with `tollgate run URL`",
+        ));
+    }
+    if args.quick.closed {
+        return Err(CommandError::usage(
+            "error: a closed load has no schedule that two targets could share: leave out --closed, \
+             and set a rate, such as `--rate 40/s`",
         ));
     }
     Ok(())

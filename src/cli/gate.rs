@@ -37,7 +37,8 @@ pub(super) fn apply_policies(
     let Some(mut judge) = PolicyJudge::of(&run.record) else { return Ok(run) };
     if judge.needs_history() {
         let mut earlier = EarlierRuns::before(&run.record, place);
-        while let Some(next) = earlier.next().filter(|_| judge.needs_history()) {
+        while judge.needs_history() {
+            let Some(next) = earlier.next() else { break };
             judge.add(&next);
         }
     }
@@ -143,6 +144,10 @@ impl EarlierRuns {
         // An unreadable run may be any of them, so it comes first.
         self.read
             .sort_by_key(|run| run.as_ref().map_or((true, None), |run| (false, Some(start(run)))));
+        // A copied folder has the same run.
+        self.read.dedup_by(
+            |one, other| matches!((one, other), (Ok(one), Ok(other)) if one.id == other.id),
+        );
         Some(())
     }
 

@@ -66,8 +66,8 @@ Exit codes:
   1  fail: a budget does not hold, a request without a budget broke an expectation, or the target
      never responds
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  inconclusive: the blocks of time prove neither side, an interrupted run, a step that is absent
-     or not configured, a late prober, a failed proxy, a limit of tollgate, or a missing shard
+  3  inconclusive: blocks of time that prove neither side, an interrupted run, a step that is
+     absent or not configured, a late prober, a failed proxy, a limit of tollgate, or a missing shard
   4  internal: the prober failed (results not written, or a defect)
 With policies in [gate], 0, 1 and 3 say what the gate decides.";
 

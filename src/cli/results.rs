@@ -93,7 +93,8 @@ fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
-/// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, folder.
+/// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, what the gate made
+/// of it, what changed since the baseline, folder.
 pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
@@ -108,6 +109,9 @@ pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
     }
     if let Some(gate) = &record.gate {
         let _ = write!(line, "  [gate {}: {}]", gate.verb(), gate.reason);
+    }
+    if let Some(comparison) = &record.comparison {
+        let _ = write!(line, "  [comparison: {}]", report::comparison_line(comparison));
     }
     let _ = write!(line, "  {}/", folder.display());
     line.replace(char::is_control, " ")

@@ -34,9 +34,15 @@ pub(super) fn newest_comparable(
         let mut measured = run.requests.iter().filter(|request| request.exchanges > 0);
         measured.any(|request| scenarios.contains(&request.scenario.as_str()))
     };
-    let what = format!("no finished run of {} {what}", scenarios.join(" or "));
-    let newest = runs.newest(source, |run| has_measured(run) && is_wanted(run), &what)?;
-    Ok(newest.name().into())
+    let newest = runs.runs.iter().rev().find(|run| has_measured(run) && is_wanted(run));
+    newest.map(|run| run.name().into()).ok_or_else(|| {
+        CommandError::usage(format!(
+            "error: there is no finished run of {} {what} {}\n\
+             leave out --baseline until there is one; `tollgate history` lists the runs there",
+            scenarios.join(" or "),
+            source.describe()
+        ))
+    })
 }
 
 /// The two runs that the words and deploys of a command line name.
@@ -88,7 +94,7 @@ pub(super) fn are_by_order(runs: &[PathBuf]) -> bool {
 /// One side of a comparison.
 #[derive(Debug, Clone, Copy)]
 enum RunChoice<'a> {
-    /// Any name that [`RunSource::record`] accepts.
+    /// Any name that [`RunSource::timed_record`] accepts.
     Named(&'a Path),
     /// A run chosen by its position among all runs, which requires their list.
     ByOrder(OrderedRun<'a>),

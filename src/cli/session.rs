@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::baseline::RunBaseline;
 use super::console::{Console, OutputFormat};
-use super::continuation::ContinuedRun;
+use super::continuation::{ContinuationClaim, ContinuedRun};
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
@@ -92,7 +92,14 @@ pub(super) fn execute(
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
     let claim = referenced.continued.map(|earlier| earlier.claim(&draft)).transpose()?;
-    let folder = RunFolder::create(&flags.runs_dir, &draft)?;
+    let folder = match RunFolder::create(&flags.runs_dir, &draft) {
+        Ok(folder) => folder,
+        Err(error) => {
+            // The error that ends the run is the first one.
+            let _ignored = claim.map(ContinuationClaim::release);
+            return Err(error.into());
+        }
+    };
     log_start(&draft, folder.path());
     let mut observer = LiveObserver::new(folder, plan);
     let (stopper, stop) = engine::stop_channel();

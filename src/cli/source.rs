@@ -126,9 +126,9 @@ impl RunSource {
             LocatedRun::Folder(folder) => {
                 let record = record(folder.clone())?;
                 if lacks_blocks(&record) {
-                    // Without intervals the record is still worth showing.
-                    let intervals = store::read_intervals(&folder).into_iter().flatten();
-                    intervals.map_while(Result::ok).for_each(|interval| timelines.add(&interval));
+                    // Without intervals the record is still worth showing. Only some of them
+                    // would pass for the whole run.
+                    timelines = read_timelines(&folder).unwrap_or_default();
                 }
                 record
             }
@@ -211,6 +211,15 @@ pub(super) fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
         FolderContent::StillWritten => Err(still_running(&folder)),
         FolderContent::HalfWritten(_) => Err(usage_error(StoreError::Unfinished { path: folder })),
     }
+}
+
+/// When the exchanges of a run in its folder exceeded; an error if an interval cannot be read.
+fn read_timelines(folder: &Path) -> Result<RunTimelines, StoreError> {
+    let mut timelines = RunTimelines::default();
+    for interval in store::read_intervals(folder)? {
+        timelines.add(&interval?);
+    }
+    Ok(timelines)
 }
 
 /// Whether no request of a run has figures by blocks of time.

@@ -148,6 +148,9 @@ fn foreign_flag_tip(error: &clap::Error, typed: &[OsString]) -> Option<String> {
             return Some(format!("write `{long}`, with two dashes"));
         }
     }
+    if matches!(wrong, "-a" | "-b") && typed.iter().any(|word| word == "duet") {
+        return Some("write `--a URL --b URL`, with two dashes".to_owned());
+    }
     instead_of(wrong).map(str::to_owned)
 }
 
@@ -252,6 +255,7 @@ mod tests {
             ("run http://h -workers=5", "uses the processors that it has"),
             ("run http://h --stage 30s:100", "`stages = ["),
             ("run http://h --disable-keepalive", "`--connections fresh`"),
+            ("duet -a http://h -b http://h", "write `--a URL --b URL`, with two dashes"),
             ("run http://h --threshold p95=1", "`--budget 'p95 < 300ms'`"),
             ("run --host http://h", "name the URL alone"),
             ("run -f shop.toml", "name the scenario file alone"),

@@ -35,16 +35,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the second side is slower: fail if a figure of a request is. Inconclusive if a
-    /// request has no data, too little time or too few exchanges for every quantile, or is missing
-    /// from the second run.
+    /// Whether the second side is slower: fail if a figure of a request is, inconclusive if a
+    /// request has no data, too little time or no latency that can be compared, or is missing from
+    /// the second run.
     pub fn decision(&self) -> Decision {
         let has = |change| self.requests.iter().any(|request| request.has(change));
         if has(ChangeVerdict::More) {
             Decision::Fail
         } else if has(ChangeVerdict::NoData)
             || has(ChangeVerdict::TooShort)
-            || self.requests.iter().any(RequestComparison::has_no_quantile)
+            || !self.requests.iter().all(RequestComparison::compares_latency)
             || self.requests.is_empty()
             || !self.only.before.is_empty()
         {
@@ -158,9 +158,11 @@ impl RequestComparison {
         self.failed.change == change || self.latency.iter().any(|figure| figure.change == change)
     }
 
-    /// Whether there are too few exchanges for every quantile, so that no latency was compared.
-    fn has_no_quantile(&self) -> bool {
-        self.latency.iter().all(|figure| figure.change == ChangeVerdict::TooFew)
+    /// Whether any quantile of latency was compared. None is if there are too few exchanges, or if
+    /// most of them failed on both sides.
+    fn compares_latency(&self) -> bool {
+        let is_changed = |change| matches!(change, ChangeVerdict::More | ChangeVerdict::Less);
+        self.latency.iter().any(|figure| figure.interval.is_some() || is_changed(figure.change))
     }
 }
 

@@ -39,7 +39,7 @@ pub use html::html;
 pub use junit::junit;
 pub use listing::{history_csv, history_json};
 pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, short_markdown};
-pub use model::{FindingSubject, ReportModel};
+pub use model::{FindingSubject, ReportModel, comparison_line};
 pub use open_metrics::open_metrics;
 pub use otlp::{otlp_metrics, otlp_rejection};
 pub use plot::{Plot, PlotError, plots};

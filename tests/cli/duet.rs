@@ -182,6 +182,9 @@ fn a_run_is_compared_with_its_baseline_below_its_verdict() {
     }
     let gated = measure(&["--baseline", &baseline, "--fail-if-slower"]);
     assert_eq!(gated.status.code(), Some(3), "{}", text(&gated.stdout));
+    let ticks = measure(&["--baseline", &baseline, "--every", "1s", "--times", "2"]);
+    let lines = text(&ticks.stdout);
+    assert_eq!(lines.matches("[comparison: undecided; too short").count(), 2, "{lines}");
     let report = std::fs::read_to_string(last_folder(runs.path()).join("report.md")).unwrap();
     assert!(report.contains("Compared with") && report.contains("UNDECIDED"), "{report}");
 }

@@ -100,6 +100,10 @@ fn a_run_whose_folder_was_copied_and_renamed_counts_once_at_its_time() {
     let (failed, copy) = (bench.newest(), bench.bench.runs().join("failed"));
     std::fs::create_dir(&copy).unwrap();
     std::fs::copy(failed.join("run.json"), copy.join("run.json")).unwrap();
+    let name = failed.file_name().unwrap().to_string_lossy();
+    let backup = failed.with_file_name(format!("{name}-backup"));
+    std::fs::create_dir(&backup).unwrap();
+    std::fs::copy(failed.join("run.json"), backup.join("run.json")).unwrap();
     bench.expect(500, 0, "GATE passes: failed 2 times in a row");
     let newest = bench.newest();
     std::fs::rename(&newest, newest.with_file_name("again")).unwrap();

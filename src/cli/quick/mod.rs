@@ -70,7 +70,7 @@ pub(super) struct Flags {
     /// Send again as soon as an answer arrives, like oha, k6 and wrk, instead of at a rate: shows
     /// what a target can sustain, but hides its stalls. Only for URLs
     #[arg(long, conflicts_with = "rate", help_heading = "Load")]
-    closed: bool,
+    pub(super) closed: bool,
     /// The name of the scenario, by which `history` and `compare` find it again [default: the
     /// URL's host and path]
     #[arg(long, value_name = "NAME", value_parser = parse_name, help_heading = "Request (of URLs only)")]

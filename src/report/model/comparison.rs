@@ -67,6 +67,13 @@ impl ComparisonView {
     }
 }
 
+/// What a comparison found, in one line: `undecided; too short to compare: …`.
+pub fn comparison_line(comparison: &Comparison) -> String {
+    let view = ComparisonView::new(comparison);
+    let word = view.word().to_lowercase();
+    if view.headline.is_empty() { word } else { format!("{word}; {}", view.headline) }
+}
+
 impl ComparedRequestView {
     fn new(request: &RequestComparison) -> Self {
         let blank = String::new;
@@ -199,7 +206,8 @@ fn headline(comparison: &Comparison) -> String {
     let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
     match comparison.decision() {
         Decision::Inconclusive => obstacle.unwrap_or_else(|| {
-            "a request has no or too few exchanges, or is missing from the later side".to_owned()
+            "the latencies of a request cannot be compared, or it is missing from the later side"
+                .to_owned()
         }),
         Decision::Pass | Decision::Fail => {
             let faster = of_change(ChangeVerdict::Less);

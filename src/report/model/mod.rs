@@ -28,6 +28,7 @@ use crate::units::Ratio;
 
 use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
+pub use comparison::comparison_line;
 pub(super) use comparison::{
     COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
 };
@@ -315,6 +316,9 @@ fn headline(
     if verdict.decision == Decision::Inconclusive && record.measurement.ended_in_warmup() {
         return "the run ended in its warm-up, before anything to judge was measured".to_owned();
     }
+    if verdict.decision == Decision::Pass && budgets.is_empty() && has_compared_failures(record) {
+        return "no budgets were set; failures are compared, not judged".to_owned();
+    }
     let stated = (confidence(verdict), reach(verdict));
     let headline = finding::headline(verdict.decision, findings, budgets, stated, left_out);
     let early = match &record.measurement.ending {
@@ -327,6 +331,13 @@ fn headline(
         format!("with the evidence of {runs}")
     });
     [Some(headline), earlier, early].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Whether exchanges of a duet failed.
+fn has_compared_failures(record: &RunRecord) -> bool {
+    let is_duet = record.plan.iter().any(|planned| planned.duet.is_some());
+    let mut requests = record.measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
+    is_duet && requests.any(|request| request.measured.tally.failed() > 0)
 }
 
 /// The steps that had nothing to judge, each with the reason: `old list (absent)`.

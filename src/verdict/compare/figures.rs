@@ -226,7 +226,7 @@ fn too_short(blocks: &BlockFigures) -> String {
     let [measured, together, needed] =
         [blocks.measured, blocks.together, blocks.needed()].map(format_duration);
     format!(
-        "too short to compare: what hangs together lasts up to {together}, so {needed} are needed \
+        "too short to compare: latencies hang together for up to {together}, so {needed} are needed \
          and {measured} were measured"
     )
 }

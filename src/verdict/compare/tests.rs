@@ -167,6 +167,16 @@ fn a_record_without_figures_by_time_claims_nothing() {
 }
 
 #[test]
+fn a_comparison_without_latencies_to_compare_is_undecided() {
+    for (micros, refused) in [(Vec::new(), 400), (around(100_000, 30), 0)] {
+        let [before, after] = [(), ()].map(|()| record(&[page(&micros, refused)]));
+        let comparison = compare(&before, &after, &each());
+        assert_eq!(comparison.requests[0].failed.change, ChangeVerdict::NoneShown);
+        assert_eq!(comparison.decision(), Decision::Inconclusive, "{comparison:?}");
+    }
+}
+
+#[test]
 fn failures_rank_above_every_latency_and_are_compared_apart() {
     let well = around(100_000, 400);
     let request = compared(page(&well, 0), page(&well[..200], 200));
