@@ -93,8 +93,8 @@ fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == extension)
 }
 
-/// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, what the gate made
-/// of it, what changed since the baseline, folder.
+/// A run in one line: start, verdict, each scenario's figures, budgets that do not hold, what the
+/// gate made of it, what changed since the baseline, folder.
 pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");

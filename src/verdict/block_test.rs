@@ -236,7 +236,8 @@ fn earlier_runs(number: usize) -> String {
     format!("{number} earlier run{}", if number == 1 { "" } else { "s" })
 }
 
-/// A time for a sentence, rounded up: seconds below two minutes, minutes below two hours, then hours.
+/// A time for a sentence, rounded up: seconds below two minutes, minutes below two hours, then
+/// hours.
 fn rough_time(time: Duration) -> String {
     let seconds = time.as_secs_f64().ceil();
     match seconds {

@@ -39,8 +39,8 @@ impl LeftOutFigure {
         })
     }
 
-    /// What each block adds to the error of the figure: the mean of the squares over the blocks with
-    /// exchanges is its variance. A block in which nothing was due adds nothing.
+    /// What each block adds to the error of the figure: the mean of the squares over the blocks
+    /// with exchanges is its variance. A block in which nothing was due adds nothing.
     ///
     /// The delete-a-group jackknife with groups of unequal size: F. M. T. A. Busing, E. Meijer and
     /// R. van der Leeden, *Delete-m jackknife for unequal m* (1999).

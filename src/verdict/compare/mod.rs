@@ -70,9 +70,9 @@ pub fn compare_duet(record: &RunRecord) -> Option<Comparison> {
 /// The decision on a run whose comparison may decide it too.
 ///
 /// A run with a baseline has to keep its budgets and, if the comparison bounds all its figures, not
-/// to be slower. A duet is decided by its difference and by its second side: by the budgets, by data
-/// that must not be trusted, and by a fail that the first side does not share. A budget that the
-/// first side breaks is not the fault of the new one.
+/// to be slower. A duet is decided by its difference and by its second side: by the budgets, by
+/// data that must not be trusted, and by a fail that the first side does not share. A budget that
+/// the first side breaks is not the fault of the new one.
 pub fn decide_with_comparison(record: &RunRecord) -> Decision {
     let Some(comparison) = record.comparison.as_deref().filter(|one| one.bounds_all_figures) else {
         return record.gate_decision();
