@@ -83,9 +83,16 @@ fn baseline_name(source: &RunSource, named: &str, plan: &Plan) -> Result<PathBuf
             run.decision == crate::record::Decision::Pass
         });
     }
+    if named.contains('=') && !named.starts_with(TAG) && !Path::new(named).exists() {
+        return Err(CommandError::usage(format!(
+            "error: --baseline: there is no run `{named}`; for a run with this tag write \
+             `tag:{named}`"
+        )));
+    }
     if let Some(tag) = named.strip_prefix(TAG) {
-        let (key, value) = tags::parse(tag)
-            .map_err(|why| CommandError::usage(format!("error: --baseline: {why}")))?;
+        let (key, value) = tags::parse(tag).map_err(|why| {
+            CommandError::usage(format!("error: --baseline: {why}, after `tag:`"))
+        })?;
         let what = format!("with the tag `{key}={value}`");
         return run_selector::newest_comparable(source, &scenarios, &what, |run| {
             run.tags.get(&key) == Some(&value)

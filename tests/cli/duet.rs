@@ -194,10 +194,11 @@ fn a_missing_baseline_ends_with_2_before_anything_is_sent() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
     let url = page(&target);
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["--baseline", "last-pass"], "that passed"),
         (&["--baseline", "tag:branch=main"], "with the tag `branch=main`"),
         (&["--baseline", "tag:branch"], "a key and a value"),
+        (&["--baseline", "branch=main"], "write `tag:branch=main`"),
         (&["--baseline", "2031-01-01"], "there is no run `2031-01-01`"),
         (&["--fail-if-slower"], "--baseline"),
     ];

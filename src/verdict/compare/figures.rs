@@ -58,15 +58,17 @@ impl<'a> ComparedSides<'a> {
         if self.has_no_data() || self.usable_blocks().is_some() {
             return None;
         }
-        let sides = [("before", self.blocks.before), ("after", self.blocks.after)];
-        sides.into_iter().find_map(|(side, blocks)| match blocks {
-            None => Some(format!(
+        let unknown = |side: &str| {
+            format!(
                 "the figures {side} are not known by time, so chance cannot be told from change: \
                  compare runs that still have their intervals"
-            )),
-            Some(blocks) if blocks.without.is_empty() => Some(too_short(blocks)),
-            Some(_) => None,
-        })
+            )
+        };
+        match (self.blocks.before, self.blocks.after) {
+            (None, _) => Some(unknown("before")),
+            (_, None) => Some(unknown("after")),
+            (Some(before), Some(after)) => too_short(&BeforeAfter { before, after }),
+        }
     }
 
     /// The longest latency of each side.
@@ -222,11 +224,16 @@ fn change_among_failures(
     }
 }
 
-fn too_short(blocks: &BlockFigures) -> String {
+/// Says what a side lacks that is too short; of two, the one that lacks more.
+fn too_short(blocks: &BeforeAfter<&BlockFigures>) -> Option<String> {
+    let sides = [("before", blocks.before), ("after", blocks.after)].into_iter();
+    let (side, blocks) = sides
+        .filter(|(_, blocks)| blocks.without.is_empty())
+        .max_by_key(|(_, blocks)| blocks.needed().saturating_sub(blocks.measured))?;
     let [measured, together, needed] =
         [blocks.measured, blocks.together, blocks.needed()].map(format_duration);
-    format!(
-        "too short to compare: latencies hang together for up to {together}, so {needed} are needed \
-         and {measured} were measured"
-    )
+    Some(format!(
+        "too short to compare: latencies hang together for up to {together}, so {needed} are \
+         needed, and {measured} were measured {side}"
+    ))
 }

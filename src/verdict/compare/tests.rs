@@ -148,10 +148,13 @@ fn a_duet_fails_with_its_new_side_unless_the_old_one_fails_too() {
 fn a_run_with_too_few_independent_blocks_is_not_compared() {
     let requests = [page(&around(100_000, 400), 0), page(&around(900_000, 400), 0)];
     let [before, after] = requests.map(|request| record_of(&[request], 17));
+    let shorter = record_of(&[page(&around(900_000, 400), 0)], 3);
     let request = compare(&before, &after, &each()).requests.remove(0);
     assert_eq!(changes(&request), [ChangeVerdict::TooShort; 4]);
     let obstacle = request.obstacle.unwrap();
-    assert!(obstacle.contains("18 s are needed and 17 s were measured"), "{obstacle}");
+    assert!(obstacle.contains("18 s are needed, and 17 s were measured"), "{obstacle}");
+    let obstacle = compare(&before, &shorter, &each()).requests.remove(0).obstacle.unwrap();
+    assert!(obstacle.ends_with("3 s were measured after"), "{obstacle}");
 }
 
 #[test]
