@@ -22,7 +22,7 @@ use super::signals::RunSignals;
 use super::{log, repeat, shard, stray_variables, variables};
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::scenario::ScenarioWarning;
-use crate::units::parse_duration;
+use crate::units::{duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -225,7 +225,13 @@ impl ExtendablePlan {
             let overrides = PlanOverrides { duration: Some(length), ..overrides(args, shard) };
             resolve(args, quick, environment, &overrides)
         });
-        Ok(Self { plan, extension: resolved.transpose()?.map(|(plan, _)| plan) })
+        let mut extension = resolved.transpose()?.map(|(plan, _)| plan);
+        for scenario in extension.iter_mut().flat_map(|extension| &mut extension.scenarios) {
+            let length = duration_literal(scenario.load.duration());
+            let caveat = format!("this run extends an inconclusive one, so it measures {length}");
+            scenario.shown.caveats.push(caveat);
+        }
+        Ok(Self { plan, extension })
     }
 }
 

@@ -97,7 +97,9 @@ pub(super) fn execute(
         Err(error) => {
             // The error that ends the run is the first one.
             let _ignored = claim.map(ContinuationClaim::release);
-            return Err(error.into());
+            return Err(CommandError::internal(format!(
+                "{error}; nothing was sent; name a writable folder with --runs-dir"
+            )));
         }
     };
     log_start(&draft, folder.path());

@@ -74,9 +74,9 @@ pub(super) fn judge(
         budgets,
         reasons: without_vague_advice(grounds, has_failure_advice)
             .into_iter()
-            .chain(early.map(|early| early.reason))
             .chain(nothing_measured)
             .chain(of_requests)
+            .chain(early.map(|early| early.reason))
             .collect(),
         warnings: address_warnings::warnings(measured)
             .into_iter()

@@ -132,6 +132,8 @@ fn an_inconclusive_run_is_extended_by_a_run_that_continues_it() {
     let decisions: Vec<_> = records.iter().map(|record| record.verdict.decision).collect();
     assert_eq!(decisions, [Decision::Inconclusive, Decision::Pass]);
     assert_eq!(records[1].verdict.continues, [records[0].id]);
+    let caveats = &records[1].plan[0].caveats;
+    assert_eq!(*caveats, ["this run extends an inconclusive one, so it measures 1s"]);
     for record in records {
         assert!(bench.runs().join(record.name()).join("report.html").exists());
     }

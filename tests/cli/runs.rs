@@ -127,7 +127,9 @@ fn results_that_cannot_be_written_end_with_4_before_anything_is_sent() {
     std::fs::write(bench.runs(), "a file where a folder should be").unwrap();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(4));
-    assert!(text(&output.stderr).contains("cannot write"), "{}", text(&output.stderr));
+    let error = text(&output.stderr);
+    assert!(error.contains("cannot write"), "{error}");
+    assert!(error.contains("nothing was sent; name a writable folder with --runs-dir"), "{error}");
 }
 
 #[test]

@@ -89,7 +89,9 @@ fn too_late() -> String {
 /// machine can see a flag. `source` is the flag or variable.
 pub(super) fn parse_service_url(source: &str, text: &str) -> Result<Url, CommandError> {
     let wrong = |why: &str| {
-        CommandError::usage(format!("error: {source} {why}; write `https://host.example/path`"))
+        CommandError::usage(format!(
+            "error: {source} {why}; write `https://host.example/path`, or `http://127.0.0.1:4318` for this machine"
+        ))
     };
     let url = Url::parse(text)
         .map_err(|error| wrong(&format!("is not a URL: {}", describe_url(error))))?;

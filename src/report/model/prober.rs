@@ -15,7 +15,8 @@ const LATE: f64 = 0.05;
 const NOTABLE: Duration = Duration::from_millis(1);
 
 /// What lateness means for the verdict.
-const MEANS: &str = "A breach that lag could explain is inconclusive, not a fail.";
+const MEANS: &str = "Lag only adds to latency: a pass holds all the same, and a breach that lag could \
+                     explain is inconclusive, not a fail.";
 
 /// How well the prober kept its schedule in the measured stage.
 #[derive(Debug, Clone)]
