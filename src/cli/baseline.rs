@@ -8,7 +8,7 @@ use super::source::RunSource;
 use super::tags;
 use crate::plan::Plan;
 use crate::postgres::DatabaseAddress;
-use crate::record::{Comparison, RunRecord};
+use crate::record::{Comparison, Decision, RunRecord};
 use crate::verdict::{self, ComparisonSettings};
 
 /// The word for the newest comparable run that passed.
@@ -80,7 +80,7 @@ fn baseline_name(source: &RunSource, named: &str, plan: &Plan) -> Result<PathBuf
         plan.scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     if named == LAST_PASS {
         return run_selector::newest_comparable(source, &scenarios, "that passed", |run| {
-            run.decision == crate::record::Decision::Pass
+            run.decision == Decision::Pass
         });
     }
     if named.contains('=') && !named.starts_with(TAG) && !Path::new(named).exists() {

@@ -9,7 +9,6 @@ use super::exit::CommandError;
 use crate::plan::{
     Environment, LoadPlan, Plan, RequestAction, RequestPlan, ScenarioPlan, TargetPlan,
 };
-use crate::record::PlannedDuet;
 use crate::units::Rate;
 
 /// Maximum requests per second, and maximum burst, for a foreign host without the flag.
@@ -135,7 +134,7 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
         }
         LoadPlan::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
     };
-    let share = scenario.shown.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE);
+    let share = scenario.shown.side_share();
     (measured * share).max(scenario.warmup.requests as f64)
 }
 

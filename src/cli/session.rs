@@ -11,14 +11,14 @@ use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
-use super::{earlier_run, guard, provenance, tags};
+use super::{earlier_run, guard, provenance, source, tags};
 use crate::engine::{self, Engine, clock};
 use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{
     Decision, FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing,
 };
 use crate::store::{self, RunDraft, RunFolder};
-use crate::verdict::{self, RunTimelines, VerdictContext};
+use crate::verdict::{self, VerdictContext};
 
 /// Maximum number of characters of evidence kept, counted after secrets are redacted.
 const MAX_EVIDENCE_CHARS: usize = 200;
@@ -197,10 +197,7 @@ pub(super) fn judge(
 /// Completes the folder of an interrupted run from the intervals that were written.
 pub(super) fn recover(folder: &Path, draft: RunDraft) -> Result<RunRecord, CommandError> {
     let measurement = draft.measurement.clone();
-    let mut timelines = RunTimelines::default();
-    for interval in store::read_intervals(folder)? {
-        timelines.add(&interval?);
-    }
+    let timelines = source::read_timelines(folder)?;
     let context = VerdictContext { timelines, ..VerdictContext::default() };
     let record = judge(draft, measurement, &context);
     store::complete_folder(folder, &record)?;

@@ -214,7 +214,7 @@ pub(super) fn record(folder: PathBuf) -> Result<RunRecord, CommandError> {
 }
 
 /// When the exchanges of a run in its folder exceeded; an error if an interval cannot be read.
-fn read_timelines(folder: &Path) -> Result<RunTimelines, StoreError> {
+pub(super) fn read_timelines(folder: &Path) -> Result<RunTimelines, StoreError> {
     let mut timelines = RunTimelines::default();
     for interval in store::read_intervals(folder)? {
         timelines.add(&interval?);

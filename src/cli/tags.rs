@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{DEPLOY_TAG, ENVIRONMENT_TAG};
+use crate::record::is_tag_key;
 
 /// The tags of a run.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -36,8 +37,7 @@ pub(super) fn parse(text: &str) -> Result<(String, String), String> {
     let remedy = "write it as `team=checkout`";
     let (key, value) =
         text.split_once('=').ok_or_else(|| format!("a tag needs a key and a value: {remedy}"))?;
-    let plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
-    if key.is_empty() || !key.chars().all(plain) {
+    if !is_tag_key(key) {
         return Err(format!("a tag's key may contain letters, digits, `-`, `_` and `.`: {remedy}"));
     }
     if value.chars().any(char::is_control) {

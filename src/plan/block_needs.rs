@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scenario_plan::ScenarioPlan;
-use crate::record::{Budget, PlannedDuet};
+use crate::record::Budget;
 use crate::verdict::evidence::{fewest_blocks, recommended_blocks};
 
 /// What one budget needs to pass, and what the plan gives it.
@@ -56,7 +56,7 @@ impl BlockNeeds {
 
 /// The request with the smallest share of the arrivals among those that a budget judges.
 fn rarest(plan: &ScenarioPlan, budget: &Budget) -> (Option<String>, f64) {
-    let of_side = plan.shown.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE);
+    let of_side = plan.shown.side_share();
     let Some(draw) = &plan.shown.draw else { return (None, of_side) };
     let judged = plan.shown.requests.iter().filter(|request| request.budgets.contains(budget));
     let shares = judged.filter_map(|request| Some((&request.name, draw.share_of(&request.name)?)));

@@ -202,13 +202,18 @@ impl FromStr for GateRequirement {
         let Some(key) = text.strip_prefix("tag:") else {
             return Ok(Self::Measured(text.to_owned()));
         };
-        let is_plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
-        if key.is_empty() || !key.chars().all(is_plain) {
+        if !is_tag_key(key) {
             let remedy = "write the key alone, such as `tag:team`";
             return Err(UnitError::new(format!("`{text}` does not name the key of a tag"), remedy));
         }
         Ok(Self::Tag(key.to_owned()))
     }
+}
+
+/// Whether a text can be the key of a tag: letters, digits, `-`, `_` and `.`.
+pub fn is_tag_key(text: &str) -> bool {
+    let is_plain = |character: char| character.is_alphanumeric() || "-_.".contains(character);
+    !text.is_empty() && text.chars().all(is_plain)
 }
 
 impl fmt::Display for GateRequirement {

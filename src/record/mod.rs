@@ -52,7 +52,7 @@ pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
 pub use failure_evidence::{AnswerDetail, EvidenceLog, FailureEvidence, IdleTimes};
 pub use gate_policy::{
-    BreakerPolicy, GateDecision, GatePolicy, GateRequirement, OnInconclusive, StopEarly,
+    BreakerPolicy, GateDecision, GatePolicy, GateRequirement, OnInconclusive, StopEarly, is_tag_key,
 };
 pub use histogram::{DimensionHistograms, Histogram};
 pub use json_type::JsonType;

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Budget, Comparison, Decision, Failure, GateDecision, GatePolicy, Measurement, PlannedData,
-    PlannedDraw, PlannedDuet, StallHorizon, Verdict,
+    Budget, Comparison, Decision, DuetSide, Failure, GateDecision, GatePolicy, Measurement,
+    PlannedData, PlannedDraw, PlannedDuet, StallHorizon, Verdict,
 };
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
@@ -81,6 +81,11 @@ impl RunRecord {
     /// The plan of a scenario.
     pub fn planned(&self, scenario: &str) -> Option<&PlannedScenario> {
         self.plan.iter().find(|planned| planned.name == scenario)
+    }
+
+    /// The side of a duet that a scenario is; `None` if the run is not a duet.
+    pub fn duet_side(&self, scenario: &str) -> Option<DuetSide> {
+        self.planned(scenario)?.duet.as_ref().map(|duet| duet.side)
     }
 }
 
@@ -170,10 +175,16 @@ pub struct PlannedScenario {
 }
 
 impl PlannedScenario {
+    /// The share of the arrivals of its schedule that it sends: about half if it is one side of a
+    /// duet.
+    pub fn side_share(&self) -> f64 {
+        self.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE)
+    }
+
     /// The share of the arrivals of its schedule that send a request.
     pub fn share_of(&self, request: &str) -> f64 {
         let drawn = self.draw.as_ref().and_then(|draw| draw.share_of(request)).unwrap_or(1.0);
-        drawn * self.duet.as_ref().map_or(1.0, |_| PlannedDuet::SHARE)
+        drawn * self.side_share()
     }
 }
 

@@ -1,16 +1,20 @@
 //! One-line measurements for tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use time::macros::datetime;
+use uuid::Uuid;
 
 use super::judge;
 use crate::record::{
-    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, DimensionHistograms, Failure,
-    FailureEvidence, GatePolicy, Histogram, Interval, Measurement, PlannedRequest, PlannedScenario,
-    RequestMeasurement, RunEnding, ScenarioMeasurement, ServerTimings, Stage, Tally,
+    Budget, BudgetVerdict, Ceiling, CeilingCount, Dimension, DimensionHistograms, FORMAT, Failure,
+    FailureEvidence, GatePolicy, Histogram, HostFacts, Interval, Measurement, PlannedRequest,
+    PlannedScenario, RequestMeasurement, RunEnding, RunProvenance, RunRecord, ScenarioMeasurement,
+    ServerTimings, Stage, Tally, Verdict,
 };
 
 /// A request with budgets, and what its exchanges did.
@@ -260,4 +264,36 @@ pub(super) fn run(
 pub(super) fn one_budget(request: FixtureRequest) -> BudgetVerdict {
     let (plan, measurement) = run(vec![scenario("tiles", &[request])]);
     judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0)
+}
+
+/// The record of a run with this verdict.
+pub(super) fn record_of(
+    id: u128,
+    (plan, measurement): (Vec<PlannedScenario>, Measurement),
+    verdict: Verdict,
+) -> RunRecord {
+    let host = HostFacts {
+        name: "h".to_owned(),
+        os: "linux".to_owned(),
+        arch: "x86_64".to_owned(),
+        cores: 2,
+    };
+    let provenance = RunProvenance {
+        started: datetime!(2026-11-23 18:00 UTC),
+        tollgate: "0.1.0".to_owned(),
+        host,
+        command: Vec::new(),
+        git_commit: None,
+        tags: BTreeMap::new(),
+    };
+    RunRecord {
+        format: FORMAT,
+        id: Uuid::from_u128(id),
+        provenance,
+        plan,
+        measurement,
+        verdict,
+        gate: None,
+        comparison: None,
+    }
 }

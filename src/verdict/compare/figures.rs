@@ -67,8 +67,24 @@ impl<'a> ComparedSides<'a> {
         match (self.blocks.before, self.blocks.after) {
             (None, _) => Some(unknown("before")),
             (_, None) => Some(unknown("after")),
-            (Some(before), Some(after)) => too_short(&BeforeAfter { before, after }),
+            (Some(before), Some(after)) => self.too_short(&BeforeAfter { before, after }),
         }
+    }
+
+    /// What a side lacks that is too short; of two, the one that lacks more. The sides of a duet
+    /// are equally long.
+    fn too_short(&self, blocks: &BeforeAfter<&BlockFigures>) -> Option<String> {
+        let sides = [(" before", blocks.before), (" after", blocks.after)].into_iter();
+        let (side, blocks) = sides
+            .filter(|(_, blocks)| blocks.without.is_empty())
+            .max_by_key(|(_, blocks)| blocks.needed().saturating_sub(blocks.measured))?;
+        let side = if self.pairing == SidePairing::SameBlocks { "" } else { side };
+        let [measured, together, needed] =
+            [blocks.measured, blocks.together, blocks.needed()].map(format_duration);
+        Some(format!(
+            "too short to compare: latencies hang together for up to {together}, so {needed} are \
+             needed, and {measured} were measured{side}"
+        ))
     }
 
     /// The longest latency of each side.
@@ -222,18 +238,4 @@ fn change_among_failures(
         (true, false, ChangeVerdict::Less) => ChangeVerdict::Less,
         _ => ChangeVerdict::NoneShown,
     }
-}
-
-/// Says what a side lacks that is too short; of two, the one that lacks more.
-fn too_short(blocks: &BeforeAfter<&BlockFigures>) -> Option<String> {
-    let sides = [("before", blocks.before), ("after", blocks.after)].into_iter();
-    let (side, blocks) = sides
-        .filter(|(_, blocks)| blocks.without.is_empty())
-        .max_by_key(|(_, blocks)| blocks.needed().saturating_sub(blocks.measured))?;
-    let [measured, together, needed] =
-        [blocks.measured, blocks.together, blocks.needed()].map(format_duration);
-    Some(format!(
-        "too short to compare: latencies hang together for up to {together}, so {needed} are \
-         needed, and {measured} were measured {side}"
-    ))
 }

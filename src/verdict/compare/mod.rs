@@ -23,8 +23,8 @@ use self::pairing::NamedRequest;
 use super::binomial::ErrorRate;
 use crate::record::{
     ActualQuantile, BeforeAfter, BlameChange, BudgetChange, BudgetVerdict, ComparedRun, Comparison,
-    Decision, Dimension, DuetSide, Histogram, PlannedDuet, ProberHealth, RequestComparison,
-    RequestMeasurement, RequestName, RunRecord, ScenarioMeasurement, StageMeasurement,
+    Decision, Dimension, DuetSide, Histogram, ProberHealth, RequestComparison, RequestMeasurement,
+    RequestName, RunRecord, ScenarioMeasurement, StageMeasurement,
 };
 use crate::units::Quantile;
 
@@ -53,12 +53,8 @@ pub fn compare(before: &RunRecord, after: &RunRecord, settings: &ComparisonSetti
 /// have the stated error rate, because the comparison decides how the program ends.
 pub fn compare_duet(record: &RunRecord) -> Option<Comparison> {
     let urls = duet_urls(record)?;
-    let of_side = |side: DuetSide| {
-        own_requests(record, |scenario| {
-            let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
-            duet.is_some_and(|duet| duet.side == side)
-        })
-    };
+    let of_side =
+        |side: DuetSide| own_requests(record, |scenario| record.duet_side(scenario) == Some(side));
     let requests = BeforeAfter { before: of_side(DuetSide::A), after: of_side(DuetSide::B) };
     let other = |scenario: &str| Some(record.planned(scenario)?.duet.as_ref()?.other.as_str());
     let pairing = pairing::pair_sides(requests, other);
@@ -82,11 +78,8 @@ pub fn decide_with_comparison(record: &RunRecord) -> Decision {
         return Decision::combine([record.gate_decision(), compared]);
     }
     let of_side = |side: DuetSide| {
-        let is_of = move |scenario: &str| {
-            let duet = record.planned(scenario).and_then(|planned| planned.duet.as_ref());
-            duet.is_some_and(|duet| duet.side == side)
-        };
-        record.verdict.scenarios.iter().filter(move |judged| is_of(&judged.scenario))
+        let judged = record.verdict.scenarios.iter();
+        judged.filter(move |judged| record.duet_side(&judged.scenario) == Some(side))
     };
     let old_fails = of_side(DuetSide::A).any(|judged| judged.decision == Decision::Fail);
     let of_new = of_side(DuetSide::B).map(|judged| match judged.decision {
@@ -104,9 +97,8 @@ pub fn decide_with_comparison(record: &RunRecord) -> Decision {
 /// The base URLs of the sides.
 fn duet_urls(record: &RunRecord) -> Option<BeforeAfter<String>> {
     let of_side = |side: DuetSide| {
-        let is_of = |duet: &PlannedDuet| duet.side == side;
         let mut plans = record.plan.iter();
-        let planned = plans.find(|planned| planned.duet.as_ref().is_some_and(is_of))?;
+        let planned = plans.find(|planned| record.duet_side(&planned.name) == Some(side))?;
         Some(planned.base_url.clone())
     };
     Some(BeforeAfter { before: of_side(DuetSide::A)?, after: of_side(DuetSide::B)? })

@@ -1,14 +1,7 @@
-use std::collections::BTreeMap;
-
-use time::macros::datetime;
-use uuid::Uuid;
-
 use super::*;
-use crate::record::{
-    ChangeVerdict, FORMAT, HostFacts, PlannedScenario, RunEnding, RunProvenance, ScenarioVerdict,
-};
+use crate::record::{ChangeVerdict, PlannedDuet, PlannedScenario, RunEnding, ScenarioVerdict};
 use crate::verdict::RunTimelines;
-use crate::verdict::fixture::{FixtureRequest, run, scenario};
+use crate::verdict::fixture::{self, FixtureRequest, run, scenario};
 use crate::verdict::judge;
 
 /// A run of 60 s.
@@ -23,30 +16,7 @@ fn record_of(requests: &[FixtureRequest], seconds: u64) -> RunRecord {
     intervals.for_each(|interval| timelines.add(&interval));
     add_block_figures(&plan, &mut measurement, &timelines);
     let verdict = judge(&plan, &measurement);
-    let host = HostFacts {
-        name: "h".to_owned(),
-        os: "linux".to_owned(),
-        arch: "x86_64".to_owned(),
-        cores: 2,
-    };
-    let provenance = RunProvenance {
-        started: datetime!(2026-11-23 18:00 UTC),
-        tollgate: "0.1.0".to_owned(),
-        host,
-        command: Vec::new(),
-        git_commit: None,
-        tags: BTreeMap::default(),
-    };
-    RunRecord {
-        format: FORMAT,
-        id: Uuid::from_u128(1),
-        provenance,
-        plan,
-        measurement,
-        verdict,
-        gate: None,
-        comparison: None,
-    }
+    fixture::record_of(1, (plan, measurement), verdict)
 }
 
 fn page(micros: &[u64], refused: u64) -> FixtureRequest {

@@ -1,12 +1,10 @@
-use time::macros::datetime;
-
 use super::*;
 use crate::record::{
-    DimensionHistograms, FORMAT, HostFacts, Interval, Measurement, PlannedScenario, RunProvenance,
-    ServerTimings, SlotCount, SlotCounts, Stage, StallHorizon, Tally,
+    DimensionHistograms, Interval, Measurement, PlannedScenario, ServerTimings, SlotCount,
+    SlotCounts, Stage, StallHorizon, Tally,
 };
 use crate::units::Rate;
-use crate::verdict::fixture::{FixtureRequest, run, scenario};
+use crate::verdict::fixture::{self, FixtureRequest, run, scenario};
 use crate::verdict::{VerdictContext, judge_in_context};
 
 const FAST: u64 = 100_000;
@@ -37,16 +35,7 @@ fn measured_with(
     let mut context = VerdictContext { earlier, ..VerdictContext::default() };
     context.timelines.add(&interval(&latencies));
     let verdict = judge_in_context(&plan, &measurement, &context);
-    RunRecord {
-        format: FORMAT,
-        id: Uuid::from_u128(id),
-        provenance: provenance(),
-        plan,
-        measurement,
-        verdict,
-        gate: None,
-        comparison: None,
-    }
+    fixture::record_of(id, (plan, measurement), verdict)
 }
 
 fn interval(latencies: &[u64]) -> Interval {
@@ -66,22 +55,6 @@ fn interval(latencies: &[u64]) -> Interval {
         tally: Tally { slots, ..Tally::default() },
         series: DimensionHistograms::default(),
         server_timings: ServerTimings::default(),
-    }
-}
-
-fn provenance() -> RunProvenance {
-    RunProvenance {
-        started: datetime!(2026-11-29 00:00 UTC),
-        tollgate: "0".to_owned(),
-        host: HostFacts {
-            name: "h".to_owned(),
-            os: "o".to_owned(),
-            arch: "a".to_owned(),
-            cores: 1,
-        },
-        command: Vec::new(),
-        git_commit: None,
-        tags: std::collections::BTreeMap::new(),
     }
 }
 

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use time::macros::datetime;
@@ -6,10 +5,10 @@ use uuid::Uuid;
 
 use super::*;
 use crate::record::{
-    BlockCounts, Budget, BudgetEvidence, DuetSide, FORMAT, GatePolicy, GateRequirement, HostFacts,
-    PlannedDuet, RunEnding, RunProvenance, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
+    BlockCounts, Budget, BudgetEvidence, DuetSide, GatePolicy, GateRequirement, PlannedDuet,
+    RunEnding, ShardRecord, ShardSharing, StallHorizon, VerdictReason,
 };
-use crate::verdict::fixture::{FixtureRequest, run, scenario};
+use crate::verdict::fixture::{self, FixtureRequest, run, scenario};
 use crate::verdict::judge;
 
 /// A run of one scenario with this verdict on its p95: `P`, `I` or `F`; `V` is inconclusive because
@@ -41,31 +40,7 @@ fn record(verdict: char, policy: &GatePolicy) -> RunRecord {
         longer: None,
         earlier: Vec::new(),
     });
-    let host = HostFacts {
-        name: "h".to_owned(),
-        os: "linux".to_owned(),
-        arch: "x86_64".to_owned(),
-        cores: 2,
-    };
-    let provenance = RunProvenance {
-        started: datetime!(2026-11-23 18:00 UTC),
-        tollgate: "0.1.0".to_owned(),
-        host,
-        command: Vec::new(),
-        git_commit: None,
-        tags: BTreeMap::default(),
-    };
-    let id = Uuid::from_u128(1);
-    RunRecord {
-        format: FORMAT,
-        id,
-        provenance,
-        plan,
-        measurement,
-        verdict: judged,
-        gate: None,
-        comparison: None,
-    }
+    fixture::record_of(1, (plan, measurement), judged)
 }
 
 /// The gate's decision on a run after these earlier ones, the newest first; `X` cannot be read.
