@@ -40,8 +40,8 @@ Examples:
 
 One schedule is planned, and a coin sends each arrival to A or to B, so that both get about half.
 Both sides share whatever else slows them down, such as a busy machine or network, so it cannot look
-like a difference. Differences come with 90 % intervals from blocks of time; all reports of a change
-together are wrong at most 1 time in 20 in each direction.
+like a difference. Differences come with intervals from blocks of time, which are wide enough that
+all reports of a change together are wrong at most 1 time in 20 in each direction.
 
 Exit codes:
   0  B is not shown to be slower, and its budgets hold

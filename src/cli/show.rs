@@ -26,7 +26,8 @@ Exit codes:
   1  the run failed
   2  usage: there is no such run, or a flag or the database's URL is wrong
   3  the run was inconclusive
-  4  internal: the database does not respond, the reports could not be written, or a defect";
+  4  internal: the database does not respond, the reports could not be written, or a defect
+As for the run itself, policies in [gate], --fail-if-slower and a duet's comparison count.";
 
 /// Show a run again and rewrite its reports
 ///

@@ -45,7 +45,7 @@ impl EarlyEnd {
         format!("ended early after {} of {}", whole(self.after), whole(self.planned))
     }
 
-    /// `ended early after 31 s of 120 s: the breach of p95 < 300ms by page is proven`.
+    /// ``ended early after 31 s of 120 s: the breach of p95 < 300ms by `page` is proven``.
     pub fn words(&self) -> String {
         let why = match &self.breach {
             Some(breach) => {
