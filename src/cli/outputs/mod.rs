@@ -73,8 +73,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The result of sending something elsewhere: a sentence that says what was done, or why it was not.
-/// Either is logged. A failure keeps the verdict.
+/// The result of sending something elsewhere: a sentence that says what was done, or why it was
+/// not. Either is logged. A failure keeps the verdict.
 fn delivered(done: Result<String, String>) -> Result<Vec<OutputArtifact>, OutputError> {
     match done {
         Ok(sentence) => {

@@ -36,8 +36,8 @@ pub fn markdown(model: &ReportModel) -> String {
     parts.join("\n")
 }
 
-/// What the whole and the short report begin with: the verdict, what it rests on, and the steps that
-/// ran once. Parts that do not apply are empty.
+/// What the whole and the short report begin with: the verdict, what it rests on, and the steps
+/// that ran once. Parts that do not apply are empty.
 fn lead(model: &ReportModel) -> Vec<String> {
     let mut parts = vec![caveats(model), verdict(model)];
     parts.extend(match model.shape() {
