@@ -30,7 +30,7 @@ impl Diagnostic {
         Self::new(span, error.problem, error.remedy)
     }
 
-    pub(super) fn of_file(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn of_file(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { span: None, problem: problem.into(), remedy: remedy.into() }
     }
 
