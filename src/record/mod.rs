@@ -27,6 +27,7 @@ mod prober;
 mod run;
 mod run_schema;
 mod server_timings;
+pub mod session;
 mod sharing;
 mod slot_counts;
 mod stall_horizon;

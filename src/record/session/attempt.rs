@@ -1,0 +1,92 @@
+//! One attempt of a session.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::machine::{MachineFacts, QuotaReading, StartKind};
+use super::sample::ExchangeSample;
+use crate::record::{Decision, Histogram, micros};
+
+/// One attempt: a configuration, a cold start, the first requests, the curve, the steady stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number in the session, from 1.
+    pub number: u32,
+    /// Its round, from 1.
+    pub round: u32,
+    /// The index of its configuration.
+    pub configuration: usize,
+    /// When it started, before the app was brought into its state (RFC 3339, UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    /// How long it took in total.
+    #[serde(rename = "took_us", with = "micros")]
+    pub took: Duration,
+    /// The machines before the app was brought into its state, with the configuration applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines_before: Vec<MachineFacts>,
+    /// The machines at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines_after: Vec<MachineFacts>,
+    /// The machine that answered, if that is known: requests were pinned to it, or it is the only
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// How that machine came to run.
+    pub start: StartKind,
+    /// The first requests: one after the other, each due when it was sent. The first one waits for
+    /// the boot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<ExchangeSample>,
+    /// The requests of the warm-up curve, in the order of due times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<ExchangeSample>,
+    /// Why the curve ended.
+    pub curve_end: CurveEnd,
+    /// The steady stage; `None` if it was not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<SteadyStage>,
+    /// What the CPU quota did meanwhile.
+    pub quota: QuotaReading,
+    /// What went wrong, if the attempt was not completed; its samples are kept, and its figures
+    /// enter no estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Why a warm-up curve ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CurveEnd {
+    /// The steady state was reached.
+    Steady,
+    /// The limit of its length was reached first.
+    Limit,
+    /// A signal or a failure cut it off.
+    CutOff,
+    /// It has no curve.
+    Skipped,
+}
+
+/// The steady stage of an attempt, which is also a run of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SteadyStage {
+    /// The run's id.
+    pub run: Uuid,
+    /// The run's folder name.
+    pub run_name: String,
+    /// The decision on it.
+    pub decision: Decision,
+    /// Latency of its ok exchanges, over all its requests.
+    pub latency: Histogram,
+    /// Its exchanges.
+    pub exchanges: u64,
+    /// Its exchanges that failed.
+    pub failed: u64,
+    /// How long its measured stage lasted.
+    #[serde(rename = "lasted_us", with = "micros")]
+    pub lasted: Duration,
+}

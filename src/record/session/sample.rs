@@ -1,0 +1,98 @@
+//! Single exchanges, kept one by one where their order matters.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Dimension, Failure, micros};
+
+/// One exchange, kept on its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExchangeSample {
+    /// The request's name.
+    pub request: String,
+    /// When it was due, counted from the start of the stage.
+    #[serde(rename = "due_us", with = "micros")]
+    #[schemars(with = "u64")]
+    pub due: Duration,
+    /// From due until it ended, even if it failed.
+    #[serde(rename = "latency_us", with = "micros")]
+    #[schemars(with = "u64")]
+    pub latency: Duration,
+    /// How long each part took that it completed, in microseconds: lag, wait, dns, connect, proxy,
+    /// tls, first_byte, body. Redirect hops are included. Those of an ok exchange add up to its
+    /// latency in whole microseconds; sums such as setup and service are left out.
+    #[serde(rename = "parts_us", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<Dimension, u64>,
+    /// How it failed; `None` if it met every expectation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Whether a connection was opened for it.
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+impl ExchangeSample {
+    /// The maximum number that one scenario of a run keeps.
+    pub const MAX_KEPT: usize = 10_000;
+
+    /// The parts that are kept: those that consist of no others.
+    pub const PARTS: [Dimension; 8] = [
+        Dimension::Lag,
+        Dimension::Wait,
+        Dimension::Dns,
+        Dimension::Connect,
+        Dimension::Proxy,
+        Dimension::Tls,
+        Dimension::FirstByte,
+        Dimension::Body,
+    ];
+
+    /// How long a part took; zero if it did not complete it.
+    pub fn part(&self, dimension: Dimension) -> Duration {
+        Duration::from_micros(self.parts.get(&dimension).copied().unwrap_or_default())
+    }
+
+    /// The target's part of the latency: first byte and body.
+    pub fn service(&self) -> Duration {
+        self.part(Dimension::FirstByte) + self.part(Dimension::Body)
+    }
+}
+
+/// The part of an attempt that a sample belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleStage {
+    /// The first request after the app was brought into its state.
+    First,
+    /// The warm-up curve at a low constant rate.
+    Curve,
+}
+
+/// The state of what answered a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleHeat {
+    /// A machine that had just booted, before it was steady.
+    Cold,
+    /// A machine that had resumed from a snapshot, before it was steady.
+    Resumed,
+    /// A machine that had reached its steady state.
+    Warm,
+    /// Not known: whether the machine resumed or booted, or which machine answered.
+    Unknown,
+}
+
+impl SampleHeat {
+    /// The word that is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Resumed => "resumed",
+            Self::Warm => "warm",
+            Self::Unknown => "unknown",
+        }
+    }
+}
