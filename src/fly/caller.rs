@@ -56,7 +56,8 @@ pub(super) enum RepeatPolicy {
 
 impl ApiRequest {
     pub(super) fn error(&self, problem: FlyProblem) -> FlyError {
-        FlyError::new(&self.task, self.api, problem)
+        let is_read = self.method == Method::GET;
+        FlyError { call: self.task.clone(), api: self.api, is_read, problem }
     }
 
     /// Whether the call may be sent again after an error.

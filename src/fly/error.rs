@@ -16,6 +16,8 @@ pub struct FlyError {
     /// The call as the end of a sentence: `stop machine 148e21ea7e1e89 of app x`.
     pub(super) call: String,
     pub(super) api: FlyApi,
+    /// Whether the call changes nothing.
+    pub(super) is_read: bool,
     pub(super) problem: FlyProblem,
 }
 
@@ -128,8 +130,9 @@ pub enum FlyProblem {
 }
 
 impl FlyError {
-    pub(super) fn new(call: &str, api: FlyApi, problem: FlyProblem) -> Self {
-        Self { call: call.to_owned(), api, problem }
+    /// An error of a call that changes nothing.
+    pub(super) fn of_read(call: &str, api: FlyApi, problem: FlyProblem) -> Self {
+        Self { call: call.to_owned(), api, is_read: true, problem }
     }
 
     /// What happened.
@@ -137,9 +140,10 @@ impl FlyError {
         &self.problem
     }
 
-    /// Whether Fly may have carried the call out all the same.
+    /// Whether the call is a change that Fly may have carried out all the same.
     pub fn may_have_been_applied(&self) -> bool {
         match &self.problem {
+            _ if self.is_read => false,
             FlyProblem::ServerFailed { .. } | FlyProblem::NotJson { .. } | FlyProblem::TimedOut => {
                 true
             }
@@ -278,15 +282,17 @@ impl FlyError {
             FlyProblem::RateLimited { .. } | FlyProblem::OutOfTime => {
                 "another client may be busy with this app: try again later"
             }
+            _ if self.may_have_been_applied() => {
+                "it may have been carried out all the same: see `fly machine status`, and \
+                 https://status.flyio.net"
+            }
             FlyProblem::ServerFailed { .. } | FlyProblem::TimedOut => {
-                "see https://status.flyio.net, and `fly machine status` for what was carried out"
+                "see https://status.flyio.net, or try again later"
             }
             FlyProblem::NotReached { .. } => {
                 "see `fly machine status` and `fly logs` for the reason, or allow more time"
             }
-            FlyProblem::NoAnswer { was_sent: true, .. } => {
-                "it may have been carried out all the same: see `fly machine status`"
-            }
+            FlyProblem::NoAnswer { .. } => "check the network, or try again later",
             FlyProblem::Unusable { .. } | FlyProblem::Stopped => return None,
         };
         Some(next.to_owned())

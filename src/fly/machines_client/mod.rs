@@ -157,7 +157,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     }
 
     /// Stops and starts a machine, which keeps its `instance_id`; `timeout` is how long the stop may
-    /// take before it is killed.
+    /// take before it is killed. [`Self::wait_restarted`] waits for the end of it.
     ///
     /// It is never sent twice if it may have been carried out: nothing shows whether it was.
     pub fn restart(&mut self, id: &MachineId, timeout: Option<Duration>) -> Result<(), FlyError> {

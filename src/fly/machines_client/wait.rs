@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::MachinesClient;
 use crate::fly::caller::{ApiRequest, RepeatPolicy, read_json};
 use crate::fly::clock::CallClock;
 use crate::fly::error::{FlyApi, FlyError, FlyProblem};
-use crate::fly::machine::{Machine, MachineState};
+use crate::fly::machine::{Machine, MachineState, last_start};
 use crate::fly::names::MachineId;
 use crate::fly::rate_limit::ApiAction;
 use crate::fly::transport::HttpTransport;
@@ -23,6 +24,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How much longer than the caller's limit an answer may take, so that Fly's own *not yet* arrives.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long to wait between two looks at a machine's events.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A state that can be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +122,40 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 let (wanted, after) = (goal.state.as_str(), now.saturating_sub(start));
                 let problem = FlyProblem::NotReached { wanted, seen, after };
                 let task = wait_task(self, id, &goal);
-                return Err(FlyError::new(&task, FlyApi::Machines, problem));
+                return Err(FlyError::of_read(&task, FlyApi::Machines, problem));
             }
+        }
+    }
+
+    /// Waits until a machine runs that was started after `earlier`, for at most `limit`.
+    ///
+    /// A restart ends in the state that it began in, so that [`Self::wait`] cannot see it. The
+    /// machine's events show it: `earlier` is the time of its last start before the restart.
+    pub fn wait_restarted(
+        &mut self,
+        id: &MachineId,
+        earlier: Option<OffsetDateTime>,
+        limit: Duration,
+    ) -> Result<(), FlyError> {
+        let start = self.caller.clock.now();
+        let deadline = start.saturating_add(limit);
+        let task = format!("wait until machine {id} of app `{}` has restarted", self.app);
+        let error = |problem| FlyError::of_read(&task, FlyApi::Machines, problem);
+        loop {
+            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
+            let is_running = machine.state == MachineState::Started;
+            if is_running && last_start(&machine.events).at > earlier {
+                return Ok(());
+            }
+            let now = self.caller.clock.now();
+            if now >= deadline {
+                let seen = machine.state.as_str().to_owned();
+                let after = now.saturating_sub(start);
+                let wanted = "started again";
+                return Err(error(FlyProblem::NotReached { wanted, seen, after }));
+            }
+            let paused = self.caller.clock.pause(LOOK_EVERY);
+            paused.map_err(|_| error(FlyProblem::Stopped))?;
         }
     }
 

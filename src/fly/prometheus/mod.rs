@@ -154,7 +154,7 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
         let task = "read metrics of Fly's Prometheus".to_owned();
         let Some(base) = &self.base else {
             let why = "FLY_ORG is not set; `fly orgs list` lists the slugs".to_owned();
-            return Err(FlyError::new(&task, FlyApi::Prometheus, FlyProblem::Unusable { why }));
+            return Err(FlyError::of_read(&task, FlyApi::Prometheus, FlyProblem::Unusable { why }));
         };
         let mut url = base.clone();
         let seconds = |at: OffsetDateTime| at.unix_timestamp_nanos() as f64 / 1e9;

@@ -50,7 +50,10 @@ fn an_error_says_which_call_failed_why_and_what_to_do() {
         ),
         (error(400, "bad"), "Fly does not accept the request (HTTP 400: bad)"),
         (text(418, ""), "the answer is not one that the API documents (HTTP 418); check"),
-        (text(503, "<html>"), "Fly's API failed (HTTP 503: a page of HTML); see https://status"),
+        (
+            text(503, "<html>"),
+            "Fly's API failed (HTTP 503: a page of HTML); it may have been carried out all the same",
+        ),
         (text(500, "over\nloaded"), "Fly's API failed (HTTP 500: over loaded)"),
         (error(429, "slow"), "Fly's rate limit is reached (HTTP 429); another client"),
         (lost(refused), "nothing listens; check FLY_FLAPS_BASE_URL and the network"),
@@ -75,6 +78,19 @@ fn an_answer_that_is_not_the_calls_json_is_an_error_with_the_place() {
         let start = "cannot list the machines of app `x`: the answer is not the JSON of this call";
         assert!(said.starts_with(start), "{said}");
         assert!(said.contains(place) || place == "id", "{said}");
+    }
+}
+
+#[test]
+fn a_failed_read_has_changed_nothing() {
+    for (answer, expected) in [
+        (text(503, ""), "(HTTP 503); see https://status.flyio.net, or try again later"),
+        (no_answer(), "closed early; check the network, or try again later"),
+    ] {
+        let (fly, _) = machines(&[answer]);
+        let error = fly.with_patience(Duration::from_millis(400)).list_machines().unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert!(error.is_transient() && !error.may_have_been_applied(), "{error}");
     }
 }
 

@@ -114,3 +114,24 @@ fn an_answer_that_says_not_ok_is_not_yet() {
     let (result, ..) = wait(WaitState::Started, 30, &answers);
     result.unwrap();
 }
+
+#[test]
+fn a_restart_is_seen_by_a_later_start_of_a_running_machine() {
+    let look = |state: &str, second: i64| {
+        let at = (NOW.unix_timestamp() + second) * 1_000;
+        let start = json!({"type": "start", "status": "started", "timestamp": at});
+        answer(200, &json!({"id": "m1", "state": state, "events": [start]}))
+    };
+    let (before, after) = (look("started", 0), look("started", 9));
+    let answers = [before.clone(), look("stopping", 0), look("starting", 9), after.clone()];
+    let (mut fly, seen) = machines(&answers);
+    fly.wait_restarted(&m1(), Some(NOW), seconds(60)).unwrap();
+    assert_eq!((seen.lines().len(), seen.pauses()), (4, vec![500; 3]));
+    let (mut fly, _) = machines(&[after]);
+    fly.wait_restarted(&m1(), None, seconds(60)).unwrap();
+    let (mut fly, _) = machines(&vec![before; 3]);
+    let error = fly.wait_restarted(&m1(), Some(NOW), seconds(1)).unwrap_err().to_string();
+    let expected = "cannot wait until machine m1 of app `x` has restarted: it is started and not \
+                    started again after 1 s; see";
+    assert!(error.starts_with(expected), "{error}");
+}
