@@ -31,3 +31,4 @@ mod shards;
 mod shell;
 mod synthetic_check;
 mod url;
+mod warm;
