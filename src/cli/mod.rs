@@ -51,6 +51,7 @@ mod target;
 mod tests;
 mod usage;
 mod variables;
+mod warming;
 
 use std::ffi::OsString;
 

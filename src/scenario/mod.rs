@@ -131,6 +131,18 @@ impl Scenario {
     }
 }
 
+/// The mistakes of a text that is not TOML: keys that are there twice, or the first mistake of
+/// another kind. After such a mistake the parser guesses, and would report every line of a file in
+/// another format.
+fn syntax_mistakes(mistakes: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let others = mistakes.iter().filter(|mistake| !Diagnostic::is_duplicate_key(mistake));
+    let first = others.min_by_key(|mistake| mistake.span().map_or(0, |span| span.start));
+    match first {
+        Some(first) => vec![Diagnostic::syntax(first)],
+        None => mistakes.iter().map(Diagnostic::syntax).collect(),
+    }
+}
+
 fn understand(
     source: &ScenarioSource,
     diagnostics: &mut Diagnostics,
@@ -147,9 +159,7 @@ pub(crate) fn parse_root<'t>(
     diagnostics: &mut Diagnostics,
 ) -> Option<toml::Spanned<DeValue<'t>>> {
     let (table, mistakes) = DeTable::parse_recoverable(source.text());
-    for mistake in mistakes {
-        diagnostics.add(Diagnostic::syntax(&mistake));
-    }
+    diagnostics.add_all(syntax_mistakes(&mistakes));
     if !diagnostics.is_empty() {
         return None;
     }
