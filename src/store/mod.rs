@@ -37,8 +37,8 @@ use crate::library_text::describe_io;
 
 pub use claim::{claim_continuation, release_continuation};
 pub use database::{
-    Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
-    UploadLimits, UserRight,
+    Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,
+    StoredSession, UnprotectedTable, UploadLimits, UserRight,
 };
 pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;

@@ -127,7 +127,9 @@ impl From<StoreError> for SessionError {
         match error {
             StoreError::Read { path, source } => Self::Read { path, source },
             StoreError::Write { path, source } => Self::Write { path, source },
-            other => Self::Damaged { path: PathBuf::from("the sessions folder"), why: other.to_string() },
+            other => {
+                Self::Damaged { path: PathBuf::from("the sessions folder"), why: other.to_string() }
+            }
         }
     }
 }

@@ -123,7 +123,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<SessionRecord, SessionError> {
     if found > SESSION_FORMAT {
         return Err(SessionError::Newer { path: path.to_owned(), found });
     }
-    serde_json::from_slice(bytes).or_else(|error| without_conclusion(bytes).ok_or(error)).map_err(damaged)
+    decode(bytes).map_err(damaged)
+}
+
+/// Decodes a record of a known format. A conclusion that cannot be read is left out.
+pub(super) fn decode(bytes: &[u8]) -> Result<SessionRecord, serde_json::Error> {
+    serde_json::from_slice(bytes).or_else(|error| without_conclusion(bytes).ok_or(error))
 }
 
 /// The record without its conclusion; `None` if something else is damaged.
