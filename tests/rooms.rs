@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "doctor",
         &["library_text", "units", "record", "scenario", "plan", "engine", "postgres", "store"],
     ),
+    ("tune", &["units", "files", "library_text", "record", "history", "scenario", "verdict"]),
     ("target", &["library_text", "units", "files", "postgres"]),
     (
         "cli",
@@ -55,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "doctor",
             "target",
+            "tune",
         ],
     ),
 ];
@@ -73,6 +75,7 @@ const WITHOUT_RUNTIME: &[&str] = &[
     "history",
     "import",
     "report",
+    "tune",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -53,6 +53,7 @@ mod tests;
 mod tune;
 mod usage;
 mod variables;
+mod warming;
 
 use std::ffi::OsString;
 

@@ -224,6 +224,7 @@ fn resolve_one(
         secrets: SecretSet::default(),
         data,
         draw: draw::plan(scenario),
+        keeps_samples: false,
     };
     (!is_wrong).then(|| {
         filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));

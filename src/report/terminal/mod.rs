@@ -9,8 +9,6 @@ mod session;
 mod table;
 mod timing;
 
-use crate::record::Decision;
-
 use super::model::{
     BudgetRow, FailureRole, FailureRow, ReportModel, RequestView, RunFinding, ScenarioView,
     TableShape,
@@ -278,8 +276,8 @@ impl TerminalPage {
     /// A finding after the word of its decision.
     fn finding(&self, finding: &RunFinding) -> String {
         let lines = wrap(&finding.with_word(), self.width, 2);
-        let word = word(finding.decision);
-        lines.replacen(&word, &self.style.decision(finding.decision), 1)
+        let word = finding.decision.word();
+        lines.replacen(word, &self.style.decision(finding.decision), 1)
     }
 }
 
@@ -297,9 +295,4 @@ fn no_budget(shape: TableShape, request: &RequestView) -> [String; 3] {
 fn evidence(failure: &FailureRow) -> String {
     let warmup = if failure.in_warmup { " (in the warm-up)" } else { "" };
     format!("{} × {}{warmup}", words::count(failure.count), failure.what)
-}
-
-/// A decision in capitals: `PASS`.
-fn word(decision: Decision) -> String {
-    decision.name().to_uppercase()
 }
