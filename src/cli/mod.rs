@@ -37,6 +37,7 @@ mod run_selector;
 mod run_time;
 mod schema;
 mod session;
+mod session_upload;
 mod shard;
 mod show;
 mod signals;
@@ -49,6 +50,7 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tune;
 mod usage;
 mod variables;
 mod warm;
@@ -97,6 +99,7 @@ enum TollgateCommand {
     Check(check::Args),
     Doctor(Box<doctor::Args>),
     SyntheticCheck(synthetic_check::Args),
+    Tune(tune::Args),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -178,6 +181,7 @@ pub fn main(
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),
         TollgateCommand::SyntheticCheck(args) => synthetic_check::synthetic_check(&args),
+        TollgateCommand::Tune(args) => tune::tune(&args),
         TollgateCommand::Show(args) => show::show(&args),
         TollgateCommand::Sync(args) => sync::sync(&args),
         TollgateCommand::Db(args) => db::db(&args),
