@@ -1,5 +1,6 @@
 //! One run from its plan to its record, for `run` and `demo`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::baseline::RunBaseline;
@@ -57,6 +58,23 @@ impl RunFlags {
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
+    }
+
+    /// The tags that were given.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        self.tags.tags()
+    }
+
+    /// The same flags with further tags.
+    pub(super) fn tagged<const N: usize>(&self, tags: [(&str, String); N]) -> Self {
+        let mut flags = self.clone();
+        flags.tags.extend(tags.map(|(key, value)| (key.to_owned(), value)));
+        flags
+    }
+
+    /// Whether more than 100 requests per second are allowed to a foreign host.
+    pub(super) fn yes_load_this_host(&self) -> bool {
+        self.yes_load_this_host
     }
 
     /// The folder that run folders are created in.

@@ -23,6 +23,11 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// Adds tags, which are not checked.
+    pub(super) fn extend(&mut self, tags: impl IntoIterator<Item = (String, String)>) {
+        self.tags.extend(tags);
+    }
+
     /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
     /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {

@@ -8,7 +8,9 @@ pub mod conclude;
 pub mod estimate;
 pub mod heat;
 pub mod plan_file;
+pub mod restore;
 pub mod rounds;
+pub mod steady;
 
 mod advice;
 #[cfg(test)]
