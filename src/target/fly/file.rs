@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 
+use super::super::FLY_TOKEN;
 use super::super::latency::{LatencyDistribution, parse_wait};
 use super::super::warmth::WarmingCurve;
 use super::config::MachineShape;
@@ -140,7 +141,7 @@ impl Default for FlyFile {
             scale: 1.0,
             seed: 1,
             region: "ord".to_owned(),
-            token: "rehearsal-token".to_owned(),
+            token: FLY_TOKEN.to_owned(),
             machine: vec![MachineTable::default()],
             service: ServiceTable::default(),
             work: WorkTable::default(),

@@ -223,7 +223,7 @@ impl FlyRehearsal {
     }
 
     /// Moves the simulation to the present.
-    fn advance(&self, clock: &ServerClock) {
+    pub(super) fn advance(&self, clock: &ServerClock) {
         let now = self.settings.scale.simulated(clock.elapsed());
         if self.world.borrow_mut().advance(now) {
             self.changed.notify_waiters();

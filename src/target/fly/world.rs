@@ -321,17 +321,28 @@ impl FlyWorld {
 
     /// Gives held requests to machines, and begins those whose machines listen.
     fn assign(&mut self) {
-        let numbers: Vec<u64> = self.requests.keys().copied().collect();
-        for number in numbers {
-            self.route(number);
+        let assignable = |request: &ProxiedRequest| {
+            matches!(request.phase, RequestPhase::Held | RequestPhase::Assigned(_))
+        };
+        let waiting = self.requests.iter().filter(|(_, request)| assignable(request));
+        let waiting: Vec<(u64, bool)> =
+            waiting.map(|(number, request)| (*number, request.pin.is_some())).collect();
+        let mut all_full = false;
+        for (number, pinned) in waiting {
+            // When one that is not pinned must wait, so must all that came after it.
+            if pinned || !all_full {
+                let held = self.route(number);
+                all_full |= held && !pinned;
+            }
             self.begin(number);
         }
     }
 
-    fn route(&mut self, number: u64) {
-        let Some(request) = self.requests.get(&number) else { return };
+    /// Gives a held request to a machine, and returns whether it must still wait for one.
+    fn route(&mut self, number: u64) -> bool {
+        let Some(request) = self.requests.get(&number) else { return false };
         if !matches!(request.phase, RequestPhase::Held) {
-            return;
+            return false;
         }
         let views: Vec<MachineView> =
             (0..self.machines.len()).map(|index| self.view(index)).collect();
@@ -351,6 +362,7 @@ impl FlyWorld {
             RouteChoice::Refuse(status) => RequestPhase::Ended(RequestEnd::Refused(status)),
         };
         self.set_phase(number, phase);
+        choice == RouteChoice::Hold
     }
 
     fn begin(&mut self, number: u64) {
