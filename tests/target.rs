@@ -13,6 +13,8 @@ mod docs;
 mod embed;
 #[path = "target/fly_client.rs"]
 mod fly_client;
+#[path = "target/fly.rs"]
+mod fly;
 #[path = "target/http2.rs"]
 mod http2;
 #[path = "target/mcp.rs"]
