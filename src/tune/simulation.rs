@@ -19,9 +19,8 @@ use time::OffsetDateTime;
 
 use crate::record::session::{
     Attempt, ColdState, Configuration, CpuReading, CurveClass, CurveEnd, CurveFigures,
-    ExchangeSample, FigureKind,
-    MachineFacts, QuotaReading, SESSION_FORMAT, SessionConclusion, SessionEnding, SessionPlanFacts,
-    SessionProvenance, SessionRecord, StartKind, ThrottleOutcome,
+    ExchangeSample, FigureKind, MachineFacts, QuotaReading, SESSION_FORMAT, SessionConclusion,
+    SessionEnding, SessionPlanFacts, SessionProvenance, SessionRecord, StartKind, ThrottleOutcome,
 };
 use crate::record::{Dimension, HostFacts};
 use crate::tune::conclude::conclude_with;

@@ -1,10 +1,10 @@
 //! What a reader must know about the figures of a session.
 
-use crate::tune::words::{count, listed};
 use crate::record::session::{
     Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
     ThrottleOutcome,
 };
+use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.
 pub(super) fn caveats(

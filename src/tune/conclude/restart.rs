@@ -45,7 +45,8 @@ pub(super) fn values(restarts: &[Restart<'_>], kind: FigureKind) -> Vec<RestartV
 
 /// The figures of a curve, with those of the steady stage if it has none that became steady.
 fn with_stage(mut figures: CurveFigures, attempt: &Attempt) -> CurveFigures {
-    let is_there = |kind, figures: &CurveFigures| figures.values.iter().any(|(own, _)| *own == kind);
+    let is_there =
+        |kind, figures: &CurveFigures| figures.values.iter().any(|(own, _)| *own == kind);
     for (kind, value) in stage_figures(attempt) {
         if !is_there(kind, &figures) {
             figures.values.push((kind, value));
