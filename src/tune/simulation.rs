@@ -149,6 +149,7 @@ impl SimulatedApp<'_> {
             round,
             configuration,
             started,
+            first_due: None,
             took: Duration::from_secs(90),
             machines_before: vec![machine()],
             machines_after: vec![machine()],

@@ -33,3 +33,4 @@ mod shards;
 mod shell;
 mod synthetic_check;
 mod url;
+mod warm;
