@@ -27,7 +27,7 @@ const ERROR: f64 = 0.1;
 const MISS: f64 = 0.2;
 
 /// No difference needs more rounds than this to be reported as a number.
-const MOST_ROUNDS: u32 = 9_999;
+const MOST_ROUNDS: u32 = 1_000;
 
 /// The confidence of every interval.
 pub fn confidence() -> Ratio {
@@ -121,8 +121,16 @@ impl Sample {
     /// How many more rounds would halve the detectable difference, if the spread stays the same.
     fn rounds_to_halve(self, error: f64) -> u32 {
         let goal = self.detectable(self.count, error) / 2.0;
-        let is_reached = |rounds: &u32| self.detectable(*rounds, error) <= goal;
-        (self.count + 1..MOST_ROUNDS).find(is_reached).unwrap_or(MOST_ROUNDS) - self.count
+        let (mut too_few, mut enough) = (self.count, MOST_ROUNDS);
+        while enough - too_few > 1 {
+            let rounds = u32::midpoint(too_few, enough);
+            if self.detectable(rounds, error) <= goal {
+                enough = rounds;
+            } else {
+                too_few = rounds;
+            }
+        }
+        enough - self.count
     }
 }
 
