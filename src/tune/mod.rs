@@ -1,8 +1,9 @@
 //! Tuning sessions, as pure functions: what is tried, and what follows from the attempts.
 //!
-//! `plan_file` reads what a session tries and `rounds` decides in which order. `estimate` draws
-//! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
-//! says what to do. The attempts themselves are driven by `cli`.
+//! `plan_file` reads what a session tries and `rounds` decides in which order. `steady` finds where
+//! a curve becomes steady, `estimate` draws intervals from repeated restarts, `conclude` makes a
+//! session's conclusion of them, and `advice` says what to do. `restore` says how an app gets back
+//! to what it was. The attempts themselves are driven by `cli`.
 
 pub mod conclude;
 pub mod estimate;
