@@ -32,4 +32,5 @@ mod setup;
 mod shards;
 mod shell;
 mod synthetic_check;
+mod tune_show;
 mod url;
