@@ -53,6 +53,7 @@ mod tests;
 mod tune;
 mod usage;
 mod variables;
+mod warm;
 mod warming;
 
 use std::ffi::OsString;
@@ -93,6 +94,7 @@ enum TollgateCommand {
     Demo(demo::Args),
     Run(Box<run::Args>),
     Duet(Box<duet::Args>),
+    Warm(Box<warm::Args>),
     Merge(merge::Args),
     Check(check::Args),
     Doctor(Box<doctor::Args>),
@@ -174,6 +176,7 @@ pub fn main(
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),
         TollgateCommand::Duet(args) => duet::duet(&args),
+        TollgateCommand::Warm(args) => warm::warm(&args),
         TollgateCommand::Merge(args) => merge::merge(&args),
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),

@@ -4,6 +4,14 @@
 //! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
 //! says what to do. The attempts themselves are driven by `cli`.
 
+pub mod conclude;
 pub mod estimate;
+pub mod heat;
 pub mod plan_file;
 pub mod rounds;
+
+mod advice;
+#[cfg(test)]
+mod simulation;
+mod throttle;
+mod words;

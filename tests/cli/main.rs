@@ -34,3 +34,4 @@ mod shell;
 mod synthetic_check;
 mod tune_show;
 mod url;
+mod warm;
