@@ -135,6 +135,10 @@ fn half_width(count: u32, tail: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::StandardNormal;
+
     use super::*;
 
     const P50: FigureKind = FigureKind::SteadyP50;
@@ -210,6 +214,24 @@ mod tests {
             (high - low, one.detectable)
         };
         assert!(width(3).0 > width(1).0 && width(3).1 > width(1).1);
+    }
+
+    /// The detectable difference of a known spread is found in 80 of 100 sessions.
+    #[test]
+    fn a_difference_of_the_detectable_size_is_found_as_often_as_stated() {
+        let mut random = ChaCha8Rng::seed_from_u64(16);
+        for (rounds, comparisons) in [(4, 1), (6, 3), (12, 3)] {
+            let error = ERROR / f64::from(comparisons);
+            let size =
+                Sample { count: rounds, mean: 0.0, deviation: 1.0 }.detectable(rounds, error);
+            let found = (0..2_000).filter(|_| {
+                let draw = |_| size + random.sample::<f64, _>(StandardNormal);
+                let sample = Sample::of((0..rounds).map(draw), 0.0).unwrap();
+                sample.estimate(error).interval.unwrap().0 > 0.0
+            });
+            let share = found.count() as f64 / 2_000.0;
+            assert!((0.76..0.86).contains(&share), "{rounds} rounds: {share}");
+        }
     }
 
     #[test]

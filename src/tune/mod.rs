@@ -2,13 +2,15 @@
 //!
 //! `plan_file` reads what a session tries and `rounds` decides in which order. `estimate` draws
 //! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
-//! says what to do. The attempts themselves are driven by `cli`.
+//! says what to do. [`steady`] finds out whether and when a curve becomes steady. The attempts
+//! themselves are driven by `cli`.
 
 pub mod conclude;
 pub mod estimate;
 pub mod heat;
 pub mod plan_file;
 pub mod rounds;
+pub mod steady;
 
 mod advice;
 #[cfg(test)]

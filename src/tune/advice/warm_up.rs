@@ -1,8 +1,6 @@
 //! How many requests warm an app up after a deploy.
 
-use crate::record::session::{
-    Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord,
-};
+use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord};
 use crate::tune::words;
 
 /// Fewer requests than this are no warm-up worth a step of its own.

@@ -49,8 +49,14 @@ fn a_session_answers_with_what_differs_what_does_not_and_what_was_throttled() {
     assert!(clear.starts_with("Compared with `as it is`, "), "{clear}");
     assert!(clear.contains("`faster`: ") && clear.contains("steady p50 "), "{clear}");
     assert!(clear.contains(" less ("), "{clear}");
-    assert!(unclear.starts_with("No clear difference from `as it is`: `no different`"), "{unclear}");
-    assert!(unclear.contains("could have been seen") && unclear.contains("more rounds"), "{unclear}");
+    assert!(
+        unclear.starts_with("No clear difference from `as it is`: `no different`"),
+        "{unclear}"
+    );
+    assert!(
+        unclear.contains("could have been seen") && unclear.contains("more rounds"),
+        "{unclear}"
+    );
     assert!(throttled.starts_with("The CPU quota throttled `throttled` in "), "{throttled}");
 }
 
@@ -61,7 +67,10 @@ fn a_session_with_one_configuration_answers_with_its_figures() {
         panic!("{:#?}", conclusion.headline);
     };
     assert!(first.starts_with("After a stop, the first answer took "), "{first}");
-    assert!(steady.starts_with("It was steady after ") && steady.contains("requests ("), "{steady}");
+    assert!(
+        steady.starts_with("It was steady after ") && steady.contains("requests ("),
+        "{steady}"
+    );
     assert_eq!(conclusion.configurations[0].class, Some(CurveClass::WarmUp));
     assert_eq!(conclusion.configurations[0].figures[0].difference, None);
 }
