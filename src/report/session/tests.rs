@@ -182,19 +182,3 @@ fn a_record_that_contradicts_itself_is_shown_without_a_panic() {
         roxmltree::Document::parse(&sketch.svg(PlotPaper::NARROW).unwrap()).unwrap();
     }
 }
-
-/// Writes the reports of the fixture where they can be looked at.
-#[test]
-#[ignore = "for looking at the reports"]
-fn write_the_fixtures_reports() {
-    let Ok(folder) = std::env::var("G_OUT") else { return };
-    let model = model();
-    std::fs::write(format!("{folder}/session.html"), crate::report::session_html(&model)).unwrap();
-    std::fs::write(format!("{folder}/session.md"), crate::report::session_markdown(&model))
-        .unwrap();
-    std::fs::write(format!("{folder}/session.json"), serde_json::to_vec(&session()).unwrap())
-        .unwrap();
-    for plot in crate::report::session_plots(&model).unwrap() {
-        std::fs::write(format!("{folder}/{}.png", plot.name), plot.png).unwrap();
-    }
-}
