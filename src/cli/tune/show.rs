@@ -11,6 +11,7 @@ use crate::cli::source;
 use crate::record::session::SessionRecord;
 use crate::report::{self, SessionModel};
 use crate::store::{self, Database, SessionError, SessionFolder};
+use crate::tune::conclude::conclude;
 
 /// Show a session again and rewrite its reports
 ///
@@ -42,7 +43,8 @@ enum SessionFormat {
 
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
     let folder = find(args)?;
-    let record = store::read_session(&folder)?;
+    let mut record = store::read_session(&folder)?;
+    record.conclusion = Some(conclude(&record));
     print(&record, args.output)?;
     if store::is_session_open(&folder) {
         tracing::info!("The session is in progress: its reports are rewritten after each attempt.");
