@@ -12,6 +12,7 @@
 //! - [`history`] finds trends over many runs; [`import`] turns results of other tools into runs
 //! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
 //!   Postgres
+//! - [`tune`] says what sessions of tuning prove
 //! - [`library_text`] says in plain English what an error of a library means
 //! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`files`] opens files
 //!   that may be anything; [`cli`] is the command line
@@ -33,5 +34,6 @@ pub mod report;
 pub mod scenario;
 pub mod store;
 pub mod target;
+pub mod tune;
 pub mod units;
 pub mod verdict;

@@ -73,6 +73,7 @@ const WITHOUT_RUNTIME: &[&str] = &[
     "history",
     "import",
     "report",
+    "tune",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -49,6 +49,7 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tune;
 mod usage;
 mod variables;
 
@@ -103,6 +104,7 @@ enum TollgateCommand {
     Init(init::Args),
     Schema(schema::Args),
     Target(target::Args),
+    Tune(Box<tune::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -183,6 +185,7 @@ pub fn main(
         TollgateCommand::Init(args) => init::init(&args),
         TollgateCommand::Schema(args) => schema::schema(&args),
         TollgateCommand::Target(args) => target::target(&args),
+        TollgateCommand::Tune(args) => tune::tune(&args),
         TollgateCommand::Completions(args) => completions::completions(&args),
         TollgateCommand::Man(args) => man::man(&args),
     }

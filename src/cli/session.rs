@@ -54,6 +54,17 @@ impl RunFlags {
         Console { output: self.output }
     }
 
+    /// These flags, with one more tag for the run.
+    pub(super) fn tagged(mut self, key: &str, value: String) -> Self {
+        self.tags = self.tags.with(key, value);
+        self
+    }
+
+    /// Whether a host that is not this machine may get more than 100 requests per second.
+    pub(super) fn may_load_foreign_hosts(&self) -> bool {
+        self.yes_load_this_host
+    }
+
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
