@@ -10,8 +10,9 @@
 #   these tests; TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
 # - Node.js, 18 or later, to compare synthetic-check with its `fetch`. TOLLGATE_TESTS_WITHOUT_NODE=1
 #   skips this test.
-# - Python 3 with venv, to lint the workflows and to run the action (see tests/workflows.sh).
-#   TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips this.
+# - Python 3 with venv, to read the outputs with the parsers of other projects, and to lint the
+#   workflows and run the action (see tests/workflows.sh). TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips
+#   the workflows; the parsers are skipped where Python cannot install them.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -172,6 +172,7 @@ fn twelve_seconds(
         tally: request.measured.tally.clone(),
         series: request.measured.series.clone(),
         server_timings: request.measured.server_timings.clone(),
+        samples: Vec::new(),
     })
 }
 

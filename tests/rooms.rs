@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &["library_text", "units", "files", "plan", "expect", "record", "recorder", "postgres"],
     ),
+    ("fly", &["library_text", "units", "record", "engine"]),
     ("verdict", &["units", "record"]),
     ("postgres", &["files", "library_text"]),
     ("hlog", &["record"]),
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "doctor",
         &["library_text", "units", "record", "scenario", "plan", "engine", "postgres", "store"],
     ),
+    ("tune", &["units", "files", "library_text", "record", "history", "scenario", "verdict"]),
     ("target", &["library_text", "units", "files", "postgres"]),
     (
         "cli",
@@ -47,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "scenario",
             "plan",
             "engine",
+            "fly",
             "verdict",
             "postgres",
             "store",
@@ -55,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
             "doctor",
             "target",
+            "tune",
         ],
     ),
 ];

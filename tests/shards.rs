@@ -136,6 +136,7 @@ fn record_shard(
                 tally: slot.tally.clone(),
                 series: slot.series(),
                 server_timings: slot.server_timings.clone(),
+                samples: Vec::new(),
             };
             slot.add_to(measurement.scenarios[0].requests[0].stage_mut(stage), &interval);
             intervals.push(interval);

@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 tollgate=$(realpath "${1:-target/debug/tollgate}")
 tools=$PWD/target/workflows
 fail() { printf 'workflows.sh: %s\n' "$*" >&2; exit 1; }
+# Prints a log and fails.
+fail_with() { cat "$1"; shift; fail "$@"; }
 [ -x "$tollgate" ] || fail "no program at $tollgate; run cargo build first"
 
 install_tools() {
@@ -41,7 +43,6 @@ clean() {
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
-
 # Writes the code blocks of a language in a document to FOLDER/1, FOLDER/2 …
 extract() {
   local document=$1 language=$2 folder=$3
@@ -66,10 +67,10 @@ for file in "$work"/migrate/* "$work"/fly/* deploy/fly/live.toml; do
   grep -q '^\[\[request\]\]' "$file" || continue
   env BASE=https://shop.example TOKEN=a-token-for-tests TOLLGATE_TARGET=https://shop.example \
     SYNTHETIC_CHECK_TOKEN=a-token-for-tests FLY_TEST_MACHINE_IP=::1 \
-    "$tollgate" check "$file" >"$work/check.log" 2>&1 || { cat "$work/check.log"; fail "an example is not a valid scenario"; }
+    "$tollgate" check "$file" >"$work/check.log" 2>&1 || fail_with "$work/check.log" "an example is not a valid scenario"
 done
 
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+version=$(deploy/version.sh)
 if grep -nEo '(tollgate[@:]v?|tollgate-v|download/v)[0-9]+\.[0-9]+\.[0-9]+' docs/ci.md docs/fly.md deploy/fly/Dockerfile |
   grep -v "v$version\$\|:$version\$"; then
   fail "these name another version than $version, that of Cargo.toml"
@@ -95,7 +96,6 @@ mkdir -p "$repository/.github/workflows" "$repository/scenarios" "$work/config" 
 cp -R action.yml Cargo.toml deploy "$repository"
 cp tests/workflows/gate.yml "$repository/.github/workflows"
 cp tests/workflows/home.toml "$repository/scenarios"
-# The first workflow of docs/ci.md, with an address that exists.
 : >"$work/target.log"
 "$tollgate" target --listen 127.0.0.1:0 >>"$work/target.log" 2>&1 &
 target=$!
@@ -106,6 +106,7 @@ for _ in $(seq 100); do
   sleep 0.05
 done
 [ -n "$url" ] || fail "the rehearsal target does not start: $(cat "$work/target.log")"
+# The first workflow of docs/ci.md, with an address that exists.
 sed "s|https://staging.example|$url|" "$work/workflows/1.yml" >"$repository/.github/workflows/documented.yml"
 # The release that it downloads holds a program that starts the tested one.
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$tollgate" >"$work/tollgate"
@@ -143,20 +144,20 @@ esac
 echo "A cancelled step ends its run and keeps the record"
 
 act gate.yml push --env "BINARY=$tollgate" --env "TARGET=$url" ||
-  { cat "$work/act.log"; fail "the action does not do what tests/workflows/gate.yml expects"; }
+  fail_with "$work/act.log" "the action does not do what tests/workflows/gate.yml expects"
 for expected in 'Summary - .* PASS' '::error .*FAIL ' '::error .*INCONCLUSIVE '; do
   grep -q "$expected" "$work/act.log" ||
-    { cat "$work/act.log"; fail "the job shows no '$expected'"; }
+    fail_with "$work/act.log" "the job shows no '$expected'"
 done
 sed -n 's/.*Success - Main \([A-Z][^"]*[^ ]\) *\[.*/\1/p' "$work/act.log"
 reference=$(sed -n 's/.*uses: \(OWNER\/tollgate@[^ ,]*\).*/\1/p' "$work/workflows/1.yml")
 echo '{ "deployment_status": { "state": "success" } }' >"$work/event.json"
 act documented.yml deployment_status --eventpath "$work/event.json" --env "RELEASES=$work/release" \
   --local-repository "$reference=$repository" ||
-  { cat "$work/act.log"; fail "the first workflow of docs/ci.md does not pass"; }
+  fail_with "$work/act.log" "the first workflow of docs/ci.md does not pass"
 for expected in 'its checksum is right' 'verdict=pass'; do
   grep -q "$expected" "$work/act.log" ||
-    { cat "$work/act.log"; fail "the first workflow of docs/ci.md does not say '$expected'"; }
+    fail_with "$work/act.log" "the first workflow of docs/ci.md does not say '$expected'"
 done
 echo "The first workflow of docs/ci.md downloads the release and passes"
 
@@ -168,8 +169,8 @@ run_documented() {
   printf '#!/bin/sh\necho promoted\n' >"$folder/promote.sh"
   chmod +x "$folder/promote.sh"
   (cd "$folder" && env -i PATH="$work/bin:$PATH" HOME="$work" RELEASES="$work/release" TOLLGATE_TARGET="$url" \
-    sh -euc "$commands") >"$work/documented.log" 2>&1 || { cat "$work/documented.log"; fail "$what of docs/ci.md fails"; }
-  grep -q ' PASS ' "$work/documented.log" || { cat "$work/documented.log"; fail "$what of docs/ci.md does not pass"; }
+    sh -euc "$commands") >"$work/documented.log" 2>&1 || fail_with "$work/documented.log" "$what of docs/ci.md fails"
+  grep -q ' PASS ' "$work/documented.log" || fail_with "$work/documented.log" "$what of docs/ci.md does not pass"
   echo "$what of docs/ci.md passes"
 }
 if [ "$(uname)" = Linux ]; then

@@ -5,24 +5,16 @@
 # Reads GATE_BINARY, GATE_VERSION and GATE_REPOSITORY (see action.yml), and the runner's variables.
 set -euo pipefail
 
-# Shows an error as an annotation. A line break in an input must not end it.
-fail() {
-  local text=${*//'%'/%25}
-  text=${text//$'\r'/%0D}
-  printf '::error title=tollgate::%s\n' "${text//$'\n'/%0A}"
-  exit 1
-}
-
 source_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+source "$source_folder/deploy/action/fail.sh"
 folder=$RUNNER_TEMP/tollgate
 mkdir -p "$folder/bin"
 
-source_version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$source_folder/Cargo.toml" | head -n 1; }
-
-version=${GATE_VERSION:-$(source_version)}
+source_version=$("$source_folder/deploy/version.sh")
+version=${GATE_VERSION:-$source_version}
 version=${version#v}
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?$ ]] ||
-  fail "version '$version' is not a version; write one such as 0.1.0"
+  fail 1 "version '$version' is not a version; write one such as 0.1.0"
 
 # The released target for this machine; fails if there is none.
 released_target() {
@@ -40,9 +32,9 @@ released_target() {
 fetch() {
   local url=$1 file=$2 status
   status=$(curl --silent --show-error --location --proto =https --retry 3 --max-time 120 \
-    --output "$file" --write-out '%{http_code}' "$url") || fail "$url cannot be downloaded"
+    --output "$file" --write-out '%{http_code}' "$url") || fail 1 "$url cannot be downloaded"
   [ "$status" != 404 ] || return 1
-  [ "$status" = 200 ] || fail "$url answers $status"
+  [ "$status" = 200 ] || fail 1 "$url answers $status"
 }
 
 check_sum() {
@@ -58,18 +50,18 @@ download() {
   base=${GITHUB_SERVER_URL:-https://github.com}/$GATE_REPOSITORY/releases/download/v$version
   fetch "$base/SHA256SUMS" "$folder/SHA256SUMS" || return 1
   grep -q "  $archive\$" "$folder/SHA256SUMS" || return 1
-  fetch "$base/$archive" "$folder/$archive" || fail "the release lists $archive but does not have it"
+  fetch "$base/$archive" "$folder/$archive" || fail 1 "the release lists $archive but does not have it"
   (cd "$folder" && grep "  $archive\$" SHA256SUMS | check_sum) ||
-    fail "$archive is not the released file: its SHA-256 differs from SHA256SUMS"
+    fail 1 "$archive is not the released file: its SHA-256 differs from SHA256SUMS"
   tar -xzf "$folder/$archive" -C "$folder/bin" --strip-components 1 "tollgate-v$version-$target/tollgate"
   echo "Downloaded tollgate $version for $target; its checksum is right."
 }
 
 build() {
-  [ "$version" = "$(source_version)" ] ||
-    fail "there is no release $version for this machine, and the source here is $(source_version)"
+  [ "$version" = "$source_version" ] ||
+    fail 1 "there is no release $version for this machine, and the source here is $source_version"
   command -v cargo >/dev/null ||
-    fail "there is no release $version for this machine; install a Rust toolchain to build it"
+    fail 1 "there is no release $version for this machine; install a Rust toolchain to build it"
   echo "There is no release $version for this machine: building it takes about 10 minutes."
   cargo build --release --locked --bin tollgate \
     --manifest-path "$source_folder/Cargo.toml" --target-dir "$folder/target"
@@ -79,7 +71,7 @@ build() {
 # An earlier step may have left a link to a program, which must not be written through.
 rm -f "$folder/bin/tollgate"
 if [ -n "${GATE_BINARY:-}" ]; then
-  [ -x "$GATE_BINARY" ] || fail "binary '$GATE_BINARY' is not a program"
+  [ -x "$GATE_BINARY" ] || fail 1 "binary '$GATE_BINARY' is not a program"
   ln -sf "$(cd "$(dirname "$GATE_BINARY")" && pwd)/$(basename "$GATE_BINARY")" "$folder/bin/tollgate"
 else
   download || build

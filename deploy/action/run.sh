@@ -5,13 +5,7 @@
 # GATE_COMMENT (see action.yml).
 set -uo pipefail
 
-# Shows an error as an annotation. A line break in an input must not end it.
-fail() {
-  local text=${*//'%'/%25}
-  text=${text//$'\r'/%0D}
-  printf '::error title=tollgate::%s\n' "${text//$'\n'/%0A}"
-  exit 2
-}
+source "$(dirname "${BASH_SOURCE[0]}")/fail.sh"
 
 trim() {
   local text=$1
@@ -28,14 +22,14 @@ unquote() {
 }
 
 command=${GATE_COMMAND:-run}
-[[ $command =~ ^[a-z-]+$ ]] || fail "command '$command' is not a command; write run"
+[[ $command =~ ^[a-z-]+$ ]] || fail 2 "command '$command' is not a command; write run"
 arguments=("$command")
 
 while IFS= read -r line; do
   line=$(trim "$line")
   case $line in
     '') ;;
-    -*) fail "scenario '$line' is a flag; write it in args" ;;
+    -*) fail 2 "scenario '$line' is a flag; write it in args" ;;
     *) arguments+=("$(unquote "$line")") ;;
   esac
 done <<<"${GATE_SCENARIO:-}"
@@ -60,8 +54,9 @@ done <<<"${GATE_ARGS:-}"
 
 runs=${GATE_RUNS_DIR:-reports/runs}
 # A line of its own would become an output of its own.
-[[ $runs != *$'\n'* ]] || fail "runs-dir has more than one line"
-arguments+=("--runs-dir=$runs")
+[[ $runs != *$'\n'* ]] || fail 2 "runs-dir has more than one line"
+# A warm-up keeps no run.
+[ "$command" = warm ] || arguments+=("--runs-dir=$runs")
 [ "${GATE_COMMENT:-false}" != true ] || arguments+=(--comment)
 
 # The run folders, one per line, in the order of their names, which begin with the start of the run.
@@ -92,7 +87,11 @@ while IFS= read -r folder; do
   grep -Fxq -- "$folder" <<<"$before" || run=$folder
 done <<<"$(list_runs)"
 verdict=''
-[ -z "$run" ] || verdict=$(decision "$run")
+if [ -n "$run" ]; then
+  verdict=$(decision "$run")
+elif [ "$command" = warm ]; then
+  case $code in 0) verdict=pass ;; 1) verdict=fail ;; 3) verdict=inconclusive ;; esac
+fi
 {
   echo "verdict=${verdict:-error}"
   echo "exit-code=$code"

@@ -1,14 +1,18 @@
 //! `--baseline`: the earlier run that a run is compared with.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::exit::CommandError;
 use super::run_selector;
 use super::source::RunSource;
 use super::tags;
-use crate::plan::Plan;
+use crate::plan::{Plan, ScenarioPlan};
 use crate::postgres::DatabaseAddress;
-use crate::record::{Comparison, Decision, RunRecord};
+use crate::record::{
+    BlockFigures, Comparison, Decision, QuantileChange, RequestComparison, RunRecord,
+};
+use crate::units::{Quantile, duration_literal};
 use crate::verdict::{self, ComparisonSettings};
 
 /// The word for the newest comparable run that passed.
@@ -69,7 +73,11 @@ impl Flags {
             record,
             settings: ComparisonSettings { name: None, bounds_all_figures: self.fail_if_slower },
         };
-        baseline.check_common_requests(plan)?;
+        let planned = baseline.planned_comparison(plan);
+        baseline.check_common_requests(&planned)?;
+        if self.fail_if_slower {
+            baseline.warn_of_shortfalls(&planned, plan);
+        }
         Ok(Some(baseline))
     }
 }
@@ -107,14 +115,74 @@ impl RunBaseline {
         verdict::compare(&self.record, run, &self.settings)
     }
 
-    /// Refuses a baseline that has nothing to compare with the plan.
-    fn check_common_requests(&self, plan: &Plan) -> Result<(), CommandError> {
-        let planned = RunRecord {
+    /// The comparison with a run of the plan that has measured nothing yet.
+    fn planned_comparison(&self, plan: &Plan) -> Comparison {
+        self.compare(&RunRecord {
             plan: plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect(),
             measurement: plan.empty_measurement(),
             ..(*self.record).clone()
-        };
-        if !self.compare(&planned).requests.is_empty() {
+        })
+    }
+
+    /// Warns of each scenario that will be too short to be compared. Sending it all the same may
+    /// still show that its budgets do not hold.
+    fn warn_of_shortfalls(&self, planned: &Comparison, plan: &Plan) {
+        for scenario in &plan.scenarios {
+            let name = &scenario.shown.name;
+            let mut compared = planned.requests.iter().filter(|request| {
+                request.compared_with.as_ref().map_or(&request.scenario, |with| &with.scenario)
+                    == name
+            });
+            let found = compared.find_map(|request| {
+                self.own_shortfall(request)
+                    .or_else(|| shortfall(scenario, self.needed_for(request)))
+            });
+            if let Some(why) = found {
+                tracing::warn!(
+                    "WARNING: {name}: {why}. Unless something else fails, --fail-if-slower will \
+                     probably end with 3."
+                );
+            }
+        }
+    }
+
+    /// The measured time that a request needs, if its latencies still hang together as long as in
+    /// the baseline.
+    fn needed_for(&self, request: &RequestComparison) -> Duration {
+        let least = BlockFigures::needed_for(BlockFigures::LEAST_TOGETHER);
+        self.blocks_of(request).map_or(least, |blocks| blocks.needed().max(least))
+    }
+
+    /// Why nothing can be compared with the baseline's own figures of a request.
+    fn own_shortfall(&self, request: &RequestComparison) -> Option<String> {
+        let is_enough = |blocks: &BlockFigures| blocks.without.len() >= BlockFigures::FEWEST_BLOCKS;
+        if self.blocks_of(request).is_some_and(is_enough) {
+            return None;
+        }
+        let baseline = self.record.name();
+        Some(match self.blocks_of(request) {
+            Some(blocks) => format!(
+                "the baseline {baseline} measured {}, and a comparison needs {}: name a longer run",
+                duration_literal(blocks.measured),
+                duration_literal(self.needed_for(request))
+            ),
+            None => format!(
+                "the figures of the baseline {baseline} are not known by time: name a run that \
+                 still has its intervals"
+            ),
+        })
+    }
+
+    fn blocks_of(&self, request: &RequestComparison) -> Option<&BlockFigures> {
+        let mut scenarios = self.record.measurement.scenarios.iter();
+        let scenario = scenarios.find(|scenario| scenario.name == request.scenario)?;
+        let mut requests = scenario.requests.iter();
+        requests.find(|one| one.name == request.request)?.blocks.as_ref()
+    }
+
+    /// Refuses a baseline that has nothing to compare with the plan.
+    fn check_common_requests(&self, planned: &Comparison) -> Result<(), CommandError> {
+        if !planned.requests.is_empty() {
             return Ok(());
         }
         Err(CommandError::usage(format!(
@@ -124,4 +192,32 @@ impl RunBaseline {
             self.record.name()
         )))
     }
+}
+
+/// Warns that a duet will be too short to be decided.
+pub(super) fn warn_of_short_duet(plan: &Plan) {
+    let needed = BlockFigures::needed_for(BlockFigures::LEAST_TOGETHER);
+    // Both sides lack the same.
+    if let Some(why) = plan.scenarios.iter().find_map(|side| shortfall(side, needed)) {
+        tracing::warn!("WARNING: {why}. Unless something else fails, the duet will end with 3.");
+    }
+}
+
+/// What a planned scenario lacks to be compared, in a clause; `None` if it lacks nothing that is
+/// known before it runs.
+fn shortfall(scenario: &ScenarioPlan, needed: Duration) -> Option<String> {
+    let measured = scenario.load.duration();
+    let fewest = QuantileChange::exchanges_for(Quantile::P50);
+    if measured < needed {
+        return Some(format!(
+            "too short to compare: {} are planned, and {} are needed; measure for longer",
+            duration_literal(measured),
+            duration_literal(needed)
+        ));
+    }
+    let arrivals = scenario.load.arrivals().filter(|&arrivals| arrivals < fewest)?;
+    Some(format!(
+        "too few requests to compare: {arrivals} are planned, and the p50 needs {fewest} a side; \
+         raise the rate or the duration"
+    ))
 }

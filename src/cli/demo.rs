@@ -18,7 +18,7 @@ use super::signals::RunSignals;
 use super::{flag_variables, target, usage};
 use crate::plan::{Environment, Plan};
 use crate::scenario::{OverrideValue, Scenario, ScenarioErrors, ScenarioOverrides};
-use crate::units::Rate;
+use crate::units::{Rate, duration_literal};
 
 /// Try tollgate against a rehearsal target on this machine, without any setup
 ///
@@ -81,6 +81,11 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     let signals = RunSignals::listen()?;
     let url = &target.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a separate process on this machine)");
+    tracing::info!(
+        target: PEOPLE_ONLY,
+        "Measures {} of each scenario; the files measure three minutes",
+        duration_literal(DURATION)
+    );
     let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
     let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
     results::report_run(&run, args.run.console(), ResultForm::Full)?;
@@ -112,18 +117,21 @@ fn plan(base_url: &str, connection: &ConnectionFlags) -> Result<Plan, CommandErr
     Ok(plan)
 }
 
-/// A scenario as the demo runs it; every output names what it changes.
+/// A scenario as the demo runs it. Its changes are no warning: nobody typed them, and the plan in
+/// every report has them.
 fn shortened(scenario: Scenario) -> Result<Scenario, ScenarioErrors> {
     fn by_demo<T>(value: T) -> OverrideValue<T> {
         OverrideValue { origin: "tollgate demo".to_owned(), value }
     }
     let is_live = scenario.name().ends_with("-live");
     let rate = Rate::per_second(LIVE_RATE).ok().filter(|_| is_live);
-    scenario.with_overrides(&ScenarioOverrides {
+    let mut scenario = scenario.with_overrides(&ScenarioOverrides {
         rate: rate.map(by_demo),
         duration: Some(by_demo(DURATION)),
         ..ScenarioOverrides::default()
-    })
+    })?;
+    scenario.overridden.clear();
+    Ok(scenario)
 }
 
 /// What to try next. Suggests a freezing target unless the user gave target flags.

@@ -12,7 +12,7 @@ use super::quick::{self, ComposeContext, DuetUrls, UrlScenarios};
 use super::results::{self, ResultForm};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
-use super::{log, stray_variables, variables};
+use super::{baseline, log, stray_variables, variables};
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet};
 use crate::units::parse_duration;
 
@@ -97,7 +97,7 @@ pub(super) fn duet(args: &Args) -> Result<ExitStatus, CommandError> {
     refuse_unusable(args)?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let destinations = args.outputs.destinations()?;
-    let urls = DuetUrls::new([&args.a, &args.b])?;
+    let urls = DuetUrls::new([&args.a, &args.b], &args.files)?;
     let quick = compose(args, &environment)?;
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
@@ -167,5 +167,6 @@ fn plan(
     }
     connection::warn_caveats(&plan, args.run.console().is_among_messages());
     connection::warn_machine_limits(&plan);
+    baseline::warn_of_short_duet(&plan);
     Ok(plan)
 }

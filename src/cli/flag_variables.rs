@@ -9,7 +9,8 @@ use clap::{Arg, ArgAction, Command};
 
 /// Commands that share flags and therefore variables: `TOLLGATE_RUNS_DIR` is for `run` and `show`.
 /// Other commands have their own variables, such as `TOLLGATE_TARGET_SEED`.
-const SHARING: &[&str] = &["demo", "doctor", "run", "duet", "merge", "check", "show", "compare"];
+const SHARING: &[&str] =
+    &["demo", "doctor", "run", "duet", "warm", "merge", "check", "show", "compare"];
 
 /// Gives each flag of a command and of its subcommands its variable.
 ///

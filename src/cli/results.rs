@@ -99,7 +99,7 @@ pub(super) fn run_line(record: &RunRecord, folder: &Path) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let started = record.provenance.started.format(format).unwrap_or_default();
-    let verdict = record.verdict.decision.name().to_uppercase();
+    let verdict = record.verdict.decision.word();
     let mut line = format!("{started}  {verdict:12}");
     for scenario in &record.measurement.scenarios {
         let _ = write!(line, "  {}: {}", scenario.name, scenario_figures(record, scenario));

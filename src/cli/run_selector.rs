@@ -8,7 +8,7 @@ use crate::history::{self, DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 use crate::record::{BeforeAfter, RunRecord, RunSummary};
 
 /// The word for the run that started last.
-const LATEST: &str = "latest";
+pub(super) const LATEST: &str = "latest";
 
 /// The word for the comparable run before another.
 const PREVIOUS: &str = "previous";

@@ -168,7 +168,7 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
 }
 
 /// Removes secrets from the evidence of a measurement, then shortens it.
-fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
+pub(super) fn redact_evidence(mut measurement: Measurement, secrets: &SecretSet) -> Measurement {
     measurement.rewrite_evidence(
         |text| secrets.redact(text).chars().take(MAX_EVIDENCE_CHARS).collect(),
         |row| redact_row(row, secrets),

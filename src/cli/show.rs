@@ -14,8 +14,8 @@ use crate::store::{self, Database, DatabaseError, FetchedRun, FolderContent, Sto
 
 const EXAMPLES: &str = "\
 Examples:
+  tollgate show                                         the latest run
   tollgate show 2026-11-23T18-47-06Z-3bb6c035
-  tollgate show latest
   tollgate show 3bb6c035
   tollgate show reports/runs/2026-11-23T18-47-06Z-3bb6c035 --output json
   tollgate show 3bb6c035 --from database";
@@ -38,7 +38,7 @@ As for the run itself, policies in [gate], --fail-if-slower and a duet's compari
 pub(super) struct Args {
     /// The run: its folder, its name in the runs folder or the beginning of the name, its id,
     /// `latest`, or `previous` (the comparable run before the latest)
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = run_selector::LATEST)]
     run: PathBuf,
     #[command(flatten)]
     from: source::Flags,

@@ -32,7 +32,8 @@ Examples:
   tollgate target --stall 1s --every 10s              frozen for a tenth of the time
   tollgate target --tls --tls-ca-out ca.pem           HTTPS; ca.pem is for a scenario's tls_ca
   tollgate target --fault truncated --fault-rate 2%   one page in fifty is truncated
-  tollgate target --sick occ-log-lost --sick bots     the log loses lines, and bots get in";
+  tollgate target --sick occ-log-lost --sick bots     the log loses lines, and bots get in
+  tollgate target --fly demo                          simulated Fly machines behind the app";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -53,8 +54,9 @@ fn paths_and_examples() -> String {
     let loader = target::TILE_LOADER.map(|(path, does)| (path, does, false));
     let services =
         target::SERVICES.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
+    let fly = target::FLY.map(|(path, does)| format!("  {path}\n      {does}")).join("\n");
     format!(
-        "Tile loader:\n{}\n\nServices, with faults by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
+        "Tile loader:\n{}\n\nFly, with --fly FILE:\n{fly}\n\nServices, with faults by --sick WHAT:\n{services}\n\nGood pages:\n{}\n\nFaults, also by --fault NAME:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}",
         lines(&loader),
         lines(&good),
         lines(&faults)
@@ -68,6 +70,9 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
         announced = console.print_result(&format!("listening on {}", server.base_url()));
         let page = target::TILE_LOADER[0].0;
         tracing::info!(target: PEOPLE_ONLY, "try {}{page}", server.base_url());
+        for (name, value) in server.fly_environment() {
+            tracing::info!(target: PEOPLE_ONLY, "export {name}={value}");
+        }
     };
     let served = target::run_blocking(&args.settings, announce, until_stopped(args.with_stdin));
     announced?;

@@ -91,7 +91,13 @@ pub(super) fn from_clap(
         }
         let variable_tip = variable
             .map(|name| format!("the value comes from the variable `{name}`: correct or unset it"));
-        let tip = variable_tip.or_else(|| foreign_flag_tip(&error, typed));
+        let own_tip = foreign_flag_tip(&error, typed)
+            .or_else(|| ci_system_tip(&error))
+            .or_else(|| duet_tip(&error, typed));
+        let tip = match (variable_tip, own_tip) {
+            (Some(variable), Some(own)) => Some(format!("{variable}; {own}")),
+            (variable, own) => variable.or(own),
+        };
         if tip.is_some() {
             remove_suggestions(&mut error);
         }
@@ -154,6 +160,42 @@ fn foreign_flag_tip(error: &clap::Error, typed: &[OsString]) -> Option<String> {
     instead_of(wrong).map(str::to_owned)
 }
 
+/// What serves another CI system than GitHub Actions: `--ci gitlab`.
+fn ci_system_tip(error: &clap::Error) -> Option<String> {
+    let (Some(ContextValue::String(flag)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return None;
+    };
+    if !flag.starts_with("--ci ") || value.is_empty() {
+        return None;
+    }
+    let what = if value.to_ascii_lowercase().starts_with("gitlab") {
+        "for GitLab leave it out: write `--junit junit.xml` and `--metrics metrics.txt`, name both \
+         files under `artifacts: reports:`, and write `--comment` for the merge request"
+    } else {
+        "for another system than GitHub Actions leave it out, and write `--junit junit.xml`"
+    };
+    Some(format!("{what} (see docs/ci.md)"))
+}
+
+/// How to name the two targets of a duet, if they are not named by their flags.
+fn duet_tip(error: &clap::Error, typed: &[OsString]) -> Option<String> {
+    let words: Vec<_> = typed.iter().skip(1).filter_map(|word| word.to_str()).collect();
+    if error.kind() != ErrorKind::MissingRequiredArgument || words.first() != Some(&"duet") {
+        return None;
+    }
+    // A word after a flag is most often its value.
+    let takes_next = |word: &str| word.starts_with('-') && !word.contains('=');
+    let is_named = |flag: &str| words.iter().any(|word| word.split('=').next() == Some(flag));
+    let free = words.windows(2).filter(|pair| !takes_next(pair[0])).map(|pair| pair[1]);
+    let urls = free.filter(|word| is_source(word) && !is_scenario(word)).map(shown_url);
+    let mut urls = urls.chain(std::iter::repeat("URL".to_owned()));
+    let sides = ["--a", "--b"].into_iter().filter(|flag| !is_named(flag));
+    let missing: Vec<_> = sides.zip(&mut urls).map(|(flag, url)| format!("{flag} {url}")).collect();
+    Some(format!("write `{}`: A is the target as it was, B the new one", missing.join(" ")))
+}
+
 fn is_flag_of_run(long: &str) -> bool {
     let command = super::command();
     let run = command.find_subcommand("run");
@@ -198,15 +240,23 @@ fn is_scenario(word: &str) -> bool {
     Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-fn run_is_missing(word: &str) -> String {
-    let what = if is_scenario(word) { "scenario file" } else { "URL" };
-    // A URL may contain a password.
-    let word = if word.contains('@') || word.contains(char::is_control) {
+/// A typed URL as a tip shows it, with its scheme. One that may contain a password is not shown.
+fn shown_url(word: &str) -> String {
+    if word.contains('@') || word.contains(char::is_control) {
         "URL".to_owned()
-    } else if quick::is_url(word.as_ref()) || word.contains("://") || what == "scenario file" {
+    } else if word.contains("://") {
         word.to_owned()
     } else {
         format!("http://{word}")
+    }
+}
+
+fn run_is_missing(word: &str) -> String {
+    let what = if is_scenario(word) { "scenario file" } else { "URL" };
+    let word = if is_scenario(word) && !word.contains('@') && !word.contains(char::is_control) {
+        word.to_owned()
+    } else {
+        shown_url(word)
     };
     format!(
         "error: a {what} needs a command before it\n\n  \
@@ -255,6 +305,16 @@ mod tests {
             ("run http://h -workers=5", "uses the processors that it has"),
             ("run http://h --stage 30s:100", "`stages = ["),
             ("run http://h --disable-keepalive", "`--connections fresh`"),
+            ("run http://h --ci gitlab", "for GitLab leave it out: write `--junit junit.xml`"),
+            ("run http://h --ci GitLab-CI", "for GitLab leave it out: write `--junit junit.xml`"),
+            ("merge a b --ci jenkins", "for another system than GitHub Actions leave it out"),
+            ("duet http://u http://v", "write `--a http://u --b http://v`"),
+            ("duet u:8001 v:8002", "write `--a http://u:8001 --b http://v:8002`"),
+            ("duet --a http://u http://v", "write `--b http://v`"),
+            ("duet --b=http://v http://u shop.toml", "write `--a http://u`"),
+            ("duet https://u:hunter2@h http://v", "write `--a URL --b http://v`"),
+            ("duet shop.toml", "write `--a URL --b URL`"),
+            ("duet --a shop.toml --b http://h", "the scenario file after both URLs"),
             ("duet -a http://h -b http://h", "write `--a URL --b URL`, with two dashes"),
             ("run http://h --threshold p95=1", "`--budget 'p95 < 300ms'`"),
             ("run --host http://h", "name the URL alone"),

@@ -58,15 +58,18 @@ pub(super) struct LaneAccounting {
 
 impl LaneAccounting {
     /// Accounting that counts exceedances of these ceilings in slots of this width, on at most this
-    /// many connections at a time, in a stage that starts at `start`.
+    /// many connections at a time, in a stage that starts at `start`. It keeps at most this many
+    /// exchanges one by one.
     pub(super) fn new(
         ceilings: Vec<Vec<Ceiling>>,
         connections: u64,
         slot_width: Option<Duration>,
+        most_samples: usize,
         start: Instant,
     ) -> Self {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        let recorder = Recorder::new(ceilings, connections).with_slots(slot_width);
+        let recorder =
+            Recorder::new(ceilings, connections).with_slots(slot_width).with_samples(most_samples);
         Self {
             recorder: RefCell::new(recorder),
             counters: RefCell::default(),
@@ -112,6 +115,22 @@ impl LaneAccounting {
     /// most once for each arrival.
     pub(super) fn count_own_failure(&self, failure: Failure) {
         *self.counters.borrow_mut().own_failures.entry(failure).or_default() += 1;
+    }
+
+    /// Keeps an exchange of the measured stage on its own, if the plan says so. It was due at `due`
+    /// and ended at `done`.
+    pub(super) fn keep_sample(
+        &self,
+        index: usize,
+        stage: Stage,
+        (due, done): (Instant, Instant),
+        exchange: &Exchange,
+    ) {
+        if stage == Stage::Measured {
+            let latency = done.saturating_duration_since(due);
+            let due = self.since_stage_start(due);
+            self.recorder.borrow_mut().keep_sample(index, due, latency, exchange);
+        }
     }
 
     /// Records one exchange that was due at `due`; `index` is its request's index in the record.

@@ -14,6 +14,7 @@ use super::observer::{Continuation, Observer, RunProgress, ScenarioProgress};
 use super::time::clock;
 use super::time::start::{AppointedStart, RunStart};
 use crate::plan::{Plan, ScenarioPlan};
+use crate::record::session::ExchangeSample;
 use crate::record::{
     Dimension, Histogram, Interval, Measurement, PeerMeasurement, ProberMeasurement, RunEnding,
     ScenarioMeasurement,
@@ -49,6 +50,8 @@ struct ScenarioTotals {
     /// The indices of the requests themselves, without those of their hops and tries.
     requests: Vec<usize>,
     pending: BTreeMap<u64, Vec<SettledSlot>>,
+    /// How many more exchanges are kept one by one.
+    samples_left: usize,
     totals: ScenarioMeasurement,
 }
 
@@ -174,6 +177,7 @@ impl<'a> Conductor<'a> {
                 Continuation::Continue => continue,
                 Continuation::TargetDown(why) => RunEnding::TargetDown(why),
                 Continuation::ProvenEarly(early) => RunEnding::ProvenEarly(early),
+                Continuation::SeenEnough => RunEnding::SeenEnough,
             };
             if self.ending == RunEnding::Complete {
                 self.ending = ending;
@@ -248,7 +252,13 @@ async fn reached(start: RunStart) -> AppointedStart {
 impl ScenarioTotals {
     fn new(plan: &ScenarioPlan, totals: ScenarioMeasurement) -> Self {
         let requests = plan.requests.iter().map(|request| request.index).collect();
-        Self { duration: plan.load.duration(), requests, pending: BTreeMap::new(), totals }
+        Self {
+            duration: plan.load.duration(),
+            requests,
+            pending: BTreeMap::new(),
+            samples_left: ExchangeSample::MAX_KEPT,
+            totals,
+        }
     }
 
     /// Adds the seconds of one lane to the same seconds of other lanes.
@@ -280,7 +290,8 @@ impl ScenarioTotals {
         let mut intervals = Vec::new();
         for (second, mut slots) in std::mem::replace(&mut self.pending, later) {
             slots.sort_by_key(|slot| (slot.request, slot.stage));
-            for SettledSlot { request, stage, slot } in slots {
+            for SettledSlot { request, stage, mut slot } in slots {
+                let samples = std::mem::take(&mut slot.samples);
                 let totals = &mut self.totals.requests[request];
                 let interval = Interval {
                     scenario: self.totals.name.clone(),
@@ -290,6 +301,7 @@ impl ScenarioTotals {
                     tally: slot.tally.clone(),
                     series: slot.series(),
                     server_timings: slot.server_timings.clone(),
+                    samples: named_samples(samples, &totals.name, &mut self.samples_left),
                 };
                 slot.add_to(totals.stage_mut(stage), &interval);
                 intervals.push(interval);
@@ -340,4 +352,17 @@ impl ScenarioTotals {
         totals.protocols = protocols.iter().map(ToString::to_string).collect();
         totals
     }
+}
+
+/// The samples of a request in the order of due times, as many as may still be kept.
+fn named_samples(
+    mut samples: Vec<ExchangeSample>,
+    request: &str,
+    left: &mut usize,
+) -> Vec<ExchangeSample> {
+    samples.sort_by_key(|sample| sample.due);
+    samples.truncate(*left);
+    *left -= samples.len();
+    samples.iter_mut().for_each(|sample| request.clone_into(&mut sample.request));
+    samples
 }

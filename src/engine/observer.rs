@@ -13,6 +13,8 @@ pub enum Continuation {
     TargetDown(String),
     /// The run ends because the evidence for its verdict is clear.
     ProvenEarly(EarlyEnd),
+    /// The run ends because the observer has seen enough.
+    SeenEnough,
 }
 
 /// When a step that runs once is sent.

@@ -22,6 +22,7 @@ mod scenario_plan;
 mod schedule;
 mod secrets;
 mod target_plan;
+mod warming;
 
 pub use block_needs::BlockNeeds;
 pub use coin::{ArrivalCoin, share_of_arrivals};

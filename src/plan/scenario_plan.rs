@@ -44,6 +44,10 @@ pub struct ScenarioPlan {
     pub data: Option<DataPlan>,
     /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
     pub draw: Option<RequestDraw>,
+    /// Whether the exchanges of the measured stage are also kept one by one, up to
+    /// [`ExchangeSample::MAX_KEPT`](crate::record::session::ExchangeSample::MAX_KEPT); never in a
+    /// plan from a file.
+    pub keeps_samples: bool,
 }
 
 impl ScenarioPlan {

@@ -56,10 +56,18 @@ impl BlockFigures {
     /// How many times as long as what hangs together a block is at least.
     pub const TIMES_TOGETHER: u32 = 3;
 
+    /// How long latencies hang together at least: a shorter time is not looked for.
+    pub const LEAST_TOGETHER: Duration = Duration::from_secs(1);
+
     /// The shortest measured time that can be compared.
     pub fn needed(&self) -> Duration {
+        Self::needed_for(self.together)
+    }
+
+    /// The shortest measured time that can be compared if latencies hang together for this long.
+    pub fn needed_for(together: Duration) -> Duration {
         let blocks = u32::try_from(Self::FEWEST_BLOCKS).unwrap_or(u32::MAX);
-        self.together.saturating_mul(Self::TIMES_TOGETHER).saturating_mul(blocks)
+        together.saturating_mul(Self::TIMES_TOGETHER).saturating_mul(blocks)
     }
 }
 

@@ -223,6 +223,11 @@ impl QuantileChange {
     /// How many exchanges each side needs beyond a quantile.
     const EXCHANGES_BEYOND: f64 = 20.0;
 
+    /// The difference of the observed values; `None` if either is not a duration.
+    pub fn whole_difference(&self) -> Option<QuantileDifference> {
+        Some(QuantileDifference { micros: self.difference?, share: self.difference_share })
+    }
+
     /// How many exchanges each side needs for this quantile: 20 beyond it, which are 40 for a p50,
     /// 400 for a p95 and 2,000 for a p99.
     pub fn needed_exchanges(&self) -> u64 {

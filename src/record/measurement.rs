@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::session::ExchangeSample;
 use super::{
     AddressAttempts, BlockFigures, Ceiling, DimensionHistograms, EarlyEnd, EvidenceLog, Failure,
     Histogram, PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally,
@@ -72,6 +73,11 @@ pub struct Interval {
     /// The target's `Server-Timing` report, also stored in the interval log.
     #[serde(skip)]
     pub server_timings: ServerTimings,
+    /// Its exchanges one by one, in the order of due times, if the plan keeps them: those of the
+    /// tally, and those that the prober's own side ended. A scenario keeps only its first
+    /// [`ExchangeSample::MAX_KEPT`]. The database does not store them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<ExchangeSample>,
 }
 
 /// One stage of one request over the whole run.
@@ -331,6 +337,8 @@ pub enum RunEnding {
     /// The prober stopped because the evidence for the verdict was clear. The content states what
     /// was proven, and after how much of the planned time.
     ProvenEarly(EarlyEnd),
+    /// Whoever watched the run had seen enough. Runs that are judged never end so.
+    SeenEnough,
     /// The record was rebuilt from the folder of a run that did not finish writing.
     Recovered,
     /// The record was made from another tool's files. The text states what they do not contain.

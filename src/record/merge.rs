@@ -109,6 +109,8 @@ impl Interval {
         self.tally.merge(&other.tally);
         self.series.merge(&other.series);
         self.server_timings.merge(&other.server_timings);
+        self.samples.extend_from_slice(&other.samples);
+        self.samples.sort_by_key(|sample| sample.due);
     }
 }
 
@@ -116,7 +118,7 @@ impl RunEnding {
     /// Whether the run ended as it was planned to: after its last arrival, or because the evidence
     /// was clear. Nothing was lost.
     pub fn is_planned(&self) -> bool {
-        matches!(self, Self::Complete | Self::ProvenEarly(_))
+        matches!(self, Self::Complete | Self::ProvenEarly(_) | Self::SeenEnough)
     }
 
     /// The ending of a run whose shards ended in these two ways: the one with the higher rank, or
@@ -128,7 +130,7 @@ impl RunEnding {
     fn rank(&self) -> u8 {
         match self {
             Self::Complete => 0,
-            Self::ProvenEarly(_) => 1,
+            Self::ProvenEarly(_) | Self::SeenEnough => 1,
             Self::Interrupted => 2,
             Self::Recovered => 3,
             Self::TargetDown(_) => 4,

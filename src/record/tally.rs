@@ -95,6 +95,12 @@ impl Tally {
         self.exchanges - self.ok
     }
 
+    /// How many exchanges had each outcome: `ok` first, then the names of failures.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let failures = self.failures.iter().map(|(failure, count)| (failure.name(), *count));
+        std::iter::once(("ok", self.ok)).chain(failures)
+    }
+
     /// Exchanges with a given kind of failure.
     pub fn failed_by(&self, failure: Failure) -> u64 {
         self.failures.get(&failure).copied().unwrap_or(0)

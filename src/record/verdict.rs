@@ -23,6 +23,18 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All decisions.
+    pub const ALL: [Self; 3] = [Self::Pass, Self::Fail, Self::Inconclusive];
+
+    /// The name in capitals, as people read it first: `PASS`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+        }
+    }
+
     /// The name used in files and tables.
     pub fn name(self) -> &'static str {
         match self {

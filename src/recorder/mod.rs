@@ -7,6 +7,7 @@ mod exchange;
 mod peers;
 #[cfg(test)]
 pub(crate) mod recorded_exchanges;
+mod sample;
 mod slot;
 mod used_connection;
 
@@ -54,6 +55,8 @@ pub struct Recorder {
     peers: PeerRecorder,
     /// Width of the slots in which the measured stage is counted; `None` for no slots.
     slot_width: Option<Duration>,
+    /// How many more exchanges may be kept one by one; zero in a run that keeps none.
+    samples_left: usize,
     /// What the latest exchange added to the count of each ceiling; its memory is used again.
     judged: Vec<CeilingCount>,
 }
@@ -75,6 +78,7 @@ impl Recorder {
             seconds: VecDeque::new(),
             peers,
             slot_width: None,
+            samples_left: 0,
             judged: Vec::new(),
         }
     }
@@ -83,6 +87,13 @@ impl Recorder {
     #[must_use]
     pub fn with_slots(self, width: Option<Duration>) -> Self {
         Self { slot_width: width, ..self }
+    }
+
+    /// The same recorder, which also keeps this many exchanges one by one; see
+    /// [`Self::keep_sample`].
+    #[must_use]
+    pub fn with_samples(self, most: usize) -> Self {
+        Self { samples_left: most, ..self }
     }
 
     /// Notes that an arrival due at `due` is in progress.
@@ -119,6 +130,25 @@ impl Recorder {
         }
         self.second(due.as_secs()).slot(request, stage).record(&judged, in_slot, exchange);
         self.judged = judged;
+    }
+
+    /// Keeps an exchange of the measured stage on its own: when it was due, and how long it took
+    /// from then until it ended, even if it failed. Does nothing if the recorder keeps no more.
+    ///
+    /// Call it for whole exchanges, before [`Self::record`]; hops and tries are parts of them.
+    pub fn keep_sample(
+        &mut self,
+        request: usize,
+        due: Duration,
+        latency: Duration,
+        exchange: &Exchange,
+    ) {
+        if self.samples_left == 0 {
+            return;
+        }
+        self.samples_left -= 1;
+        let sample = sample::of(due, latency, exchange);
+        self.second(due.as_secs()).slot(request, Stage::Measured).samples.push(sample);
     }
 
     /// Hands over the settled seconds that ended by `frontier`, in order. The lane has released all

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::record::session::ExchangeSample;
 use crate::record::{
     Ceiling, CeilingCount, Dimension, DimensionHistograms, EvidenceLog, Failure, Histogram,
     Interval, ServerTimings, SlotCount, StageMeasurement, Tally,
@@ -18,6 +19,8 @@ pub struct SecondSlot {
     pub evidence: EvidenceLog,
     /// The target's `Server-Timing` report in the answers of the ok exchanges.
     pub server_timings: ServerTimings,
+    /// The exchanges that are kept one by one.
+    pub samples: Vec<ExchangeSample>,
     histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
 }
 
@@ -64,6 +67,7 @@ impl SecondSlot {
         self.tally.merge(&other.tally);
         self.evidence.merge(&other.evidence);
         self.server_timings.merge(&other.server_timings);
+        self.samples.extend_from_slice(&other.samples);
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             if let Some(theirs) = theirs {
                 mine.get_or_insert_default().add(theirs);

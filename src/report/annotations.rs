@@ -9,6 +9,7 @@ use crate::record::Decision;
 
 use super::ci::CiContext;
 use super::model::{FindingSubject, ReportModel, RunFinding};
+use super::words;
 
 /// Maximum number of errors, and of warnings, that GitHub shows for one step of a job
 /// (<https://docs.github.com/en/actions/reference/limits>).
@@ -46,8 +47,8 @@ pub fn annotations(model: &ReportModel, ci: &CiContext) -> Vec<RunAnnotation> {
     let of_findings =
         if ci.is_blocking() { AnnotationSeverity::Error } else { AnnotationSeverity::Warning };
     let findings = model.findings.iter().map(|finding| {
-        let word = finding.decision.name().to_uppercase();
-        RunAnnotation::new(of_findings, &word, finding)
+        let word = finding.decision.word();
+        RunAnnotation::new(of_findings, word, finding)
     });
     let warnings = model
         .warnings
@@ -85,8 +86,8 @@ fn limited(mut annotations: Vec<RunAnnotation>) -> Vec<RunAnnotation> {
     annotations.truncate(MOST);
     if let Some(last) = annotations.last_mut() {
         last.title = format!("tollgate: {} more", others + 1);
-        "GitHub shows 10 annotations of a kind; the step summary has all of them"
-            .clone_into(&mut last.message);
+        last.message =
+            format!("GitHub shows {MOST} annotations of a kind; the step summary has all of them");
         last.subject = None;
     }
     annotations
@@ -94,12 +95,10 @@ fn limited(mut annotations: Vec<RunAnnotation>) -> Vec<RunAnnotation> {
 
 impl RunAnnotation {
     fn new(severity: AnnotationSeverity, word: &str, finding: &RunFinding) -> Self {
-        let next =
-            if finding.next.is_empty() { String::new() } else { format!("\n→ {}", finding.next) };
         Self {
             severity,
             title: format!("{word} {}", finding.place),
-            message: format!("{}{next}", finding.what),
+            message: finding.what.clone() + &words::advice("\n→ ", &finding.next),
             subject: Some(finding.subject.clone()),
         }
     }

@@ -89,7 +89,7 @@ pub fn evidence_entry(entry: &EvidenceEntry<'_>) -> String {
 /// lines are escaped already.
 struct EntryText {
     title: String,
-    word: String,
+    word: &'static str,
     outcome: String,
     /// One line per scenario; empty for a single scenario.
     scenarios: Vec<String>,
@@ -108,7 +108,7 @@ impl EntryText {
 
     fn of_run(record: &RunRecord, figures: &[(String, String)], exit: u8) -> Self {
         let model = ReportModel::new(record, std::iter::empty::<Interval>());
-        let word = upper(model.decision);
+        let word = model.decision.word();
         let figures_of =
             |at: usize| figures.get(at).map(|(_, figures)| figures.as_str()).unwrap_or_default();
         let all = budgets_held(
@@ -145,7 +145,7 @@ impl EntryText {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Self {
             title: format!("{}{more}", first.join(", ")),
-            word: "NOT RUN".to_owned(),
+            word: "NOT RUN",
             outcome: format!("could not run (exit {exit}): {line}"),
             scenarios: Vec::new(),
             notes: cap_notes(heads.collect(), "are on stderr"),
@@ -160,7 +160,7 @@ fn line(scenario: &ScenarioView, figures: &str) -> String {
     format!(
         "{}: {}: {}{}",
         plain(&scenario.name),
-        upper(scenario.decision),
+        scenario.decision.word(),
         budgets_held(rows),
         semicolon_suffix(figures)
     )
@@ -212,7 +212,7 @@ fn notes(entry: &EvidenceEntry<'_>, own: Vec<String>) -> impl Iterator<Item = St
     all.map(|note| plain(&words::display(&note, 2 * words::LINE)))
 }
 
-fn artifact(artifact: &RunArtifact) -> String {
+pub(super) fn artifact(artifact: &RunArtifact) -> String {
     let digest = artifact
         .sha256
         .as_ref()
@@ -221,25 +221,21 @@ fn artifact(artifact: &RunArtifact) -> String {
 }
 
 /// A nested list, or `none`.
-fn bullet_list(lines: impl Iterator<Item = String>) -> String {
+pub(super) fn bullet_list(lines: impl Iterator<Item = String>) -> String {
     let lines: String = lines.map(|line| format!("\n  - {line}")).collect();
     if lines.is_empty() { " none".to_owned() } else { lines }
 }
 
 /// A time in UTC, to the second.
-fn moment(at: OffsetDateTime) -> String {
+pub(super) fn moment(at: OffsetDateTime) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     in_utc(at).format(format).unwrap_or_default()
 }
 
-fn upper(decision: Decision) -> String {
-    decision.name().to_uppercase()
-}
-
 /// Escapes text but keeps `smoke_check` and `p95 < 1s` searchable: `_` inside a word and `<` before
 /// a space have no meaning in markdown.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut before = ' ';
     let mut rest = text.chars().peekable();
@@ -261,7 +257,7 @@ fn plain(text: &str) -> String {
 
 /// Text as an unchanged code span: the fence is one backtick longer than any run of backticks
 /// inside (<https://spec.commonmark.org/0.31.2/#code-spans>).
-fn code(text: &str, most: usize) -> String {
+pub(super) fn code(text: &str, most: usize) -> String {
     let text = words::display(text, most);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

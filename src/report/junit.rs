@@ -14,8 +14,8 @@ use crate::record::{Decision, RunRecord, VerdictReason, in_utc};
 
 use super::ci::CiContext;
 use super::model::{
-    BudgetRow, FailureRole, GateView, OnceStepState, OnceStepView, ReportModel, RequestView,
-    ScenarioView,
+    BudgetRow, ComparisonView, FailureRole, GateView, OnceStepState, OnceStepView, ReportModel,
+    RequestView, ScenarioView,
 };
 use super::words;
 
@@ -27,20 +27,40 @@ pub fn junit(model: &ReportModel, record: &RunRecord, ci: &CiContext) -> String 
     let mut report = Report::new("tollgate");
     report.set_time(record.measurement.elapsed);
     for scenario in &model.scenarios {
-        report.add_test_suite(suite(scenario, model, record, ci));
+        report.add_test_suite(suite(scenario, record, ci));
     }
-    report.add_test_suites(of_run(model, ci));
-    if ci.is_blocking() && report.failures + report.errors == 0 {
-        report.add_test_suite(unexplained(model, ci));
+    let mut cases: Vec<_> = model.gate.iter().map(|gate| gate_case(gate, ci)).collect();
+    cases.extend(model.comparison.as_ref().map(|compared| comparison_case(compared, ci)));
+    let is_explained = report.failures + report.errors > 0 || cases.iter().any(is_problem);
+    if ci.is_blocking() && !is_explained {
+        cases.push(unexplained_case(model, ci));
+    }
+    if !cases.is_empty() {
+        let mut suite = TestSuite::new("tollgate");
+        suite.add_test_cases(cases);
+        report.add_test_suite(suite);
     }
     let text = report.to_string().unwrap_or_else(|_| unreachable!("a String takes every byte"));
     // Jenkins' schema has this attribute for a suite only. It is the first one of this name.
     text.replacen(&format!(" skipped=\"{}\"", report.skipped), "", 1)
 }
 
-/// A suite for the comparison with a baseline, or between the sides of a duet.
-fn of_run(model: &ReportModel, ci: &CiContext) -> Option<TestSuite> {
-    let compared = model.comparison.as_ref()?;
+/// What the gate's policies made of the verdict. They may stop a run in which nothing failed.
+fn gate_case(gate: &GateView, ci: &CiContext) -> TestCase {
+    let status = match gate.decision {
+        Decision::Pass => TestCaseStatus::success(),
+        decision => problem_status(
+            ci,
+            CaseProblem { decision, kind: "gate", message: &gate.reason, details: Vec::new() },
+        ),
+    };
+    let mut case = run_case("gate", status);
+    case.set_system_out(gate.line());
+    case
+}
+
+/// The comparison with a baseline, or between the sides of a duet.
+fn comparison_case(compared: &ComparisonView, ci: &CiContext) -> TestCase {
     let status = match compared.decision {
         Decision::Pass => TestCaseStatus::success(),
         decision if compared.is_binding => problem_status(
@@ -54,31 +74,30 @@ fn of_run(model: &ReportModel, ci: &CiContext) -> Option<TestSuite> {
         ),
         _ => skipped(&compared.headline),
     };
-    let mut case = TestCase::new("not slower", status);
-    case.set_classname("tollgate.comparison");
-    case.set_system_out(format!("{} {}", compared.word(), compared.headline));
-    let mut suite = TestSuite::new(compared.title.as_str());
-    suite.add_test_case(case);
-    Some(suite)
+    let mut case = run_case("not slower", status);
+    case.set_system_out(format!("{}\n{} {}", compared.title, compared.word(), compared.headline));
+    case
 }
 
-/// A suite for a run that must not pass although no case says why.
-fn unexplained(model: &ReportModel, ci: &CiContext) -> TestSuite {
+/// A run that must not pass although no other case says why.
+fn unexplained_case(model: &ReportModel, ci: &CiContext) -> TestCase {
     let (decision, message) = (ci.gate, model.headline.as_str());
     let problem = CaseProblem { decision, kind: "run", message, details: Vec::new() };
-    let mut case = TestCase::new("gate", problem_status(ci, problem));
-    case.set_classname("tollgate.run");
-    let mut suite = TestSuite::new("tollgate");
-    suite.add_test_case(case);
-    suite
+    run_case("exit code", problem_status(ci, problem))
 }
 
-fn suite(
-    scenario: &ScenarioView,
-    model: &ReportModel,
-    record: &RunRecord,
-    ci: &CiContext,
-) -> TestSuite {
+/// A case of the suite that concerns all scenarios together.
+fn run_case(name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname("tollgate.run");
+    case
+}
+
+fn is_problem(case: &TestCase) -> bool {
+    matches!(case.status, TestCaseStatus::NonSuccess { .. })
+}
+
+fn suite(scenario: &ScenarioView, record: &RunRecord, ci: &CiContext) -> TestSuite {
     let mut suite = TestSuite::new(&scenario.whole_name);
     suite.set_time(record.measurement.elapsed);
     let started = in_utc(record.provenance.started);
@@ -86,7 +105,7 @@ fn suite(
     suite.extra.insert("timestamp".into(), started.format(format).unwrap_or_default().into());
     suite.extra.insert("hostname".into(), record.provenance.host.name.as_str().into());
     suite.add_properties(properties(scenario, record, ci));
-    suite.add_test_cases(CaseWriter::new(scenario, model, ci).cases());
+    suite.add_test_cases(CaseWriter::new(scenario, ci).cases());
     let notes: Vec<_> = notes(scenario).collect();
     if !notes.is_empty() {
         suite.set_system_out(notes.join("\n"));
@@ -118,8 +137,7 @@ fn notes(scenario: &ScenarioView) -> impl Iterator<Item = String> {
 }
 
 fn sentence(reason: &VerdictReason) -> String {
-    let next = if reason.next.is_empty() { String::new() } else { format!(" → {}", reason.next) };
-    format!("{}{next}", reason.what)
+    reason.what.clone() + &words::advice(" → ", &reason.next)
 }
 
 /// One thing that a case says did not pass.
@@ -134,14 +152,13 @@ struct CaseProblem<'a> {
 /// Makes the cases of one scenario, each with a name of its own.
 struct CaseWriter<'a> {
     scenario: &'a ScenarioView,
-    gate: Option<&'a GateView>,
     ci: &'a CiContext,
     names: HashSet<(String, String)>,
 }
 
 impl<'a> CaseWriter<'a> {
-    fn new(scenario: &'a ScenarioView, model: &'a ReportModel, ci: &'a CiContext) -> Self {
-        Self { scenario, gate: model.gate.as_ref(), ci, names: HashSet::new() }
+    fn new(scenario: &'a ScenarioView, ci: &'a CiContext) -> Self {
+        Self { scenario, ci, names: HashSet::new() }
     }
 
     fn cases(mut self) -> Vec<TestCase> {
@@ -154,7 +171,6 @@ impl<'a> CaseWriter<'a> {
             cases.extend(request.budgets.iter().map(|row| self.budget(request, row)));
         }
         cases.push(self.whole_run(&cases));
-        cases.extend(self.gate.map(|gate| self.gate_case(gate)));
         cases
     }
 
@@ -231,8 +247,7 @@ impl<'a> CaseWriter<'a> {
             own.any(|request| is_about(reason, request))
         };
         let rest: Vec<_> = scenario.reasons.iter().filter(|reason| !is_covered(reason)).collect();
-        let is_explained =
-            others.iter().any(|case| matches!(case.status, TestCaseStatus::NonSuccess { .. }));
+        let is_explained = others.iter().any(is_problem);
         let status = match rest.first() {
             _ if scenario.decision == Decision::Pass => TestCaseStatus::success(),
             None if is_explained => TestCaseStatus::success(),
@@ -244,22 +259,6 @@ impl<'a> CaseWriter<'a> {
             }),
         };
         self.case("run", "valid as a whole", status)
-    }
-
-    /// What the gate's policies made of the verdict. They may stop a run in which nothing failed.
-    fn gate_case(&mut self, gate: &GateView) -> TestCase {
-        let status = match gate.decision {
-            Decision::Pass => TestCaseStatus::success(),
-            decision => self.status(CaseProblem {
-                decision,
-                kind: "gate",
-                message: &gate.reason,
-                details: Vec::new(),
-            }),
-        };
-        let mut case = self.case("run", "gate", status);
-        case.set_system_out(gate.line());
-        case
     }
 
     fn status(&self, problem: CaseProblem<'_>) -> TestCaseStatus {
@@ -280,7 +279,7 @@ impl<'a> CaseWriter<'a> {
 }
 
 fn problem_status(ci: &CiContext, problem: CaseProblem<'_>) -> TestCaseStatus {
-    let word = problem.decision.name().to_uppercase();
+    let word = problem.decision.word();
     let mut text = problem.details;
     text.retain(|line| !line.is_empty());
     if !text.iter().any(|line| line.starts_with(problem.message)) {
@@ -313,7 +312,7 @@ fn skipped(why: &str) -> TestCaseStatus {
 }
 
 fn next(reason: &VerdictReason) -> String {
-    if reason.next.is_empty() { String::new() } else { format!("next: {}", reason.next) }
+    words::advice("next: ", &reason.next)
 }
 
 /// Whether a scenario's reason begins with a request's name in backticks.

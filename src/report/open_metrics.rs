@@ -18,8 +18,6 @@ use crate::units::{Quantile, Ratio};
 use super::ci::CiContext;
 use text::{Label, MetricKind, MetricsText};
 
-const DECISIONS: [Decision; 3] = [Decision::Pass, Decision::Fail, Decision::Inconclusive];
-
 /// The quantiles of each dimension.
 const QUANTILES: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99];
 
@@ -107,7 +105,7 @@ fn verdicts(text: &mut MetricsText, record: &RunRecord, ci: &CiContext) {
 
 /// One sample for each possible decision, 1 for the one that was made.
 fn states(text: &mut MetricsText, labels: &[Label<'_>], made: Decision) {
-    for decision in DECISIONS {
+    for decision in Decision::ALL {
         let labels = [labels, &[("verdict", decision.name())]].concat();
         text.sample("", &labels, if decision == made { 1.0 } else { 0.0 });
     }
@@ -168,9 +166,7 @@ fn counts(text: &mut MetricsText, record: &RunRecord) {
         "Exchanges of the measured stage, by outcome",
     );
     for_each_request(record, |labels, _, request| {
-        let tally = &request.measured.tally;
-        let failures = tally.failures.iter().map(|(failure, count)| (failure.name(), *count));
-        for (outcome, count) in std::iter::once(("ok", tally.ok)).chain(failures) {
+        for (outcome, count) in request.measured.tally.outcomes() {
             text.sample("", &[labels, &[("outcome", outcome)]].concat(), count as f64);
         }
     });

@@ -98,7 +98,7 @@ fn a_page_loads_nothing_runs_nothing_and_says_so() {
         }
         let pictures = page.matches("href=\"data:image/png;base64,").count();
         assert_eq!(page.matches("href=").count(), pictures);
-        assert!(page.contains(&model.decision.name().to_uppercase()));
+        assert!(page.contains(model.decision.word()));
         assert_eq!(page.matches("<figure").count() * 2, page.matches("</svg>").count());
         assert_eq!(page.matches("<figure").count(), page.matches("<details>").count());
     }

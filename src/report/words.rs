@@ -105,6 +105,11 @@ pub(super) fn count(value: u64) -> String {
     text
 }
 
+/// What to do next, after a sign such as ` → `; empty if nothing is to be done.
+pub(super) fn advice(sign: &str, next: &str) -> String {
+    if next.is_empty() { String::new() } else { format!("{sign}{next}") }
+}
+
 /// A count with a regular noun, given in the singular: `1 budget`, `3 budgets`.
 pub(super) fn plural(value: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(value), if value == 1 { "" } else { "s" })

@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::library_text::describe_toml;
 use crate::units::UnitError;
 
+/// The parser's words for a key that is there twice.
+const DUPLICATE_KEY: &str = "duplicate key";
+
 /// A range of bytes in a scenario's text.
 pub type Span = Range<usize>;
 
@@ -27,7 +30,7 @@ impl Diagnostic {
         Self::new(span, error.problem, error.remedy)
     }
 
-    pub(super) fn of_file(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn of_file(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { span: None, problem: problem.into(), remedy: remedy.into() }
     }
 
@@ -36,10 +39,15 @@ impl Diagnostic {
         Self::of_file(format!("`{origin}`: {problem}"), remedy)
     }
 
+    /// Whether the parser of TOML reports a key that is there twice.
+    pub(super) fn is_duplicate_key(mistake: &toml::de::Error) -> bool {
+        describe_toml(mistake) == DUPLICATE_KEY
+    }
+
     pub(super) fn syntax(mistake: &toml::de::Error) -> Self {
         let problem = describe_toml(mistake);
         let remedy = match problem.as_str() {
-            "duplicate key" => "remove one of the two",
+            DUPLICATE_KEY => "remove one of the two",
             _ => "https://toml.io describes the syntax of TOML",
         };
         Self::new(mistake.span().unwrap_or(0..0), problem, remedy)

@@ -101,7 +101,7 @@ impl<T> ScenarioField<T> {
 }
 
 /// A type that is read from a TOML value.
-pub(super) trait ReadValue: Sized {
+pub(crate) trait ReadValue: Sized {
     /// Reads the value; `None` after reporting an error.
     fn read(value: &Spanned<DeValue<'_>>, diagnostics: &mut Diagnostics) -> Option<Self>;
 

@@ -69,6 +69,8 @@ macro_rules! section {
     };
 }
 
+pub(crate) use section;
+
 section! {
     /// A load test or a smoke check: what to send, where and when, what responses must be, and
     /// which budgets judge the run.

@@ -19,17 +19,27 @@ mod redact;
 mod render;
 mod schema;
 mod section;
-mod section_schema;
+pub(crate) mod section_schema;
 mod source;
 mod template;
 mod toml_value;
 
 pub mod file;
 
+/// What reads and describes sections of other files with located errors, as `tune` does.
+pub(crate) mod reading {
+    pub(crate) use super::diagnostic::Diagnostics;
+    pub(crate) use super::field::ReadValue;
+    pub(crate) use super::leaf::{TextValue, read_text, text_schema};
+    pub(crate) use super::section::SectionReader;
+    pub(crate) use super::section_schema::{self, SchemaKey};
+    pub(crate) use super::toml_value::wrong_type;
+}
+
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use diagnostic::Diagnostics;
 use field::ReadValue as _;
@@ -52,6 +62,7 @@ pub use template::{Template, TemplatePart};
 pub(crate) use diagnostic::Diagnostic;
 pub(crate) use field::AlreadyReported;
 pub(crate) use foreign_words::scheme_remedy;
+pub(crate) use read::{FileKind, read_source};
 pub(crate) use template::{data_column, data_value, is_variable};
 
 /// One scenario file.
@@ -74,7 +85,7 @@ pub struct Scenario {
 impl Scenario {
     /// Reads a scenario file. The error holds every mistake found in it.
     pub fn read(path: &Path) -> Result<Self, ScenarioErrors> {
-        Self::from_source(read::read_source(path)?)
+        Self::from_source(read_source(path, &FileKind::SCENARIO)?)
     }
 
     /// Reads several files. The error holds every mistake in all of them.
@@ -120,20 +131,38 @@ impl Scenario {
     }
 }
 
+/// The mistakes of a text that is not TOML: keys that are there twice, or the first mistake of
+/// another kind. After such a mistake the parser guesses, and would report every line of a file in
+/// another format.
+fn syntax_mistakes(mistakes: &[toml::de::Error]) -> Vec<Diagnostic> {
+    let others = mistakes.iter().filter(|mistake| !Diagnostic::is_duplicate_key(mistake));
+    let first = others.min_by_key(|mistake| mistake.span().map_or(0, |span| span.start));
+    match first {
+        Some(first) => vec![Diagnostic::syntax(first)],
+        None => mistakes.iter().map(Diagnostic::syntax).collect(),
+    }
+}
+
 fn understand(
     source: &ScenarioSource,
     diagnostics: &mut Diagnostics,
 ) -> Option<(ScenarioFile, LoadShape, WarmupShape)> {
+    let root = parse_root(source, diagnostics)?;
+    let file = ScenarioFile::read(&root, diagnostics)?;
+    let (load, warmup) = check::file(&file, diagnostics)?;
+    Some((file, load, warmup))
+}
+
+/// Reads a file's TOML; `None` after reporting errors of its syntax.
+pub(crate) fn parse_root<'t>(
+    source: &'t ScenarioSource,
+    diagnostics: &mut Diagnostics,
+) -> Option<toml::Spanned<DeValue<'t>>> {
     let (table, mistakes) = DeTable::parse_recoverable(source.text());
-    for mistake in mistakes {
-        diagnostics.add(Diagnostic::syntax(&mistake));
-    }
+    diagnostics.add_all(syntax_mistakes(&mistakes));
     if !diagnostics.is_empty() {
         return None;
     }
     let span = table.span();
-    let root = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
-    let file = ScenarioFile::read(&root, diagnostics)?;
-    let (load, warmup) = check::file(&file, diagnostics)?;
-    Some((file, load, warmup))
+    Some(toml::Spanned::new(span, DeValue::Table(table.into_inner())))
 }

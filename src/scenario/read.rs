@@ -20,21 +20,36 @@ const MAX_SIZE: ByteSize = ByteSize(1 << 20);
 /// Where a shell's `<(…)` and `/dev/stdin` lead: to what this process already holds open.
 const OWN_FILES: [&str; 3] = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
 
-/// Reads the text of a scenario file. Fails if it is missing, unreadable, too large or not UTF-8.
-pub(super) fn read_source(path: &Path) -> Result<ScenarioSource, ScenarioErrors> {
+/// A kind of file, in the words of errors about it.
+pub(crate) struct FileKind {
+    /// What it is: `a scenario`.
+    pub(crate) what: &'static str,
+    /// What to name instead of something else: `a scenario file`.
+    pub(crate) file: &'static str,
+    /// What to do about a name that does not exist.
+    pub(crate) missing: fn(&str) -> String,
+}
+
+impl FileKind {
+    pub(super) const SCENARIO: Self =
+        Self { what: "a scenario", file: "a scenario file", missing: remedy_for_missing };
+}
+
+/// Reads the text of a file. Fails if it is missing, unreadable, too large or not UTF-8.
+pub(crate) fn read_source(path: &Path, kind: &FileKind) -> Result<ScenarioSource, ScenarioErrors> {
     let name = shown_name(&path.display().to_string());
     let failed = |problem: String, remedy: &str| {
         let source = Arc::new(ScenarioSource::new(&*name, ""));
         ScenarioErrors::of(&source, vec![Diagnostic::of_file(problem, remedy)])
     };
     let bytes = bytes_of(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => failed("no such file".to_owned(), &remedy_for_missing(&name)),
+        io::ErrorKind::NotFound => failed("no such file".to_owned(), &(kind.missing)(&name)),
         io::ErrorKind::IsADirectory => {
-            failed("this is a directory".to_owned(), "name a scenario file in it")
+            failed("this is a directory".to_owned(), &format!("name {} in it", kind.file))
         }
         io::ErrorKind::FileTooLarge => failed(
-            "the file is larger than 1 MiB, too large for a scenario".to_owned(),
-            "name a scenario file",
+            format!("the file is larger than 1 MiB, too large for {}", kind.what),
+            &format!("name {}", kind.file),
         ),
         io::ErrorKind::InvalidInput => failed(
             format!("cannot be read: {}", describe_io(&error)),

@@ -12,10 +12,10 @@ use super::toml_value::{in_order, table_of};
 use crate::units::near::nearest;
 
 /// The sections of a scenario file, each with its keys.
-pub(super) type SectionKeys = [(&'static str, &'static [&'static str])];
+pub(crate) type SectionKeys = [(&'static str, &'static [&'static str])];
 
 /// A table with known keys.
-pub(super) struct SectionReader<'a, 'i> {
+pub(crate) struct SectionReader<'a, 'i> {
     table: &'a DeTable<'i>,
     /// Known keys that the unknown keys were probably meant to be.
     meant: Vec<&'a str>,
@@ -23,7 +23,7 @@ pub(super) struct SectionReader<'a, 'i> {
 
 impl<'a, 'i> SectionReader<'a, 'i> {
     /// The table of section `name`. Reports every key that is not one of `keys`.
-    pub(super) fn open(
+    pub(crate) fn open(
         name: &str,
         keys: &[&'a str],
         sections: &SectionKeys,
@@ -46,7 +46,7 @@ impl<'a, 'i> SectionReader<'a, 'i> {
 
     /// The value of a key. A misspelt key counts as written, so that it is not also reported as
     /// missing.
-    pub(super) fn field<T: ReadValue>(
+    pub(crate) fn field<T: ReadValue>(
         &self,
         name: &str,
         diagnostics: &mut Diagnostics,

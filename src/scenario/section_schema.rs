@@ -4,16 +4,16 @@ use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
 /// One key of a section.
-pub(super) struct SchemaKey {
-    pub(super) name: &'static str,
+pub(crate) struct SchemaKey {
+    pub(crate) name: &'static str,
     /// Its doc comment, each line with a blank before it.
-    pub(super) about: &'static str,
-    pub(super) is_required: bool,
-    pub(super) value: Schema,
+    pub(crate) about: &'static str,
+    pub(crate) is_required: bool,
+    pub(crate) value: Schema,
 }
 
 /// The schema of a table with these keys and no others.
-pub(super) fn section(about: &str, keys: impl IntoIterator<Item = SchemaKey>) -> Schema {
+pub(crate) fn section(about: &str, keys: impl IntoIterator<Item = SchemaKey>) -> Schema {
     let mut required: Vec<&str> = Vec::new();
     let mut properties = Map::new();
     for SchemaKey { name, about, is_required, mut value } in keys {

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Diagnostic, Diagnostics};
 
 /// A diagnostic about a wrong type: what was found, what is expected, and how to write it.
-pub(super) fn wrong_type(
+pub(crate) fn wrong_type(
     value: &Spanned<DeValue<'_>>,
     wanted: &str,
     remedy: impl Into<String>,

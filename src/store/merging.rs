@@ -179,6 +179,7 @@ mod tests {
             tally: Tally { exchanges, ok: exchanges, ..Tally::default() },
             series,
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         }
     }
 

@@ -3,14 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::TargetError;
 use super::arrival_log::{ArrivalEntry, ArrivalLog};
 use super::body::ReceivedBody;
 use super::clock::ServerClock;
+use super::fly::{FlyRehearsal, ProxyTicket, RequestEnd, RequestWork, is_control_path};
 use super::latency::scaled;
-use super::page::{PageReply, PageRequest, TargetPage};
+use super::page::{PageReply, PageRequest, TargetPage, text_page};
 use super::seeded_draws::SeededDraws;
 use super::services::{ServiceCall, ServiceRequest};
 use super::settings::{ConnectionEnd, TargetSettings};
@@ -53,7 +54,18 @@ pub(super) struct PendingAnswer {
     tells_time: bool,
     /// The request, if its answer depends on its body.
     call: Option<ServiceCall>,
+    fly: FlyShare,
     pub(super) reply: PageReply,
+}
+
+/// What the rehearsal of Fly has to do with a request.
+#[derive(Debug)]
+enum FlyShare {
+    None,
+    /// It is a call of the Machines API or a query of Prometheus.
+    Call(Method, Uri),
+    /// A simulated machine answers it.
+    Proxied(ProxyTicket),
 }
 
 /// The state of the server, used by one thread and shared by its connections.
@@ -69,6 +81,7 @@ pub(super) struct TargetApp {
     workers: RefCell<WorkerPool>,
     log: RefCell<Option<ArrivalLog>>,
     connections: Cell<u64>,
+    fly: Option<FlyRehearsal>,
 }
 
 impl TargetApp {
@@ -79,8 +92,10 @@ impl TargetApp {
             Some(path) => Some(ArrivalLog::create(path, clock.unix_start(), stalls.as_ref())?),
             None => None,
         };
+        let fly = settings.fly.as_ref().map(|path| FlyRehearsal::read(path, &clock)).transpose()?;
         Ok(Self {
             clock,
+            fly,
             site: SiteMap::new(settings)?,
             stalls,
             fault: settings.fault,
@@ -91,6 +106,11 @@ impl TargetApp {
             log: RefCell::new(log),
             connections: Cell::new(0),
         })
+    }
+
+    /// The rehearsal of Fly, if there is one.
+    pub(super) fn fly(&self) -> Option<&FlyRehearsal> {
+        self.fly.as_ref()
     }
 
     /// Numbers a new connection: 1, 2, …
@@ -105,13 +125,15 @@ impl TargetApp {
         let boot = self.warmth.borrow_mut().wake(arrival);
         let route = self.site.route(request);
         let (latency, fate) = self.work(route);
-        let queued = match route {
-            SiteRoute::Sample | SiteRoute::Live => {
+        let fly = self.share_with_fly(request, route, latency);
+        let queued = match (&fly, route) {
+            (FlyShare::None, SiteRoute::Sample | SiteRoute::Live) => {
                 self.workers.borrow_mut().wait(arrival + boot, latency)
             }
             _ => Duration::ZERO,
         };
-        let delay = boot + queued + latency;
+        let is_own = matches!(fly, FlyShare::None);
+        let delay = if is_own { boot + queued + latency } else { Duration::ZERO };
         if let Some(log) = self.log.borrow_mut().as_mut() {
             let target =
                 request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
@@ -141,8 +163,9 @@ impl TargetApp {
             _ => None,
         };
         let reply = to_method(reply, request.method());
+        let call = call.filter(|_| !matches!(fly, FlyShare::Call(..)));
         let tells_time = path == "/app";
-        PendingAnswer { arrival, delay, queued, made: arrival, tells_time, call, reply }
+        PendingAnswer { arrival, delay, queued, made: arrival, tells_time, call, fly, reply }
     }
 
     /// Decides the answer from the body that [`PendingAnswer::wants_body`] asked for.
@@ -152,10 +175,13 @@ impl TargetApp {
         headers: &HeaderMap,
         body: ReceivedBody,
     ) {
-        if let Some(call) = visit.call {
+        if let (FlyShare::Call(method, uri), Some(fly)) = (&visit.fly, &self.fly) {
+            let answer = fly.answer((method, uri), headers, body, &self.clock).await;
+            visit.reply = PageReply::Whole(answer);
+        } else if let Some(call) = visit.call {
             visit.reply = self.site.take(call, headers, body).await;
-            visit.made = self.clock.elapsed();
         }
+        visit.made = self.clock.elapsed();
     }
 
     /// How the connection ends after its `nth` answer, counted from 1; `None` if it continues.
@@ -175,11 +201,53 @@ impl TargetApp {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
             now = self.clock.elapsed();
         }
-        visit.tell(now.saturating_sub(visit.arrival + visit.queued));
+        if matches!(visit.fly, FlyShare::Proxied(_)) {
+            // Boxed, so that the size of this future does not enlarge every exchange.
+            Box::pin(self.await_machine(visit)).await;
+            now = self.clock.elapsed();
+        } else {
+            visit.tell(now.saturating_sub(visit.arrival + visit.queued));
+        }
         let release = self.stalls.map_or(now, |stalls| stalls.release(now));
         if release > now {
             self.clock.sleep_until(release).await;
         }
+    }
+
+    /// Waits for the simulated machine that answers. The app does not know how long the proxy held
+    /// the request.
+    async fn await_machine(&self, visit: &mut PendingAnswer) {
+        let (FlyShare::Proxied(ticket), Some(fly)) = (&visit.fly, &self.fly) else { return };
+        match fly.end(*ticket, &self.clock).await {
+            RequestEnd::Served { worked } => visit.tell(worked),
+            RequestEnd::Refused(status) => {
+                let text = format!("{}\n", status.canonical_reason().unwrap_or("Refused"));
+                visit.reply = PageReply::Whole(text_page(status, text));
+            }
+        }
+        if let PageReply::Whole(page) = &mut visit.reply {
+            fly.add_headers(page.headers_mut(), &self.clock);
+        }
+    }
+
+    /// Gives a request to the rehearsal of Fly if there is one. `latency` is what the page waits
+    /// for its upstream calls.
+    fn share_with_fly<B>(
+        &self,
+        request: &Request<B>,
+        route: SiteRoute,
+        latency: Duration,
+    ) -> FlyShare {
+        let Some(fly) = &self.fly else { return FlyShare::None };
+        if is_control_path(request.uri().path()) {
+            return FlyShare::Call(request.method().clone(), request.uri().clone());
+        }
+        let work = match route {
+            SiteRoute::Sample => RequestWork::Page(Duration::ZERO),
+            SiteRoute::Live => RequestWork::Page(latency),
+            _ => RequestWork::Nothing,
+        };
+        FlyShare::Proxied(fly.admit(request.headers(), work, &self.clock))
     }
 
     /// Releases answers that [`Self::hold`] holds when they are due; must be polled while answers
@@ -225,7 +293,7 @@ impl TargetApp {
 impl PendingAnswer {
     /// Whether the answer depends on the request's body.
     pub(super) fn wants_body(&self) -> bool {
-        self.call.is_some()
+        self.call.is_some() || matches!(self.fly, FlyShare::Call(..))
     }
 
     /// Adds the app's processing time to the answer's head, if the app reports it.

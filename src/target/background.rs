@@ -27,6 +27,7 @@ pub fn run_blocking(
 #[derive(Debug)]
 pub struct BackgroundTarget {
     base_url: String,
+    fly_environment: Vec<(&'static str, String)>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<(), TargetError>>,
 }
@@ -39,18 +40,24 @@ impl BackgroundTarget {
         let runtime = runtime()?;
         let server = TargetServer::bind(settings)?;
         let base_url = server.base_url();
+        let fly_environment = server.fly_environment();
         let (stop, stopped) = oneshot::channel();
         let serve = move || runtime.block_on(server.run(async { drop(stopped.await) }));
         let thread = std::thread::Builder::new()
             .name("rehearsal-target".to_owned())
             .spawn(serve)
             .map_err(TargetError::Runtime)?;
-        Ok(Self { base_url, stop, thread })
+        Ok(Self { base_url, fly_environment, stop, thread })
     }
 
     /// The base URL of its pages, as [`TargetServer::base_url`].
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// The environment of a client of Fly, as [`TargetServer::fly_environment`].
+    pub fn fly_environment(&self) -> &[(&'static str, String)] {
+        &self.fly_environment
     }
 
     /// Ends the server and waits until it has completed its arrival log; errors are those of

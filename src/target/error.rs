@@ -48,6 +48,14 @@ pub enum TargetError {
     /// The URL of the log's database is malformed.
     #[error("--occ-log-database: {0}")]
     LogDatabase(AddressError),
+    /// The file that describes the rehearsal of Fly cannot be used.
+    #[error("--fly {}: {why}", path.display())]
+    FlyFile {
+        /// The file.
+        path: PathBuf,
+        /// Where the mistake is, what it is and what to write.
+        why: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}; name a free port, or port 0 for any")]
     Listen {
@@ -88,6 +96,7 @@ impl TargetError {
                 | Self::FaultProtocol { .. }
                 | Self::ClientAuthority { .. }
                 | Self::LogDatabase(_)
+                | Self::FlyFile { .. }
         )
     }
 }

@@ -22,6 +22,7 @@ mod connection_opener;
 mod encoded;
 mod error;
 mod faults;
+mod fly;
 mod frames;
 mod good;
 mod http1;
@@ -61,6 +62,19 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
     ("/auth/login", "a login form"),
     ("/health", "`{\"status\":\"ok\"}`"),
     ("/plain", "1 KiB without latency: what the server itself costs"),
+];
+
+/// The paths of the rehearsal of Fly: path and answer.
+pub const FLY: [(&str, &str); 3] = [
+    (
+        "/v1/apps/{app}/machines…",
+        "the Machines API: list, get, start, stop, suspend, restart, update, wait, lease, metadata",
+    ),
+    (
+        "/prometheus/{org}/api/v1/query_range",
+        "the machines' metrics, also by `…/query`, from selectors of names and labels",
+    ),
+    ("/{path}", "the tile loader, answered by a machine that the proxy chooses or starts"),
 ];
 
 /// The pages that are not the tile loader's: good ones first, then the faults.

@@ -81,6 +81,15 @@ impl TargetServer {
         format!("{scheme}://{}", SocketAddr::new(host, self.address.port()))
     }
 
+    /// The environment in which a client of Fly finds the rehearsal of `--fly`: names and values,
+    /// the app's name as `FLY_APP` among them. Empty without `--fly`.
+    pub fn fly_environment(&self) -> Vec<(&'static str, String)> {
+        let Some(fly) = self.app.fly() else { return Vec::new() };
+        let mut environment = fly.environment(&self.base_url());
+        environment.push(("FLY_APP", fly.app().to_owned()));
+        environment
+    }
+
     /// Serves until `until` is done, then drops every connection and completes the arrival log.
     ///
     /// Must run on a tokio runtime with I/O and time; serves only on the calling thread. An error

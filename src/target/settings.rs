@@ -21,6 +21,7 @@ const TLS: &str = "TLS";
 const PAGES: &str = "Tile loader pages";
 const TIMES: &str = "Stalls and cold starts";
 const FAULTS: &str = "Faults";
+const FLY: &str = "Fly";
 
 /// Flags of the rehearsal target.
 ///
@@ -176,6 +177,17 @@ pub struct TargetSettings {
     /// this file.
     #[arg(long, value_name = "FILE", help_heading = CONNECTIONS)]
     pub arrival_log: Option<PathBuf>,
+
+    /// Put simulated Fly machines behind the tile loader, as this TOML file describes them (or the
+    /// built-in `demo`): they answer at the speed of their size and state; /v1 is the Machines API
+    /// and /prometheus/ORG their metrics.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["cold_after", "warming", "mock_latency"],
+        help_heading = FLY
+    )]
+    pub fly: Option<PathBuf>,
 
     /// Flags of the services beside the tile loader.
     #[command(flatten)]

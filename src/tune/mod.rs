@@ -1,8 +1,18 @@
-//! Tuning a target: what its sessions prove, as pure functions of what was measured.
+//! Tuning sessions, as pure functions: what is tried, and what follows from the attempts.
+//!
+//! `plan_file` reads what a session tries and `rounds` decides in which order. `estimate` draws
+//! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
+//! says what to do. [`rate_search`] looks for the largest rate within budget. The attempts themselves are driven by `cli`.
 
-mod rate_search;
+pub mod conclude;
+pub mod estimate;
+pub mod heat;
+pub mod plan_file;
+pub mod rate_search;
+pub mod rounds;
 
-pub use self::rate_search::{
-    Confirmation, NextStep, RateInterval, RateReason, RateSearch, RisingLatency, SearchBounds,
-    SearchEnding, SearchStep, StepPurpose,
-};
+mod advice;
+#[cfg(test)]
+mod simulation;
+mod throttle;
+mod words;

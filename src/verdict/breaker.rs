@@ -90,6 +90,7 @@ mod tests {
             tally: Tally { exchanges, ok, failures, ..Tally::default() },
             series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         }
     }
 

@@ -157,6 +157,7 @@ impl FixtureRequest {
                 tally: Tally::default(),
                 series: DimensionHistograms::default(),
                 server_timings: ServerTimings::default(),
+                samples: Vec::new(),
             })
             .collect();
         let failures: u64 = self.failed.iter().map(|(_, count)| count).sum();

@@ -136,6 +136,7 @@ mod tests {
             tally: Tally { exchanges: 2, ok: 1, ..Tally::default() },
             series,
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         }
     }
 

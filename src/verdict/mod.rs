@@ -44,6 +44,8 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::compare::upper_t_quantile;
+
 pub use self::breaker::CircuitBreaker;
 pub use self::compare::{
     ComparisonSettings, add_block_figures, compare, compare_duet, decide_with_comparison,

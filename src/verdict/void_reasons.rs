@@ -182,7 +182,10 @@ pub(super) const TARGET_DOWN_ADVICE: &str =
 
 fn cut_short(run: &Measurement) -> Option<VerdictReason> {
     match &run.ending {
-        RunEnding::Complete | RunEnding::SetupFailed(_) | RunEnding::ProvenEarly(_) => None,
+        RunEnding::Complete
+        | RunEnding::SetupFailed(_)
+        | RunEnding::ProvenEarly(_)
+        | RunEnding::SeenEnough => None,
         RunEnding::Interrupted => Some(reason(
             format!(
                 "the run was interrupted after {}{}",

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use socket2::{Domain, Socket, Type};
 use tollgate::record::{AddressAttempts, Decision, RunRecord};
 
-use crate::bench::{text, tollgate};
+use crate::bench::{text, tollgate, words};
 
 /// A server at 127.0.0.1 that answers every request with 200; returns its port.
 fn serve() -> u16 {
@@ -63,7 +63,7 @@ fn a_first_address_that_hangs_fails_nothing_and_the_verdict_warns_of_it() {
     };
     let output = run("text");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let shown = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words(&output.stdout);
     let dead = format!("svc.test: 127.0.0.9:{port}");
     let warning = format!("WARN first address hangs: {dead} did not answer in its only attempt;");
     assert!(shown.contains(&warning), "{shown}");

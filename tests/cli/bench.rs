@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tollgate::record::RunRecord;
 
+pub(crate) use crate::program::tollgate;
+
 /// The rehearsal target as a child process, ended on drop.
 pub(crate) struct Target {
     pub(crate) child: Child,
@@ -85,33 +87,22 @@ impl Bench {
     }
 
     pub(crate) fn record(&self) -> RunRecord {
-        serde_json::from_slice(&std::fs::read(self.run_folder().join("run.json")).unwrap()).unwrap()
+        record(&self.run_folder())
     }
 }
 
-pub(crate) fn tollgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    for (name, _) in std::env::vars_os() {
-        if is_read(&name.to_string_lossy()) {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Whether the program may read a variable of this process's environment.
-fn is_read(name: &str) -> bool {
-    let of_the_old_check =
-        ["STAGING_SMOKE_TEST_URL", "PRODUCTION_SMOKE_TEST_URL", "SHOPIFY_FLAG_ENVIRONMENT"];
-    ["TOLLGATE_", "SYNTHETIC_CHECK_", "GITHUB_", "GITLAB_", "CI_", "OTEL_"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || name.to_ascii_uppercase().ends_with("_PROXY")
-        || of_the_old_check.contains(&name)
+/// The record in a run's folder.
+pub(crate) fn record(folder: &Path) -> RunRecord {
+    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Output in one line, however it was wrapped.
+pub(crate) fn words(output: &[u8]) -> String {
+    text(output).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) const PLAIN: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
@@ -157,26 +148,31 @@ pub(crate) fn recording_server() -> (String, Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let received = Arc::clone(&received);
-            std::thread::spawn(move || record(stream, &received));
+            std::thread::spawn(move || keep_requests(stream, &received));
         }
     });
     (base_url, requests)
 }
 
-fn record(mut stream: TcpStream, requests: &Mutex<Vec<String>>) -> Option<()> {
+fn keep_requests(mut stream: TcpStream, requests: &Mutex<Vec<String>>) -> Option<()> {
     let mut read = BufReader::new(stream.try_clone().ok()?);
     loop {
-        let (mut request, mut length) = (String::new(), 0);
-        while read.read_line(&mut request).ok().filter(|&read| read > 0)? > 2 {
-            let line = request.lines().last()?.to_ascii_lowercase();
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0; length];
-        read.read_exact(&mut body).ok()?;
-        request += &text(&body);
-        requests.lock().unwrap().push(request);
+        let (head, body) = read_request(&mut read)?;
+        requests.lock().unwrap().push(head + &text(&body));
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").ok()?;
     }
+}
+
+/// The head of the next request with its empty line, and its body; `None` once the connection ends.
+pub(crate) fn read_request(read: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
+    let (mut head, mut length) = (String::new(), 0);
+    while read.read_line(&mut head).ok().filter(|&read| read > 0)? > 2 {
+        let line = head.lines().last()?.to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    read.read_exact(&mut body).ok()?;
+    Some((head, body))
 }

@@ -1,11 +1,10 @@
 //! Runs that go on with the evidence of an earlier one: `--continue` and `extend`.
 
-use std::path::Path;
 use std::process::Output;
 
 use tollgate::record::{Decision, RunRecord};
 
-use crate::bench::{Bench, Target, text};
+use crate::bench::{Bench, Target, record, text, words};
 
 /// A second of 100/s in 50 blocks: a p95 needs 67 clean ones.
 const HALF: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n\
@@ -20,10 +19,6 @@ fn run(bench: &Bench, flags: &[&str]) -> Output {
     bench.command().args(flags).output().unwrap()
 }
 
-fn record(folder: &Path) -> RunRecord {
-    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
-}
-
 /// The records of all runs, oldest first.
 fn records(bench: &Bench) -> Vec<RunRecord> {
     let mut folders = bench.run_folders();
@@ -31,11 +26,6 @@ fn records(bench: &Bench) -> Vec<RunRecord> {
     let mut records: Vec<_> = folders.iter().map(|folder| record(folder)).collect();
     records.sort_by_key(|record| record.provenance.started);
     records
-}
-
-/// Output in one line.
-fn words(output: &[u8]) -> String {
-    text(output).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use tollgate::record::{PlannedDraw, RowOrder, RunRecord};
+use tollgate::record::{PlannedDraw, RowOrder};
 
 use crate::bench::{Bench, Target, text, tollgate};
 
@@ -55,8 +55,7 @@ fn the_record_says_which_rows_and_weights_were_used() {
     let bench = bench(&target.base_url, "id\r\n1\r\n2\r\n", WEIGHTED);
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
-    let json = std::fs::read(bench.run_folder().join("run.json")).unwrap();
-    let record: RunRecord = serde_json::from_slice(&json).unwrap();
+    let record = bench.record();
     let planned = &record.plan[0];
     let data = planned.data.as_ref().unwrap();
     assert_eq!((data.file.as_str(), data.rows, data.order), ("rows.csv", 2, RowOrder::Shuffle));
@@ -79,8 +78,7 @@ fn only_a_data_file_whose_columns_are_all_public_leaves_its_digest() {
         let bench = bench(&target.base_url, "id,password\n1,hunter2-hunter2\n", &rest);
         let output = bench.run();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let json = std::fs::read(bench.run_folder().join("run.json")).unwrap();
-        let record: RunRecord = serde_json::from_slice(&json).unwrap();
+        let record = bench.record();
         let digest = record.plan[0].data.as_ref().unwrap().sha256.as_ref();
         assert_eq!(digest.map(String::len), length);
     }

@@ -11,6 +11,8 @@ fn the_demo_passes_and_leaves_nothing_running() {
     for word in ["tile-loader-mock", "tile-loader-live", "PASS", "report.html"] {
         assert!(all.contains(word), "{word} in {all}");
     }
+    // The demo chose its own load.
+    assert!(!all.contains("tollgate demo` sets"), "{all}");
     let url =
         all.split("Rehearsal target: http://").nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(std::net::TcpStream::connect(url).is_err(), "the rehearsal target still listens");

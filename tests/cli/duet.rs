@@ -1,17 +1,15 @@
 //! `tollgate duet` and `run --baseline`.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::time::Duration;
 
-use tollgate::record::{ChangeVerdict, Decision, DuetSide, PlannedDuet, RunRecord};
+use tollgate::record::{
+    BlockFigures, ChangeVerdict, Decision, DuetSide, FiguresWithout, PlannedDuet, RunRecord,
+};
 use tollgate::verdict;
 
-use crate::bench::{Target, text, tollgate};
-use crate::history::keep;
-
-fn run(words: &[&str], runs: &Path) -> Output {
-    tollgate().args(words).arg("--runs-dir").arg(runs).output().unwrap()
-}
+use crate::bench::{Target, record, text, words};
+use crate::history::{keep, run_in};
 
 fn page(target: &Target) -> String {
     format!("{}/app?mock=1", target.base_url)
@@ -24,8 +22,7 @@ fn last_folder(runs: &Path) -> PathBuf {
 }
 
 fn last_record(runs: &Path) -> RunRecord {
-    let record = std::fs::read(last_folder(runs).join("run.json")).unwrap();
-    serde_json::from_slice(&record).unwrap()
+    record(&last_folder(runs))
 }
 
 #[test]
@@ -35,7 +32,7 @@ fn both_sides_share_one_schedule_and_the_seed_of_the_coin_is_in_the_record() {
     let (a, b) = (page(&old), page(&new));
     let words = ["duet", "--a", &a, "--b", &b, "--name", "tiles", "--coin", "7"];
     let load = ["--duration", "2s", "--rate", "60/s"];
-    let output = run(&[&words[..], &load].concat(), runs.path());
+    let output = run_in(&[&words[..], &load].concat(), runs.path());
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let record = last_record(runs.path());
     let sides: Vec<_> = record.plan.iter().map(|planned| planned.duet.as_ref().unwrap()).collect();
@@ -70,7 +67,7 @@ fn a_slower_side_ends_with_1_and_is_shown_again_from_the_record() {
     }
     let comparison = last_record(runs.path()).comparison.unwrap();
     assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
-    let shown = run(&["show", &name], runs.path());
+    let shown = run_in(&["show", &name], runs.path());
     assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
     let page = text(&shown.stdout);
     assert!(page.contains("SLOWER") && page.contains("p50 is slower by"), "{page}");
@@ -86,11 +83,11 @@ fn only_the_budgets_of_the_new_side_decide_and_a_short_duet_is_undecided() {
     let (a, b) = (page(&old), page(&new));
     let budget = ["--budget", "max < 30ms", "--duration", "1s"];
     let words = [&["duet", "--a", &a, "--b", &b][..], &budget].concat();
-    let output = run(&words, runs.path());
+    let output = run_in(&words, runs.path());
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("too short to compare"), "{}", text(&output.stdout));
     let swapped = [&["duet", "--a", &b, "--b", &a][..], &budget].concat();
-    assert_eq!(run(&swapped, runs.path()).status.code(), Some(1));
+    assert_eq!(run_in(&swapped, runs.path()).status.code(), Some(1));
 }
 
 #[test]
@@ -105,7 +102,7 @@ fn a_scenario_file_is_run_against_both_base_urls() {
     std::fs::write(&file, scenario).unwrap();
     let out = runs.path().join("runs");
     let words = ["duet", "--a", &old.base_url, "--b", &new.base_url, file.to_str().unwrap()];
-    let output = run(&words, &out);
+    let output = run_in(&words, &out);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let warning = "`fail_after` has no effect in a duet";
     assert_eq!(text(&output.stderr).matches(warning).count(), 1, "{}", text(&output.stderr));
@@ -137,8 +134,11 @@ fn wrong_duets_end_with_2_before_anything_is_sent() {
     .unwrap();
     let (file, once) = (file.to_str().unwrap(), once.to_str().unwrap());
     let secret = "http://me:hunter2@127.0.0.1:1";
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["--a", url], "--b"),
+        (&["--a", url, "--b", url, url], "leave out the third URL"),
+        (&["--a", url, "--b", "http://127.0.0.1:1/x?k=hunter2", file], "--b is the base URL"),
+        (&["--a", file, "--b", url], "the scenario file after both URLs"),
         (&["--a", url, "--b", "here"], "begins with http://"),
         (&["--a", url, "--b", secret], "user name or password"),
         (&["--a", url, "--b", url, "--closed"], "closed load"),
@@ -146,7 +146,7 @@ fn wrong_duets_end_with_2_before_anything_is_sent() {
         (&["--a", url, "--b", url, once], "one arrival"),
     ];
     for (words, expected) in cases {
-        let output = run(&[&["duet"], words].concat(), &runs.path().join("runs"));
+        let output = run_in(&[&["duet"], words].concat(), &runs.path().join("runs"));
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {message}");
         assert!(message.contains(expected) && !message.contains("hunter2"), "{words:?}: {message}");
@@ -157,31 +157,81 @@ fn wrong_duets_end_with_2_before_anything_is_sent() {
 }
 
 #[test]
+fn a_path_of_a_base_url_and_a_short_duet_are_warned_of_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.toml");
+    std::fs::write(
+        &file,
+        "name = \"shop\"\n[target]\nbase_url = \"http://127.0.0.1:1\"\n[[request]]\n\
+         name = \"page\"\npath = \"/\"\n[load]\narrival_rate = \"40/s\"\nduration = \"1s\"\n",
+    )
+    .unwrap();
+    let (a, b) = ("http://127.0.0.1:1/shop", "http://127.0.0.1:1/");
+    let words = ["duet", "--a", a, "--b", b, file.to_str().unwrap()];
+    let output = run_in(&words, &folder.path().join("runs"));
+    let shown = text(&output.stderr);
+    assert!(shown.contains("--a is the base URL of the scenario files"), "{shown}");
+    assert!(!shown.contains("--b is the base URL"), "{shown}");
+    let short = "WARNING: too short to compare: 1s are planned, and 18s are needed";
+    assert_eq!(shown.matches(short).count(), 1, "{shown}");
+}
+
+#[test]
+fn a_run_that_is_too_short_for_its_long_baseline_is_warned_of() {
+    let target = Target::start(&[]);
+    let runs = tempfile::tempdir().unwrap();
+    let baseline = keep(runs.path(), 1, |record| {
+        "tiles".clone_into(&mut record.plan[0].name);
+        record.measurement.scenarios.truncate(1);
+        let scenario = &mut record.measurement.scenarios[0];
+        "tiles".clone_into(&mut scenario.name);
+        let without = vec![FiguresWithout::default(); 6];
+        let (measured, together) = (Duration::from_secs(90), Duration::from_secs(3));
+        for request in &mut scenario.requests {
+            let without = without.clone();
+            request.blocks = Some(BlockFigures { measured, together, without });
+        }
+    });
+    let url = page(&target);
+    let words = ["run", &url, "--name", "tiles", "--duration", "1s", "--baseline", &baseline];
+    let plain = run_in(&words, runs.path());
+    assert!(!text(&plain.stderr).contains("too short"), "{}", text(&plain.stderr));
+    let gated = run_in(&[&words[..], &["--fail-if-slower"]].concat(), runs.path());
+    let warning = "WARNING: tiles: too short to compare: 1s are planned, and 54s are needed";
+    assert!(text(&gated.stderr).contains(warning), "{}", text(&gated.stderr));
+}
+
+#[test]
 fn a_run_is_compared_with_its_baseline_below_its_verdict() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
     let measure = |flags: &[&str]| {
         let url = page(&target);
         let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
-        run(&[&words[..], flags].concat(), runs.path())
+        run_in(&[&words[..], flags].concat(), runs.path())
     };
     let first = measure(&["--tag", "branch=main"]);
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let baseline = last_record(runs.path()).name();
     for named in ["tag:branch=main", &baseline, "last-pass"] {
+        // By `last-pass`, the newest pass is the run before.
+        let expected =
+            if named == "last-pass" { last_record(runs.path()).name() } else { baseline.clone() };
         let output = measure(&["--baseline", named]);
         assert_eq!(output.status.code(), Some(0), "{named}: {}", text(&output.stderr));
+        assert!(!text(&output.stderr).contains("fail-if-slower"), "{}", text(&output.stderr));
         let page = text(&output.stdout);
         let verdict = page.find("PASS").unwrap();
-        let compared = page.find(&format!("Compared with {baseline}"));
-        let is_named = compared.is_some_and(|at| at > verdict);
-        // By then, the newest pass is another run.
-        let is_latest = named == "last-pass" && page[verdict..].contains("Compared with ");
-        assert!(is_named || is_latest, "{page}");
+        let compared = page.find(&format!("Compared with {expected}"));
+        assert!(compared.is_some_and(|at| at > verdict), "{expected}: {page}");
         assert!(page.contains("too short to compare"), "{page}");
     }
     let gated = measure(&["--baseline", &baseline, "--fail-if-slower"]);
     assert_eq!(gated.status.code(), Some(3), "{}", text(&gated.stdout));
+    let warning =
+        "the baseline BASELINE measured 1s, and a comparison needs 18s: name a longer run";
+    let warning = format!("WARNING: tiles: {}", warning.replace("BASELINE", &baseline));
+    assert_eq!(words(&gated.stderr).matches(&warning).count(), 1, "{}", text(&gated.stderr));
     let ticks = measure(&["--baseline", &baseline, "--every", "1s", "--times", "2"]);
     let lines = text(&ticks.stdout);
     assert_eq!(lines.matches("[comparison: undecided; too short").count(), 2, "{lines}");
@@ -203,7 +253,7 @@ fn a_missing_baseline_ends_with_2_before_anything_is_sent() {
         (&["--fail-if-slower"], "--baseline"),
     ];
     for (flags, expected) in cases {
-        let output = run(&[&["run", &url, "--duration", "1s"], flags].concat(), runs.path());
+        let output = run_in(&[&["run", &url, "--duration", "1s"], flags].concat(), runs.path());
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {message}");
         assert!(message.contains(expected), "{flags:?}: {message}");

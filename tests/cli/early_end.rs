@@ -2,7 +2,7 @@
 
 use tollgate::record::{Decision, RunEnding};
 
-use crate::bench::{Bench, Target, text};
+use crate::bench::{Bench, Target, text, words};
 
 /// A target that takes 60 ms, 8 s with blocks of 20 ms, and a step before and after the load.
 fn bench(target: &Target, budgets: &str, stop_early: &str) -> Bench {
@@ -25,7 +25,7 @@ fn a_proven_breach_ends_the_run_fails_it_and_still_tears_down() {
     let bench = bench(&target, "\"p95 < 50ms\"", "");
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let printed = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = words(&output.stdout);
     let ended = "ended early after 2 s of 8 s: the breach of p95 < 50ms by `tile` is proven";
     assert!(printed.contains(ended), "{printed}");
     let record = bench.record();

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use tollgate::record::{Decision, RunRecord};
+use tollgate::record::Decision;
 
-use crate::bench::{Bench, text, tollgate};
+use crate::bench::{Bench, record, text, tollgate, words};
 use crate::status_server::StatusServer;
 
 /// A scenario whose verdict the server's status decides: 200 passes, 500 fails, 404 is
@@ -34,7 +34,7 @@ impl GateBench {
         let output = self.run_with(status, &[]);
         let stdout = text(&output.stdout);
         assert_eq!(output.status.code(), Some(exit), "{stdout}{}", text(&output.stderr));
-        let words = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = words(&output.stdout);
         assert!(words.contains(gate), "{gate}\n{stdout}");
         assert_eq!(gate.is_empty(), !words.contains("GATE"), "{stdout}");
     }
@@ -46,10 +46,6 @@ impl GateBench {
             .max_by_key(|folder| record(folder).provenance.started)
             .unwrap()
     }
-}
-
-fn record(folder: &std::path::Path) -> RunRecord {
-    serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap()
 }
 
 #[test]

@@ -37,6 +37,18 @@ fn tag(record: &mut RunRecord, environment: &str) {
 }
 
 #[test]
+fn show_without_a_name_shows_the_latest_run() {
+    let runs = tempfile::tempdir().unwrap();
+    let missing = run_in(&["show"], runs.path());
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("there is no finished run"), "{missing:?}");
+    let names = [1, 2].map(|days| keep(runs.path(), days, |_| ()));
+    let output = run_in(&["show"], runs.path());
+    let shown = text(&output.stdout) + &text(&output.stderr);
+    assert!(shown.contains(&names[1]) && !shown.contains(&names[0]), "{shown}");
+}
+
+#[test]
 fn runs_are_listed_under_the_names_of_their_folders() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);

@@ -1,6 +1,8 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/status_server.rs"]
 mod status_server;
 
@@ -31,3 +33,4 @@ mod shards;
 mod shell;
 mod synthetic_check;
 mod url;
+mod warm;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tollgate::record::{Decision, RunEnding, RunRecord};
 
-use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals};
+use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals, words};
 
 #[test]
 fn a_target_within_its_budget_passes_and_the_run_is_written() {
@@ -48,7 +48,6 @@ fn a_comparison_is_advised_from_the_second_run_on_and_its_command_works() {
     let target = Target::start(&["--mock-latency", "constant:60ms"]);
     let rest = PLAIN.replace("/plain", "/app?mock=1");
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &rest);
-    let words = |output: &[u8]| text(output).split_whitespace().collect::<Vec<_>>().join(" ");
     let first = words(&bench.run().stdout);
     assert!(!first.contains("tollgate compare"), "{first}");
     assert!(first.contains("the target's own account (app) is "), "{first}");
@@ -81,11 +80,7 @@ fn a_target_that_is_down_fails_and_the_run_stops_early() {
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     let expected = format!("connection refused in connect, {closed}: ");
-    assert!(
-        text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ").contains(&expected),
-        "{}",
-        text(&output.stdout)
-    );
+    assert!(words(&output.stdout).contains(&expected), "{}", text(&output.stdout));
     assert!(matches!(bench.record().measurement.ending, RunEnding::TargetDown(_)));
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tollgate::record::{Decision, Failure, RunEnding, StepRecord};
 
-use crate::bench::{Bench, signal, text, tollgate, wait_for_intervals};
+use crate::bench::{Bench, signal, text, tollgate, wait_for_intervals, words};
 
 /// What the server hands out; neither may reach a file or a message.
 const TOKEN: &str = "tok-Zebra7f3a9c51";
@@ -199,7 +199,7 @@ fn a_refused_login_measures_nothing_and_fails_with_the_name_of_the_step() {
     let record = bench.record();
     assert_eq!(record.measurement.ending, RunEnding::SetupFailed("trial".to_owned()));
     assert_eq!(record.verdict.decision, Decision::Fail);
-    let shown = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words(&output.stdout);
     let reason = "setup step `log in` failed, so nothing was measured: unexpected status, 401";
     assert_eq!(shown.matches(reason).count(), 1, "{shown}");
     // Nothing was captured, so there is nothing to log out of.
@@ -218,7 +218,7 @@ fn a_setup_without_its_variable_is_inconclusive_and_sends_nothing() {
     let output = bench.run();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     assert!(server.answered.lock().unwrap().is_empty());
-    let shown = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = words(&output.stdout);
     let reason = "setup step `log in` could not run, so nothing was measured: not configured, \
                   variable `NOT_SET` is not set";
     assert!(shown.contains(reason), "{shown}");

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tollgate::record::{Decision, Interval, RunRecord, Stage};
 
-use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate};
+use crate::bench::{Bench, PLAIN, Target, record, signal, text, tollgate};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
@@ -50,10 +50,7 @@ fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRec
     let mut command = tollgate();
     command.arg("merge").args(runs).arg("--runs-dir").arg(&merged).arg("--junit").arg(junit);
     let output = command.output().unwrap();
-    let record = merged.exists().then(|| {
-        let json = std::fs::read(only_folder_in(&merged).join("run.json")).unwrap();
-        serde_json::from_slice(&json).unwrap()
-    });
+    let record = merged.exists().then(|| record(&only_folder_in(&merged)));
     (output, record, merged)
 }
 

@@ -9,6 +9,7 @@ use tollgate::record::{Interval, RunRecord};
 use tollgate::store::{self, Database, DatabaseError, FolderContent, UploadLimits};
 
 use crate::cluster::Cluster;
+pub(crate) use crate::program::tollgate;
 
 /// Every table that has rows of a run, `runs` first.
 pub(crate) const TABLES: [&str; 9] = [
@@ -56,18 +57,6 @@ pub(crate) fn intervals(database: &mut Database, record: &RunRecord) -> Vec<Inte
     });
     read.unwrap();
     all
-}
-
-/// The program, without the environment variables that would lead it to another database.
-pub(crate) fn tollgate() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("TOLLGATE_") || name.starts_with("PG") || name == "DATABASE_URL" {
-            command.env_remove(name);
-        }
-    }
-    command
 }
 
 /// The command that sends the runs below `runs` to a database.

@@ -8,6 +8,8 @@
 
 #[path = "../support/cluster/mod.rs"]
 mod cluster;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/runs.rs"]
 mod runs;
 #[path = "../support/status_server.rs"]

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 use tollgate::record::{BudgetVerdict, Decision, RunRecord};
 use tollgate::store::{self, FolderContent};
+
+pub(crate) use crate::program::tollgate;
 
 /// The rehearsal target as a separate process, ended when dropped.
 pub(crate) struct Target {
@@ -17,7 +19,8 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut child = program().arg("target").args(flags).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            tollgate().arg("target").args(flags).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
@@ -146,7 +149,7 @@ pub(crate) fn run_text(text: &str, variables: &[(&str, &str)]) -> Outcome {
 
 fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = program();
+    let mut command = tollgate();
     command.arg("run").arg(file).arg("--runs-dir").arg(folder.path());
     if std::fs::read_to_string(file).unwrap().contains("\nevery = ") {
         command.args(["--times", "1"]);
@@ -166,17 +169,4 @@ fn run_file(file: &Path, variables: &[(&str, &str)]) -> Outcome {
         panic!("the run is not complete: {printed}")
     };
     Outcome { exit: output.status.code().unwrap(), printed, record: *record, folder }
-}
-
-/// The program, without environment variables that would affect the test.
-pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let of = ["TOLLGATE_", "PG", "CHATWOOT_", "SUPABASE_", "MCP_", "OCC_", "SYNTHETIC_CHECK_"];
-        if of.iter().any(|of| name.starts_with(of)) || name.ends_with("DATABASE_URL") {
-            command.env_remove(name);
-        }
-    }
-    command
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
-use super::bench::{Outcome, Target, program, run};
+use super::bench::{Outcome, Target, run, tollgate};
 use super::canned::{Canned, serve};
 
 const TOKEN: &str = "token-canary-4f1d";
@@ -132,7 +132,7 @@ fn each_tick_has_an_entry_and_the_worst_of_them_is_the_exit() {
     let list = in_turn([r#"{"error":"no session"}"#, r#"{"ok":true,"conversations":[]}"#]);
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("feedback.md");
-    let mut command = program();
+    let mut command = tollgate();
     command.args([
         "run",
         "scenarios/chatwoot-smoke.toml",

@@ -8,6 +8,8 @@
 
 #[path = "../support/cluster/mod.rs"]
 mod cluster;
+#[path = "../support/program.rs"]
+mod program;
 
 mod backup;
 mod bench;

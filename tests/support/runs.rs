@@ -229,5 +229,6 @@ fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval
         },
         series,
         server_timings,
+        samples: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args as _;
 use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::scenario::Scenario;
-use tollgate::target::{SERVICES, TILE_LOADER, TargetSettings, pages};
+use tollgate::target::{FLY, SERVICES, TILE_LOADER, TargetSettings, pages};
 
 fn text() -> String {
     std::fs::read_to_string("docs/target.md").unwrap()
@@ -12,7 +12,7 @@ fn text() -> String {
 #[test]
 fn it_lists_every_path_with_behaviour_and_outcome() {
     let text = text();
-    let listed = TILE_LOADER.into_iter().chain(SERVICES);
+    let listed = TILE_LOADER.into_iter().chain(SERVICES).chain(FLY);
     let listed = listed.map(|(path, does)| format!("| `{path}` | {does} |"));
     let beside = pages().map(|page| {
         format!("| `{}` | {} | {} | {} |", page.path, page.support, page.does, page.outcome)
@@ -28,7 +28,7 @@ fn it_names_only_existing_paths() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
     for (path, _) in rows {
         let path = format!("/{path}");
-        let known = TILE_LOADER.iter().any(|(known, _)| *known == path)
+        let known = TILE_LOADER.iter().chain(&FLY).any(|(known, _)| *known == path)
             || pages().any(|page| page.path == path);
         assert!(known, "{path}");
     }

@@ -2,7 +2,7 @@
 # Checks deploy/action/install.sh against releases that a stand-in for curl serves from a folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+version=$(deploy/version.sh)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -168,9 +168,14 @@ pub(super) fn workflow_command(line: &str) {
 /// The runner reads commands on stdout and on stderr, and texts of a target are on both. Without
 /// this, a target could hide our annotations or add its own.
 pub(super) fn without_commands(text: &str) -> Cow<'_, str> {
+    if is_github_job() { break_commands(text).into() } else { text.into() }
+}
+
+/// Whether a job of GitHub Actions runs the program.
+pub(super) fn is_github_job() -> bool {
     static IS_JOB: LazyLock<bool> =
         LazyLock::new(|| std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true"));
-    if *IS_JOB { break_commands(text).into() } else { text.into() }
+    *IS_JOB
 }
 
 /// The same JSON, with an escape in each `##[`, which only a string can contain.

@@ -11,9 +11,8 @@ use url::Url;
 
 use super::super::exit::CommandError;
 use super::super::log;
-use super::result_file::HEADING;
 use super::web_request::{WebAnswer, WebService, below};
-use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
+use super::{FinishedRun, HEADING, OutputArtifact, OutputError, RunOutput, delivered, variable};
 use crate::plan::SecretSet;
 use crate::report::{self, COMMENT_LIMIT};
 use code_host::{CodeHost, CommentThread};
@@ -45,9 +44,7 @@ impl Flags {
                 )),
             };
         }
-        let host = CodeHost::from_variables(&|name| {
-            std::env::var(name).ok().filter(|value| !value.is_empty())
-        })?;
+        let host = CodeHost::from_variables(&variable)?;
         let secrets = SecretSet::new([host.token.clone()]);
         log::add_secrets(&secrets);
         Ok(Some(Box::new(RunComment { host, name: self.comment_name.clone(), secrets })))
@@ -70,18 +67,10 @@ impl RunOutput for RunComment {
         let marker = self.marker(run);
         let text = report::short_markdown(run.model()?, &run.ci(), COMMENT_LIMIT);
         let done = self.publish(thread, &marker, &format!("{marker}\n{text}"));
-        match done {
-            Ok(done) => {
-                let sentence = format!("{done} a comment on {}", thread.shown);
-                tracing::info!("{sentence}");
-                Ok(vec![OutputArtifact::Elsewhere(sentence)])
-            }
-            Err(why) => {
-                let message = format!("no comment on {}: {why}", thread.shown);
-                tracing::warn!("WARNING: {message}\n  The verdict stands.");
-                Err(OutputError { message, keeps_verdict: true })
-            }
-        }
+        delivered(
+            done.map(|done| format!("{done} a comment on {}", thread.shown))
+                .map_err(|why| format!("no comment on {}: {why}", thread.shown)),
+        )
     }
 
     fn secrets(&self) -> SecretSet {

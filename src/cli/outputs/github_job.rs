@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::super::exit::CommandError;
 use super::super::log;
-use super::result_file::HEADING;
-use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
+use super::{FinishedRun, HEADING, OutputArtifact, OutputError, RunOutput, variable};
 use crate::record::RunRecord;
 use crate::report::{self, FindingSubject, STEP_SUMMARY_LIMIT, SourceLine};
 use crate::scenario::Scenario;
@@ -38,10 +36,9 @@ pub(in crate::cli) struct Flags {
 
 impl Flags {
     /// What GitHub Actions shows; `None` if another system or none runs the command.
-    #[expect(clippy::unnecessary_wraps, reason = "every destination has this signature")]
-    pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
+    pub(super) fn output(&self) -> Option<Box<dyn RunOutput>> {
         let is_github = match self.ci {
-            CiSystem::Auto => variable("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            CiSystem::Auto => log::is_github_job(),
             CiSystem::Github => true,
             CiSystem::None => false,
         };
@@ -49,12 +46,8 @@ impl Flags {
             summary: variable("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),
         };
-        Ok(is_github.then(|| Box::new(job()) as Box<dyn RunOutput>))
+        is_github.then(|| Box::new(job()) as Box<dyn RunOutput>)
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A job of GitHub Actions.
@@ -68,7 +61,8 @@ struct GithubJob {
 impl RunOutput for GithubJob {
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let mut places = SourcePlaces::new(&run.record, self.workspace.as_deref());
-        for annotation in report::annotations(run.model()?, &run.ci()) {
+        let (model, ci) = (run.model()?, run.ci());
+        for annotation in report::annotations(model, &ci) {
             let place = annotation.subject.as_ref().and_then(|subject| places.of(subject));
             log::workflow_command(&annotation.command(place.as_ref()));
         }
@@ -77,7 +71,7 @@ impl RunOutput for GithubJob {
         let used = usize::try_from(used).unwrap_or(usize::MAX);
         // An entry is preceded by an empty line.
         let room = STEP_SUMMARY_LIMIT.saturating_sub(used).saturating_sub(2);
-        let text = report::short_markdown(run.model()?, &run.ci(), room);
+        let text = report::short_markdown(model, &ci, room);
         let added = if text.is_empty() {
             Err("earlier entries fill what GitHub shows".to_owned())
         } else {

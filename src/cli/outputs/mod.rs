@@ -65,6 +65,29 @@ impl From<PlotError> for OutputError {
     }
 }
 
+/// The heading of all flags for CI systems and monitoring.
+const HEADING: &str = "CI and monitoring";
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The result of sending something elsewhere: a sentence that says what was done, or why it was
+/// not. Either is logged. A failure keeps the verdict.
+fn delivered(done: Result<String, String>) -> Result<Vec<OutputArtifact>, OutputError> {
+    match done {
+        Ok(sentence) => {
+            tracing::info!("{sentence}");
+            Ok(vec![OutputArtifact::Elsewhere(sentence)])
+        }
+        Err(message) => {
+            tracing::warn!("WARNING: {message}\n  The verdict stands.");
+            Err(OutputError { message, keeps_verdict: true })
+        }
+    }
+}
+
 /// The outputs that every run has, in its folder, in the order they are written and listed.
 const REPORTS: &[&dyn RunOutput] =
     &[&html::HtmlReport, &markdown::MarkdownReport, &plots::PlotFiles];
@@ -107,7 +130,7 @@ impl Flags {
         let outputs: [Result<Option<Box<dyn RunOutput>>, CommandError>; 6] = [
             self.files.junit(),
             self.files.metrics(),
-            self.job.output(),
+            Ok(self.job.output()),
             self.comment.output(),
             self.otlp.output(),
             self.database.output(),

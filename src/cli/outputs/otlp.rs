@@ -8,9 +8,8 @@ use url::Url;
 
 use super::super::exit::CommandError;
 use super::super::log;
-use super::result_file::HEADING;
 use super::web_request::{WebService, below, parse_service_url, secret_header};
-use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
+use super::{FinishedRun, HEADING, OutputArtifact, OutputError, RunOutput, delivered, variable};
 use crate::plan::SecretSet;
 use crate::report;
 
@@ -41,7 +40,6 @@ impl Flags {
     pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
         let Some(text) = &self.otlp else { return Ok(None) };
         let url = metrics_url(parse_service_url("--otlp", text)?);
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let name = if variable(METRICS_HEADERS).is_some() { METRICS_HEADERS } else { HEADERS };
         let given = pairs(name, &variable(name).unwrap_or_default())?;
         let secrets = SecretSet::new(given.iter().flat_map(|(_, value)| parts(value)));
@@ -115,18 +113,10 @@ impl RunOutput for OtlpUpload {
                     .map_or(Ok(()), |why| Err(log::redact(&why))),
                 status => Err(refusal(status.as_u16())),
             });
-        match sent {
-            Ok(()) => {
-                let sentence = format!("Sent metrics to {}", self.url);
-                tracing::info!("{sentence}");
-                Ok(vec![OutputArtifact::Elsewhere(sentence)])
-            }
-            Err(why) => {
-                let message = format!("metrics not sent to {}: {why}", self.url);
-                tracing::warn!("WARNING: {message}\n  The verdict stands.");
-                Err(OutputError { message, keeps_verdict: true })
-            }
-        }
+        delivered(
+            sent.map(|()| format!("Sent metrics to {}", self.url))
+                .map_err(|why| format!("metrics not sent to {}: {why}", self.url)),
+        )
     }
 
     fn secrets(&self) -> SecretSet {

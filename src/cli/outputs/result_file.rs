@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::exit::CommandError;
-use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
+use super::{FinishedRun, HEADING, OutputArtifact, OutputError, RunOutput};
 use crate::library_text::describe_io;
 use crate::report;
 use crate::store;
@@ -20,9 +20,6 @@ pub(in crate::cli) struct Flags {
     #[arg(long, value_name = "FILE", help_heading = HEADING)]
     metrics: Option<PathBuf>,
 }
-
-/// The heading of all flags for CI systems and monitoring.
-pub(super) const HEADING: &str = "CI and monitoring";
 
 impl Flags {
     /// The JUnit file; `None` if there is none.

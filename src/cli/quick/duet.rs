@@ -18,14 +18,23 @@ pub(in crate::cli) struct DuetUrls([Template; 2]);
 pub(in crate::cli) fn parse_duet_url(text: &str) -> Result<String, &'static str> {
     if is_url(text.as_ref()) {
         Ok(text.to_owned())
+    } else if Path::new(text).extension().is_some_and(|end| end.eq_ignore_ascii_case("toml")) {
+        Err("write a URL here, and the scenario file after both URLs")
     } else {
         Err("write a URL that begins with http://, https:// or http+unix://")
     }
 }
 
 impl DuetUrls {
-    /// Reads the URLs. Errors never show them, because they may contain a password.
-    pub(in crate::cli) fn new(typed: [&str; 2]) -> Result<Self, CommandError> {
+    /// Reads the URLs. Errors never show them, because they may contain a password. With `files`,
+    /// the URLs are the base URLs of these scenario files.
+    pub(in crate::cli) fn new(typed: [&str; 2], files: &[OsString]) -> Result<Self, CommandError> {
+        if files.iter().any(|file| is_url(file)) {
+            return Err(CommandError::usage(
+                "error: a duet has two targets, which --a and --b name: leave out the third URL; a \
+                 scenario file may stand there",
+            ));
+        }
         let read = |typed: &str| {
             Address::read(typed)?;
             Template::parse(typed).map_err(|_| {
@@ -35,8 +44,35 @@ impl DuetUrls {
             })
         };
         let [a, b] = typed;
-        Ok(Self([read(a)?, read(b)?]))
+        let urls = Self([read(a)?, read(b)?]);
+        if !files.is_empty() {
+            check_bases(typed)?;
+        }
+        Ok(urls)
     }
+}
+
+/// Refuses URLs that cannot be the base URLs of files, and warns of paths: those of the requests
+/// follow them.
+fn check_bases(typed: [&str; 2]) -> Result<(), CommandError> {
+    for ((flag, _), url) in SIDES.iter().zip(typed) {
+        let path = Address::read(url)?.path;
+        if path.contains('?') || url.contains('#') {
+            return Err(CommandError::usage(format!(
+                "error: {flag} is the base URL of the scenario files, so it cannot have a query or \
+                 fragment: write scheme, host and perhaps port and path, such as \
+                 `https://staging.example`"
+            )));
+        }
+        if path.trim_end_matches('/').contains('/') {
+            tracing::warn!(
+                "WARNING: {flag} is the base URL of the scenario files, so its path comes before \
+                 the path of each request. Leave the path out, or leave out the files to measure \
+                 this URL alone."
+            );
+        }
+    }
+    Ok(())
 }
 
 impl UrlScenarios {

@@ -290,6 +290,11 @@ impl Flags {
         given(flags)
     }
 
+    /// Takes the rate out, for a command that does not send a scenario's load.
+    pub(super) fn take_rate(&mut self) -> Option<Rate> {
+        self.rate.take()
+    }
+
     /// The typed flags. Without a source there is nothing that they could change.
     pub(super) fn typed(&self) -> Vec<&'static str> {
         let flags = [

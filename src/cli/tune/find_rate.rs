@@ -20,15 +20,16 @@ use crate::cli::session::RunFlags;
 use crate::cli::signals::RunSignals;
 use crate::cli::{guard, stray_variables, variables};
 use crate::engine::clock;
-use crate::tune::{NextStep, RateInterval, RateSearch, SearchBounds, SearchEnding};
+use crate::tune::rate_search::{NextStep, RateInterval, RateSearch, SearchBounds, SearchEnding};
 use crate::units::{Rate, parse_duration};
 
-pub(super) const EXAMPLES: &str = "\
-Examples:
+/// What the long help adds about searches.
+pub(super) const NOTES: &str = "\
+A search for a rate (--find-rate):
   tollgate tune --find-rate https://staging.example/shop --budget 'p95 < 300ms' --max-rate 80/s
   tollgate tune --find-rate scenarios/shop.toml --max-rate 200/s --min-rate 10/s
 
-Every step is a run of its own in the run folder, tagged `search` and `step`. All verdicts of a
+Every step is a run of its own in the folder of runs, tagged `search` and `step`. All verdicts of a
 search together are wrong at most 1 time in 20.
 
 Exit codes of a search:
@@ -36,7 +37,7 @@ Exit codes of a search:
   1  not even the lowest rate is within budget, or no rate holds for long
   2  usage: a flag or the scenario is wrong; nothing was sent
   3  undecided or interrupted
-  4  internal: the prober failed";
+  4  internal: the prober failed (results not written, or a defect)";
 
 /// How much of a step's length a target that was overloaded gets to finish what it holds.
 const RECOVERY: u32 = 4;
@@ -51,8 +52,8 @@ pub(super) struct Args {
     /// Find the largest rate at which the budgets of this scenario file or URL hold, from
     /// --min-rate upward in steps. A rate counts arrivals: each sends all steps of the scenario, or
     /// one request if they have weights. The load must be constant
-    #[arg(long = "find-rate", value_name = "SCENARIO|URL", required = true)]
-    #[arg(requires = "max_rate", help_heading = "Search")]
+    #[arg(long = "find-rate", value_name = "SCENARIO|URL", requires = "max_rate")]
+    #[arg(help_heading = "Search")]
     source: Option<OsString>,
     /// The rate that no step exceeds
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Search")]

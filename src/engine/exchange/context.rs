@@ -20,6 +20,7 @@ use crate::engine::time::clock::{self, Instant};
 use crate::plan::{
     ConnectionReuse, DataPlan, DataRow, ExchangeTimeouts, RequestDraw, RequestPlan, ScenarioPlan,
 };
+use crate::record::session::ExchangeSample;
 use crate::record::{Dimension, Stage};
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 
@@ -92,6 +93,7 @@ impl ExchangeContext {
                 plan.ceilings(),
                 connections,
                 plan.shown.stalls.map(|stalls| stalls.slot),
+                if plan.keeps_samples { ExchangeSample::MAX_KEPT } else { 0 },
                 run_start,
             ),
             drain: DrainSignal::default(),

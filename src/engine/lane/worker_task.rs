@@ -130,6 +130,8 @@ impl WorkerTask {
                 prepared.note_failure(&mut captured, failed.failure);
                 own_failure = own_failure.or(own_failure_of(failed, end.stage));
             }
+            let span = (start.due, end.done);
+            accounting.keep_sample(prepared.index, end.stage, span, &end.exchange);
             accounting.record(prepared.index, end.stage, start.due, end.exchange);
             start = context.start_now(Some(end.done));
             building = start.dispatched;
@@ -167,7 +169,9 @@ pub(super) fn drop_arrival(context: &ExchangeContext, arrival: &QueuedArrival) {
     exchange.allow_for_standstill(since_release, now - dispatched);
     let steps = context.steps_of(Stage::Measured, arrival.index);
     let index = steps.first().map_or(0, |first| first.index);
-    context.accounting.begin(arrival.due);
-    context.accounting.record(index, Stage::Measured, arrival.due, exchange);
-    context.accounting.end(arrival.due);
+    let (accounting, due) = (&context.accounting, arrival.due);
+    accounting.begin(due);
+    accounting.keep_sample(index, Stage::Measured, (due, now), &exchange);
+    accounting.record(index, Stage::Measured, due, exchange);
+    accounting.end(due);
 }

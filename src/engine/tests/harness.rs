@@ -241,6 +241,8 @@ pub(super) struct Watcher {
     pub(super) stop_after: Option<usize>,
     /// The proof to stop with; without one the target is down.
     pub(super) proof: Option<EarlyEnd>,
+    /// Whether to stop because enough was seen.
+    pub(super) seen_enough: bool,
     pub(super) fail_after: Option<usize>,
 }
 
@@ -256,6 +258,7 @@ impl Observer for Watcher {
         Ok(match self.stop_after {
             Some(after) if self.intervals.len() >= after => match &self.proof {
                 Some(proof) => Continuation::ProvenEarly(proof.clone()),
+                None if self.seen_enough => Continuation::SeenEnough,
                 None => Continuation::TargetDown("told to".to_owned()),
             },
             _ => Continuation::Continue,
@@ -329,6 +332,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
+        keeps_samples: false,
     }
 }
 

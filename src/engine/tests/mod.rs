@@ -17,6 +17,7 @@ mod own_failures;
 mod peers;
 mod redirects;
 mod reuse;
+mod samples;
 mod shards;
 mod sockets;
 mod standstill;

@@ -84,6 +84,7 @@ impl<'a> LogIntervals<'a> {
             },
             series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         });
         add(interval, &tag.what, &counts, self.unit, self.ceilings);
         done

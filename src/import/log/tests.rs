@@ -125,6 +125,7 @@ fn own_interval(second: u64, stage: Stage, latencies: &[u64], lag: Duration) -> 
         tally: Tally::default(),
         series,
         server_timings,
+        samples: Vec::new(),
     }
 }
 

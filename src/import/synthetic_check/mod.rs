@@ -136,6 +136,7 @@ impl ImportedArtifact {
             },
             series,
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         }
     }
 

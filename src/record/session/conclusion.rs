@@ -171,10 +171,11 @@ pub struct Estimate {
     pub restarts: u32,
 }
 
-/// The difference of a configuration from the first one.
+/// The difference of a configuration from the first one, from the rounds that have both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The difference: negative means that this configuration has less.
+    /// The difference: negative means that this configuration has less. The differences of all
+    /// configurations in one figure cover the truth together at the stated confidence.
     pub estimate: Estimate,
     /// Whether the whole interval lies on one side of zero.
     pub is_clear: bool,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{HostFacts, micros, run_name};
+use super::{Budget, HostFacts, micros, run_name};
 
 pub use attempt::{Attempt, CurveEnd, SteadyStage};
 pub use conclusion::{
@@ -106,6 +106,9 @@ pub struct SessionPlanFacts {
     pub curve_limit: Duration,
     /// The load of the steady stage in one line: `open, 20/s constant for 40s`.
     pub steady_load: String,
+    /// The latency budgets of the scenario's requests, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
     /// The configurations. The first one is what the others are compared with.
     pub configurations: Vec<Configuration>,
 }

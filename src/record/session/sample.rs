@@ -21,8 +21,9 @@ pub struct ExchangeSample {
     #[serde(rename = "latency_us", with = "micros")]
     #[schemars(with = "u64")]
     pub latency: Duration,
-    /// How long each part took that it completed, in microseconds: lag, wait, dns, connect, tls,
-    /// first_byte, body and so on. Redirect hops are included.
+    /// How long each part took that it completed, in microseconds: lag, wait, dns, connect, proxy,
+    /// tls, first_byte, body. Redirect hops are included. Those of an ok exchange add up to its
+    /// latency in whole microseconds; sums such as setup and service are left out.
     #[serde(rename = "parts_us", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<Dimension, u64>,
     /// How it failed; `None` if it met every expectation.
@@ -34,6 +35,21 @@ pub struct ExchangeSample {
 }
 
 impl ExchangeSample {
+    /// The maximum number that one scenario of a run keeps.
+    pub const MAX_KEPT: usize = 10_000;
+
+    /// The parts that are kept: those that consist of no others.
+    pub const PARTS: [Dimension; 8] = [
+        Dimension::Lag,
+        Dimension::Wait,
+        Dimension::Dns,
+        Dimension::Connect,
+        Dimension::Proxy,
+        Dimension::Tls,
+        Dimension::FirstByte,
+        Dimension::Body,
+    ];
+
     /// How long a part took; zero if it did not complete it.
     pub fn part(&self, dimension: Dimension) -> Duration {
         Duration::from_micros(self.parts.get(&dimension).copied().unwrap_or_default())

@@ -27,7 +27,7 @@ pub(super) fn section(model: &ReportModel) -> Markup {
 fn figures(view: &ComparisonView) -> Markup {
     html! {
         @for request in &view.requests {
-            @let rows: Vec<Vec<String>> = request.rows.iter().map(|row| row.to_vec()).collect();
+            @let rows: Vec<&[String]> = request.rows.iter().map(|row| row.cells.as_slice()).collect();
             h3 { (request.name) }
             (scrolling(&format!("Comparison: {}", request.name), &figures_table(&view.heads, &rows)))
         }

@@ -6,6 +6,7 @@ mod peers;
 mod plan;
 mod plots;
 mod server_timing;
+mod session;
 mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -15,6 +16,7 @@ use crate::record::Decision;
 use super::model::{FailureRole, OnceStepView, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
+pub use session::session_html;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -25,7 +27,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 ///
 /// A plot that cannot be drawn is replaced by an error message.
 pub fn html(model: &ReportModel) -> String {
-    let title = format!("{} — {}", model.decision.name().to_uppercase(), model.title);
+    page(&format!("{} — {}", model.decision.word(), model.title), &body(model))
+}
+
+/// A page with its styles around a body.
+fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -38,7 +44,7 @@ pub fn html(model: &ReportModel) -> String {
                 title { (title) }
                 style { (PreEscaped(STYLE)) (PreEscaped(dark_rules("figure svg "))) }
             }
-            body { main { (body(model)) } }
+            body { main { (body) } }
         }
     };
     page.into_string()
@@ -92,7 +98,7 @@ fn verdict(model: &ReportModel) -> Markup {
         model.findings.iter().partition(|finding| finding.one_line() == model.headline);
     html! {
         section.verdict.(model.decision.name()) {
-            p.word { (model.decision.name().to_uppercase()) }
+            p.word { (model.decision.word()) }
             p.why { (prose(&model.headline)) }
             @if let Some(gate) = &model.gate {
                 p.why { (badge(gate.decision)) " " strong { "Gate " (gate.verb) ": " } (prose(&gate.reason)) }
@@ -116,14 +122,14 @@ fn scrolling(name: &str, table: &Markup) -> Markup {
 }
 
 /// A table of figures. The first cell of each row names the row.
-fn figures_table(heads: &[String], rows: &[Vec<String>]) -> Markup {
+fn figures_table(heads: &[String], rows: &[impl AsRef<[String]>]) -> Markup {
     html! {
         table {
             thead { tr { @for (at, head) in heads.iter().enumerate() {
                 th.number[at > 0] scope="col" { (head) }
             } } }
             tbody { @for row in rows { tr {
-                @for (at, cell) in row.iter().enumerate() {
+                @for (at, cell) in row.as_ref().iter().enumerate() {
                     @if at == 0 { th scope="row" { (cell) } } @else { td.number { (cell) } }
                 }
             } } }
@@ -133,7 +139,7 @@ fn figures_table(heads: &[String], rows: &[Vec<String>]) -> Markup {
 
 /// A decision as a badge.
 fn badge(decision: Decision) -> Markup {
-    html! { span.badge.(decision.name()) { (decision.name().to_uppercase()) } }
+    html! { span.badge.(decision.name()) { (decision.word()) } }
 }
 
 fn next(finding: &RunFinding) -> Markup {

@@ -80,6 +80,23 @@ fn a_gate_that_stops_a_passing_run_is_a_case_that_fails() {
     assert_eq!(failures.len(), 1);
 }
 
+#[test]
+fn what_concerns_the_run_is_in_one_suite_however_many_scenarios_there_are() {
+    let (mut record, _) = fixture::run(&[FixtureScript::default(), live(0.2)]);
+    let reason = "failed 2 times in a row; fail_after = 2".to_owned();
+    record.gate = Some(GateDecision { decision: Decision::Fail, reason });
+    let text = xml(&record, Decision::Fail);
+    let document = Document::parse(&text).unwrap();
+    let suites = elements(&document, "testsuite");
+    let names: Vec<_> = suites.iter().map(|suite| suite.attribute("name").unwrap()).collect();
+    assert_eq!(names, ["tile-loader", "tile-loader-live", "tollgate"]);
+    let cases = elements(&document, "testcase");
+    let of_run = cases.iter().filter(|case| case.attribute("classname") == Some("tollgate.run"));
+    let of_run: Vec<_> = of_run.map(|case| case.attribute("name").unwrap()).collect();
+    assert_eq!(of_run, ["gate"], "{text}");
+    assert_eq!(cases.iter().filter(|case| case.attribute("name") == Some("gate")).count(), 1);
+}
+
 /// A run with `--fail-if-slower` may fail although it keeps its budgets.
 #[test]
 fn a_run_that_must_not_pass_has_a_failing_case_even_if_no_budget_says_why() {

@@ -21,6 +21,6 @@ pub(super) fn section(view: &ComparisonView) -> String {
 
 fn figures(view: &ComparisonView, request: &ComparedRequestView) -> String {
     let heads = view.heads.each_ref().map(String::as_str);
-    let rows = request.rows.iter().map(|row| row.each_ref().map(|cell| escape(cell)));
+    let rows = request.rows.iter().map(|row| row.cells.each_ref().map(|cell| escape(cell)));
     format!("**{}**\n\n{}", escape(&request.name), table(&heads, rows))
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod comparison;
+mod session;
 mod short;
 
 use crate::record::Decision;
@@ -12,17 +13,12 @@ use super::model::{
 };
 use super::words::TextPiece;
 use super::{plot, words};
+pub use session::session_markdown;
 pub use short::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, short_markdown};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &ReportModel) -> String {
-    let mut parts = vec![caveats(model), verdict(model)];
-    parts.extend(match model.shape() {
-        TableShape::Load => [gate(model), findings(model), requests(model)],
-        TableShape::Checks => [checks::gate(model), findings(model), String::new()],
-    });
-    parts.extend(model.comparison.as_ref().map(comparison::section));
-    parts.push(once_steps(model));
+    let mut parts = lead(model);
     parts.push(checks::timing(model));
     for (scenario, request) in model.requests() {
         let by_address = by_address(scenario, request);
@@ -40,6 +36,19 @@ pub fn markdown(model: &ReportModel) -> String {
     parts.push(format!("_{}_\n", escape(&model.method)));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
+}
+
+/// What the whole and the short report begin with: the verdict, what it rests on, and the steps
+/// that ran once. Parts that do not apply are empty.
+fn lead(model: &ReportModel) -> Vec<String> {
+    let mut parts = vec![caveats(model), verdict(model)];
+    parts.extend(match model.shape() {
+        TableShape::Load => [gate(model), findings(model), requests(model)],
+        TableShape::Checks => [checks::gate(model), findings(model), String::new()],
+    });
+    parts.extend(model.comparison.as_ref().map(comparison::section));
+    parts.push(once_steps(model));
+    parts
 }
 
 /// Caveats, as a block that code hosts render as a warning.
@@ -60,17 +69,13 @@ fn verdict(model: &ReportModel) -> String {
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}{}\n{}",
         sign(model.decision),
-        word(model.decision),
+        model.decision.word(),
         escape(&model.title),
         prose(&model.headline),
         gate.unwrap_or_default(),
         escape(&model.subtitle),
         sharing.unwrap_or_default(),
     )
-}
-
-fn word(decision: Decision) -> String {
-    decision.name().to_uppercase()
 }
 
 fn sign(decision: Decision) -> &'static str {
@@ -102,7 +107,7 @@ fn findings(model: &ReportModel) -> String {
     let next = model.findings.iter().map(|finding| {
         // The headline states the fact already.
         let is_headline = finding.one_line() == model.headline;
-        format!("- {} {}", word(finding.decision), finding_text(finding, is_headline))
+        format!("- {} {}", finding.decision.word(), finding_text(finding, is_headline))
     });
     let warnings =
         model.warnings.iter().map(|warning| format!("- {}", finding_text(warning, false)));
@@ -119,10 +124,7 @@ fn finding_text(finding: &RunFinding, is_headline: bool) -> String {
     if !is_headline {
         text += &format!(": {}", prose(&finding.what));
     }
-    if !finding.next.is_empty() {
-        text += &format!(" → {}", prose(&finding.next));
-    }
-    text + "\n"
+    text + &words::advice(" → ", &prose(&finding.next)) + "\n"
 }
 
 fn requests(model: &ReportModel) -> String {

@@ -2,10 +2,7 @@
 //!
 //! It has no pictures: these hosts show only pictures with a public URL.
 
-use super::{
-    FailureRole, ReportModel, TableShape, caveats, checks, comparison, escape, facts, failures,
-    findings, gate, once_steps, prober, requests, timing, verdict,
-};
+use super::{FailureRole, ReportModel, checks, escape, facts, failures, lead, prober, timing};
 use crate::report::ci::CiContext;
 
 /// Maximum number of bytes of a step's summary on GitHub
@@ -23,14 +20,8 @@ const CUT: &str = "\n_Shortened: the report has the rest._\n";
 ///
 /// Parts that do not fit are left out from the end; the verdict comes first.
 pub fn short_markdown(model: &ReportModel, ci: &CiContext, limit: usize) -> String {
-    let mut parts = vec![caveats(model), verdict(model)];
-    parts.extend(match model.shape() {
-        TableShape::Load => [gate(model), findings(model), requests(model)],
-        TableShape::Checks => [checks::gate(model), findings(model), String::new()],
-    });
-    parts.extend(model.comparison.as_ref().map(comparison::section));
+    let mut parts = lead(model);
     parts.extend([
-        once_steps(model),
         failures(model, FailureRole::Failure, "Failures"),
         failures(model, FailureRole::LeftOut, "Not judged"),
         folded("Where the time goes", &timings(model)),
@@ -125,9 +116,13 @@ mod tests {
     fn a_report_fits_every_limit_and_ends_with_a_whole_line() {
         for (record, intervals) in fixture::all() {
             let model = ReportModel::new(&record, &intervals);
+            let whole = short_markdown(&model, &ci(Decision::Fail), usize::MAX);
             for limit in [0, 100, 500, 700, 1_000, 2_000, 4_000, 8_000, COMMENT_LIMIT] {
                 let text = short_markdown(&model, &ci(Decision::Fail), limit);
                 assert!(text.len() <= limit, "{} of {limit}", text.len());
+                let Some((kept, _)) = text.split_once(CUT) else { continue };
+                let is_whole = kept.is_empty() || kept.ends_with('\n');
+                assert!(whole.starts_with(kept) && is_whole, "{limit}: {kept}");
                 assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
             }
         }

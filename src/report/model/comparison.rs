@@ -36,8 +36,17 @@ pub(in crate::report) struct ComparisonView {
 pub(in crate::report) struct ComparedRequestView {
     /// Scenario and request.
     pub(in crate::report) name: String,
-    /// One row per figure, in the columns of the view.
-    pub(in crate::report) rows: Vec<[String; COLUMNS]>,
+    /// One row per figure.
+    pub(in crate::report) rows: Vec<ComparedRow>,
+}
+
+/// One compared figure.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) struct ComparedRow {
+    /// The cells, in the columns of the view.
+    pub(in crate::report) cells: [String; COLUMNS],
+    /// What the last cell says; `None` if the figure is only shown.
+    pub(in crate::report) change: Option<ChangeVerdict>,
 }
 
 /// The number of columns of a compared request.
@@ -59,39 +68,43 @@ impl ComparisonView {
 
     /// The word for the decision: `SLOWER`, `NOT SHOWN SLOWER`, `UNDECIDED`.
     pub(in crate::report) fn word(&self) -> &'static str {
-        match self.decision {
-            Decision::Fail => "SLOWER",
-            Decision::Pass => "NOT SHOWN SLOWER",
-            Decision::Inconclusive => "UNDECIDED",
-        }
+        word(self.decision)
+    }
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Fail => "SLOWER",
+        Decision::Pass => "NOT SHOWN SLOWER",
+        Decision::Inconclusive => "UNDECIDED",
     }
 }
 
 /// What a comparison found, in one line: `undecided; too short to compare: …`.
 pub fn comparison_line(comparison: &Comparison) -> String {
-    let view = ComparisonView::new(comparison);
-    let word = view.word().to_lowercase();
-    if view.headline.is_empty() { word } else { format!("{word}; {}", view.headline) }
+    word(comparison.decision()).to_lowercase() + &words::advice("; ", &headline(comparison))
 }
 
 impl ComparedRequestView {
     fn new(request: &RequestComparison) -> Self {
         let blank = String::new;
         let BeforeAfter { before, after } = request.exchanges.map(|count| words::count(*count));
-        let mut rows = vec![["n".to_owned(), before, after, blank(), blank(), blank(), blank()]];
+        let n = ["n".to_owned(), before, after, blank(), blank(), blank(), blank()];
+        let mut rows = vec![ComparedRow { cells: n, change: None }];
         rows.push(failed_row(&request.failed));
         rows.extend(request.latency.iter().map(quantile_row));
         let BeforeAfter { before, after } = request.max;
         let [difference, share] = difference_words(QuantileDifference::between(before, after));
         let [before, after] = [before, after].map(words::actual);
-        rows.push(["max".to_owned(), before, after, difference, share, blank(), blank()]);
+        let max = ["max".to_owned(), before, after, difference, share, blank(), blank()];
+        rows.push(ComparedRow { cells: max, change: None });
         let name =
             format!("{} · {}", words::name(&request.scenario), words::name(&request.request));
         Self { name, rows }
     }
 }
 
-fn failed_row(failed: &ShareChange) -> [String; COLUMNS] {
+fn failed_row(failed: &ShareChange) -> ComparedRow {
     let count =
         |count: u64, share: Ratio| format!("{} ({})", words::count(count), words::share(share));
     let points = failed.share.after.as_f64() - failed.share.before.as_f64();
@@ -104,7 +117,7 @@ fn failed_row(failed: &ShareChange) -> [String; COLUMNS] {
         }
         (change, _) => change_words(change, ["fails more often", "fails less often"]).to_owned(),
     };
-    [
+    let cells = [
         "failed".to_owned(),
         count(failed.count.before, failed.share.before),
         count(failed.count.after, failed.share.after),
@@ -112,17 +125,17 @@ fn failed_row(failed: &ShareChange) -> [String; COLUMNS] {
         String::new(),
         interval.unwrap_or_default(),
         shows,
-    ]
+    ];
+    ComparedRow { cells, change: Some(failed.change) }
 }
 
-fn quantile_row(figure: &QuantileChange) -> [String; COLUMNS] {
+fn quantile_row(figure: &QuantileChange) -> ComparedRow {
     let actual = figure.actual.map(|actual| words::actual(*actual));
-    let [difference, share] =
-        difference_words(QuantileDifference::between(figure.actual.before, figure.actual.after));
+    let [difference, share] = difference_words(figure.whole_difference());
     let interval = figure
         .interval
         .map(|(low, high)| format!("{} to {}", signed_micros(low), signed_micros(high)));
-    [
+    let cells = [
         figure.quantile.to_string(),
         actual.before,
         actual.after,
@@ -130,7 +143,8 @@ fn quantile_row(figure: &QuantileChange) -> [String; COLUMNS] {
         share,
         interval.unwrap_or_default(),
         quantile_words(figure),
-    ]
+    ];
+    ComparedRow { cells, change: Some(figure.change) }
 }
 
 /// What a quantile shows: slower, faster, or how large a slowdown would have been to show.
@@ -203,22 +217,16 @@ fn headline(comparison: &Comparison) -> String {
     if !slower.is_empty() {
         return slower;
     }
-    let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
-    match comparison.decision() {
-        Decision::Inconclusive => obstacle.unwrap_or_else(|| {
+    if comparison.decision() == Decision::Inconclusive {
+        let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
+        return obstacle.unwrap_or_else(|| {
             "the latencies of a request cannot be compared, or it is missing from the later side"
                 .to_owned()
-        }),
-        Decision::Pass | Decision::Fail => {
-            let faster = of_change(ChangeVerdict::Less);
-            let bounds = of_change(ChangeVerdict::NoneShown);
-            [faster, bounds]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ")
-        }
+        });
     }
+    let mut parts = [ChangeVerdict::Less, ChangeVerdict::NoneShown].map(of_change).to_vec();
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }
 
 /// The figures of a request with this change, each in some words.

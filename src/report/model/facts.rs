@@ -88,6 +88,7 @@ fn ending(run: &Measurement) -> String {
         RunEnding::Interrupted => "interrupted: sent requests were allowed to end".to_owned(),
         RunEnding::TargetDown(why) => format!("stopped because the target is down: {why}"),
         RunEnding::ProvenEarly(early) => early.words(),
+        RunEnding::SeenEnough => "ended once enough was seen".to_owned(),
         RunEnding::Recovered => "recovered from an unfinished run folder".to_owned(),
         RunEnding::Imported(missing) => format!("imported from another tool's files: {missing}"),
     }

@@ -109,18 +109,17 @@ impl RunFinding {
 
     /// Location, fact and next step in one line.
     pub(super) fn line_with_advice(&self) -> String {
-        let next = if self.next.is_empty() { String::new() } else { format!(" → {}", self.next) };
-        self.one_line() + &next
+        self.one_line() + &words::advice(" → ", &self.next)
     }
 
     /// [`Self::line_with_advice`] after the decision: `FAIL · tile-loader · …`.
     pub(super) fn line_with_word(&self) -> String {
-        format!("{} · {}", self.decision.name().to_uppercase(), self.line_with_advice())
+        format!("{} · {}", self.decision.word(), self.line_with_advice())
     }
 
     /// [`Self::one_line`] after the decision: `FAIL · tile-loader · …`.
     pub(in crate::report) fn with_word(&self) -> String {
-        format!("{} · {}", self.decision.name().to_uppercase(), self.one_line())
+        format!("{} · {}", self.decision.word(), self.one_line())
     }
 
     fn of_scenario(decision: Decision, scenario: &ScenarioView, reason: &VerdictReason) -> Self {

@@ -30,7 +30,7 @@ use super::words;
 pub(super) use budget::{BudgetMark, BudgetRow};
 pub use comparison::comparison_line;
 pub(super) use comparison::{
-    COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+    COLUMNS as COMPARED_COLUMNS, ComparedRequestView, ComparedRow, ComparisonView, difference_words,
 };
 pub(super) use facts::ReportFact;
 pub use finding::FindingSubject;

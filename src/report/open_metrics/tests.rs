@@ -35,7 +35,7 @@ fn a_run_has_its_verdict_its_counts_and_the_ceilings_of_its_budgets() {
 }
 
 #[test]
-fn no_run_has_a_series_twice_or_a_line_that_is_none() {
+fn no_run_has_a_series_twice_or_a_line_that_is_no_sample() {
     for (record, _) in fixture::all() {
         let text = open_metrics(&record, &passing());
         let mut series = HashSet::new();
@@ -51,12 +51,15 @@ fn no_run_has_a_series_twice_or_a_line_that_is_none() {
 fn buckets_never_fall() {
     for (record, _) in fixture::all() {
         let text = open_metrics(&record, &passing());
-        let mut last = (String::new(), 0);
+        let (mut last, mut buckets) = ((String::new(), 0), 0);
         for line in text.lines().filter(|line| line.contains("_bucket{")) {
             let (series, _) = line.split_once(",le=").unwrap();
             let count: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
             assert!(series != last.0 || count >= last.1, "{line}");
             last = (series.to_owned(), count);
+            buckets += 1;
         }
+        let requests = record.measurement.scenarios.iter().map(|scenario| scenario.requests.len());
+        assert_eq!(buckets > 0, requests.sum::<usize>() > 0, "{text}");
     }
 }

@@ -1,7 +1,5 @@
 //! Writes the text format: families, samples, labels and numbers.
 
-use std::collections::HashSet;
-
 /// A label's name and value.
 pub(super) type Label<'a> = (&'a str, &'a str);
 
@@ -26,8 +24,6 @@ impl MetricKind {
 pub(super) struct MetricsText {
     text: String,
     family: &'static str,
-    /// Each series that was written. A second sample of one is malformed.
-    series: HashSet<String>,
 }
 
 impl MetricsText {
@@ -41,18 +37,13 @@ impl MetricsText {
         self.text += &format!("# HELP {name} {}.\n", escape(help));
     }
 
-    /// Adds a sample of the family. A series that has one already keeps it, such as that of a
-    /// budget that is written twice.
+    /// Adds a sample of the family. A second sample of a series would be malformed.
     pub(super) fn sample(&mut self, suffix: &str, labels: &[Label<'_>], value: f64) {
         let labels: Vec<_> =
             labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
         let braced =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let series = format!("{}{suffix}{braced}", self.family);
-        if !self.series.contains(&series) {
-            self.text += &format!("{series} {}\n", number(value));
-            self.series.insert(series);
-        }
+        self.text += &format!("{}{suffix}{braced} {}\n", self.family, number(value));
     }
 
     /// The whole text with its end mark.
@@ -104,7 +95,6 @@ mod tests {
         let mut text = MetricsText::default();
         text.family("a", MetricKind::Gauge, "", "b");
         text.sample("", &[("name", "x\"} 1\n\\\r# EOF")], 2.0);
-        text.sample("", &[("name", "x\"} 1\n\\\r# EOF")], 3.0);
         let expected = "# TYPE a gauge\n# HELP a b.\n\
                         a{name=\"x\\\"} 1\\n\\\\\u{FFFD}# EOF\"} 2\n# EOF\n";
         assert_eq!(text.finish(), expected);

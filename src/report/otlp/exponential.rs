@@ -96,18 +96,26 @@ mod tests {
             (1..2_000).map(|n| n * n).collect(),
             vec![200_000, 201_000, 202_000],
         ] {
-            let point = exponential_point(&of(&micros));
+            let histogram = of(&micros);
+            let point = exponential_point(&histogram);
             let buckets = point.positive.clone().unwrap_or_default();
             let counted: u64 = buckets.bucket_counts.iter().sum();
             assert_eq!(point.zero_count + counted, micros.len() as u64);
             assert_eq!(point.count, micros.len() as u64);
             assert!(buckets.bucket_counts.len() <= 160);
             let base = f64::from(-point.scale).exp2().exp2();
-            let first = base.powi(buckets.offset);
-            let end = buckets.offset + i32::try_from(buckets.bucket_counts.len()).unwrap();
-            if let (Some(min), Some(max)) = (point.min, point.max.filter(|max| *max > 0.0)) {
-                assert!(min <= 0.0 || first < min * 1.001, "{first} {min}");
-                assert!(base.powi(end) > max * 0.999, "{max}");
+            let mut counted = point.zero_count;
+            for (end, count) in (buckets.offset + 1..).zip(&buckets.bucket_counts) {
+                counted += count;
+                let end = base.powi(end);
+                let up_to = |end: f64| -> u64 {
+                    let steps = histogram.steps();
+                    let below = steps.filter(|(value, _)| value.as_secs_f64() <= end);
+                    below.map(|(_, count)| count).sum()
+                };
+                // The power is not exact.
+                let expected = up_to(end * (1.0 - 1e-9))..=up_to(end * (1.0 + 1e-9));
+                assert!(expected.contains(&counted), "{counted} up to {end}: {expected:?}");
             }
         }
     }

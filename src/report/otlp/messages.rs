@@ -97,8 +97,8 @@ pub(super) struct Sum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum AggregationTemporality {
+    /// The value of a field that is left out. Without it, prost would leave out the only other one.
     Unspecified = 0,
-    Delta = 1,
     Cumulative = 2,
 }
 
@@ -110,14 +110,12 @@ pub(super) struct NumberPoint {
     pub(super) time_unix_nano: u64,
     #[prost(message, repeated, tag = "7")]
     pub(super) attributes: Vec<KeyValue>,
-    #[prost(oneof = "NumberValue", tags = "4, 6")]
+    #[prost(oneof = "NumberValue", tags = "6")]
     pub(super) value: Option<NumberValue>,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Oneof)]
 pub(super) enum NumberValue {
-    #[prost(double, tag = "4")]
-    Double(f64),
     #[prost(sfixed64, tag = "6")]
     Int(i64),
 }

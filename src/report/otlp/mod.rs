@@ -9,9 +9,7 @@ mod messages;
 use prost::Message as _;
 use time::OffsetDateTime;
 
-use crate::record::{
-    BudgetVerdict, Decision, RequestMeasurement, RunRecord, ScenarioVerdict, Stage,
-};
+use crate::record::{BudgetVerdict, Decision, RequestMeasurement, RunRecord, Stage};
 
 use super::ci::CiContext;
 use super::words;
@@ -88,7 +86,12 @@ impl<'a> PointWriter<'a> {
 
     fn metrics(&self, ci: &CiContext) -> Vec<Metric> {
         vec![
-            gauge("tollgate.gate", "1", "1 for what the exit code says, else 0", self.gate(ci)),
+            gauge(
+                "tollgate.gate",
+                "1",
+                "1 for what the exit code says, else 0",
+                self.states(&[], ci.gate),
+            ),
             gauge("tollgate.verdict", "1", "1 for the verdict, else 0", self.verdicts()),
             gauge(
                 "tollgate.budget.exceeded",
@@ -101,59 +104,55 @@ impl<'a> PointWriter<'a> {
         ]
     }
 
-    fn gate(&self, ci: &CiContext) -> Vec<NumberPoint> {
-        self.states(&[], ci.gate)
-    }
-
-    /// The verdict on each budget of each scenario, and on each scenario.
+    /// The verdict on each scenario and on each of its budgets.
     fn verdicts(&self) -> Vec<NumberPoint> {
         let mut points = Vec::new();
         for scenario in &self.record.verdict.scenarios {
-            let of_scenario = ("tollgate.scenario", scenario.scenario.as_str());
-            points.extend(self.states(&[of_scenario], scenario.decision));
-            for verdict in &scenario.budgets {
-                let budget = verdict.budget.to_string();
-                let attributes =
-                    [of_scenario, request(&verdict.request), ("tollgate.budget", &budget)];
-                points.extend(self.states(&attributes, verdict.decision));
-            }
+            let attributes = [("tollgate.scenario", scenario.scenario.as_str())];
+            points.extend(self.states(&attributes, scenario.decision));
         }
+        self.for_each_budget(|attributes, verdict| {
+            points.extend(self.states(attributes, verdict.decision));
+        });
         points
     }
 
     /// One point for each possible decision, 1 for the one that was made.
     fn states(&self, attributes: &[(&str, &str)], made: Decision) -> Vec<NumberPoint> {
-        let all = [Decision::Pass, Decision::Fail, Decision::Inconclusive];
         let point = |decision: Decision| {
             let attributes = [attributes, &[("tollgate.decision", decision.name())]].concat();
             self.number(&attributes, u64::from(decision == made))
         };
-        all.into_iter().map(point).collect()
+        Decision::ALL.into_iter().map(point).collect()
     }
 
     fn budgets(&self) -> Vec<NumberPoint> {
-        let of = |scenario: &ScenarioVerdict| {
-            let name = scenario.scenario.clone();
-            let point = |verdict: &BudgetVerdict| {
+        let mut points = Vec::new();
+        self.for_each_budget(|attributes, verdict| {
+            points.push(self.number(attributes, verdict.exceeded));
+        });
+        points
+    }
+
+    /// Every budget of every request, with the attributes of its points.
+    fn for_each_budget(&self, mut each: impl FnMut(&[(&str, &str)], &BudgetVerdict)) {
+        for scenario in &self.record.verdict.scenarios {
+            for verdict in &scenario.budgets {
                 let budget = verdict.budget.to_string();
                 let attributes = [
-                    ("tollgate.scenario", name.as_str()),
+                    ("tollgate.scenario", scenario.scenario.as_str()),
                     request(&verdict.request),
                     ("tollgate.budget", &budget),
                 ];
-                self.number(&attributes, verdict.exceeded)
-            };
-            scenario.budgets.iter().map(point).collect::<Vec<_>>()
-        };
-        self.record.verdict.scenarios.iter().flat_map(of).collect()
+                each(&attributes, verdict);
+            }
+        }
     }
 
     fn exchanges(&self) -> Metric {
         let mut data_points = Vec::new();
         self.for_each_stage(|attributes, request, stage| {
-            let tally = &request.stage(stage).tally;
-            let failures = tally.failures.iter().map(|(failure, count)| (failure.name(), *count));
-            for (outcome, count) in std::iter::once(("ok", tally.ok)).chain(failures) {
+            for (outcome, count) in request.stage(stage).tally.outcomes() {
                 let attributes = [attributes, &[("tollgate.outcome", outcome)]].concat();
                 data_points.push(self.number(&attributes, count));
             }
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ok_exchange_is_in_a_histogram_of_its_latency() {
+    fn the_histograms_of_latency_count_what_each_stage_measured() {
         for (record, _) in fixture::all() {
             let metrics = decoded(&record, &[]).scope_metrics.remove(0).metrics;
             let durations = metrics.iter().find(|metric| metric.name == "tollgate.duration");

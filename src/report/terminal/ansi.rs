@@ -3,8 +3,6 @@
 use crate::record::Decision;
 use crate::record::checkup::CheckState;
 
-use super::word;
-
 /// Adds ANSI escapes to text if the terminal supports colours.
 pub(super) struct AnsiStyle {
     colour: bool,
@@ -33,7 +31,7 @@ impl AnsiStyle {
             Decision::Fail => "1;31",
             Decision::Inconclusive => "1;33",
         };
-        self.with(code, &word(decision))
+        self.with(code, decision.word())
     }
 
     /// An improvement.
@@ -53,7 +51,7 @@ impl AnsiStyle {
             Decision::Fail => "1;97;41",
             Decision::Inconclusive => "1;30;43",
         };
-        self.with(code, &format!(" {} ", word(decision)))
+        self.with(code, &format!(" {} ", decision.word()))
     }
 
     /// A finding's state in its colour.

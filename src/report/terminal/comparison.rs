@@ -5,11 +5,11 @@ use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::{
-    ActualQuantile, BeforeAfter, BlameChange, ComparedRun, Comparison, Decision, ProberHealth,
-    QuantileDifference, RequestComparison,
+    ActualQuantile, BeforeAfter, BlameChange, ChangeVerdict, ComparedRun, Comparison, Decision,
+    ProberHealth, QuantileDifference, RequestComparison,
 };
 use crate::report::model::{
-    COMPARED_COLUMNS, ComparedRequestView, ComparisonView, difference_words,
+    COMPARED_COLUMNS, ComparedRequestView, ComparedRow, ComparisonView, difference_words,
 };
 
 /// Renders a comparison for a terminal `width` columns wide, with ANSI colours if `colour` is set.
@@ -131,20 +131,20 @@ impl ComparisonPage {
     }
 
     /// A row with what it shows in colour, and in few words if the terminal is narrow.
-    fn figure_row(&self, row: &[String; COMPARED_COLUMNS]) -> Vec<String> {
+    fn figure_row(&self, row: &ComparedRow) -> Vec<String> {
         const ROOM_FOR_BOUNDS: usize = 90;
-        let mut row = row.to_vec();
-        if let Some(shows) = row.last_mut() {
-            *shows = match shows.as_str() {
-                "slower" | "fails more often" => self.style.bad(shows),
-                "faster" | "fails less often" => self.style.good(shows),
-                bound if bound.ends_with("would have shown") && self.width < ROOM_FOR_BOUNDS => {
+        let mut cells = row.cells.to_vec();
+        if let (Some(shows), Some(change)) = (cells.last_mut(), row.change) {
+            *shows = match change {
+                ChangeVerdict::More => self.style.bad(shows),
+                ChangeVerdict::Less => self.style.good(shows),
+                ChangeVerdict::NoneShown if self.width < ROOM_FOR_BOUNDS => {
                     "no difference shown".to_owned()
                 }
-                other => other.to_owned(),
+                _ => return cells,
             };
         }
-        row
+        cells
     }
 
     fn verdict(&self, view: &ComparisonView) -> String {

@@ -5,10 +5,9 @@ mod checkup;
 mod comparison;
 mod history;
 mod layout;
+mod session;
 mod table;
 mod timing;
-
-use crate::record::Decision;
 
 use super::model::{
     BudgetRow, FailureRole, FailureRow, ReportModel, RequestView, RunFinding, ScenarioView,
@@ -20,6 +19,7 @@ pub use checkup::checkup_text;
 pub use comparison::comparison_text;
 pub use history::history_text;
 use layout::{CellAlign, TextGrid, wrap};
+pub use session::{session_list, session_terminal};
 
 /// Minimum width of the layout.
 const MOST_NARROW: usize = 60;
@@ -276,8 +276,8 @@ impl TerminalPage {
     /// A finding after the word of its decision.
     fn finding(&self, finding: &RunFinding) -> String {
         let lines = wrap(&finding.with_word(), self.width, 2);
-        let word = word(finding.decision);
-        lines.replacen(&word, &self.style.decision(finding.decision), 1)
+        let word = finding.decision.word();
+        lines.replacen(word, &self.style.decision(finding.decision), 1)
     }
 }
 
@@ -295,9 +295,4 @@ fn no_budget(shape: TableShape, request: &RequestView) -> [String; 3] {
 fn evidence(failure: &FailureRow) -> String {
     let warmup = if failure.in_warmup { " (in the warm-up)" } else { "" };
     format!("{} × {}{warmup}", words::count(failure.count), failure.what)
-}
-
-/// A decision in capitals: `PASS`.
-fn word(decision: Decision) -> String {
-    decision.name().to_uppercase()
 }

@@ -11,6 +11,8 @@ use http::StatusCode;
 
 use crate::units::Rate;
 
+pub(crate) use text_value::{TextValue, read_text, text_schema};
+
 pub use json::{JsonNumber, JsonTemplate};
 pub use network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 

@@ -9,7 +9,7 @@ use crate::scenario::toml_value::wrong_type;
 use crate::units::UnitError;
 
 /// A value that is written as text.
-pub(super) trait TextValue: Sized {
+pub(crate) trait TextValue: Sized {
     /// Examples of such values; all possible values if [`Self::IS_CHOICE`] is true.
     const EXAMPLES: &[&str];
     /// Whether [`Self::EXAMPLES`] are the only possible values.
@@ -32,7 +32,7 @@ pub(super) trait TextValue: Sized {
 }
 
 /// Reads a value that is written as text.
-pub(super) fn read_text<T: TextValue>(
+pub(crate) fn read_text<T: TextValue>(
     value: &Spanned<DeValue<'_>>,
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
@@ -51,7 +51,7 @@ pub(super) fn read_text<T: TextValue>(
     read.map_err(|error| diagnostics.add(Diagnostic::of_unit(value.span(), error))).ok()
 }
 
-pub(super) fn text_schema<T: TextValue>() -> Schema {
+pub(crate) fn text_schema<T: TextValue>() -> Schema {
     if T::IS_CHOICE {
         return json_schema!({ "type": "string", "enum": T::EXAMPLES });
     }

@@ -158,6 +158,7 @@ fn interval(
         tally: serde_json::from_str(tally).map_err(|error| damaged(run, at, &error))?,
         series: DimensionHistograms::default(),
         server_timings: ServerTimings::default(),
+        samples: Vec::new(),
     })
 }
 

@@ -96,6 +96,7 @@ fn ending(ending: &RunEnding) -> &'static str {
         RunEnding::Interrupted => "interrupted",
         RunEnding::TargetDown(_) => "target_down",
         RunEnding::ProvenEarly(_) => "proven_early",
+        RunEnding::SeenEnough => "seen_enough",
         RunEnding::Recovered => "recovered",
         RunEnding::Imported(_) => "imported",
     }

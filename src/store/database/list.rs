@@ -157,8 +157,7 @@ pub(super) fn micros(number: i64) -> Duration {
 }
 
 fn decision(name: &str, run: Uuid, at: &str) -> Result<Decision, DatabaseError> {
-    let all = [Decision::Pass, Decision::Fail, Decision::Inconclusive];
-    let known = all.into_iter().find(|decision| decision.name() == name);
+    let known = Decision::ALL.into_iter().find(|decision| decision.name() == name);
     known.ok_or_else(|| damaged(run, at, &format!("`{name}` is not a decision")))
 }
 

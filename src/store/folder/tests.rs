@@ -36,7 +36,16 @@ fn interval(second: u64, stage: Stage) -> Interval {
         server_timings.add(metric, &latency);
     }
     let request = "page".to_owned();
-    Interval { scenario: NAME.to_owned(), request, stage, start, tally, series, server_timings }
+    Interval {
+        scenario: NAME.to_owned(),
+        request,
+        stage,
+        start,
+        tally,
+        series,
+        server_timings,
+        samples: Vec::new(),
+    }
 }
 
 fn draft() -> RunDraft {

@@ -46,6 +46,7 @@ fn judged_with(request: FixtureRequest, micros: &[u64], by_lag: usize) -> (Budge
         tally: Tally { slots, ..Tally::default() },
         series: DimensionHistograms::default(),
         server_timings: ServerTimings::default(),
+        samples: Vec::new(),
     });
     let mut verdict = judge_in_context(&plan, &measurement, &context);
     (verdict.scenarios.remove(0).budgets.remove(0), verdict.rule)

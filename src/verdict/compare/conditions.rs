@@ -125,7 +125,7 @@ fn endings(which: &str, record: &RunRecord) -> Vec<String> {
     let run = &record.measurement;
     let ending = match &run.ending {
         // Each of its exchanges was measured like those of a complete run.
-        RunEnding::Complete => None,
+        RunEnding::Complete | RunEnding::SeenEnough => None,
         RunEnding::ProvenEarly(early) => Some(early.when()),
         RunEnding::SetupFailed(_) if run.has_measured() => {
             Some("was measured only in part: a setup step failed in some of its shards".to_owned())

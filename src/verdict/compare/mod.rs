@@ -28,6 +28,8 @@ use crate::record::{
 };
 use crate::units::Quantile;
 
+pub(crate) use self::student_t::upper_quantile as upper_t_quantile;
+
 pub use self::leave_one_out::add_block_figures;
 
 /// What is compared, and to what the stated error rate applies.

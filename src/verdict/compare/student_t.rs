@@ -5,7 +5,7 @@
 ///
 /// M. Abramowitz and I. A. Stegun, *Handbook of Mathematical Functions*, 26.7.3 and 26.7.4, gives
 /// the distribution for whole degrees as a finite sum. The value is found by bisection.
-pub(super) fn upper_quantile(degrees: usize, tail: f64) -> f64 {
+pub(crate) fn upper_quantile(degrees: usize, tail: f64) -> f64 {
     let exceeds = |value: f64| upper_tail(degrees.max(1), value) > tail;
     let (mut low, mut high) = (0.0, 1.0);
     while exceeds(high) && high < 1e12 {

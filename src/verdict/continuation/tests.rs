@@ -55,6 +55,7 @@ fn interval(latencies: &[u64]) -> Interval {
         tally: Tally { slots, ..Tally::default() },
         series: DimensionHistograms::default(),
         server_timings: ServerTimings::default(),
+        samples: Vec::new(),
     }
 }
 

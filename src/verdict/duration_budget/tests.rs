@@ -193,6 +193,7 @@ fn with_freezes(comparison: Option<&str>) -> BudgetVerdict {
             tally,
             series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         });
     }
     let comparison = comparison.map(|command| ("tiles".to_owned(), command.to_owned()));

@@ -80,6 +80,7 @@ impl WatchedRun {
             },
             series: DimensionHistograms::default(),
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         };
         self.timelines.add(&interval);
         self.watch.observe(&interval, &self.timelines)

@@ -1,13 +1,13 @@
 //! A small code host that keeps the comments of one pull request, as GitHub's API does. It is also
 //! a collector that takes metrics.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::bench::text;
+use crate::bench::{read_request, text};
 
 /// The comments, and the heads and bodies of the requests that came.
 #[derive(Default)]
@@ -61,14 +61,7 @@ impl FakeCodeHost {
 
 fn serve(mut stream: TcpStream, status: u16, state: &Mutex<HostState>) -> Option<()> {
     let mut read = BufReader::new(stream.try_clone().ok()?);
-    let (mut head, mut length) = (String::new(), 0);
-    while read.read_line(&mut head).ok().filter(|&read| read > 0)? > 2 {
-        if let Some(value) = head.lines().last()?.strip_prefix("content-length: ") {
-            length = value.trim().parse().ok()?;
-        }
-    }
-    let mut body = vec![0; length];
-    read.read_exact(&mut body).ok()?;
+    let (head, body) = read_request(&mut read)?;
     let mut state = state.lock().unwrap();
     let answer = if status == 200 { answer(&head, &body, &mut state.comments) } else { json!({}) };
     state.requests.push(head);

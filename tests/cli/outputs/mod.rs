@@ -181,7 +181,9 @@ fn a_merge_request_gets_a_note_that_is_updated_in_place() {
 
 #[test]
 fn a_comment_that_is_refused_changes_no_verdict() {
-    for (status, why) in [(403, "refuses it (403)"), (401, "(401)"), (404, "(404)"), (500, "500")] {
+    for (status, why) in
+        [(403, "refuses it (403)"), (401, "(401)"), (404, "(404)"), (500, "answered 500")]
+    {
         let host = FakeCodeHost::start(status);
         let error = comment_on(&passing(), &host, &[], 0);
         assert!(error.contains("WARNING: no comment on shop/app#7: ") && error.contains(why));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::step_run::MeasuredStep;
 use crate::plan::Plan;
 use crate::record::Decision;
-use crate::tune::{RateInterval, SearchBounds, SearchStep, StepPurpose};
+use crate::tune::rate_search::{RateInterval, SearchBounds, SearchStep, StepPurpose};
 use crate::units::{Rate, duration_literal, format_duration};
 
 /// A search as JSON.

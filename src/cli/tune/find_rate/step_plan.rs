@@ -12,7 +12,7 @@ use crate::cli::quick::{self, ComposeContext, UrlScenarios};
 use crate::cli::{continuation, log};
 use crate::plan::{BlockNeeds, Environment, Plan, PlanOverrides, SecretSet};
 use crate::scenario::ScenarioWarning;
-use crate::tune::{SearchBounds, SearchStep};
+use crate::tune::rate_search::{SearchBounds, SearchStep};
 use crate::units::{Rate, duration_literal};
 use crate::verdict::binomial::ErrorRate;
 use crate::verdict::evidence::fewest_blocks_at;

@@ -12,7 +12,7 @@ use crate::record::{
     ActualQuantile, BudgetVerdict, Decision, Dimension, Interval, RunRecord, Stage, Verdict,
 };
 use crate::store::{self, StoreError};
-use crate::tune::RisingLatency;
+use crate::tune::rate_search::RisingLatency;
 use crate::units::{Quantile, format_duration};
 use crate::verdict::{self, EarlierEvidence, VerdictContext, continuation_obstacle};
 

@@ -193,6 +193,7 @@ mod tests {
             tally: Tally { exchanges: 1, ok: 1, ..Tally::default() },
             series,
             server_timings: ServerTimings::default(),
+            samples: Vec::new(),
         }
     }
 

@@ -1,0 +1,165 @@
+//! Calls that change a machine, and the states that they are possible in.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::config::MachineShape;
+use super::super::machine::{MOST_SUSPENDED_MB, MachineState};
+use super::super::world::FlyWorld;
+use super::answers::ApiAnswer;
+use super::call::ApiCall;
+use super::read_body;
+
+/// Carries out an order that needs no body.
+pub(super) fn change(
+    order: &str,
+    index: usize,
+    world: &mut FlyWorld,
+) -> Result<ApiAnswer, ApiAnswer> {
+    match order {
+        "start" => start(index, world),
+        "stop" => stop(index, world),
+        "suspend" => suspend(index, world),
+        "restart" => restart(index, world),
+        "destroy" => destroy(index, world),
+        "cordon" => {
+            world.order(index, |machine, _, _| machine.cordoned = true);
+            Ok(ApiAnswer::done())
+        }
+        _ => {
+            world.order(index, |machine, _, _| machine.cordoned = false);
+            Ok(ApiAnswer::done())
+        }
+    }
+}
+
+fn start(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+    let state = world.machines[index].state;
+    match state {
+        MachineState::Stopped | MachineState::Suspended => {
+            world.order(index, |machine, cost, at| machine.start("user", cost.resume, at));
+        }
+        MachineState::Started => {}
+        MachineState::Starting => {
+            let error = "aborted: machine still attempting to start";
+            return Err(ApiAnswer::error(StatusCode::CONFLICT, error));
+        }
+        _ => return Err(wrong_state("start", state)),
+    }
+    Ok(ApiAnswer::ok(json!({
+        "previous_state": state.word(),
+        "migrated": false,
+        "new_host": "",
+    })))
+}
+
+fn stop(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+    let state = world.machines[index].state;
+    match state {
+        MachineState::Started | MachineState::Starting | MachineState::Suspended => {
+            world.order(index, |machine, _, at| machine.stop("user", at));
+        }
+        MachineState::Stopping | MachineState::Stopped => {}
+        _ => return Err(wrong_state("stop", state)),
+    }
+    Ok(ApiAnswer::done())
+}
+
+fn suspend(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+    let machine = &world.machines[index];
+    let memory = MachineShape::of(&machine.config).memory_mb;
+    match machine.state {
+        MachineState::Started if memory > MOST_SUSPENDED_MB => {
+            let error =
+                format!("machine has {memory} MiB of memory; suspending needs 2048 or less");
+            return Err(ApiAnswer::precondition(&error));
+        }
+        MachineState::Started => world.order(index, |machine, _, at| machine.suspend("user", at)),
+        MachineState::Suspending | MachineState::Suspended => {}
+        state => return Err(wrong_state("suspend", state)),
+    }
+    Ok(ApiAnswer::done())
+}
+
+fn restart(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+    let state = world.machines[index].state;
+    match state {
+        MachineState::Started | MachineState::Stopped => {
+            world.order(index, |machine, _, at| machine.restart(at));
+            Ok(ApiAnswer::done())
+        }
+        _ => Err(wrong_state("restart", state)),
+    }
+}
+
+fn destroy(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+    let state = world.machines[index].state;
+    match state {
+        MachineState::Stopped | MachineState::Suspended | MachineState::Created => {
+            world.order(index, |machine, _, at| machine.destroy(at));
+            Ok(ApiAnswer::done())
+        }
+        _ => Err(wrong_state("destroy", state)),
+    }
+}
+
+/// Replaces the machine's config by the one in the call's body.
+pub(super) fn update(call: &ApiCall, index: usize, world: &mut FlyWorld) -> Result<(), ApiAnswer> {
+    let mut body = read_body(call)?;
+    let config = body["config"].take();
+    check_config(&config)?;
+    let machine = &world.machines[index];
+    if body["current_version"].as_str().is_some_and(|version| version != machine.instance_id) {
+        let error = format!("machine is at version {}", machine.instance_id);
+        return Err(ApiAnswer::precondition(&error));
+    }
+    let state = machine.state;
+    if !state.is_settled() || state == MachineState::Destroyed {
+        return Err(wrong_state("update", state));
+    }
+    let start = body["skip_launch"].as_bool() != Some(true);
+    let name = body["name"].as_str().map(str::to_owned);
+    world.order(index, |machine, _, at| {
+        if let Some(name) = name {
+            machine.name = name;
+        }
+        machine.update(config, start, at);
+    });
+    Ok(())
+}
+
+fn check_config(config: &Value) -> Result<(), ApiAnswer> {
+    if !config.is_object() {
+        return Err(ApiAnswer::bad_request("invalid body: config must be an object"));
+    }
+    if config["image"].as_str().is_none_or(str::is_empty) {
+        return Err(unprocessable("config.image is required"));
+    }
+    let guest = &config["guest"];
+    for (field, good) in [
+        ("cpus", guest["cpus"].is_null() || guest["cpus"].is_u64()),
+        ("memory_mb", guest["memory_mb"].is_null() || guest["memory_mb"].is_u64()),
+        ("cpu_kind", guest["cpu_kind"].is_null() || guest["cpu_kind"].is_string()),
+    ] {
+        if !good {
+            let error = format!("invalid body: config.guest.{field} has the wrong type");
+            return Err(ApiAnswer::bad_request(error));
+        }
+    }
+    if !config["services"].is_null() && !config["services"].is_array() {
+        return Err(ApiAnswer::bad_request("invalid body: config.services must be a list"));
+    }
+    MachineShape::of(config)
+        .mistake()
+        .map_or(Ok(()), |mistake| Err(unprocessable(&format!("invalid config.guest, {mistake}"))))
+}
+
+fn unprocessable(error: &str) -> ApiAnswer {
+    let error = format!("invalid_argument: {error}");
+    ApiAnswer::error(StatusCode::UNPROCESSABLE_ENTITY, error)
+}
+
+fn wrong_state(order: &str, state: MachineState) -> ApiAnswer {
+    let word = state.word();
+    ApiAnswer::precondition(&format!("unable to {order} machine from current state: '{word}'"))
+}
