@@ -87,7 +87,10 @@ pub(super) struct Args {
 /// Searches for the rate that `--find-rate` asks for.
 pub(super) fn find_rate(args: &Args) -> Result<ExitStatus, CommandError> {
     let (Some(source), Some(limit)) = (&args.source, args.max_rate) else {
-        return Err(CommandError::usage("error: --find-rate and --max-rate are needed"));
+        return Err(CommandError::usage(
+            "error: `tollgate tune` needs something to do: name a scenario or URL with --find-rate and a limit with \
+             --max-rate, or one of its commands (see `tollgate tune --help`)",
+        ));
     };
     args.check(source)?;
     let bounds = SearchBounds::new(args.min_rate, limit, args.step_duration, args.resolution)

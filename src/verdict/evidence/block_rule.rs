@@ -98,8 +98,8 @@ mod tests {
         );
         assert_eq!(shared(&clean, 10), BlockFinding::Undecided);
         assert_eq!(shared(&slow, 10), BlockFinding::Undecided);
-        // 20 · 10 needs ln 10 / ln (1 / 0.95) = 44.9 more clean blocks.
-        assert_eq!(shared(&blocks_of(20, &[0; 112]), 10), BlockFinding::Holds);
+        // 20 · 10 needs about ln 10 / ln (1 / 0.95) = 45 more clean blocks.
+        assert_eq!(shared(&blocks_of(20, &[0; 114]), 10), BlockFinding::Holds);
     }
 
     #[test]

@@ -67,7 +67,7 @@ mod tests {
     fn a_smaller_error_rate_needs_more_blocks() {
         let fewest =
             |verdicts| fewest_blocks_at(share(0.05), ErrorRate::STATED.shared_by(verdicts));
-        assert_eq!([1, 10, 50].map(fewest), [Some(67), Some(112), Some(149)]);
+        assert_eq!([1, 10, 50].map(fewest), [Some(67), Some(114), Some(147)]);
     }
 
     #[test]
