@@ -55,6 +55,17 @@ impl RunFlags {
         Console { output: self.output }
     }
 
+    /// These flags, with one more tag for the run.
+    pub(super) fn tagged(mut self, key: &str, value: String) -> Self {
+        self.tags = self.tags.with(key, value);
+        self
+    }
+
+    /// Whether a host that is not this machine may get more than 100 requests per second.
+    pub(super) fn may_load_foreign_hosts(&self) -> bool {
+        self.yes_load_this_host
+    }
+
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
@@ -63,18 +74,6 @@ impl RunFlags {
     /// The tags that were given.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {
         self.tags.tags()
-    }
-
-    /// The same flags with further tags.
-    pub(super) fn tagged<const N: usize>(&self, tags: [(&str, String); N]) -> Self {
-        let mut flags = self.clone();
-        flags.tags.extend(tags.map(|(key, value)| (key.to_owned(), value)));
-        flags
-    }
-
-    /// Whether more than 100 requests per second are allowed to a foreign host.
-    pub(super) fn yes_load_this_host(&self) -> bool {
-        self.yes_load_this_host
     }
 
     /// The folder that run folders are created in.

@@ -23,9 +23,10 @@ pub(super) struct Flags {
 }
 
 impl Flags {
-    /// Adds tags, which are not checked.
-    pub(super) fn extend(&mut self, tags: impl IntoIterator<Item = (String, String)>) {
-        self.tags.extend(tags);
+    /// These tags and one more, which wins over one of the same key.
+    pub(super) fn with(mut self, key: &str, value: String) -> Self {
+        self.tags.push((key.to_owned(), value));
+        self
     }
 
     /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over

@@ -17,6 +17,7 @@ mod duet;
 mod early_end;
 mod every;
 mod evidence;
+mod find_rate;
 mod flags;
 mod gate;
 mod history;

@@ -139,11 +139,12 @@ impl AttemptContext<'_> {
 
     fn measure_steady(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
         let configuration = &self.plan.configurations[attempt.configuration].name;
-        let flags = self.flags.tagged([
-            ("tune.session", self.plan.name.clone()),
-            ("tune.attempt", attempt.number.to_string()),
-            ("tune.configuration", configuration.clone()),
-        ]);
+        let flags = self
+            .flags
+            .clone()
+            .tagged("tune.session", self.plan.name.clone())
+            .tagged("tune.attempt", attempt.number.to_string())
+            .tagged("tune.configuration", configuration.clone());
         let run = session::execute(self.load, &flags, self.signals, ReferencedRuns::default())?;
         outputs::write_reports(&run)?;
         (self.store_run)(&run);

@@ -3,6 +3,7 @@
 mod app_machines;
 mod attempt;
 mod demo;
+mod find_rate;
 mod list;
 mod quota;
 mod reports;
@@ -21,6 +22,7 @@ Examples:
   tollgate tune --demo                                        a session against simulated machines
   tollgate tune tune.toml --app hotdash-staging               a session; the app is named twice
   tollgate tune tune.toml --app hotdash-staging --resume latest --rounds 12
+  tollgate tune --find-rate shop.toml --max-rate 200/s        the largest rate within budget
   tollgate tune show latest
   tollgate tune restore                                       after a session that was killed
 
@@ -55,6 +57,8 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum TuneCommand {
+    #[command(long_flag = "find-rate")]
+    FindRate(Box<find_rate::Args>),
     Show(show::Args),
     List(list::Args),
     Restore(restore::Args),
@@ -62,6 +66,7 @@ enum TuneCommand {
 
 pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
     match (&args.command, &args.plan) {
+        (Some(TuneCommand::FindRate(args)), _) => find_rate::find_rate(args),
         (Some(TuneCommand::Show(args)), _) => show::show(args),
         (Some(TuneCommand::List(args)), _) => list::list(args),
         (Some(TuneCommand::Restore(args)), _) => restore::restore(args),

@@ -231,7 +231,7 @@ fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, CommandError> {
     connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     plan.pacing = flags.run.pacing();
     log::add_secrets(&plan.secrets);
-    guard::check(&plan, flags.run.yes_load_this_host())?;
+    guard::check(&plan, flags.run.may_load_foreign_hosts())?;
     Ok(plan)
 }
 
