@@ -19,7 +19,7 @@ use crate::cli::signals::RunSignals;
 use crate::cli::{guard, log, provenance, stray_variables, variables};
 use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment, MachineId};
-use crate::plan::{Environment, Plan};
+use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::session::{
     Attempt, ColdState, Configuration, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
     SessionProvenance, SessionRecord,
@@ -230,6 +230,7 @@ fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, CommandError> {
     }
     connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     plan.pacing = flags.run.pacing();
+    plan.secrets.extend(&SecretSet::new(input.variables.get("FLY_API_TOKEN").cloned()));
     log::add_secrets(&plan.secrets);
     guard::check(&plan, flags.run.may_load_foreign_hosts())?;
     Ok(plan)
