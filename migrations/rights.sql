@@ -20,7 +20,8 @@ grant usage on schema tollgate to tollgate_writer, tollgate_reader;
 grant select on tollgate.store, tollgate.migrations to tollgate_writer;
 grant insert on
     tollgate.runs, tollgate.scenarios, tollgate.requests, tollgate.totals, tollgate.total_histograms,
-    tollgate.intervals, tollgate.interval_histograms, tollgate.failures, tollgate.verdicts
+    tollgate.intervals, tollgate.interval_histograms, tollgate.failures, tollgate.verdicts,
+    tollgate.sessions
     to tollgate_writer;
 grant select on all tables in schema tollgate to tollgate_reader;
 

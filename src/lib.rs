@@ -12,6 +12,7 @@
 //! - [`history`] finds trends over many runs; [`import`] turns results of other tools into runs
 //! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
 //!   Postgres
+//! - [`fly`] calls Fly's Machines API and reads Fly's metrics
 //! - [`tune`] decides what a tuning session tries, and concludes from its attempts
 //! - [`library_text`] says in plain English what an error of a library means
 //! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`files`] opens files
@@ -22,6 +23,7 @@ pub mod doctor;
 pub mod engine;
 pub mod expect;
 pub mod files;
+pub mod fly;
 pub mod history;
 pub mod hlog;
 pub mod import;

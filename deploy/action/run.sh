@@ -55,7 +55,8 @@ done <<<"${GATE_ARGS:-}"
 runs=${GATE_RUNS_DIR:-reports/runs}
 # A line of its own would become an output of its own.
 [[ $runs != *$'\n'* ]] || fail 2 "runs-dir has more than one line"
-arguments+=("--runs-dir=$runs")
+# A warm-up keeps no run.
+[ "$command" = warm ] || arguments+=("--runs-dir=$runs")
 [ "${GATE_COMMENT:-false}" != true ] || arguments+=(--comment)
 
 # The run folders, one per line, in the order of their names, which begin with the start of the run.
@@ -86,7 +87,11 @@ while IFS= read -r folder; do
   grep -Fxq -- "$folder" <<<"$before" || run=$folder
 done <<<"$(list_runs)"
 verdict=''
-[ -z "$run" ] || verdict=$(decision "$run")
+if [ -n "$run" ]; then
+  verdict=$(decision "$run")
+elif [ "$command" = warm ]; then
+  case $code in 0) verdict=pass ;; 1) verdict=fail ;; 3) verdict=inconclusive ;; esac
+fi
 {
   echo "verdict=${verdict:-error}"
   echo "exit-code=$code"

@@ -124,12 +124,17 @@ fn status(store: &StoreFlags) -> Result<ExitStatus, CommandError> {
 
 fn prune(args: &PruneArgs) -> Result<ExitStatus, CommandError> {
     let address = args.store.required_address()?;
-    let PruneCount { runs, intervals } =
+    let PruneCount { runs, intervals, session_states } =
         Database::open(&address)?.prune(args.keep, args.dry_run)?;
     let runs = if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
     let (would, keep) = (if args.dry_run { "Would delete" } else { "Deleted" }, in_days(args.keep));
+    let states = match session_states {
+        0 => String::new(),
+        1 => " 1 replaced state of a session too; its newest stays.".to_owned(),
+        states => format!(" {states} replaced states of sessions too; their newest stay."),
+    };
     print_text(&format!(
-        "{would} {intervals} intervals of {runs} that started more than {keep} ago; their totals stay."
+        "{would} {intervals} intervals of {runs} that started more than {keep} ago; their totals stay.{states}"
     ))?;
     Ok(ExitStatus::Pass)
 }

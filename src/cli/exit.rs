@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::engine::EngineError;
 use crate::record::Decision;
-use crate::store::{DatabaseError, StoreError};
+use crate::store::{DatabaseError, SessionError, StoreError};
 
 /// How the program ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,16 @@ impl fmt::Display for CommandError {
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<SessionError> for CommandError {
+    fn from(error: SessionError) -> Self {
+        if error.is_usage() {
+            Self::usage(format!("error: {error}"))
+        } else {
+            Self::internal(error)
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod run_selector;
 mod run_time;
 mod schema;
 mod session;
+mod session_upload;
 mod shard;
 mod show;
 mod signals;
@@ -49,8 +50,10 @@ mod tags;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tune;
 mod usage;
 mod variables;
+mod warm;
 mod warming;
 
 use std::ffi::OsString;
@@ -91,10 +94,12 @@ enum TollgateCommand {
     Demo(demo::Args),
     Run(Box<run::Args>),
     Duet(Box<duet::Args>),
+    Warm(Box<warm::Args>),
     Merge(merge::Args),
     Check(check::Args),
     Doctor(Box<doctor::Args>),
     SyntheticCheck(synthetic_check::Args),
+    Tune(Box<tune::Args>),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -171,6 +176,7 @@ pub fn main(
         TollgateCommand::Demo(args) => demo::demo(&args),
         TollgateCommand::Run(args) => run::run(&args),
         TollgateCommand::Duet(args) => duet::duet(&args),
+        TollgateCommand::Warm(args) => warm::warm(&args),
         TollgateCommand::Merge(args) => merge::merge(&args),
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),
@@ -184,6 +190,7 @@ pub fn main(
         TollgateCommand::Init(args) => init::init(&args),
         TollgateCommand::Schema(args) => schema::schema(&args),
         TollgateCommand::Target(args) => target::target(&args),
+        TollgateCommand::Tune(args) => tune::tune(&args),
         TollgateCommand::Completions(args) => completions::completions(&args),
         TollgateCommand::Man(args) => man::man(&args),
     }

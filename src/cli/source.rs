@@ -189,12 +189,17 @@ fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, CommandError> {
 }
 
 fn fetch(database: &mut Database, run: &Path) -> Result<FetchedRun, CommandError> {
-    database.fetch_run(&name_of(run)).map_err(|error| match error {
-        DatabaseError::NoRun { .. } | DatabaseError::Ambiguous { .. } => {
-            CommandError::usage(format!("error: {error}"))
-        }
+    database.fetch_run(&name_of(run)).map_err(not_found)
+}
+
+/// A name that stands for nothing in the database, or for several, is the user's mistake.
+pub(super) fn not_found(error: DatabaseError) -> CommandError {
+    match error {
+        DatabaseError::NoRun { .. }
+        | DatabaseError::NoSession { .. }
+        | DatabaseError::Ambiguous { .. } => CommandError::usage(format!("error: {error}")),
         other => other.into(),
-    })
+    }
 }
 
 /// The name of a run from the typed path. Its folder need not exist here.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::exit::{CommandError, ExitStatus};
 use super::outputs::database::{mark_stored, mark_unsynced};
+use super::session_upload::{self, SessionCounts};
 use super::store_flags::StoreFlags;
 use super::{log, session, source};
 use crate::store::{
@@ -16,29 +17,39 @@ use crate::store::{
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate sync                                         all runs in reports/runs
+  tollgate sync                                         all runs and tuning sessions
   tollgate sync 2026-11-23T18-47-06Z-3bb6c035           one run
   DATABASE_URL=… tollgate sync --runs-dir /var/lib/tollgate/runs
 
 Each run is uploaded in one transaction: it is stored completely or not at all. Uploading a run
-again, after an interruption or from several machines, changes nothing.
+again, after an interruption or from several machines, changes nothing. Of a tuning session each
+state is stored once: one that was resumed is uploaded again and replaces the earlier state.
 
 Exit codes: 0 every run that has ended is in the database; 2 a flag or URL is wrong; 4 some runs
 are not in the database, and you can sync again.";
 
-/// Upload runs that are not in the database yet
+/// Upload runs and tuning sessions that are not in the database yet
 ///
-/// Searches the runs folder. An interrupted run is first completed from the intervals that were
+/// Searches the runs folder and the sessions folder. An interrupted run is first completed from the intervals that were
 /// written, as `tollgate show` does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The runs: their folders, or their names in the runs folder [default: all runs]
+    /// The runs: their folders, or their names in the runs folder [default: all runs and all
+    /// tuning sessions]
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// The folder that contains the run folders
     #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
     runs_dir: PathBuf,
+    /// The folder that contains the folders of tuning sessions
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "reports/sessions",
+        env = "TOLLGATE_SESSIONS_DIR"
+    )]
+    sessions_dir: PathBuf,
     /// Upload all runs, even those whose folders are marked as stored in this database
     #[arg(long)]
     all: bool,
@@ -79,15 +90,27 @@ pub(super) fn sync(args: &Args) -> Result<ExitStatus, CommandError> {
             upload(&mut database, identity, &run, &mut count)?;
         }
     }
+    let sessions = if args.runs.is_empty() {
+        session_upload::upload_sessions(&mut database, &args.sessions_dir)?
+    } else {
+        SessionCounts::default()
+    };
     database.close();
-    log_counts(&count, &address.display_name());
-    Ok(if count.unreadable > 0 { ExitStatus::Internal } else { ExitStatus::Pass })
+    log_counts(&count, sessions, &address.display_name());
+    Ok(if count.unreadable + sessions.unreadable > 0 {
+        ExitStatus::Internal
+    } else {
+        ExitStatus::Pass
+    })
 }
 
 /// The named folders, or all in the runs folder, oldest first.
 fn folders(args: &Args) -> Result<Vec<PathBuf>, CommandError> {
     if !args.runs.is_empty() {
         return args.runs.iter().map(|run| source::folder(run, &args.runs_dir)).collect();
+    }
+    if !args.runs_dir.is_dir() && args.sessions_dir.is_dir() {
+        return Ok(Vec::new());
     }
     if !args.runs_dir.is_dir() {
         return Err(CommandError::usage(format!(
@@ -189,7 +212,7 @@ fn upload(
     Ok(())
 }
 
-fn log_counts(count: &SyncCounts, at: &str) {
+fn log_counts(count: &SyncCounts, sessions: SessionCounts, at: &str) {
     let SyncCounts { sent, there, going_on, unreadable } = count;
     let runs = if *sent == 1 { "run" } else { "runs" };
     let mut line = format!("{sent} {runs} uploaded to {at}, {there} already there");
@@ -199,5 +222,6 @@ fn log_counts(count: &SyncCounts, at: &str) {
     if *unreadable > 0 {
         let _ = write!(line, ", {unreadable} not readable");
     }
+    line.push_str(&sessions.words());
     tracing::info!(sent, there, going_on, unreadable, "{line}");
 }

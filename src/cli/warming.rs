@@ -1,8 +1,6 @@
 //! Sends a target its first requests and follows its warm-up curve, through the engine: for `warm`
 //! and `tune`.
 
-#![allow(dead_code, reason = "`warm` and `tune` follow")]
-
 use std::error::Error;
 use std::time::Duration;
 
@@ -43,6 +41,8 @@ pub(super) struct CurveRun {
     pub(super) samples: Vec<ExchangeSample>,
     /// Why it ended. If it was cut off, the ending of `measurement` says why.
     pub(super) end: CurveEnd,
+    /// How many of the samples showed that it could end; all of them if nothing showed it.
+    pub(super) decided_by: usize,
     /// What the curve measured in addition to the samples, without secrets.
     pub(super) measurement: Measurement,
 }
@@ -62,7 +62,8 @@ impl CurveRun {
 }
 
 /// Sends the requests of a scenario once, on a new connection, and waits up to `limit` for the
-/// target to answer. If it gives no answer, as while it boots, they are sent again until then.
+/// target to answer. If it gives no answer, or fails a step of the setup, as while it boots, all of
+/// it is sent again until then.
 ///
 /// `plan` contributes its secrets and its pacing. Setup and teardown run as in a run.
 pub(super) fn first_requests(
@@ -87,7 +88,8 @@ pub(super) fn first_requests(
                 .into_iter()
                 .map(|sample| ExchangeSample { due: after_setup + sample.due, ..sample }),
         );
-        let is_over = answered.is_some()
+        let is_ready = !matches!(measurement.ending, RunEnding::SetupFailed(_));
+        let is_over = answered.is_some() && is_ready
             || measurement.ending == RunEnding::Interrupted
             || clock::now() - began + RETRY_PAUSE >= limit
             || signals.stops_within(RETRY_PAUSE);
@@ -101,9 +103,9 @@ pub(super) fn first_requests(
 /// Follows the warm-up curve of a scenario at a low constant rate, until `stop_when` says that it
 /// can end, until `limit`, until a signal, or until the target is clearly down.
 ///
-/// `stop_when` is asked after each settled second. A curve also ends once
-/// [`ExchangeSample::MAX_KEPT`] samples are kept, as at its limit. `plan` contributes its secrets
-/// and its pacing. Setup and teardown run as in a run.
+/// `stop_when` is asked after each settled second that had a request, and at the end. A curve also
+/// ends once [`ExchangeSample::MAX_KEPT`] samples are kept, as at its limit. `plan` contributes its
+/// secrets and its pacing. Setup and teardown run as in a run.
 pub(super) fn follow_curve(
     plan: &Plan,
     scenario: &ScenarioPlan,
@@ -114,12 +116,17 @@ pub(super) fn follow_curve(
     let curve = scenario.as_curve(rate, limit);
     let mut observer = SampleObserver::new(&curve.shown, Some(stop_when));
     let measurement = measure(plan, curve, &mut observer, signals)?;
-    let end = match &measurement.ending {
-        RunEnding::SeenEnough if observer.is_stopped => CurveEnd::Steady,
-        RunEnding::SeenEnough | RunEnding::Complete => CurveEnd::Limit,
-        _ => CurveEnd::CutOff,
+    if measurement.ending.is_planned() {
+        observer.look();
+    }
+    let end = match (observer.stopped_at, measurement.ending.is_planned()) {
+        (Some(_), _) => CurveEnd::Steady,
+        (None, true) => CurveEnd::Limit,
+        (None, false) => CurveEnd::CutOff,
     };
-    Ok(CurveRun { samples: observer.samples, end, measurement })
+    let SampleObserver { samples, stopped_at, .. } = observer;
+    let decided_by = stopped_at.unwrap_or(samples.len());
+    Ok(CurveRun { samples, end, decided_by, measurement })
 }
 
 /// Runs one scenario through the engine.
@@ -153,7 +160,7 @@ fn answered_after(measurement: &Measurement, samples: &[ExchangeSample]) -> Opti
 }
 
 /// Whether an exchange that ended like this was answered; a wrong answer is one too.
-fn is_answer(failure: Option<Failure>) -> bool {
+pub(super) fn is_answer(failure: Option<Failure>) -> bool {
     failure.is_none_or(|failure| {
         let is_sent = failure != Failure::Dropped && !failure.is_own_fault();
         is_sent && !failure.is_without_answer()
@@ -180,14 +187,33 @@ struct SampleObserver<'a> {
     samples: Vec<ExchangeSample>,
     breaker: CircuitBreaker,
     stop_when: Option<StopWhen<'a>>,
-    /// Whether `stop_when` ended the run.
-    is_stopped: bool,
+    /// The start of the second whose intervals arrive.
+    second: Duration,
+    /// How many samples there were when `stop_when` was asked last.
+    looked_at: usize,
+    /// How many samples there were when `stop_when` said that it was enough.
+    stopped_at: Option<usize>,
 }
 
 impl<'a> SampleObserver<'a> {
     fn new(plan: &PlannedScenario, stop_when: Option<StopWhen<'a>>) -> Self {
-        let breaker = CircuitBreaker::of([plan]);
-        Self { samples: Vec::new(), breaker, stop_when, is_stopped: false }
+        Self {
+            samples: Vec::new(),
+            breaker: CircuitBreaker::of([plan]),
+            stop_when,
+            second: Duration::ZERO,
+            looked_at: 0,
+            stopped_at: None,
+        }
+    }
+
+    /// Asks `stop_when` if there are new samples.
+    fn look(&mut self) {
+        let has_news = self.samples.len() > self.looked_at && self.stopped_at.is_none();
+        if let (true, Some(stop)) = (has_news, &mut self.stop_when) {
+            self.looked_at = self.samples.len();
+            self.stopped_at = stop(&self.samples).then_some(self.samples.len());
+        }
     }
 }
 
@@ -196,20 +222,19 @@ impl Observer for SampleObserver<'_> {
         &mut self,
         interval: &Interval,
     ) -> Result<Continuation, Box<dyn Error + Send + Sync>> {
-        if !interval.samples.is_empty() {
-            self.samples.extend_from_slice(&interval.samples);
-            // A stable sort: steps that were due at the same time stay in their order.
-            self.samples.sort_by_key(|sample| sample.due);
+        // A second has one interval for each request: it is whole when a later one arrives.
+        if interval.start > self.second {
+            self.second = interval.start;
+            self.look();
         }
+        self.samples.extend_from_slice(&interval.samples);
+        // A stable sort: steps that were due at the same time stay in their order.
+        self.samples.sort_by_key(|sample| sample.due);
         if let Some(why) = self.breaker.observe(interval) {
             return Ok(Continuation::TargetDown(why));
         }
-        if self.is_stopped || interval.samples.is_empty() {
-            return Ok(Continuation::Continue);
-        }
-        self.is_stopped = self.stop_when.as_mut().is_some_and(|stop| stop(&self.samples));
         let is_full = self.samples.len() >= ExchangeSample::MAX_KEPT;
-        Ok(match self.is_stopped || is_full {
+        Ok(match self.stopped_at.is_some() || is_full {
             true => Continuation::SeenEnough,
             false => Continuation::Continue,
         })

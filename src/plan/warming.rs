@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::load_plan::LoadPlan;
+use super::resolve::CLOSED_LOAD;
 use super::scenario_plan::{ScenarioPlan, WarmupPlan};
 use super::schedule::Schedule;
 use crate::units::{Rate, duration_literal};
@@ -18,7 +19,6 @@ impl ScenarioPlan {
         let mut plan = self.with_kept_load(load, "closed, 1 connection, 1 arrival".to_owned());
         let timeouts = &mut plan.target.timeouts;
         (timeouts.first_byte, timeouts.whole) = (limit, limit);
-        (plan.draw, plan.shown.draw) = (None, None);
         plan
     }
 
@@ -45,6 +45,8 @@ impl ScenarioPlan {
         (1..allowed).find(|&connections| f64::from(connections) >= in_use).unwrap_or(allowed)
     }
 
+    /// Another load, whose samples are kept. Each arrival sends every request, also those of a mix: a
+    /// request that is rarely drawn would take too long to warm up.
     fn with_kept_load(&self, load: LoadPlan, words: String) -> Self {
         let mut plan = Self {
             load,
@@ -54,6 +56,8 @@ impl ScenarioPlan {
         };
         plan.shown.load = words;
         "none".clone_into(&mut plan.shown.warmup);
+        plan.shown.caveats.retain(|caveat| caveat != CLOSED_LOAD);
+        (plan.draw, plan.shown.draw) = (None, None);
         (plan.shown.capacity, plan.shown.stalls, plan.shown.duet) = (None, None, None);
         plan
     }

@@ -212,7 +212,7 @@ fn notes(entry: &EvidenceEntry<'_>, own: Vec<String>) -> impl Iterator<Item = St
     all.map(|note| plain(&words::display(&note, 2 * words::LINE)))
 }
 
-fn artifact(artifact: &RunArtifact) -> String {
+pub(super) fn artifact(artifact: &RunArtifact) -> String {
     let digest = artifact
         .sha256
         .as_ref()
@@ -221,13 +221,13 @@ fn artifact(artifact: &RunArtifact) -> String {
 }
 
 /// A nested list, or `none`.
-fn bullet_list(lines: impl Iterator<Item = String>) -> String {
+pub(super) fn bullet_list(lines: impl Iterator<Item = String>) -> String {
     let lines: String = lines.map(|line| format!("\n  - {line}")).collect();
     if lines.is_empty() { " none".to_owned() } else { lines }
 }
 
 /// A time in UTC, to the second.
-fn moment(at: OffsetDateTime) -> String {
+pub(super) fn moment(at: OffsetDateTime) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     in_utc(at).format(format).unwrap_or_default()
@@ -235,7 +235,7 @@ fn moment(at: OffsetDateTime) -> String {
 
 /// Escapes text but keeps `smoke_check` and `p95 < 1s` searchable: `_` inside a word and `<` before
 /// a space have no meaning in markdown.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut before = ' ';
     let mut rest = text.chars().peekable();
@@ -257,7 +257,7 @@ fn plain(text: &str) -> String {
 
 /// Text as an unchanged code span: the fence is one backtick longer than any run of backticks
 /// inside (<https://spec.commonmark.org/0.31.2/#code-spans>).
-fn code(text: &str, most: usize) -> String {
+pub(super) fn code(text: &str, most: usize) -> String {
     let text = words::display(text, most);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

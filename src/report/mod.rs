@@ -1,5 +1,5 @@
-//! Renders one run as terminal text, markdown, a self-contained HTML page and plots; a comparison
-//! of two runs as terminal text; and a history as terminal text, JSON and CSV.
+//! Renders one run or one tuning session as terminal text, markdown, a self-contained HTML page and
+//! plots; a comparison of two runs as terminal text; and a history as terminal text, JSON and CSV.
 //!
 //! A [`ReportModel`] holds everything that a report shows. Renderers arrange it and decide nothing.
 //! Nothing here does I/O, so tests can check every byte of a report.
@@ -24,6 +24,7 @@ mod model;
 mod open_metrics;
 mod otlp;
 mod plot;
+mod session;
 mod terminal;
 mod words;
 
@@ -35,12 +36,15 @@ mod tests;
 pub use annotations::{RunAnnotation, SourceLine, annotations};
 pub use ci::CiContext;
 pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};
-pub use html::html;
+pub use html::{html, session_html};
 pub use junit::junit;
 pub use listing::{history_csv, history_json};
-pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, short_markdown};
+pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, session_markdown, short_markdown};
 pub use model::{FindingSubject, ReportModel, comparison_line};
 pub use open_metrics::open_metrics;
 pub use otlp::{otlp_metrics, otlp_rejection};
-pub use plot::{Plot, PlotError, plots};
-pub use terminal::{checkup_text, comparison_text, history_text, terminal};
+pub use plot::{Plot, PlotError, plots, session_plots};
+pub use session::{AttemptEntry, SessionModel, attempt_entry};
+pub use terminal::{
+    checkup_text, comparison_text, history_text, session_list, session_terminal, terminal,
+};

@@ -32,9 +32,9 @@ pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// The folders whose names begin with a text. If the text is an id, also those whose names end with
+/// The folders in a folder whose names begin with a text. If the text is an id, also those whose names end with
 /// its last digits.
-fn alike(text: &str, runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn alike(text: &str, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
@@ -48,7 +48,7 @@ fn alike(text: &str, runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with(text) || ending.as_ref().is_some_and(|ending| name.ends_with(ending))
     };
-    Ok(folders(runs_dir)?.into_iter().filter(goes_by).collect())
+    Ok(folders(folder)?.into_iter().filter(goes_by).collect())
 }
 
 #[cfg(test)]

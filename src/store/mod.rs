@@ -11,6 +11,12 @@
 //! - `continued-by`: the name of the run that continues this one, if there is one,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
+//!
+//! `reports/sessions/<started>-<id>/` holds
+//! - `session.json`: the [`SessionRecord`](crate::record::session::SessionRecord), replaced
+//!   atomically after every attempt,
+//! - `session.lock`: locked while a process writes the session,
+//! - reports and plots.
 
 mod claim;
 mod database;
@@ -21,6 +27,8 @@ mod listing;
 mod log;
 mod mark;
 mod merging;
+mod session_error;
+mod session_folder;
 mod summary_reader;
 
 use std::path::{Path, PathBuf};
@@ -29,8 +37,8 @@ use crate::library_text::describe_io;
 
 pub use claim::{claim_continuation, release_continuation};
 pub use database::{
-    Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, StoredRun, UnprotectedTable,
-    UploadLimits, UserRight,
+    Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,
+    StoredSession, UnprotectedTable, UploadLimits, UserRight,
 };
 pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;
@@ -42,6 +50,10 @@ pub use listing::{read_summaries, run_folders};
 pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;
+pub use session_error::SessionError;
+pub use session_folder::{
+    ListedSession, SessionFolder, find_session, is_session_open, list_sessions, read_session,
+};
 
 /// Why a run could not be stored or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! Runs that go on with the evidence of an earlier one: `--continue` and `extend`.
 
-use std::path::Path;
 use std::process::Output;
 
 use tollgate::record::{Decision, RunRecord};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use tollgate::record::{PlannedDraw, RowOrder, RunRecord};
+use tollgate::record::{PlannedDraw, RowOrder};
 
 use crate::bench::{Bench, Target, text, tollgate};
 

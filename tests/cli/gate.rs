@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use tollgate::record::{Decision, RunRecord};
+use tollgate::record::Decision;
 
 use crate::bench::{Bench, record, text, tollgate, words};
 use crate::status_server::StatusServer;

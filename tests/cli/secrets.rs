@@ -44,6 +44,12 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
         assert_no_canary(&output);
     }
+    let mut warm = tollgate();
+    warm.arg("warm").arg(&bench.scenario).args(["--rate", "40/s", "--limit", "1s"]);
+    let warmed = warm.args(["--output", "json"]).env("CANARY_TOKEN", CANARY).output().unwrap();
+    assert_eq!(warmed.status.code(), Some(1), "{}", text(&warmed.stderr));
+    assert!(text(&warmed.stdout).contains("•••"), "{}", text(&warmed.stdout));
+    assert_no_canary(&warmed);
     assert_no_canary_in_files(&bench.runs(), FORMS.len());
     for folder in std::fs::read_dir(bench.runs()).unwrap() {
         let log = std::fs::read_to_string(folder.unwrap().path().join("intervals.hlog")).unwrap();

@@ -9,6 +9,7 @@ mod duet;
 mod header;
 mod overrides;
 mod proxy;
+mod search;
 mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -287,6 +288,11 @@ impl Flags {
             ("--print-scenario", self.print_scenario),
         ];
         given(flags)
+    }
+
+    /// Takes the rate out, for a command that does not send a scenario's load.
+    pub(super) fn take_rate(&mut self) -> Option<Rate> {
+        self.rate.take()
     }
 
     /// The typed flags. Without a source there is nothing that they could change.

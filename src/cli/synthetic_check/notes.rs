@@ -118,7 +118,8 @@ mod tests {
         let (from, to): (Url, Url) = (LIVE.parse().unwrap(), to.parse().unwrap());
         let redirect = FollowedRedirect { status: StatusCode::FOUND, from, to: to.clone() };
         let redirects = if to.as_str() == LIVE { vec![] } else { vec![redirect] };
-        let page = FetchedPage { status: StatusCode::OK, body: body.into(), is_whole };
+        let headers = http::HeaderMap::new();
+        let page = FetchedPage { status: StatusCode::OK, headers, body: body.into(), is_whole };
         let elapsed = Duration::from_millis(100);
         check_notes(&settings, &FetchOutcome { redirects, url: to, elapsed, response: Ok(page) })
     }

@@ -58,6 +58,8 @@ pub struct FetchRequest {
     pub body: Bytes,
     /// Whether to read the body of a 2xx answer.
     pub reads_page: bool,
+    /// Whether to read the body of a 4xx or 5xx answer, which may say why.
+    pub reads_error_page: bool,
     /// Maximum size of the body that is read.
     pub max_page: ByteSize,
     /// How long the body may take after the headers; the status is already known by then.
@@ -76,6 +78,7 @@ impl FetchRequest {
             headers,
             body: Bytes::new(),
             reads_page: false,
+            reads_error_page: false,
             max_page: MAX_BODY,
             page_patience: BODY_PATIENCE,
             timeout: None,
@@ -112,8 +115,10 @@ pub struct FollowedRedirect {
 pub struct FetchedPage {
     /// Its status.
     pub status: StatusCode,
-    /// What arrived of the body within the limits of the request. Empty unless the status is 2xx
-    /// and the request reads the page.
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// What arrived of the body within the limits of the request. Empty unless the request reads
+    /// the page of such a status.
     pub body: Vec<u8>,
     /// Whether `body` is complete; also false if it was not read.
     pub is_whole: bool,
@@ -225,7 +230,7 @@ impl PageFetcher<'_> {
         let (mut parts, mut body, mut head) = (ExchangeParts::default(), Vec::new(), None);
         let dialed = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
         let mut connection = HttpConnection::open(dialed, self.limits.deadline).await?;
-        let reads = |status: StatusCode| self.request.reads_page && status.is_success();
+        let reads = |status: StatusCode| self.reads(status);
         let time_limit = |head: &response::Parts| {
             if reads(head.status) { self.request.page_patience } else { Duration::ZERO }
         };
@@ -253,7 +258,15 @@ impl PageFetcher<'_> {
         if !reads(status) {
             body.clear();
         }
-        Ok((head, FetchedPage { status, body, is_whole: failed.is_none() }))
+        let headers = head.parts.headers.clone();
+        Ok((head, FetchedPage { status, headers, body, is_whole: failed.is_none() }))
+    }
+
+    /// Whether to read the body of an answer with this status.
+    fn reads(&self, status: StatusCode) -> bool {
+        let is_error = status.is_client_error() || status.is_server_error();
+        (self.request.reads_page && status.is_success())
+            || (self.request.reads_error_page && is_error)
     }
 
     fn refused(&self, failed: ExchangeFailure) -> ConnectionFailure {

@@ -148,11 +148,11 @@ fn caveats(scenario: &Scenario, target: &TargetPlan, load: &LoadPlan) -> Vec<Str
 }
 
 /// The caveat of a closed load.
+pub(super) const CLOSED_LOAD: &str = "the load is closed: a target that stalls gets fewer requests, \
+                                      so the quantiles understate its stalls";
+
 fn closed(load: &LoadPlan) -> Option<String> {
-    matches!(load, LoadPlan::Closed { .. }).then(|| {
-        "the load is closed: a target that stalls gets fewer requests, so the quantiles understate its stalls"
-            .to_owned()
-    })
+    matches!(load, LoadPlan::Closed { .. }).then(|| CLOSED_LOAD.to_owned())
 }
 
 fn unique_name(before: &[Scenario], scenario: &Scenario, filler: &mut TemplateFiller<'_>) {

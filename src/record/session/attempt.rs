@@ -22,6 +22,14 @@ pub struct Attempt {
     /// When it started, before the app was brought into its state (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
+    /// When its first request was due: spans of throttled time are drawn against it; `None` if none
+    /// was sent.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub first_due: Option<OffsetDateTime>,
     /// How long it took in total.
     #[serde(rename = "took_us", with = "micros")]
     pub took: Duration,

@@ -6,6 +6,7 @@ mod peers;
 mod plan;
 mod plots;
 mod server_timing;
+mod session;
 mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -15,6 +16,7 @@ use crate::record::Decision;
 use super::model::{FailureRole, OnceStepView, ReportFact, ReportModel, RunFinding};
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
+pub use session::session_html;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -25,7 +27,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 ///
 /// A plot that cannot be drawn is replaced by an error message.
 pub fn html(model: &ReportModel) -> String {
-    let title = format!("{} — {}", model.decision.word(), model.title);
+    page(&format!("{} — {}", model.decision.word(), model.title), &body(model))
+}
+
+/// A page with its styles around a body.
+fn page(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -38,7 +44,7 @@ pub fn html(model: &ReportModel) -> String {
                 title { (title) }
                 style { (PreEscaped(STYLE)) (PreEscaped(dark_rules("figure svg "))) }
             }
-            body { main { (body(model)) } }
+            body { main { (body) } }
         }
     };
     page.into_string()

@@ -21,12 +21,12 @@ pub(super) fn section(model: &ReportModel) -> Markup {
 
 /// The plots in rows of a kind, so that those to compare are side by side. Kinds with one plot
 /// share rows.
-fn rows<'a, 'b>(sketches: &'a [PlotSketch<'b>]) -> Vec<&'a [PlotSketch<'b>]> {
+pub(super) fn rows<'a, 'b>(sketches: &'a [PlotSketch<'b>]) -> Vec<&'a [PlotSketch<'b>]> {
     let is_alone = |kind: &str| sketches.iter().filter(|other| other.kind == kind).count() == 1;
     sketches.chunk_by(|a, b| a.kind == b.kind || (is_alone(a.kind) && is_alone(b.kind))).collect()
 }
 
-fn figure(sketch: &PlotSketch<'_>) -> Markup {
+pub(super) fn figure(sketch: &PlotSketch<'_>) -> Markup {
     html! {
         @match pictures(sketch) {
             Ok(pictures) => figure id=(sketch.name) { (pictures) (figures(sketch)) },

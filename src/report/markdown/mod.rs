@@ -2,6 +2,7 @@
 
 mod checks;
 mod comparison;
+mod session;
 mod short;
 
 use crate::record::Decision;
@@ -12,6 +13,7 @@ use super::model::{
 };
 use super::words::TextPiece;
 use super::{plot, words};
+pub use session::session_markdown;
 pub use short::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, short_markdown};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.

@@ -232,7 +232,7 @@ pub(super) fn rate(value: f64) -> String {
 }
 
 /// The least of 1, 2 and 5 times a power of ten that is not below a value.
-fn nice(value: f64) -> f64 {
+pub(super) fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0]
         .into_iter()

@@ -13,7 +13,7 @@ use super::table::PlotTable;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
 /// The parts that add up to latency, in the order of an exchange.
-const PARTS: [Dimension; 8] = [
+pub(super) const PARTS: [Dimension; 8] = [
     Dimension::Lag,
     Dimension::Wait,
     Dimension::Dns,
@@ -32,10 +32,10 @@ const BAR: f64 = 26.0;
 const GAP: f64 = 16.0;
 
 /// One bar: the cold or the warm exchanges of a request.
-struct PhaseBar {
-    name: String,
-    latency: DurationQuantiles,
-    parts: Vec<(Dimension, Duration)>,
+pub(super) struct PhaseBar {
+    pub(super) name: String,
+    pub(super) latency: DurationQuantiles,
+    pub(super) parts: Vec<(Dimension, Duration)>,
 }
 
 impl PhaseBar {
@@ -55,11 +55,11 @@ impl PhaseBar {
         (latency.n > 0).then(|| Self { name: name.to_owned(), latency, parts })
     }
 
-    fn total(&self) -> Duration {
+    pub(super) fn total(&self) -> Duration {
         self.parts.iter().map(|(_, value)| *value).sum()
     }
 
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let parts: Vec<String> = self
             .parts
             .iter()
@@ -165,7 +165,7 @@ fn note(scenario: &ScenarioView, shown: usize) -> String {
 }
 
 /// Draws a bar at a height; returns the height of the next one.
-fn draw(scene: &mut Scene, bar: &PhaseBar, y: f64, longest: Duration) -> f64 {
+pub(super) fn draw(scene: &mut Scene, bar: &PhaseBar, y: f64, longest: Duration) -> f64 {
     let middle = y + BAR / 2.0;
     let edge = scene.paper.edge;
     // Room for a count with its thousands at the left and for a time at the right.

@@ -5,6 +5,7 @@ mod checkup;
 mod comparison;
 mod history;
 mod layout;
+mod session;
 mod table;
 mod timing;
 
@@ -18,6 +19,7 @@ pub use checkup::checkup_text;
 pub use comparison::comparison_text;
 pub use history::history_text;
 use layout::{CellAlign, TextGrid, wrap};
+pub use session::{session_list, session_terminal};
 
 /// Minimum width of the layout.
 const MOST_NARROW: usize = 60;

@@ -62,8 +62,18 @@ pub enum DatabaseError {
         /// The database.
         at: String,
     },
-    /// The name matches several runs.
-    #[error("{run} may be several runs in {at}: {}; write the whole id", found.join(", "))]
+    /// The session does not exist.
+    #[error(
+        "there is no session {session} in {at}: `tollgate tune list --database` lists those that are there"
+    )]
+    NoSession {
+        /// The name that was given.
+        session: String,
+        /// The database.
+        at: String,
+    },
+    /// The name matches several runs or sessions.
+    #[error("{run} may stand for several in {at}: {}; write the whole id", found.join(", "))]
     Ambiguous {
         /// The name that was given.
         run: String,

@@ -13,6 +13,7 @@ mod numbering;
 mod prune;
 mod rows;
 mod schema;
+mod sessions;
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,9 +25,11 @@ pub use error::DatabaseError;
 pub use fetch::FetchedRun;
 pub use prune::PruneCount;
 pub use schema::{SchemaStatus, UnprotectedTable, UserRight};
+pub use sessions::{SessionSummary, StoredSession};
 
 use crate::history::HistoryFilter;
 use crate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
+use crate::record::session::SessionRecord;
 use crate::record::{Interval, RunRecord, RunSummary};
 
 /// A connection to the store. Each call blocks until the database has answered.
@@ -150,11 +153,45 @@ impl Database {
         runtime.block_on(fetch::intervals(session, at, record, each))
     }
 
-    /// Deletes the intervals of runs that started longer ago than `keep`. Their totals stay, so no
-    /// figure in a report changes.
+    /// Deletes the intervals of runs, and replaced states of sessions, that started longer ago than
+    /// `keep`. Totals and the newest states stay, so no figure in a report changes.
     pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<PruneCount, DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(prune::prune(session, at, keep, pretend))
+        runtime.block_on(async {
+            let count = prune::prune(session, at, keep, pretend).await?;
+            let states = sessions::prune(session, keep, pretend).await?;
+            Ok(PruneCount { session_states: states, ..count })
+        })
+    }
+
+    /// Stores the state of a session, unless the database has it.
+    pub fn store_session(
+        &mut self,
+        record: &SessionRecord,
+        limits: UploadLimits,
+    ) -> Result<StoredSession, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        let UploadLimits { statement, whole } = limits;
+        let storing = async {
+            let keeping = sessions::keep(session, at, record, statement);
+            tokio::time::timeout(whole, keeping).await
+        };
+        runtime.block_on(storing).unwrap_or_else(|_| {
+            Err(PgError::timed_out(at, format!("not stored within {} s", whole.as_secs())).into())
+        })
+    }
+
+    /// Reads the newest state of a session by its id, the id's last eight digits, its folder's name
+    /// or a beginning of it, or the name in its plan file.
+    pub fn fetch_session(&mut self, name: &str) -> Result<SessionRecord, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(sessions::fetch(session, at, name))
+    }
+
+    /// The sessions in their newest state, newest first.
+    pub fn sessions(&mut self) -> Result<Vec<SessionSummary>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(sessions::summaries(session, at))
     }
 
     /// Creates read-only views in a separate schema and lets these roles read them.

@@ -18,6 +18,8 @@ pub struct PruneCount {
     pub runs: u64,
     /// The number of these intervals.
     pub intervals: u64,
+    /// States of sessions that a newer one had replaced.
+    pub session_states: u64,
 }
 
 /// Deletes the intervals of runs that started longer ago than `keep`, the oldest run first.
@@ -31,7 +33,7 @@ pub(super) async fn prune(
     pretend: bool,
 ) -> Result<PruneCount, DatabaseError> {
     let old = old(session, at, keep).await?;
-    let mut pruned = PruneCount { runs: old.len() as u64, intervals: 0 };
+    let mut pruned = PruneCount { runs: old.len() as u64, ..PruneCount::default() };
     for (run, intervals) in old {
         pruned.intervals += if pretend { intervals } else { drop_all(session, run).await? };
     }

@@ -16,11 +16,18 @@ struct SchemaMigration {
 }
 
 /// All migrations in order. A released migration never changes.
-const MIGRATIONS: [SchemaMigration; 1] = [SchemaMigration {
-    version: 1,
-    name: "0001_runs",
-    sql: include_str!("../../../migrations/0001_runs.sql"),
-}];
+const MIGRATIONS: [SchemaMigration; 2] = [
+    SchemaMigration {
+        version: 1,
+        name: "0001_runs",
+        sql: include_str!("../../../migrations/0001_runs.sql"),
+    },
+    SchemaMigration {
+        version: 2,
+        name: "0002_sessions",
+        sql: include_str!("../../../migrations/0002_sessions.sql"),
+    },
+];
 
 /// The version that this program needs.
 const NEEDED: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

@@ -62,6 +62,23 @@ fn a_body_that_is_not_needed_is_not_awaited() {
 }
 
 #[test]
+fn the_body_and_the_headers_of_an_error_are_read_if_the_request_asks_for_them() {
+    let url = server(|mut stream| {
+        head_of(&mut stream);
+        let head = "HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 4";
+        stream.write_all(format!("{head}\r\n\r\nbusy").as_bytes()).unwrap();
+    });
+    let request = FetchRequest {
+        reads_error_page: true,
+        page_patience: WIDE,
+        ..FetchRequest::get(url, HeaderMap::new())
+    };
+    let fetched = fetch(&request).unwrap().response.unwrap();
+    assert_eq!((fetched.body.as_slice(), fetched.is_whole), (b"busy".as_slice(), true));
+    assert_eq!(fetched.headers["retry-after"], "7");
+}
+
+#[test]
 fn a_redirect_whose_body_does_not_end_is_followed_at_its_head() {
     let url = server(|mut stream| {
         let is_first = head_of(&mut stream).starts_with("GET / ");

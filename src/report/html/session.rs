@@ -1,0 +1,285 @@
+//! A tuning session as a self-contained HTML page.
+
+use maud::{Markup, html};
+
+use super::plots::{figure, rows};
+use super::{facts, figures_table, page, prose, scrolling};
+use crate::record::session::FigureKind;
+use crate::report::plot::session_sketches;
+use crate::report::session::{
+    AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, SessionModel, value,
+};
+use crate::report::words;
+
+/// Maximum number of machines in the inventory; `session.json` has all of them.
+const MACHINES: usize = 200;
+
+/// Renders a session as one page that opens from disk without scripts or other files.
+///
+/// A plot that cannot be drawn is replaced by an error message.
+pub fn session_html(model: &SessionModel) -> String {
+    page(&format!("{} — tuning session", model.title), &body(model))
+}
+
+fn body(model: &SessionModel) -> Markup {
+    html! {
+        header {
+            h1 { (model.title) }
+            p.muted { (model.subtitle) }
+        }
+        (answer(model))
+        (caveats(model))
+        (figures(model))
+        (differences(model))
+        (plots(model))
+        (quota(model))
+        (configurations(model))
+        (attempts(model))
+        (inventory(model))
+        section {
+            h2 { "Plan" }
+            div.card { (facts(&model.plan)) }
+        }
+        section {
+            h2 { "Provenance" }
+            div.card { (facts(&model.provenance)) }
+        }
+        footer.muted.small {
+            p { strong { "Method. " } (model.method) }
+        }
+    }
+}
+
+/// The headline and what to do.
+fn answer(model: &SessionModel) -> Markup {
+    html! {
+        section.verdict.answer {
+            @if !model.is_complete { p { span.badge.inconclusive { "NOT COMPLETE" } } }
+            @for sentence in &model.headline { p.why { (prose(sentence)) } }
+            @if !model.advice.is_empty() {
+                p.why { strong { "What to do" } }
+                ul { @for line in &model.advice { li { (prose(line)) } } }
+            }
+        }
+    }
+}
+
+fn caveats(model: &SessionModel) -> Markup {
+    let problems: Vec<String> = model.problems().collect();
+    html! {
+        @if !model.caveats.is_empty() || !problems.is_empty() {
+            aside.caveats {
+                p.word { "Caveats" }
+                ul {
+                    @for caveat in &model.caveats { li { (prose(caveat)) } }
+                    @for problem in &problems { li { "Not completed: " (prose(problem)) } }
+                }
+            }
+        }
+    }
+}
+
+/// One row for each configuration, its intervals below its figures.
+fn figures(model: &SessionModel) -> Markup {
+    let kinds: Vec<FigureKind> = model.kinds().collect();
+    let table = html! {
+        table.session {
+            thead { tr {
+                th scope="col" { "configuration" }
+                th.number scope="col" { "restarts" }
+                th scope="col" { "class" }
+                @for kind in &kinds { th.number scope="col" { (kind.name()) } }
+            } }
+            tbody { @for it in &model.configurations { tr {
+                (place(it))
+                td.number.narrow-words { (it.restarts_words()) }
+                td.narrow-words { (it.class_name()) }
+                @for kind in &kinds { td.number { (estimate(it.figure(*kind))) } }
+            } } }
+        }
+    };
+    html! {
+        section {
+            h2 { "Figures" }
+            div.card {
+                (scrolling("Figures", &table))
+                p.muted.small {
+                    "Each figure is the mean over restarts"
+                    @if let Some(confidence) = model.confidence() { ", with its " (confidence) " interval" }
+                    ". “Of it, connection” is dns, tcp, tls and redirects of the first answer, which no machine changes."
+                }
+            }
+        }
+    }
+}
+
+/// The heading of a configuration's row.
+fn place(it: &ConfigurationView) -> Markup {
+    html! { th.words scope="row" { strong { (it.key) } " " (it.name) } }
+}
+
+fn estimate(figure: Option<&FigureView>) -> Markup {
+    html! {
+        @match figure {
+            Some(figure) => {
+                strong { (figure.value) }
+                @if !figure.interval.is_empty() { br; span.interval.small { (figure.interval) } }
+            },
+            None => "–",
+        }
+    }
+}
+
+fn differences(model: &SessionModel) -> Markup {
+    let mut rows = Vec::new();
+    for kind in FigureKind::ALL {
+        for (configuration, figure) in model.differences(kind) {
+            rows.extend(figure.difference.as_ref().map(|by| (kind, configuration, by)));
+        }
+    }
+    let table = html! {
+        table.session {
+            thead { tr {
+                th scope="col" { "figure" } th scope="col" { "configuration" }
+                th.number scope="col" { "difference" } th.number scope="col" { "interval" }
+                th scope="col" { "outcome" }
+            } }
+            tbody { @for (kind, it, by) in &rows { tr {
+                th scope="row" { (kind.name()) }
+                td { (it.short_place()) }
+                td.number { strong { (by.value) } }
+                td.number { (by.interval) }
+                td.words { (by.words) }
+            } } }
+        }
+    };
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { (model.differences_heading()) }
+                div.card { (scrolling("Differences", &table)) }
+            }
+        }
+    }
+}
+
+fn plots(model: &SessionModel) -> Markup {
+    let sketches = session_sketches(model);
+    html! {
+        @if !sketches.is_empty() {
+            section {
+                h2 { "Plots" }
+                @for row in rows(&sketches) { div.plots { @for sketch in row { (figure(sketch)) } } }
+            }
+        }
+    }
+}
+
+/// What the CPU quota did, and the other findings.
+fn quota(model: &SessionModel) -> Markup {
+    html! {
+        section {
+            h2 { "CPU quota and findings" }
+            div.card {
+                ul.plain { @for it in &model.configurations {
+                    li {
+                        strong { (it.key) } " " (it.name) ": "
+                        @if it.is_throttled { strong.fail { (it.throttle) } } @else { (it.throttle) }
+                        @if !it.findings.is_empty() {
+                            ul { @for finding in &it.findings { li { (prose(finding)) } } }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+fn configurations(model: &SessionModel) -> Markup {
+    let table = html! {
+        table.session {
+            thead { tr {
+                @for head in ["configuration", "machines", "change", "hypothesis"] { th scope="col" { (head) } }
+            } }
+            tbody { @for it in &model.configurations { tr {
+                (place(it))
+                td { (it.size) }
+                td.words { @if it.change.is_empty() { "nothing" } @else { code { (it.change) } } }
+                td.words { (prose(&it.hypothesis)) }
+            } } }
+        }
+    };
+    html! {
+        section {
+            h2 { "Configurations" }
+            div.card { (scrolling("Configurations", &table)) }
+        }
+    }
+}
+
+fn attempts(model: &SessionModel) -> Markup {
+    let kinds: Vec<FigureKind> = model.kinds().collect();
+    let heads = ["attempt", "round", "start", "curve", "throttled"].map(str::to_owned);
+    let heads: Vec<String> =
+        heads.into_iter().chain(kinds.iter().map(|kind| kind.name().to_owned())).collect();
+    let row = |it: &AttemptView| {
+        let curve = if it.problem.is_some() { "not completed" } else { it.curve_end };
+        let throttled =
+            it.throttled.map_or_else(|| "not known".to_owned(), |time| words::time(Some(time)));
+        let lead = [
+            format!("{} {}", it.number, it.key),
+            it.round.to_string(),
+            it.start_words().to_owned(),
+            curve.to_owned(),
+            throttled,
+        ];
+        let figure = |kind: &FigureKind| {
+            it.values.get(kind).map_or_else(|| "–".to_owned(), |figure| value(*kind, *figure))
+        };
+        lead.into_iter().chain(kinds.iter().map(figure)).collect()
+    };
+    let rows: Vec<Vec<String>> = model.attempts.iter().map(row).collect();
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Attempts" }
+                div.card { (scrolling("Attempts", &figures_table(&heads, &rows))) }
+            }
+        }
+    }
+}
+
+/// The machines of each attempt. What changed during the attempt is marked.
+fn inventory(model: &SessionModel) -> Markup {
+    let rows = &model.inventory[..model.inventory.len().min(MACHINES)];
+    let more = model.inventory.len() - rows.len();
+    let table = html! {
+        table.session {
+            thead { tr { @for head in INVENTORY_HEADS { th scope="col" { (head) } } } }
+            tbody { @for row in rows { (machine(row)) } }
+        }
+    };
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "Machines before and after each attempt" }
+                div.card {
+                    (scrolling("Machines", &table))
+                    p.muted.small {
+                        "Marked cells changed during the attempt: before → after. Limits: soft / hard."
+                        @if more > 0 { " " (more) " more rows are in session.json." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn machine(row: &InventoryRow) -> Markup {
+    html! {
+        tr { @for (at, cell) in row.cells.iter().enumerate() {
+            @if at == 0 { th scope="row" { (cell.text) } }
+            @else { td { @if cell.has_changed { mark { (cell.text) } } @else { (cell.text) } } }
+        } }
+    }
+}

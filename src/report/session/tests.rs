@@ -1,0 +1,184 @@
+//! Properties of every report of a session.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::fixture::{empty, saying, session};
+use super::*;
+use crate::report::fixture::HOSTILE;
+use crate::report::plot::{PlotPaper, session_sketches};
+use crate::report::{session_html, session_markdown, session_terminal};
+
+fn model() -> SessionModel {
+    SessionModel::new(&session())
+}
+
+fn plain(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').unwrap().1)
+}
+
+#[test]
+fn a_terminal_of_100_columns_gets_the_answer_and_a_row_for_each_configuration() {
+    insta::assert_snapshot!(session_terminal(&model(), 100, false));
+}
+
+#[test]
+fn a_session_before_its_first_attempt_says_that_nothing_can_be_concluded() {
+    let text = session_terminal(&SessionModel::new(&empty()), 100, false);
+    assert!(text.contains("Nothing can be concluded yet"), "{text}");
+    assert!(text.contains("0 of 15 attempts, not ended"), "{text}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_and_none_steers_it() {
+    let hostile = HOSTILE.iter().map(|text| saying(text));
+    for record in hostile.chain([session(), empty()]) {
+        let model = SessionModel::new(&record);
+        for width in [80_u16, 100, 140] {
+            let text = session_terminal(&model, width, true);
+            for line in plain(&text).lines() {
+                assert!(line.width() <= usize::from(width), "{} columns: {line}", line.width());
+                assert!(!line.chars().any(char::is_control), "{line}");
+            }
+            assert_eq!(plain(&text), session_terminal(&model, width, false));
+        }
+    }
+}
+
+#[test]
+fn the_columns_of_an_inventory_are_whole_and_mark_what_changed() {
+    let model = model();
+    assert_eq!(model.inventory.len(), 15);
+    for row in &model.inventory {
+        assert_eq!(row.cells.len(), INVENTORY_HEADS.len());
+        assert_eq!(row.cells[2].text, "stopped → started");
+        let changed = row.cells.iter().filter(|cell| cell.has_changed).count();
+        assert_eq!(changed, 1);
+    }
+}
+
+#[test]
+fn an_attempts_entry_has_its_command_its_outcome_and_its_quota() {
+    let record = session();
+    let entry =
+        AttemptEntry { command: "tollgate tune tune.toml".to_owned(), ..AttemptEntry::default() };
+    insta::assert_snapshot!(attempt_entry(&record, 11, &entry).unwrap());
+    let failed = attempt_entry(&record, 7, &entry).unwrap();
+    assert!(failed.contains("- Outcome: not completed: the machine was replaced"), "{failed}");
+    assert_eq!(attempt_entry(&record, 16, &entry), None);
+}
+
+#[test]
+fn no_text_breaks_a_line_of_an_entry() {
+    for text in HOSTILE {
+        let entry = AttemptEntry {
+            command: text.to_owned(),
+            notes: vec![text.to_owned()],
+            ..AttemptEntry::default()
+        };
+        for number in [1, 7] {
+            for line in attempt_entry(&saying(text), number, &entry).unwrap().lines() {
+                let starts = ["## [", "- Command: ", "- Artifacts:", "- Commit: ", "- Outcome: "];
+                let is_known = starts.iter().any(|start| line.starts_with(start))
+                    || line.is_empty()
+                    || line.starts_with("- Notes:")
+                    || line.starts_with("  - ");
+                assert!(is_known, "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn markdown_has_the_answer_first_and_names_its_pictures() {
+    let text = session_markdown(&model());
+    for sketch in session_sketches(&model()) {
+        assert!(text.contains(&format!("]({}.png)", sketch.name)), "{}", sketch.name);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_svg_of_a_session_is_well_formed_scales_and_says_what_it_shows() {
+    let hostile = HOSTILE.iter().map(|text| saying(text));
+    for record in hostile.chain([session()]) {
+        let model = SessionModel::new(&record);
+        for sketch in session_sketches(&model) {
+            let svg = sketch.svg(PlotPaper::WIDE).unwrap();
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let root = document.root_element();
+            assert_eq!(root.attribute("role"), Some("img"));
+            let label = root.attribute("aria-label").unwrap();
+            assert!(label.starts_with(&sketch.title), "{label}");
+            assert!(label.contains(|c: char| c.is_ascii_digit()), "{label}");
+            assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+            let table = sketch.table();
+            assert!((1..=60).contains(&table.rows.len()), "{}", sketch.name);
+            assert!(table.heads.len() <= 14, "{}: {:?}", sketch.name, table.heads);
+            assert!(table.rows.iter().all(|row| row.len() == table.heads.len()), "{}", sketch.name);
+        }
+    }
+}
+
+#[test]
+fn the_plots_of_a_session_name_their_finding_and_their_files_are_safe() {
+    let model = model();
+    let sketches = session_sketches(&model);
+    let titles: Vec<&str> = sketches.iter().map(|sketch| sketch.title.as_str()).collect();
+    assert!(titles.iter().any(|title| title.starts_with("Steady p50: B 6")), "{titles:#?}");
+    assert!(titles.contains(&"Requests to steady: no clear difference from A"), "{titles:#?}");
+    assert!(titles.contains(&"CPU quota: 1 of 15 attempts throttled, for up to 2.1 s"));
+    let is_safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    assert!(sketches.iter().all(|sketch| sketch.name.chars().all(is_safe)));
+    assert!(session_sketches(&SessionModel::new(&empty())).is_empty());
+}
+
+#[test]
+fn a_page_of_a_session_loads_nothing_and_runs_nothing() {
+    let hostile = HOSTILE.iter().map(|text| saying(text));
+    for record in hostile.chain([session(), empty()]) {
+        let page = session_html(&SessionModel::new(&record));
+        assert!(page.starts_with("<!DOCTYPE html>"));
+        assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
+        for banned in ["<script", "<link", "<img", "<iframe", "src=\"", "@import", "url("] {
+            assert!(!page.contains(banned), "{banned}");
+        }
+        assert_eq!(page.matches("<figure").count() * 2, page.matches("</svg>").count());
+        assert_eq!(page.matches("<table").count(), page.matches("class=\"scroll\"").count());
+        let outside_code: String =
+            session_markdown(&SessionModel::new(&record)).split('`').step_by(2).collect();
+        assert!(!outside_code.contains("<script"), "{outside_code}");
+    }
+}
+
+/// A record of any age and origin may contradict itself.
+#[test]
+fn a_record_that_contradicts_itself_is_shown_without_a_panic() {
+    let mut record = session();
+    record.attempts[0].configuration = 99;
+    record.attempts[1].started = time::OffsetDateTime::UNIX_EPOCH;
+    record.attempts[2].first_due = Some(time::macros::datetime!(9999-12-31 23:59 -12));
+    record.attempts[3].first.clear();
+    record.attempts[4].curve.clear();
+    record.plan.curve_rate = f64::NAN;
+    let conclusion = record.conclusion.as_mut().unwrap();
+    conclusion.configurations.truncate(2);
+    conclusion.configurations[0].curves[1].steady_from = Some(usize::MAX);
+    for figure in &mut conclusion.configurations[1].figures {
+        figure.estimate.value = f64::NAN;
+        figure.estimate.interval = Some((f64::NEG_INFINITY, f64::INFINITY));
+        if let Some(difference) = &mut figure.difference {
+            difference.detectable = f64::NAN;
+            difference.estimate.interval = Some((f64::INFINITY, -1e300));
+        }
+    }
+    let model = SessionModel::new(&record);
+    let _text = session_terminal(&model, 100, true);
+    let _markdown = session_markdown(&model);
+    let page = session_html(&model);
+    assert!(!page.contains("A plot is missing") && !page.contains("NaN"));
+    for sketch in session_sketches(&model) {
+        roxmltree::Document::parse(&sketch.svg(PlotPaper::NARROW).unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,70 @@
+//! The size of machines against the CPU quota of shared ones.
+
+use std::time::Duration;
+
+use super::{completed_as_it_is, machines_of};
+use crate::record::session::{Advice, Attempt, MachineFacts, SessionRecord};
+use crate::tune::throttle::own_reading;
+use crate::tune::words::{self, listed};
+use crate::units::format_duration;
+
+/// The share of its time that Fly lets a shared CPU work: 5 ms in every 80 ms.
+const QUOTA: f64 = 5.0 / 80.0;
+
+/// The CPU use of one attempt.
+struct CpuUse<'a> {
+    attempt: &'a Attempt,
+    machine: &'a MachineFacts,
+    used: Duration,
+}
+
+impl<'a> CpuUse<'a> {
+    /// That of a machine with shared CPUs, if its metrics report it.
+    fn of(attempt: &'a Attempt) -> Option<Self> {
+        let used = Duration::from_micros(own_reading(attempt)?.used_us?);
+        let machine = machines_of(attempt).next().filter(|machine| machine.shared_cpus)?;
+        (!attempt.took.is_zero() && machine.cpus > 0).then_some(Self { attempt, machine, used })
+    }
+
+    /// CPU seconds a second. Pauses count as time, so that the load needs at least this.
+    fn share(&self) -> f64 {
+        self.used.as_secs_f64() / self.attempt.took.as_secs_f64()
+    }
+
+    /// How many shared CPUs have a quota of this size.
+    fn cpus_needed(&self) -> f64 {
+        (self.share() / QUOTA).ceil()
+    }
+}
+
+/// The most shared CPUs that a machine can have.
+const MOST_SHARED_CPUS: f64 = 8.0;
+
+/// A larger size, if the attempts used more CPU than the quota gives: the balance then only delays
+/// the throttling.
+pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
+    let over: Vec<CpuUse<'_>> = completed_as_it_is(record)
+        .filter_map(CpuUse::of)
+        .filter(|one| one.share() > QUOTA * f64::from(one.machine.cpus))
+        .collect();
+    let most = over.iter().max_by(|one, other| one.share().total_cmp(&other.share()))?;
+    let needed = most.cpus_needed();
+    let size = if needed > MOST_SHARED_CPUS {
+        "CPUs of the kind `performance`, which have no quota".to_owned()
+    } else {
+        format!("at least {needed:.0} shared CPUs, or one of the kind `performance`")
+    };
+    let numbers: Vec<u32> = over.iter().map(|one| one.attempt.number).collect();
+    Some(Advice {
+        what: format!("Give the machine {size}."),
+        because: format!(
+            "in attempt{} {} it used up to {} of CPU in {}, and the quota of its {} gives {}",
+            if numbers.len() == 1 { "" } else { "s" },
+            listed(&numbers),
+            format_duration(most.used),
+            format_duration(most.attempt.took),
+            words::count(most.machine.cpus as usize, "shared CPU"),
+            words::seconds(most.attempt.took.as_secs_f64() * QUOTA * f64::from(most.machine.cpus)),
+        ),
+    })
+}

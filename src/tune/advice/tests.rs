@@ -1,0 +1,181 @@
+//! When each advice is given, and when the data contradict it.
+
+use std::time::Duration;
+
+use super::*;
+use crate::record::session::{
+    ColdState, CpuReading, CurveClass, CurveFigures, QuotaReading, StartKind, SteadyStage,
+};
+use crate::record::{Decision, Histogram};
+use crate::tune::conclude::conclude_with;
+use crate::tune::simulation::{planted_figures, session};
+
+/// A session that tries the app only as it is.
+fn lone_session() -> SessionRecord {
+    let mut record = session(1, false);
+    record.attempts.retain(|attempt| attempt.configuration == 0);
+    record.plan.configurations.truncate(1);
+    record
+}
+
+/// The advice that contains a word, with its reason.
+fn given(record: &SessionRecord, word: &str) -> Option<String> {
+    let advice = conclude_with(record, planted_figures).advice;
+    let found = advice.iter().find(|one| one.what.contains(word))?;
+    Some(format!("{} {}", found.what, found.because))
+}
+
+fn with_machines(mut record: SessionRecord, change: fn(&mut MachineFacts)) -> SessionRecord {
+    record.attempts.iter_mut().flat_map(|one| &mut one.machines_before).for_each(change);
+    record
+}
+
+fn with_start(mut record: SessionRecord, start: StartKind) -> SessionRecord {
+    record.attempts.iter_mut().for_each(|one| one.start = start);
+    record
+}
+
+#[test]
+fn a_clearly_faster_configuration_is_advised_and_a_throttled_one_never() {
+    let advice = given(&session(2, true), "Apply").unwrap();
+    assert!(
+        advice.starts_with("Apply `faster`. compared with `as it is` in 6 rounds: "),
+        "{advice}"
+    );
+    let mut record = session(2, true);
+    record.attempts.retain(|attempt| attempt.configuration != 1);
+    assert_eq!(given(&record, "Apply"), None);
+}
+
+#[test]
+fn requests_after_a_deploy_are_at_least_the_most_that_any_restart_needed() {
+    let advice = given(&lone_session(), "After a deploy").unwrap();
+    let requests: u32 = advice.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((43..=47).contains(&requests), "{advice}");
+    assert!(advice.contains("`tollgate warm simulated.toml` sends until steady"), "{advice}");
+    assert!(advice.contains("in 6 restarts"), "{advice}");
+}
+
+#[test]
+fn a_restart_that_never_became_steady_contradicts_a_number_of_requests() {
+    let figures = |attempt: &Attempt| match attempt.round {
+        2 => CurveFigures {
+            attempt: attempt.number,
+            class: Some(CurveClass::NoSteadyState),
+            ..CurveFigures::default()
+        },
+        _ => planted_figures(attempt),
+    };
+    let advice = conclude_with(&lone_session(), figures).advice;
+    assert!(advice.iter().all(|one| !one.what.contains("After a deploy")), "{advice:#?}");
+}
+
+#[test]
+fn a_machine_is_kept_running_only_if_it_may_stop_and_its_start_breaks_the_budget() {
+    let budgeted = |budget: &str| {
+        let mut record = lone_session();
+        record.plan.budgets = vec![budget.parse().unwrap()];
+        record
+    };
+    let word = "min_machines_running";
+    let advice = given(&budgeted("p95 < 300ms"), word).unwrap();
+    assert!(
+        advice.contains("the budget is 300 ms") && advice.contains("`as it is` takes 2."),
+        "{advice}"
+    );
+    for contradicted in [
+        lone_session(),
+        budgeted("p95 < 30s"),
+        budgeted("errors < 1%"),
+        with_machines(budgeted("p95 < 300ms"), |machine| machine.min_machines_running = Some(1)),
+        with_machines(budgeted("p95 < 300ms"), |machine| machine.min_machines_running = None),
+        with_machines(budgeted("p95 < 300ms"), |machine| machine.autostop = "off".to_owned()),
+        with_start(budgeted("p95 < 300ms"), StartKind::Ran),
+    ] {
+        assert_eq!(given(&contradicted, word), None);
+    }
+}
+
+#[test]
+fn an_interval_keeps_a_machine_only_if_every_pause_left_it_running() {
+    let idle = |start| {
+        let mut record = with_start(lone_session(), start);
+        record.plan.cold = ColdState::Idle { pause: Duration::from_mins(5) };
+        record
+    };
+    let word = "keeps the machine running";
+    let advice = given(&idle(StartKind::Ran), word).unwrap();
+    assert!(
+        advice.contains("A request every 5m") && advice.contains("all of 6 pauses"),
+        "{advice}"
+    );
+    let mut once_stopped = idle(StartKind::Ran);
+    once_stopped.attempts[4].start = StartKind::Booted;
+    let never_stops = with_machines(idle(StartKind::Ran), |one| one.autostop = "off".to_owned());
+    for contradicted in [
+        once_stopped,
+        never_stops,
+        idle(StartKind::Unknown),
+        with_start(lone_session(), StartKind::Ran),
+    ] {
+        assert_eq!(given(&contradicted, word), None);
+    }
+}
+
+/// A session whose steady stages sent at 20/s, each answer after `latency`.
+fn loaded(latency: Duration) -> SessionRecord {
+    let mut record = lone_session();
+    let mut histogram = Histogram::default();
+    histogram.record_many(latency, 800);
+    for attempt in &mut record.attempts {
+        attempt.steady = Some(SteadyStage {
+            run: uuid::Uuid::nil(),
+            run_name: String::new(),
+            decision: Decision::Pass,
+            latency: histogram.clone(),
+            exchanges: 800,
+            failed: 0,
+            lasted: Duration::from_secs(40),
+        });
+    }
+    record
+}
+
+#[test]
+fn limits_are_held_against_the_requests_in_flight() {
+    assert_eq!(given(&loaded(Duration::from_millis(100)), "_limit"), None);
+    // 20/s × 600 ms = 12 in flight, at peaks 12 + 3 √12 = 22.4.
+    let soft = given(&loaded(Duration::from_millis(600)), "_limit").unwrap();
+    assert!(soft.contains("Raise `soft_limit` to at least 23"), "{soft}");
+    assert!(soft.contains("20.0/s") && soft.contains("12.0 requests in flight"), "{soft}");
+    let hard = given(&loaded(Duration::from_secs(1)), "_limit").unwrap();
+    assert!(hard.contains("Raise `hard_limit` to at least 34"), "{hard}");
+    let without = with_machines(loaded(Duration::from_secs(1)), |machine| {
+        (machine.soft_limit, machine.hard_limit) = (None, None);
+    });
+    assert_eq!(given(&without, "_limit"), None);
+}
+
+/// A session whose machine used this much CPU time in each attempt of 90 s.
+fn with_use(seconds: u64) -> SessionRecord {
+    let mut record = lone_session();
+    for attempt in &mut record.attempts {
+        let used_us = Some(seconds * 1_000_000);
+        let reading = CpuReading { used_us, ..CpuReading::default() };
+        attempt.quota = QuotaReading::Known([("m".to_owned(), reading)].into());
+    }
+    record
+}
+
+#[test]
+fn a_size_is_advised_only_if_the_cpu_use_exceeds_the_quota() {
+    // One shared CPU has 90 s × 5 / 80 = 5.6 s.
+    assert_eq!(given(&with_use(5), "Give the machine"), None);
+    let advice = given(&with_use(15), "Give the machine").unwrap();
+    assert!(advice.contains("at least 3 shared CPUs"), "{advice}");
+    assert!(advice.contains("15 s of CPU in 90 s") && advice.contains("gives 5.62 s"), "{advice}");
+    let large = given(&with_use(80), "Give the machine").unwrap();
+    assert!(large.contains("`performance`, which have no quota"), "{large}");
+    let performance = with_machines(with_use(15), |machine| machine.shared_cpus = false);
+    assert_eq!(given(&performance, "Give the machine"), None);
+}

@@ -1,0 +1,41 @@
+//! How many requests warm an app up after a deploy.
+
+use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord};
+use crate::tune::words;
+
+/// Fewer requests than this are no warm-up worth a step of its own.
+const FEWEST: f64 = 5.0;
+
+/// The number of requests after which the app is steady: the upper end of the interval, or the most
+/// that any restart needed, if that is more.
+pub(super) fn requests_after_deploy(
+    record: &SessionRecord,
+    own: &ConfigurationOutcome,
+) -> Option<Advice> {
+    if !matches!(own.class, Some(CurveClass::WarmUp | CurveClass::Inconsistent)) {
+        return None;
+    }
+    let kind = FigureKind::RequestsToSteady;
+    let figure = own.figures.iter().find(|figure| figure.kind == kind)?;
+    let (_, upper) = figure.estimate.interval?;
+    let most = own.curves.iter().flat_map(|curve| &curve.values);
+    let most = most.filter(|(own, _)| *own == kind).map(|(_, value)| *value);
+    let most = most.fold(0.0, f64::max);
+    let requests = upper.max(most).ceil();
+    // A restart that never became steady within its curve proves that this number is not enough.
+    let is_contradicted =
+        own.curves.iter().any(|curve| curve.class == Some(CurveClass::NoSteadyState));
+    (requests >= FEWEST && !is_contradicted).then(|| Advice {
+        what: format!(
+            "After a deploy, send {requests:.0} requests before the gate measures; \
+             `tollgate warm {}` sends until steady.",
+            record.plan.scenario
+        ),
+        because: format!(
+            "`{}` was steady after {}, at most {most:.0}, in {}",
+            own.name,
+            words::estimate(kind, &figure.estimate),
+            words::count(figure.estimate.restarts as usize, "restart")
+        ),
+    })
+}

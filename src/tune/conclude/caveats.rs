@@ -1,0 +1,136 @@
+//! What a reader must know about the figures of a session.
+
+use crate::record::session::{
+    Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
+    ThrottleOutcome,
+};
+use crate::tune::words::{count, listed};
+
+/// One sentence for each thing that weakens what the figures say.
+pub(super) fn caveats(
+    record: &SessionRecord,
+    configurations: &[ConfigurationOutcome],
+) -> Vec<String> {
+    let all = [
+        imported(record),
+        unfinished(record),
+        incomplete(record),
+        few_restarts(configurations),
+        not_comparable(configurations),
+        machines_not_known(record),
+        starts_not_known(record),
+        metrics_not_known(configurations),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn imported(record: &SessionRecord) -> Option<String> {
+    let from = record.provenance.imported_from.as_ref()?;
+    Some(format!(
+        "The session was imported from {from}: nothing randomised the order of its attempts, so \
+         the time of day may have caused any difference."
+    ))
+}
+
+fn unfinished(record: &SessionRecord) -> Option<String> {
+    let planned = record.plan.configurations.len() as u64 * u64::from(record.plan.rounds);
+    let made = record.attempts.iter().filter(|attempt| attempt.problem.is_none()).count();
+    let so_far = format!("{made} of {planned} attempts were completed");
+    match &record.ending {
+        Some(SessionEnding::Complete) => None,
+        Some(SessionEnding::Interrupted) => {
+            Some(format!("The session was interrupted: {so_far}. It can be resumed."))
+        }
+        Some(SessionEnding::Failed(why)) => {
+            Some(format!("The session could not go on ({why}): {so_far}. It can be resumed."))
+        }
+        None => Some(format!("The session is not finished: {so_far}.")),
+    }
+}
+
+fn incomplete(record: &SessionRecord) -> Option<String> {
+    let failed: Vec<u32> = record
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.problem.is_some())
+        .map(|attempt| attempt.number)
+        .collect();
+    let (attempts, their) = match failed.len() {
+        0 => return None,
+        1 => ("Attempt", "its"),
+        _ => ("Attempts", "their"),
+    };
+    Some(format!(
+        "{attempts} {} did not complete; {their} figures enter no estimate.",
+        listed(&failed)
+    ))
+}
+
+fn few_restarts(configurations: &[ConfigurationOutcome]) -> Option<String> {
+    let few: Vec<String> = configurations
+        .iter()
+        .filter(|one| one.restarts < 2)
+        .map(|one| format!("`{}`", one.name))
+        .collect();
+    (!few.is_empty()).then(|| {
+        format!("{} has fewer than two restarts, so that no interval is known.", listed(&few))
+    })
+}
+
+/// Configurations with restarts of their own, but in other rounds than the first one.
+fn not_comparable(configurations: &[ConfigurationOutcome]) -> Option<String> {
+    let first = configurations.first().filter(|first| first.restarts > 1)?;
+    let apart: Vec<String> = configurations[1..]
+        .iter()
+        .filter(|one| one.restarts > 1 && one.figures.iter().all(|f| f.difference.is_none()))
+        .map(|one| format!("`{}`", one.name))
+        .collect();
+    (!apart.is_empty()).then(|| {
+        format!(
+            "{} shares fewer than two rounds with `{}`, so that they cannot be compared: what else \
+             changed between the rounds would count as a difference.",
+            listed(&apart),
+            first.name
+        )
+    })
+}
+
+fn completed(record: &SessionRecord) -> impl Iterator<Item = &Attempt> {
+    record.attempts.iter().filter(|attempt| attempt.problem.is_none())
+}
+
+fn machines_not_known(record: &SessionRecord) -> Option<String> {
+    record.plan.app.as_ref()?;
+    let unknown = completed(record).filter(|attempt| attempt.machine.is_none()).count();
+    (unknown > 0).then(|| {
+        format!("In {} it is not known which machine answered.", count(unknown, "attempt"))
+    })
+}
+
+fn starts_not_known(record: &SessionRecord) -> Option<String> {
+    if record.plan.cold == ColdState::None {
+        return None;
+    }
+    let unknown = completed(record).filter(|attempt| attempt.start == StartKind::Unknown).count();
+    (unknown > 0).then(|| {
+        format!(
+            "In {} it is not known whether the machine booted or resumed.",
+            count(unknown, "attempt")
+        )
+    })
+}
+
+fn metrics_not_known(configurations: &[ConfigurationOutcome]) -> Option<String> {
+    let unknown: Vec<&ConfigurationOutcome> = configurations
+        .iter()
+        .filter(|one| one.restarts > 0)
+        .filter(|one| matches!(one.throttle, ThrottleOutcome::NotKnown { .. }))
+        .collect();
+    let ThrottleOutcome::NotKnown { why } = &unknown.first()?.throttle else { return None };
+    let names: Vec<String> = unknown.iter().map(|one| format!("`{}`", one.name)).collect();
+    Some(format!(
+        "Whether the CPU quota throttled {} is not known: {}.",
+        listed(&names),
+        why.trim_end_matches('.')
+    ))
+}

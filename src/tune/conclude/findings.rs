@@ -1,0 +1,136 @@
+//! Findings about one configuration, each with the figures it rests on.
+
+use std::time::Duration;
+
+use super::restart::Restart;
+use crate::record::session::{
+    Attempt, CurveClass, ExchangeSample, FigureKind, FigureOutcome, Finding, SessionRecord,
+};
+use crate::tune::throttle::{is_throttled, own_reading, throttled_time};
+use crate::tune::words::{count, listed, seconds};
+use crate::units::format_duration;
+
+/// The share of available memory below which a finding names it: the kernel then reclaims pages
+/// while requests wait.
+const LOW_MEMORY: f64 = 0.1;
+
+/// The findings about a configuration, most important first.
+pub(super) fn findings(
+    record: &SessionRecord,
+    restarts: &[Restart<'_>],
+    figures: &[FigureOutcome],
+) -> Vec<Finding> {
+    let all = [
+        throttled(restarts),
+        machine_part(figures, restarts.len()),
+        never_steady(record, restarts),
+        failed_requests(restarts),
+        low_memory(restarts),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Which attempts the quota held back.
+fn throttled(restarts: &[Restart<'_>]) -> Option<Finding> {
+    let attempts: Vec<&Attempt> =
+        restarts.iter().map(|one| one.attempt).filter(|one| is_throttled(one)).collect();
+    let longest = attempts.iter().filter_map(|one| throttled_time(one)).max()?;
+    let numbers: Vec<u32> = attempts.iter().map(|attempt| attempt.number).collect();
+    let (attempt, were, their) = match numbers.len() {
+        1 => ("Attempt", "was", "its"),
+        _ => ("Attempts", "were", "their"),
+    };
+    let up_to = if numbers.len() == 1 { "for" } else { "for up to" };
+    Some(Finding {
+        what: format!(
+            "{attempt} {} {were} throttled {up_to} {}: {their} figures are those of the CPU quota, \
+             not of the configuration.",
+            listed(&numbers),
+            format_duration(longest)
+        ),
+        because: balances(&attempts),
+    })
+}
+
+/// What was left of the balance in throttled attempts.
+fn balances(attempts: &[&Attempt]) -> String {
+    let before = attempts.iter().filter_map(|one| own_reading(one)?.balance_before_us).min();
+    let after = attempts.iter().filter_map(|one| own_reading(one)?.balance_after_us).min();
+    let shown = |micros: u64| format_duration(Duration::from_micros(micros));
+    let metric = "fly_instance_cpu_throttle rose";
+    match (before, after) {
+        (Some(before), Some(after)) => format!(
+            "{metric}; the smallest balance was {} before an attempt and {} after one",
+            shown(before),
+            shown(after)
+        ),
+        (None, Some(after)) => format!("{metric}; the smallest balance was {}", shown(after)),
+        _ => metric.to_owned(),
+    }
+}
+
+/// How much of the first answer a machine can change at most.
+fn machine_part(figures: &[FigureOutcome], restarts: usize) -> Option<Finding> {
+    let mean = |kind| figures.iter().find(|one| one.kind == kind).map(|one| one.estimate.value);
+    let first = mean(FigureKind::FirstAnswer)?;
+    let setup = mean(FigureKind::ConnectionSetup).filter(|setup| *setup > 0.0)?;
+    let machine = (first - setup).max(0.0);
+    Some(Finding {
+        what: format!(
+            "At most {} of the {} until the first answer are the machine's: opening the connection \
+             (dns, tcp, tls) takes the rest, and no size changes it.",
+            seconds(machine),
+            seconds(first)
+        ),
+        because: format!(
+            "first answer {}, of it connection {}: means over {}",
+            seconds(first),
+            seconds(setup),
+            count(restarts, "restart")
+        ),
+    })
+}
+
+/// In how many restarts the curve did not become steady.
+fn never_steady(record: &SessionRecord, restarts: &[Restart<'_>]) -> Option<Finding> {
+    let is_never = |one: &&Restart<'_>| one.figures.class == Some(CurveClass::NoSteadyState);
+    let never = restarts.iter().filter(is_never).count();
+    let known = restarts.iter().filter(|one| one.figures.class.is_some()).count();
+    (never > 0).then(|| Finding {
+        what: format!("In {never} of {} no steady state was reached.", count(known, "restart")),
+        because: format!(
+            "the curves sent up to {}/s for up to {}",
+            record.plan.curve_rate,
+            format_duration(record.plan.curve_limit)
+        ),
+    })
+}
+
+/// Requests that got no right answer.
+fn failed_requests(restarts: &[Restart<'_>]) -> Option<Finding> {
+    let failed = |samples: &[ExchangeSample]| {
+        samples.iter().filter(|sample| sample.failure.is_some()).count()
+    };
+    let sum = |of: &dyn Fn(&Attempt) -> usize| restarts.iter().map(|one| of(one.attempt)).sum();
+    let first: usize = sum(&|attempt| failed(&attempt.first));
+    let curve: usize = sum(&|attempt| failed(&attempt.curve));
+    let of_first: usize = sum(&|attempt| attempt.first.len());
+    let of_curve: usize = sum(&|attempt| attempt.curve.len());
+    (first + curve > 0).then(|| Finding {
+        what: format!("{} failed while the app warmed up.", count(first + curve, "request")),
+        because: format!(
+            "{first} of {} and {curve} of {of_curve} of the curves",
+            count(of_first, "first request")
+        ),
+    })
+}
+
+/// The smallest share of memory that was available, if it is small.
+fn low_memory(restarts: &[Restart<'_>]) -> Option<Finding> {
+    let shares = restarts.iter().filter_map(|one| own_reading(one.attempt)?.memory_available);
+    let least = shares.fold(f64::INFINITY, f64::min);
+    (least < LOW_MEMORY).then(|| Finding {
+        what: "Memory was nearly used up.".to_owned(),
+        because: format!("{:.0} % of it was available at the least", least * 100.0),
+    })
+}
