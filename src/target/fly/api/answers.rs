@@ -117,8 +117,15 @@ fn image_ref(image: &str) -> Value {
 fn digest(image: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let hash = Sha256::digest(image.as_bytes());
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+    let mut digest = "sha256:".to_owned();
+    for byte in hash {
+        digest.extend(hex_digits(byte));
+    }
+    digest
+}
+
+fn hex_digits(byte: u8) -> impl Iterator<Item = char> {
+    [byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16))
 }
 
 /// A wall time in milliseconds since the Unix epoch as RFC 3339, without fractions, as Fly has it.

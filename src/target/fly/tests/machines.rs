@@ -128,7 +128,7 @@ fn an_update_makes_a_fresh_balance_and_a_restart_keeps_the_old_one() {
     assert_near(balance(&fly), 5.0, 1e-9);
     fly.pass(3.0);
     fly.update(0, |config| {
-        config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024})
+        config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});
     });
     assert_near(balance(&fly), 10.0, 1e-9);
 }
