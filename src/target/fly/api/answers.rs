@@ -110,7 +110,13 @@ fn check(machine: &Machine) -> Value {
 fn image_ref(image: &str) -> Value {
     let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
     let (registry, repository) = name.split_once('/').unwrap_or(("registry-1.docker.io", name));
-    json!({ "registry": registry, "repository": repository, "tag": tag, "digest": digest(image), "labels": {} })
+    json!({
+        "registry": registry,
+        "repository": repository,
+        "tag": tag,
+        "digest": digest(image),
+        "labels": {},
+    })
 }
 
 /// A digest that differs from image to image; nothing is behind it.

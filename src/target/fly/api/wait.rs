@@ -82,7 +82,8 @@ impl StateWait {
             ApiAnswer::error(
                 StatusCode::REQUEST_TIMEOUT,
                 format!(
-                    "deadline_exceeded: machine failed to reach desired state, {wanted}, currently {state}"
+                    "deadline_exceeded: machine failed to reach desired state, {wanted}, \
+                     currently {state}"
                 ),
             )
         })
