@@ -1,5 +1,6 @@
 //! One run from its plan to its record, for `run` and `demo`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::baseline::RunBaseline;
@@ -68,6 +69,11 @@ impl RunFlags {
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
+    }
+
+    /// The tags that were given.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        self.tags.tags()
     }
 
     /// The folder that run folders are created in.

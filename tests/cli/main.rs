@@ -33,5 +33,6 @@ mod setup;
 mod shards;
 mod shell;
 mod synthetic_check;
+mod tune_show;
 mod url;
 mod warm;

@@ -23,16 +23,15 @@ use crate::engine::clock;
 use crate::tune::rate_search::{NextStep, RateInterval, RateSearch, SearchBounds, SearchEnding};
 use crate::units::{Rate, parse_duration};
 
-/// What the long help adds about searches.
-pub(super) const NOTES: &str = "\
-A search for a rate (--find-rate):
+const NOTES: &str = "\
+Examples:
   tollgate tune --find-rate https://staging.example/shop --budget 'p95 < 300ms' --max-rate 80/s
   tollgate tune --find-rate scenarios/shop.toml --max-rate 200/s --min-rate 10/s
 
 Every step is a run of its own in the folder of runs, tagged `search` and `step`. All verdicts of a
 search together are wrong at most 1 time in 20.
 
-Exit codes of a search:
+Exit codes:
   0  an interval of rates was found, or the highest rate allowed is within budget
   1  not even the lowest rate is within budget, or no rate holds for long
   2  usage: a flag or the scenario is wrong; nothing was sent
@@ -42,22 +41,23 @@ Exit codes of a search:
 /// How much of a step's length a target that was overloaded gets to finish what it holds.
 const RECOVERY: u32 = 4;
 
-/// The flags of a search. Those of a URL's request change a scenario file too.
+/// Find the largest rate at which the budgets hold
+///
+/// Measures from --min-rate upward in steps, then narrows the interval down. A rate counts
+/// arrivals: each sends all steps of the scenario, or one request if they have weights. The load
+/// must be constant. `tollgate tune --find-rate` is the same.
 #[derive(Debug, clap::Args)]
-#[group(skip)]
+#[command(after_help = NOTES)]
 #[command(mut_arg("rate", |arg| arg.hide(true)))]
 #[command(mut_arg("closed", |arg| arg.hide(true)))]
 #[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
 pub(super) struct Args {
-    /// Find the largest rate at which the budgets of this scenario file or URL hold, from
-    /// --min-rate upward in steps. A rate counts arrivals: each sends all steps of the scenario, or
-    /// one request if they have weights. The load must be constant
-    #[arg(long = "find-rate", value_name = "SCENARIO|URL", requires = "max_rate")]
-    #[arg(help_heading = "Search")]
-    source: Option<OsString>,
+    /// The scenario file or the URL
+    #[arg(value_name = "SCENARIO|URL")]
+    source: OsString,
     /// The rate that no step exceeds
     #[arg(long, value_name = "RATE", value_parser = str::parse::<Rate>, help_heading = "Search")]
-    max_rate: Option<Rate>,
+    max_rate: Rate,
     /// The rate of the first step
     #[arg(long, value_name = "RATE", default_value = "5/s", value_parser = str::parse::<Rate>)]
     #[arg(help_heading = "Search")]
@@ -86,12 +86,7 @@ pub(super) struct Args {
 
 /// Searches for the rate that `--find-rate` asks for.
 pub(super) fn find_rate(args: &Args) -> Result<ExitStatus, CommandError> {
-    let (Some(source), Some(limit)) = (&args.source, args.max_rate) else {
-        return Err(CommandError::usage(
-            "error: `tollgate tune` needs something to do: name a scenario or URL with --find-rate and a limit with \
-             --max-rate, or one of its commands (see `tollgate tune --help`)",
-        ));
-    };
+    let (source, limit) = (&args.source, args.max_rate);
     args.check(source)?;
     let bounds = SearchBounds::new(args.min_rate, limit, args.step_duration, args.resolution)
         .map_err(|error| CommandError::usage(format!("error: {error}")))?;

@@ -21,11 +21,11 @@ impl Restart<'_> {
 
 /// The completed attempts at a configuration, in the order of time: one a round, the last one if
 /// it was made several times.
-pub(super) fn completed<'a>(
-    record: &'a SessionRecord,
+pub(super) fn completed(
+    record: &SessionRecord,
     configuration: usize,
     figures: fn(&Attempt) -> CurveFigures,
-) -> Vec<Restart<'a>> {
+) -> Vec<Restart<'_>> {
     let attempts = record.attempts_of(configuration).filter(|one| one.problem.is_none());
     let by_round: BTreeMap<u32, &Attempt> = attempts.map(|one| (one.round, one)).collect();
     let mut attempts: Vec<&Attempt> = by_round.into_values().collect();

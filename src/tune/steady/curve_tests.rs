@@ -41,6 +41,7 @@ fn attempt() -> Attempt {
         round: 1,
         configuration: 0,
         started: OffsetDateTime::UNIX_EPOCH,
+        first_due: None,
         took: Duration::from_secs(60),
         machines_before: Vec::new(),
         machines_after: Vec::new(),
