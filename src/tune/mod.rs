@@ -2,9 +2,12 @@
 //!
 //! `plan_file` reads what a session tries and `rounds` decides in which order. `estimate` draws
 //! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
-//! says what to do. The attempts themselves are driven by `cli`.
+//! says what to do. The attempts themselves are driven by `cli`. `drift` compares what runs with what
+//! `fly.toml` says, and `cpu_use` finds the CPU time of a request.
 
 pub mod conclude;
+pub mod cpu_use;
+pub mod drift;
 pub mod estimate;
 pub mod heat;
 pub mod plan_file;

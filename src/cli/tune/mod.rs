@@ -1,5 +1,7 @@
 //! `tollgate tune`: sessions of attempts that find what makes first requests slow, and what helps.
 
+mod drift;
+mod import;
 mod list;
 mod reports;
 mod show;
@@ -27,12 +29,16 @@ pub(super) struct Args {
 enum TuneCommand {
     Show(show::Args),
     List(list::Args),
+    Import(import::Args),
+    Drift(drift::Args),
 }
 
 pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
     match &args.command {
         TuneCommand::Show(args) => show::show(args),
         TuneCommand::List(args) => list::list(args),
+        TuneCommand::Import(args) => import::import(args),
+        TuneCommand::Drift(args) => drift::drift(args),
     }
 }
 

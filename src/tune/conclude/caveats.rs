@@ -12,7 +12,6 @@ pub(super) fn caveats(
     configurations: &[ConfigurationOutcome],
 ) -> Vec<String> {
     let all = [
-        imported(record),
         unfinished(record),
         incomplete(record),
         few_restarts(configurations),
@@ -21,15 +20,16 @@ pub(super) fn caveats(
         starts_not_known(record),
         metrics_not_known(configurations),
     ];
-    all.into_iter().flatten().collect()
+    imported(record).into_iter().chain(all.into_iter().flatten()).collect()
 }
 
-fn imported(record: &SessionRecord) -> Option<String> {
-    let from = record.provenance.imported_from.as_ref()?;
-    Some(format!(
-        "The session was imported from {from}: nothing randomised the order of its attempts, so \
-         the time of day may have caused any difference."
-    ))
+/// Where an imported session comes from, and what its records show and do not show.
+fn imported(record: &SessionRecord) -> Vec<String> {
+    let from = record.provenance.imported_from.iter();
+    let origin = from.map(|from| {
+        format!("The session was imported from {from}: nobody planned it as an experiment.")
+    });
+    origin.chain(record.provenance.import_notes.iter().cloned()).collect()
 }
 
 fn unfinished(record: &SessionRecord) -> Option<String> {
