@@ -244,6 +244,13 @@ impl TargetApp {
         self.clock.drive_timer().await;
     }
 
+    /// Moves the rehearsal of Fly to the present, so that it never has much to catch up with.
+    pub(super) fn advance_fly(&self) {
+        if let Some(fly) = &self.fly {
+            fly.advance(&self.clock);
+        }
+    }
+
     /// Passes the arrivals recorded so far to the log's writing thread.
     pub(super) fn flush_log(&self) {
         if let Some(log) = self.log.borrow_mut().as_mut() {

@@ -63,6 +63,9 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
     ("/plain", "1 KiB without latency: what the server itself costs"),
 ];
 
+/// The token of the rehearsal of Fly, unless its file has another one.
+pub const FLY_TOKEN: &str = "rehearsal-token";
+
 /// The paths of the rehearsal of Fly: path and answer.
 pub const FLY: [(&str, &str); 3] = [
     (

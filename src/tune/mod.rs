@@ -1,9 +1,10 @@
 //! Tuning sessions, as pure functions: what is tried, and what follows from the attempts.
 //!
-//! `plan_file` reads what a session tries and `rounds` decides in which order. `estimate` draws
-//! intervals from repeated restarts, `conclude` makes a session's conclusion of them, and `advice`
-//! says what to do. The attempts themselves are driven by `cli`. `drift` compares what runs with what
-//! `fly.toml` says, and `cpu_use` finds the CPU time of a request.
+//! `plan_file` reads what a session tries and `rounds` decides in which order. `steady` finds where
+//! a curve becomes steady, `estimate` draws intervals from repeated restarts, `conclude` makes a
+//! session's conclusion of them, and `advice` says what to do. `restore` says how an app gets back
+//! to what it was. `drift` compares what runs with what `fly.toml` says, and `cpu_use` finds the CPU
+//! time of a request. The attempts themselves are driven by `cli`.
 
 pub mod conclude;
 pub mod cpu_use;
@@ -12,6 +13,7 @@ pub mod estimate;
 pub mod heat;
 pub mod plan_file;
 pub mod rounds;
+pub mod steady;
 
 mod advice;
 #[cfg(test)]

@@ -58,7 +58,7 @@ struct RoundDesign {
     /// Rows of the current square that were not used yet.
     rows: Vec<Vec<usize>>,
     /// How often each configuration followed each other one.
-    followed: Vec<Vec<u32>>,
+    followed: Vec<Vec<usize>>,
     /// The configuration of the last attempt.
     last: Option<usize>,
 }
@@ -90,14 +90,10 @@ impl RoundDesign {
 
     /// How often the pairs of neighbours that a row adds were there before. A configuration that
     /// follows itself outweighs everything else.
-    fn repetitions(&self, row: &[usize]) -> u32 {
-        let own = self.configurations as u32;
+    fn repetitions(&self, row: &[usize]) -> usize {
+        let own = self.configurations * 100;
         neighbours(self.last, row)
-            .map(
-                |(before, after)| {
-                    if before == after { own * 100 } else { self.followed[before][after] }
-                },
-            )
+            .map(|(before, after)| if before == after { own } else { self.followed[before][after] })
             .sum()
     }
 
@@ -106,7 +102,9 @@ impl RoundDesign {
         names.shuffle(&mut self.random);
         let mut rows = williams_square(self.configurations);
         for row in &mut rows {
-            row.iter_mut().for_each(|place| *place = names[*place]);
+            for place in row {
+                *place = names[*place];
+            }
         }
         rows.shuffle(&mut self.random);
         rows
@@ -233,7 +231,7 @@ mod tests {
             configuration: planned.configuration,
             started: time::OffsetDateTime::UNIX_EPOCH,
             first_due: None,
-            took: std::time::Duration::from_secs(60),
+            took: std::time::Duration::from_mins(1),
             machines_before: Vec::new(),
             machines_after: Vec::new(),
             machine: None,

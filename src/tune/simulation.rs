@@ -6,7 +6,7 @@
 //! the fourth one. Latencies are log-normal with spikes, every restart has a host of its own, and
 //! the load of the hosts drifts over the day.
 //!
-//! `examples/session_truths` includes this file, so it uses only public items.
+//! `examples/session_truths.rs` includes this file, so it uses only public items.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -19,9 +19,8 @@ use time::OffsetDateTime;
 
 use crate::record::session::{
     Attempt, ColdState, Configuration, CpuReading, CurveClass, CurveEnd, CurveFigures,
-    ExchangeSample, FigureKind,
-    MachineFacts, QuotaReading, SESSION_FORMAT, SessionConclusion, SessionEnding, SessionPlanFacts,
-    SessionProvenance, SessionRecord, StartKind, ThrottleOutcome,
+    ExchangeSample, FigureKind, MachineFacts, QuotaReading, SESSION_FORMAT, SessionConclusion,
+    SessionEnding, SessionPlanFacts, SessionProvenance, SessionRecord, StartKind, ThrottleOutcome,
 };
 use crate::record::{Dimension, HostFacts};
 use crate::tune::conclude::conclude_with;
@@ -36,7 +35,7 @@ const ROUNDS: u32 = 6;
 const CURVE_RATE: f64 = 2.0;
 const CURVE_REQUESTS: usize = 120;
 /// The requests until steady. Until then the latency falls from the threefold.
-const WARMING: f64 = 40.0;
+const WARMING: u32 = 40;
 const BOOT: f64 = 2.0;
 /// What the quota adds to a boot.
 const THROTTLED: f64 = 2.1;
@@ -51,34 +50,34 @@ const SPIKES: f64 = 0.01;
 const DRIFT: f64 = 0.015;
 
 /// What is true of a configuration: the mean over restarts that an estimate should cover.
-pub(super) fn truth(kind: FigureKind, configuration: usize, throttles: bool) -> Option<f64> {
+pub(super) fn truth(kind: FigureKind, configuration: usize, is_spent: bool) -> Option<f64> {
     // Of a first request without a spike: six restarts cannot tell how frequent spikes are.
     let mean_noise = (SPREAD * SPREAD / 2.0).exp();
     let setup: f64 = SETUP.iter().map(|(_, seconds)| seconds).sum();
     // The normal quantiles of 0.5 / 0.99 and 0.95 / 0.99: spikes are above both.
     let steady = |normal: f64| LATENCY[configuration] * (SPREAD * normal).exp();
-    let throttled = if throttles && configuration == 3 { THROTTLED } else { 0.0 };
+    let throttled = if is_spent && configuration == 3 { THROTTLED } else { 0.0 };
     match kind {
         FigureKind::FirstAnswer => {
             Some(setup + BOOT + throttled + 3.0 * LATENCY[configuration] * mean_noise)
         }
         FigureKind::ConnectionSetup => Some(setup),
-        FigureKind::RequestsToSteady => Some(WARMING),
+        FigureKind::RequestsToSteady => Some(f64::from(WARMING)),
         FigureKind::TimeToSteady | FigureKind::ColdCost => None,
         FigureKind::SteadyP50 => Some(steady(0.012_66)),
         FigureKind::SteadyP95 => Some(steady(1.746)),
     }
 }
 
-/// A whole session; `throttles` says whether the quota throttles the fourth configuration.
-pub(super) fn session(seed: u64, throttles: bool) -> SessionRecord {
+/// A whole session; `is_spent` says whether the fourth configuration has spent its CPU quota.
+pub(super) fn session(seed: u64, is_spent: bool) -> SessionRecord {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let phase: f64 = random.random();
     let planned = planned_attempts(NAMES.len(), ROUNDS, seed);
     let count = planned.len() as f64;
     let attempts = planned.iter().enumerate().map(|(at, one)| {
         let drift = 1.0 + DRIFT * (TAU * (at as f64 / count + phase)).sin();
-        let mut app = SimulatedApp { random: &mut random, drift, throttles };
+        let mut app = SimulatedApp { random: &mut random, drift, is_spent };
         app.attempt(u32::try_from(at + 1).unwrap_or(u32::MAX), one.round, one.configuration)
     });
     let attempts = attempts.collect();
@@ -119,7 +118,7 @@ fn empty_session() -> SessionRecord {
             rounds: ROUNDS,
             seed: 0,
             curve_rate: CURVE_RATE,
-            curve_limit: Duration::from_secs(60),
+            curve_limit: Duration::from_mins(1),
             steady_load: String::new(),
             budgets: Vec::new(),
             configurations: NAMES.iter().map(configuration).collect(),
@@ -134,7 +133,7 @@ fn empty_session() -> SessionRecord {
 struct SimulatedApp<'a> {
     random: &'a mut ChaCha8Rng,
     drift: f64,
-    throttles: bool,
+    is_spent: bool,
 }
 
 impl SimulatedApp<'_> {
@@ -142,7 +141,7 @@ impl SimulatedApp<'_> {
         let started = OffsetDateTime::UNIX_EPOCH + Duration::from_mins(5) * number;
         let host = self.drift * self.noise(0.02);
         let latency = LATENCY[configuration] * host;
-        let throttled = self.throttles && configuration == 3;
+        let throttled = self.is_spent && configuration == 3;
         let throttled = if throttled { THROTTLED * self.noise(0.2) } else { 0.0 };
         let boot = BOOT * self.noise(0.05);
         let curve = (0..CURVE_REQUESTS).map(|index| self.sample(index, latency)).collect();
@@ -151,6 +150,7 @@ impl SimulatedApp<'_> {
             round,
             configuration,
             started,
+            first_due: None,
             took: Duration::from_secs(90),
             machines_before: vec![machine()],
             machines_after: vec![machine()],
@@ -176,7 +176,7 @@ impl SimulatedApp<'_> {
         let normal: f64 = self.random.sample(StandardNormal);
         let is_spike = self.random.random_bool(SPIKES);
         let spike = if is_spike { self.random.random_range(3.0..8.0) } else { 1.0 };
-        let cold = 1.0 + 2.0 * (1.0 - number / WARMING).max(0.0);
+        let cold = 1.0 + 2.0 * (1.0 - number / f64::from(WARMING)).max(0.0);
         latency * cold * (SPREAD * normal).exp() * spike
     }
 
@@ -208,7 +208,9 @@ impl SimulatedApp<'_> {
 }
 
 fn sample(due: Duration, setup: &[(Dimension, f64)], service: f64) -> ExchangeSample {
-    let micros = |seconds: f64| Duration::from_secs_f64(seconds).as_micros() as u64;
+    let micros = |seconds: f64| {
+        u64::try_from(Duration::from_secs_f64(seconds).as_micros()).unwrap_or(u64::MAX)
+    };
     let mut parts: BTreeMap<Dimension, u64> =
         setup.iter().map(|(part, seconds)| (*part, micros(*seconds))).collect();
     parts.insert(Dimension::FirstByte, micros(service));
@@ -242,13 +244,13 @@ fn machine() -> MachineFacts {
 /// late.
 pub(super) fn planted_figures(attempt: &Attempt) -> CurveFigures {
     // The last digits of a latency are as good as random.
-    let late = attempt.curve[0].latency.as_micros() % 11;
-    let requests = WARMING as usize + late as usize - 5;
-    let from = requests - attempt.first.len();
+    let late = attempt.curve[0].latency.subsec_micros() % 11;
+    let requests = WARMING + late - 5;
+    let from = requests as usize - attempt.first.len();
     let seconds = |sample: &ExchangeSample| sample.latency.as_secs_f64();
     let mut steady: Vec<f64> = attempt.curve[from..].iter().map(seconds).collect();
     steady.sort_by(f64::total_cmp);
-    let quantile = |share: f64| steady[((steady.len() - 1) as f64 * share).round() as usize];
+    let quantile = |percent: usize| steady[(steady.len() - 1) * percent / 100];
     let first = &attempt.first[0];
     let setup: f64 = SETUP.iter().map(|(part, _)| first.part(*part).as_secs_f64()).sum();
     CurveFigures {
@@ -258,9 +260,9 @@ pub(super) fn planted_figures(attempt: &Attempt) -> CurveFigures {
         values: vec![
             (FigureKind::FirstAnswer, seconds(first)),
             (FigureKind::ConnectionSetup, setup),
-            (FigureKind::RequestsToSteady, requests as f64),
-            (FigureKind::SteadyP50, quantile(0.5)),
-            (FigureKind::SteadyP95, quantile(0.95)),
+            (FigureKind::RequestsToSteady, f64::from(requests)),
+            (FigureKind::SteadyP50, quantile(50)),
+            (FigureKind::SteadyP95, quantile(95)),
         ],
     }
 }
@@ -316,15 +318,15 @@ impl TruthTally {
     pub(super) fn of(sessions: u64, figures: fn(&Attempt) -> CurveFigures) -> Self {
         let mut tally = Self::default();
         for seed in 1..=sessions {
-            let throttles = seed % 2 == 0;
-            tally.count(&conclude_with(&session(seed, throttles), figures), throttles);
+            let is_spent = seed % 2 == 0;
+            tally.count(&conclude_with(&session(seed, is_spent), figures), is_spent);
         }
         tally
     }
 
-    fn count(&mut self, conclusion: &SessionConclusion, throttles: bool) {
+    fn count(&mut self, conclusion: &SessionConclusion, is_spent: bool) {
         for kind in KNOWN {
-            self.count_figure(conclusion, kind, throttles);
+            self.count_figure(conclusion, kind, is_spent);
         }
         let difference = difference(conclusion, 1, FigureKind::SteadyP50);
         self.found.count(difference.is_some_and(|(_, (_, high), is_clear)| is_clear && high < 0.0));
@@ -335,15 +337,15 @@ impl TruthTally {
             let throttle = &conclusion.configurations[configuration].throttle;
             matches!(throttle, ThrottleOutcome::Throttled { .. })
         };
-        if throttles {
+        if is_spent {
             self.throttling_named.count(is_named(3));
         }
-        let own = if throttles { 3 } else { NAMES.len() };
+        let own = if is_spent { 3 } else { NAMES.len() };
         self.throttling_invented.count((0..NAMES.len()).any(|at| at != own && is_named(at)));
     }
 
-    fn count_figure(&mut self, conclusion: &SessionConclusion, kind: FigureKind, throttles: bool) {
-        let of = |at| truth(kind, at, throttles).unwrap_or_default();
+    fn count_figure(&mut self, conclusion: &SessionConclusion, kind: FigureKind, is_spent: bool) {
+        let of = |at| truth(kind, at, is_spent).unwrap_or_default();
         for (at, outcome) in conclusion.configurations.iter().enumerate() {
             let figure = outcome.figures.iter().find(|figure| figure.kind == kind);
             let interval = figure.and_then(|figure| figure.estimate.interval);

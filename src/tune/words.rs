@@ -50,10 +50,10 @@ pub(super) fn range(kind: FigureKind, low: f64, high: f64) -> String {
 /// How much less or more a difference is, with its interval: `60 ms less (45 ms to 75 ms)`.
 pub(super) fn difference(kind: FigureKind, estimate: &Estimate) -> String {
     let side = if estimate.value < 0.0 { "less" } else { "more" };
-    let size = amount(kind, estimate.value);
-    let Some((low, high)) = estimate.interval else { return format!("{size} {side}") };
+    let much = amount(kind, estimate.value);
+    let Some((low, high)) = estimate.interval else { return format!("{much} {side}") };
     let (near, far) = if estimate.value < 0.0 { (-high, -low) } else { (low, high) };
-    format!("{size} {side} ({})", range(kind, near, far))
+    format!("{much} {side} ({})", range(kind, near, far))
 }
 
 fn signed(value: f64) -> String {

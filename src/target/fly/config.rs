@@ -38,7 +38,7 @@ impl MachineShape {
         let env = config["env"].as_object().into_iter().flatten();
         Self {
             cpu_kind: guest["cpu_kind"].as_str().unwrap_or("shared").to_owned(),
-            cpus: guest["cpus"].as_u64().and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1),
+            cpus: guest["cpus"].as_u64().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX)),
             memory_mb: guest["memory_mb"].as_u64().unwrap_or(256),
             env: env
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))

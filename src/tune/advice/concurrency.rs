@@ -20,10 +20,8 @@ impl Concurrency {
         let total: f64 =
             stage.latency.steps().map(|(value, count)| value.as_secs_f64() * count as f64).sum();
         let count = stage.latency.count();
-        (seconds > 0.0 && count > 0).then(|| Self {
-            rate: stage.exchanges as f64 / seconds,
-            latency: total / count as f64,
-        })
+        (seconds > 0.0 && count > 0)
+            .then(|| Self { rate: stage.exchanges as f64 / seconds, latency: total / count as f64 })
     }
 
     /// The mean number of requests in flight (J. D. C. Little, "A proof for the queuing formula: L =

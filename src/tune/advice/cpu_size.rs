@@ -64,9 +64,7 @@ pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
             format_duration(most.used),
             format_duration(most.attempt.took),
             words::count(most.machine.cpus as usize, "shared CPU"),
-            words::seconds(
-                most.attempt.took.as_secs_f64() * QUOTA * f64::from(most.machine.cpus)
-            ),
+            words::seconds(most.attempt.took.as_secs_f64() * QUOTA * f64::from(most.machine.cpus)),
         ),
     })
 }

@@ -51,7 +51,8 @@ fn lowest_ceiling(record: &SessionRecord) -> Option<Duration> {
 
 /// Whether the proxy stops a machine and keeps none running.
 fn may_stop(machine: &MachineFacts) -> bool {
-    matches!(machine.autostop.as_str(), "stop" | "suspend") && machine.min_machines_running == Some(0)
+    matches!(machine.autostop.as_str(), "stop" | "suspend")
+        && machine.min_machines_running == Some(0)
 }
 
 /// An interval of requests that keeps a machine up, if every pause of that length left it running,

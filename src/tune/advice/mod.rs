@@ -67,7 +67,8 @@ fn better_configuration(configurations: &[ConfigurationOutcome]) -> Option<Advic
         let is_throttled = matches!(one.throttle, ThrottleOutcome::Throttled { .. });
         (!clear.is_empty() && !is_slower && !is_throttled).then_some((one, clear))
     });
-    let (best, clear) = better.min_by(|(_, one), (_, other)| total(one).total_cmp(&total(other)))?;
+    let (best, clear) =
+        better.min_by(|(_, one), (_, other)| total(one).total_cmp(&total(other)))?;
     let figures: Vec<String> = clear
         .iter()
         .map(|(kind, difference)| {

@@ -38,7 +38,10 @@ fn with_start(mut record: SessionRecord, start: StartKind) -> SessionRecord {
 #[test]
 fn a_clearly_faster_configuration_is_advised_and_a_throttled_one_never() {
     let advice = given(&session(2, true), "Apply").unwrap();
-    assert!(advice.starts_with("Apply `faster`. compared with `as it is` in 6 rounds: "), "{advice}");
+    assert!(
+        advice.starts_with("Apply `faster`. compared with `as it is` in 6 rounds: "),
+        "{advice}"
+    );
     let mut record = session(2, true);
     record.attempts.retain(|attempt| attempt.configuration != 1);
     assert_eq!(given(&record, "Apply"), None);
@@ -49,7 +52,7 @@ fn requests_after_a_deploy_are_at_least_the_most_that_any_restart_needed() {
     let advice = given(&lone_session(), "After a deploy").unwrap();
     let requests: u32 = advice.split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((43..=47).contains(&requests), "{advice}");
-    assert!(advice.contains("`tollgate warm simulated.toml`"), "{advice}");
+    assert!(advice.contains("`tollgate warm simulated.toml` sends until steady"), "{advice}");
     assert!(advice.contains("in 6 restarts"), "{advice}");
 }
 
@@ -76,7 +79,10 @@ fn a_machine_is_kept_running_only_if_it_may_stop_and_its_start_breaks_the_budget
     };
     let word = "min_machines_running";
     let advice = given(&budgeted("p95 < 300ms"), word).unwrap();
-    assert!(advice.contains("the budget is 300 ms") && advice.contains("`as it is` takes 2."), "{advice}");
+    assert!(
+        advice.contains("the budget is 300 ms") && advice.contains("`as it is` takes 2."),
+        "{advice}"
+    );
     for contradicted in [
         lone_session(),
         budgeted("p95 < 30s"),
@@ -99,7 +105,10 @@ fn an_interval_keeps_a_machine_only_if_every_pause_left_it_running() {
     };
     let word = "keeps the machine running";
     let advice = given(&idle(StartKind::Ran), word).unwrap();
-    assert!(advice.contains("A request every 5m") && advice.contains("all of 6 pauses"), "{advice}");
+    assert!(
+        advice.contains("A request every 5m") && advice.contains("all of 6 pauses"),
+        "{advice}"
+    );
     let mut once_stopped = idle(StartKind::Ran);
     once_stopped.attempts[4].start = StartKind::Booted;
     let never_stops = with_machines(idle(StartKind::Ran), |one| one.autostop = "off".to_owned());

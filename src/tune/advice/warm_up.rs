@@ -1,8 +1,6 @@
 //! How many requests warm an app up after a deploy.
 
-use crate::record::session::{
-    Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord,
-};
+use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord};
 use crate::tune::words;
 
 /// Fewer requests than this are no warm-up worth a step of its own.
@@ -29,8 +27,8 @@ pub(super) fn requests_after_deploy(
         own.curves.iter().any(|curve| curve.class == Some(CurveClass::NoSteadyState));
     (requests >= FEWEST && !is_contradicted).then(|| Advice {
         what: format!(
-            "After a deploy, send {requests:.0} requests before the gate measures: \
-             `tollgate warm {}` does.",
+            "After a deploy, send {requests:.0} requests before the gate measures; \
+             `tollgate warm {}` sends until steady.",
             record.plan.scenario
         ),
         because: format!(

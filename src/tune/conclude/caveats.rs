@@ -1,10 +1,10 @@
 //! What a reader must know about the figures of a session.
 
-use crate::tune::words::{count, listed};
 use crate::record::session::{
     Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
     ThrottleOutcome,
 };
+use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.
 pub(super) fn caveats(
@@ -126,10 +126,7 @@ fn metrics_not_known(configurations: &[ConfigurationOutcome]) -> Option<String> 
         .filter(|one| one.restarts > 0)
         .filter(|one| matches!(one.throttle, ThrottleOutcome::NotKnown { .. }))
         .collect();
-    let why = match &unknown.first()?.throttle {
-        ThrottleOutcome::NotKnown { why } => why,
-        _ => return None,
-    };
+    let ThrottleOutcome::NotKnown { why } = &unknown.first()?.throttle else { return None };
     let names: Vec<String> = unknown.iter().map(|one| format!("`{}`", one.name)).collect();
     Some(format!(
         "Whether the CPU quota throttled {} is not known: {}.",

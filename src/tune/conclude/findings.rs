@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::restart::Restart;
 use crate::record::session::{
-    Attempt, CurveClass, ExchangeSample, FigureKind, FigureOutcome, Finding,
-    SessionRecord,
+    Attempt, CurveClass, ExchangeSample, FigureKind, FigureOutcome, Finding, SessionRecord,
 };
 use crate::tune::throttle::{is_throttled, own_reading, throttled_time};
 use crate::tune::words::{count, listed, seconds};
@@ -98,10 +97,7 @@ fn never_steady(record: &SessionRecord, restarts: &[Restart<'_>]) -> Option<Find
     let never = restarts.iter().filter(is_never).count();
     let known = restarts.iter().filter(|one| one.figures.class.is_some()).count();
     (never > 0).then(|| Finding {
-        what: format!(
-            "In {never} of {} no steady state was reached.",
-            count(known, "restart")
-        ),
+        what: format!("In {never} of {} no steady state was reached.", count(known, "restart")),
         because: format!(
             "the curves sent up to {}/s for up to {}",
             record.plan.curve_rate,

@@ -58,9 +58,7 @@ fn steady_answer(own: &ConfigurationOutcome) -> Option<String> {
         (CurveClass::NoSteadyState, _) => {
             Some("No steady state was reached within the curve.".to_owned())
         }
-        (CurveClass::Inconsistent, None) => {
-            Some(format!("Its restarts behaved differently{p50}."))
-        }
+        (CurveClass::Inconsistent, None) => Some(format!("Its restarts behaved differently{p50}.")),
         (CurveClass::Inconsistent, Some(requests)) => Some(format!(
             "Its restarts behaved differently: those that became steady did so after {requests}{p50}."
         )),
@@ -70,10 +68,7 @@ fn steady_answer(own: &ConfigurationOutcome) -> Option<String> {
 }
 
 /// The clear differences: the best configuration in full, others by name.
-fn differences(
-    first: &ConfigurationOutcome,
-    others: &[&ConfigurationOutcome],
-) -> Option<String> {
+fn differences(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Option<String> {
     let mut clear: Vec<_> = others
         .iter()
         .map(|one| (*one, clear_differences(one)))
@@ -117,10 +112,8 @@ fn unclear(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Op
         .iter()
         .filter(|one| clear_differences(one).is_empty())
         .filter_map(|one| {
-            let (kind, seen) = COMPARED
-                .into_iter()
-                .rev()
-                .find_map(|kind| Some((kind, difference(one, kind)?)))?;
+            let (kind, seen) =
+                COMPARED.into_iter().rev().find_map(|kind| Some((kind, difference(one, kind)?)))?;
             Some(format!("`{}` {}", one.name, could_have_been_seen(kind, seen)))
         })
         .collect();

@@ -20,7 +20,6 @@ use crate::tune::steady::curve::curve_figures;
 use outcome::OutcomeContext;
 use restart::Restart;
 
-
 /// What follows from a session's attempts.
 pub fn conclude(record: &SessionRecord) -> SessionConclusion {
     conclude_with(record, curve_figures)

@@ -3,9 +3,7 @@
 use super::findings;
 use super::restart::{self, Restart};
 use super::throttle;
-use crate::record::session::{
-    ConfigurationOutcome, FigureKind, FigureOutcome, SessionRecord,
-};
+use crate::record::session::{ConfigurationOutcome, FigureKind, FigureOutcome, SessionRecord};
 use crate::tune::estimate::{estimate_difference, estimate_mean};
 use crate::tune::steady::classify_restarts;
 

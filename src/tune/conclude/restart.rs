@@ -21,11 +21,11 @@ impl Restart<'_> {
 
 /// The completed attempts at a configuration, in the order of time: one a round, the last one if
 /// it was made several times.
-pub(super) fn completed<'a>(
-    record: &'a SessionRecord,
+pub(super) fn completed(
+    record: &SessionRecord,
     configuration: usize,
     figures: fn(&Attempt) -> CurveFigures,
-) -> Vec<Restart<'a>> {
+) -> Vec<Restart<'_>> {
     let attempts = record.attempts_of(configuration).filter(|one| one.problem.is_none());
     let by_round: BTreeMap<u32, &Attempt> = attempts.map(|one| (one.round, one)).collect();
     let mut attempts: Vec<&Attempt> = by_round.into_values().collect();
@@ -45,7 +45,8 @@ pub(super) fn values(restarts: &[Restart<'_>], kind: FigureKind) -> Vec<RestartV
 
 /// The figures of a curve, with those of the steady stage if it has none that became steady.
 fn with_stage(mut figures: CurveFigures, attempt: &Attempt) -> CurveFigures {
-    let is_there = |kind, figures: &CurveFigures| figures.values.iter().any(|(own, _)| *own == kind);
+    let is_there =
+        |kind, figures: &CurveFigures| figures.values.iter().any(|(own, _)| *own == kind);
     for (kind, value) in stage_figures(attempt) {
         if !is_there(kind, &figures) {
             figures.values.push((kind, value));

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::world::RequestEnd;
+use super::super::request::RequestEnd;
 use super::{EXACT, REFUSED, Rehearsal, assert_near};
 
 const TWO: &str =
