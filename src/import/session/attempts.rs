@@ -41,7 +41,9 @@ impl<'a> OpenGroup<'a> {
     fn take(&mut self, sample: &'a RecordedSample, range: Option<&'a ConfigurationRange>) -> bool {
         let is_near = self.samples.last().is_some_and(|last| sample.at - last.at < PAUSE);
         let merged = self.stated.merged(&StatedConfiguration::read(&sample.note));
-        let is_one = is_near && self.range == range;
+        // The first answer counts from the start of its attempt, and nobody waited for this one.
+        let is_late = sample.is_ok() && !self.samples.iter().any(|own| own.is_ok());
+        let is_one = is_near && !is_late && self.range == range;
         let (true, Some(stated)) = (is_one, merged) else { return false };
         self.stated = stated;
         self.samples.push(sample);

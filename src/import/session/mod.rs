@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{ImportError, ImportedArtifact, identity};
+use super::{ImportedArtifact, identity};
 use crate::record::session::{
     ColdState, Configuration, SESSION_FORMAT, SessionEnding, SessionPlanFacts, SessionProvenance,
     SessionRecord,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::TARGET_MARK;
 use super::attempts::AttemptGroup;
 use super::configuration::NOT_RECORDED;
 use super::sample::{RecordedAnswer, RecordedSample, TimePrecision};
@@ -20,7 +21,8 @@ const WANTED: f64 = 0.1;
 const PAGE_BUDGETS: [(&str, Duration); 2] =
     [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
 
-/// One sentence each: first what can be concluded, then what cannot, and why.
+/// One sentence each: what the records show, which difference they could have shown, and then what
+/// weakens both.
 pub(super) fn notes(
     samples: &[RecordedSample],
     groups: &[AttemptGroup<'_>],
@@ -28,9 +30,9 @@ pub(super) fn notes(
 ) -> Vec<String> {
     let all = [
         counted(samples, groups),
+        Some(differences(groups, names)),
         within_budgets(samples),
         first_against_later(groups),
-        differences(groups, names),
         order(groups, names),
         not_recorded(groups, names),
         starts(),
@@ -48,26 +50,44 @@ fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// How many requests there are, and how long the answered ones took.
+/// How many requests of each page there are, and how long the answered ones took.
 fn counted(samples: &[RecordedSample], groups: &[AttemptGroup<'_>]) -> Option<String> {
-    let mut times: Vec<Duration> =
-        samples.iter().filter(|sample| sample.is_ok()).map(|sample| sample.took).collect();
-    times.sort_unstable();
-    let other = samples.len() - times.len();
-    let (least, most) = (times.first()?, times.last()?);
-    let middle = times[times.len() / 2];
-    let left_out = match other {
+    let mut by_page: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.is_ok()) {
+        by_page.entry(sample.path().unwrap_or("URL not recorded")).or_default().push(sample.took);
+    }
+    let answered: usize = by_page.values().map(Vec::len).sum();
+    let left_out = match samples.len() - answered {
         0 => String::new(),
         other => format!("; {other} had no answer or another status, and enter no figure"),
     };
-    Some(format!(
-        "What the records show: {} in {} took {} to {}, and half of them at most {}{left_out}.",
-        count(times.len(), "answered request"),
-        count(groups.len(), "attempt"),
-        format_duration(*least),
-        format_duration(*most),
-        format_duration(middle),
-    ))
+    let are_several = by_page.keys().filter(|page| page.starts_with('/')).count() > 1;
+    let pages: Vec<String> = if are_several {
+        by_page.iter_mut().map(|(page, times)| format!("`{page}`: {}", spread(times))).collect()
+    } else {
+        let mut all: Vec<Duration> = by_page.into_values().flatten().collect();
+        if all.is_empty() { Vec::new() } else { vec![spread(&mut all)] }
+    };
+    (!pages.is_empty()).then(|| {
+        let attempts = count(groups.len(), "attempt");
+        format!("The records show, in {attempts}, {}{left_out}.", pages.join("; "))
+    })
+}
+
+/// `12 answered requests that took 371 ms to 765 ms, half of them at most 468 ms`
+fn spread(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |index: usize| format_duration(times.get(index).copied().unwrap_or_default());
+    let requests = count(times.len(), "answered request");
+    match times.len() {
+        1 => format!("{requests} that took {}", at(0)),
+        all => format!(
+            "{requests} that took {} to {}, half of them at most {}",
+            at(0),
+            at(all - 1),
+            at((all - 1) / 2)
+        ),
+    }
 }
 
 /// How many requests met the budget that they were judged by.
@@ -124,11 +144,25 @@ fn first_answers(groups: &[AttemptGroup<'_>], names: &[String]) -> Vec<Vec<f64>>
     names.iter().map(of).collect()
 }
 
-/// Which difference between configurations could have been seen.
-fn differences(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String> {
-    if names.len() < 2 {
-        return Some("Only one configuration is known, so that nothing can be compared.".to_owned());
+/// Which difference between configurations of the same page could have been seen.
+fn differences(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
+    let page = |name: &String| name.rsplit_once(TARGET_MARK).map(|(_, page)| page.to_owned());
+    let mut by_page: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
+    for name in names {
+        by_page.entry(page(name)).or_default().push(name.clone());
     }
+    let comparable: Vec<Vec<String>> = by_page.into_values().filter(|own| own.len() > 1).collect();
+    if comparable.is_empty() {
+        return "No effect of a configuration can be concluded: only one is known, so that nothing \
+                can be compared."
+            .to_owned();
+    }
+    let texts: Vec<String> = comparable.iter().map(|own| difference(groups, own)).collect();
+    format!("No effect of a configuration can be concluded: {}", texts.join(" "))
+}
+
+/// Which difference between some configurations could have been seen.
+fn difference(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
     let values = first_answers(groups, names);
     let attempts: Vec<String> = names
         .iter()
@@ -137,28 +171,28 @@ fn differences(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String> 
         .collect();
     let attempts = attempts.join(", ");
     let Some(spread) = PooledSpread::of(&values) else {
-        return Some(format!(
-            "No configuration was tried twice ({attempts}): how much attempts differ by themselves \
-             is not known, so that no difference can be told from chance."
-        ));
+        return format!(
+            "no configuration was tried twice ({attempts}), so that no difference can be told from \
+             chance."
+        );
     };
     let mut counts: Vec<usize> = values.iter().map(Vec::len).filter(|own| *own > 0).collect();
     counts.sort_unstable_by(|one, other| other.cmp(one));
     let (Some(&most), Some(&next)) = (counts.first(), counts.get(1)) else {
-        return Some(format!("Only one configuration has an answer ({attempts})."));
+        return format!("only one configuration has an answer ({attempts}).");
     };
     let seen = |seconds: f64| {
         format_duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
     };
-    Some(format!(
-        "{attempts}. First answers of the same configuration spread by {} (standard deviation), so \
-         that with so many only a difference above {} would have been seen in 8 of 10 cases, even \
-         between the two that were tried most. To see one of {} takes about {} attempts of each.",
+    format!(
+        "{attempts}, and first answers of the same configuration spread by {} (standard deviation). \
+         With so few, only a difference above {} would have been seen in 8 of 10 cases, even between \
+         the two that were tried most. To see one of {} takes about {} attempts of each.",
         seen(spread.deviation),
         seen(spread.detectable(most, next)),
         seen(WANTED),
         spread.attempts_for(WANTED),
-    ))
+    )
 }
 
 /// The spread of attempts at the same configuration, over all configurations.

@@ -4,6 +4,7 @@ use crate::record::session::{
     Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
     ThrottleOutcome,
 };
+use super::headline;
 use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.
@@ -29,7 +30,8 @@ fn imported(record: &SessionRecord) -> Vec<String> {
     let origin = from.map(|from| {
         format!("The session was imported from {from}: nobody planned it as an experiment.")
     });
-    origin.chain(record.provenance.import_notes.iter().cloned()).collect()
+    let notes = record.provenance.import_notes.iter().skip(headline::NOTES_OF_IMPORT);
+    origin.chain(notes.cloned()).collect()
 }
 
 fn unfinished(record: &SessionRecord) -> Option<String> {
@@ -73,7 +75,8 @@ fn few_restarts(configurations: &[ConfigurationOutcome]) -> Option<String> {
         .map(|one| format!("`{}`", one.name))
         .collect();
     (!few.is_empty()).then(|| {
-        format!("{} has fewer than two restarts, so that no interval is known.", listed(&few))
+        let have = if few.len() == 1 { "has" } else { "have" };
+        format!("{} {have} fewer than two restarts, so that no interval is known.", listed(&few))
     })
 }
 
