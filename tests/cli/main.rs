@@ -32,5 +32,6 @@ mod setup;
 mod shards;
 mod shell;
 mod synthetic_check;
+mod tuning_records;
 mod url;
 mod warm;
