@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use devtools::Browser;
 use serde_json::{Value, json};
+use tollgate::record::session::SessionRecord;
 use tollgate::record::{
     AnswerDetail, Dimension, Failure, FailureEvidence, Histogram, Interval, RequestMeasurement,
     RunRecord, ShardRecord, ShardSharing, Stage, VerdictReason,
@@ -305,6 +306,36 @@ fn the_sample_opens_without_errors_and_fits_every_screen() {
     let model = report::ReportModel::new(&record, &intervals);
     std::fs::write(&page, report::html(&model)).unwrap();
     inspect(&mut browser, &page);
+}
+
+/// A session with malicious text in its names, its machines and its conclusion.
+#[test]
+fn the_page_of_a_session_opens_without_errors_and_fits_every_screen() {
+    let Some(mut browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let session = include_str!("support/session.json");
+    let mut hostile: SessionRecord = serde_json::from_str(session).unwrap();
+    let mut texts = HOSTILE.into_iter().map(str::to_owned).cycle();
+    let mut next = || texts.next().unwrap();
+    (hostile.name, hostile.plan.scenario) = (next(), "W".repeat(5_000));
+    for it in &mut hostile.plan.configurations {
+        (it.name, it.hypothesis, it.change, it.size) = (next(), next(), next(), next());
+    }
+    for machine in hostile.attempts.iter_mut().flat_map(|attempt| &mut attempt.machines_after) {
+        (machine.state, machine.size, machine.region) = (next(), next(), "W".repeat(5_000));
+    }
+    let conclusion = hostile.conclusion.as_mut().unwrap();
+    conclusion.headline = vec![next(), "W".repeat(5_000)];
+    conclusion.caveats = vec![next(), next()];
+    for (name, record) in
+        [("session", serde_json::from_str(session).unwrap()), ("hostile", hostile)]
+    {
+        let page = folder.path().join(name).join("session.html");
+        std::fs::create_dir(page.parent().unwrap()).unwrap();
+        let model = report::SessionModel::new(&record);
+        std::fs::write(&page, report::session_html(&model)).unwrap();
+        inspect(&mut browser, &page);
+    }
 }
 
 /// The sample's record after the loss of all its measurements, and with one exchange only.

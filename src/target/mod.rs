@@ -45,6 +45,7 @@ mod timer;
 mod tls;
 mod visitor;
 mod warmth;
+mod workers;
 
 pub use background::{BackgroundTarget, run_blocking};
 pub use error::TargetError;

@@ -24,5 +24,6 @@ mod lost;
 mod pooled;
 mod rights;
 mod secured;
+mod sessions;
 mod statements;
 mod trouble;

@@ -11,6 +11,7 @@ use crate::cli::source;
 use crate::record::session::SessionRecord;
 use crate::report::{self, SessionModel};
 use crate::store::{self, Database, SessionError, SessionFolder};
+use crate::tune::conclude::conclude;
 
 /// Show a session again and rewrite its reports
 ///
@@ -42,7 +43,8 @@ enum SessionFormat {
 
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
     let folder = find(args)?;
-    let record = store::read_session(&folder)?;
+    let mut record = store::read_session(&folder)?;
+    record.conclusion = Some(conclude(&record));
     print(&record, args.output)?;
     if store::is_session_open(&folder) {
         tracing::info!("The session is in progress: its reports are rewritten after each attempt.");
@@ -74,11 +76,7 @@ fn find(args: &Args) -> Result<PathBuf, CommandError> {
 fn print(record: &SessionRecord, format: SessionFormat) -> Result<(), CommandError> {
     let model = SessionModel::new(record);
     match format {
-        SessionFormat::Text => {
-            let console = Console { output: OutputFormat::Text };
-            let text = report::session_terminal(&model, console.width(), console.has_colour());
-            console.print_result(&(text + "\n"))
-        }
+        SessionFormat::Text => print_text(&model),
         SessionFormat::Json => {
             let json = serde_json::to_string_pretty(record).map_err(CommandError::internal)?;
             Console::print_json(&json)
@@ -87,7 +85,15 @@ fn print(record: &SessionRecord, format: SessionFormat) -> Result<(), CommandErr
     }
 }
 
-fn list_files(folder: &Path, files: &[String]) -> String {
+/// Prints a session for people.
+pub(super) fn print_text(model: &SessionModel) -> Result<(), CommandError> {
+    let console = Console { output: OutputFormat::Text };
+    let text = report::session_terminal(model, console.width(), console.has_colour());
+    console.print_result(&(text + "\n"))
+}
+
+/// The files of a session's folder, in a sentence.
+pub(super) fn list_files(folder: &Path, files: &[String]) -> String {
     let is_plot = |name: &String| name.ends_with(".svg") || name.ends_with(".png");
     let plots = files.iter().filter(|name| name.ends_with(".svg")).count();
     let mut named: Vec<&str> =

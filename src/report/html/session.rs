@@ -92,8 +92,8 @@ fn figures(model: &SessionModel) -> Markup {
             } }
             tbody { @for it in &model.configurations { tr {
                 (place(it))
-                td.number { (it.restarts_words()) }
-                td { (it.class_name()) }
+                td.number.narrow-words { (it.restarts_words()) }
+                td.narrow-words { (it.class_name()) }
                 @for kind in &kinds { td.number { (estimate(it.figure(*kind))) } }
             } } }
         }
@@ -146,7 +146,7 @@ fn differences(model: &SessionModel) -> Markup {
             } }
             tbody { @for (kind, it, by) in &rows { tr {
                 th scope="row" { (kind.name()) }
-                td.words { strong { (it.key) } " " (it.name) }
+                td { (it.short_place()) }
                 td.number { strong { (by.value) } }
                 td.number { (by.interval) }
                 td.words { (by.words) }

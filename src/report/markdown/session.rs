@@ -2,6 +2,7 @@
 
 use super::{code, escape, facts, prose, prose_cell, table};
 use crate::record::session::FigureKind;
+use crate::report::plot::session_sketches;
 use crate::report::session::{
     AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, SessionModel, value,
 };
@@ -24,6 +25,7 @@ pub fn session_markdown(model: &SessionModel) -> String {
         configurations(model),
         attempts(model),
         inventory(model),
+        pictures(model),
         format!("### Plan\n\n{}", facts(&model.plan)),
         format!("### Provenance\n\n{}", facts(&model.provenance)),
         format!("_{}_\n", escape(&model.method)),
@@ -73,7 +75,7 @@ fn differences(model: &SessionModel) -> String {
             let difference = figure.difference.as_ref()?;
             Some([
                 kind.name().to_owned(),
-                escape(&configuration.place()),
+                escape(&configuration.short_place()),
                 difference.value.clone(),
                 difference.interval.clone(),
                 difference.words.clone(),
@@ -82,6 +84,16 @@ fn differences(model: &SessionModel) -> String {
     });
     let heads = ["Figure", "Configuration", "Difference", "Interval", "Outcome"];
     format!("### {}\n\n{}", escape(&model.differences_heading()), table(&heads, rows))
+}
+
+fn pictures(model: &SessionModel) -> String {
+    let pictures: String = session_sketches(model)
+        .iter()
+        .map(|plot| {
+            format!("\n![{}. {}]({}.png)\n", escape(&plot.title), escape(&plot.alt), plot.name)
+        })
+        .collect();
+    if pictures.is_empty() { pictures } else { format!("### Plots\n{pictures}") }
 }
 
 /// A list under a heading; empty without lines.

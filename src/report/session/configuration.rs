@@ -9,6 +9,9 @@ use crate::units::format_duration;
 
 use super::figure;
 
+/// Maximum number of letters of a name where there is little room.
+const SHORT: usize = 28;
+
 /// A configuration and its outcome.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct ConfigurationView {
@@ -154,6 +157,11 @@ impl ConfigurationView {
     /// The key and the name: `B 2 GB`.
     pub(in crate::report) fn place(&self) -> String {
         format!("{} {}", self.key, self.name)
+    }
+
+    /// The key and the beginning and end of the name, for places with little room.
+    pub(in crate::report) fn short_place(&self) -> String {
+        format!("{} {}", self.key, words::abbreviated(&self.name, SHORT))
     }
 
     /// How its curves behave, in words.

@@ -45,6 +45,9 @@ pub(super) fn interval(kind: FigureKind, estimate: &Estimate) -> String {
     let Some((low, high)) = estimate.interval else { return String::new() };
     // No figure is below zero; an interval of a few restarts may be.
     let [low, high] = [low.max(0.0), high].map(|end| value(kind, end));
+    if low == high {
+        return high;
+    }
     match (low.split_once(' '), high.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
         _ => format!("{low} – {high}"),
@@ -75,6 +78,9 @@ pub(super) fn difference_words(kind: FigureKind, difference: &Difference) -> Str
         return "too few restarts to tell".to_owned();
     }
     let detectable = value(kind, difference.detectable);
+    if difference.detectable <= 0.0 {
+        return "the same in every round".to_owned();
+    }
     let more = match difference.rounds_to_halve {
         0 => String::new(),
         1 => "; 1 more round would halve that".to_owned(),

@@ -128,6 +128,7 @@ fn plan() -> SessionPlanFacts {
         curve_rate: 2.0,
         curve_limit: Duration::from_mins(2),
         steady_load: "open, 20/s constant for 40s".to_owned(),
+        budgets: Vec::new(),
         configurations,
     }
 }
@@ -140,7 +141,8 @@ fn attempt(number: u32, random: &mut ChaCha8Rng) -> Attempt {
     let round = (number - 1) / 3 + 1;
     let configuration = ((number + round) % 3) as usize;
     let (is_failed, is_throttled) = (number == 7, number == 11);
-    let slow = if is_throttled { 1.9 } else { 1.0 };
+    let restart = 1.0 + 0.08 * (random.random::<f64>() - 0.5);
+    let slow = if is_throttled { 1.9 } else { restart };
     let (boot, excess, steady) = TRUTHS[configuration];
     let mut noise = |millis: f64| {
         let factor = 1.0 + 0.08 * (random.random::<f64>() + random.random::<f64>() - 1.0);

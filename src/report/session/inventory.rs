@@ -6,9 +6,18 @@ use crate::report::words;
 use super::configuration;
 
 /// The column headings of an inventory.
-pub(in crate::report) const INVENTORY_HEADS: [&str; 10] = [
-    "attempt", "machine", "state", "region", "size", "memory", "autostop", "minimum", "limits",
+pub(in crate::report) const INVENTORY_HEADS: [&str; 11] = [
+    "attempt",
+    "machine",
+    "state",
+    "region",
+    "size",
+    "memory",
+    "autostop",
+    "minimum",
+    "limits",
     "version",
+    "latest event",
 ];
 
 /// A machine during one attempt.
@@ -16,8 +25,6 @@ pub(in crate::report) const INVENTORY_HEADS: [&str; 10] = [
 pub(in crate::report) struct InventoryRow {
     /// One cell for each of [`INVENTORY_HEADS`].
     pub(in crate::report) cells: Vec<InventoryCell>,
-    /// What the machine did, newest first.
-    pub(in crate::report) events: Vec<String>,
 }
 
 /// A fact about a machine.
@@ -53,15 +60,12 @@ impl InventoryRow {
         let name = words::name(id) + if answered { " (answered)" } else { "" };
         let fixed = [place, name].map(|text| InventoryCell { text, has_changed: false });
         let facts = FACTS.iter().map(|fact| cell(before, after, *fact));
-        let events = after.or(before).map(|machine| machine.events.as_slice()).unwrap_or_default();
-        Self {
-            cells: fixed.into_iter().chain(facts).collect(),
-            events: events.iter().map(|event| words::display(event, words::LINE)).collect(),
-        }
+        let event = InventoryCell { text: latest_event(after.or(before)), has_changed: false };
+        Self { cells: fixed.into_iter().chain(facts).chain([event]).collect() }
     }
 }
 
-/// The facts after the machine's name, in the order of [`INVENTORY_HEADS`].
+/// The facts between the machine's name and its latest event, in the order of [`INVENTORY_HEADS`].
 const FACTS: [fn(&MachineFacts) -> String; 8] = [
     |machine| machine.state.clone(),
     |machine| machine.region.clone(),
@@ -75,6 +79,12 @@ const FACTS: [fn(&MachineFacts) -> String; 8] = [
     },
     |machine| stated(&machine.instance_id),
 ];
+
+/// The latest thing that happened to a machine; its events are newest first.
+fn latest_event(machine: Option<&MachineFacts>) -> String {
+    let latest = machine.and_then(|machine| machine.events.first());
+    latest.map_or_else(|| "–".to_owned(), |event| words::display(event, words::NAME))
+}
 
 fn stated(text: &str) -> String {
     if text.is_empty() { "–".to_owned() } else { text.to_owned() }

@@ -211,6 +211,8 @@ fn plan(record: &SessionRecord) -> Vec<ReportFact> {
         fact("steady stage", &plan.steady_load),
         fact("rounds", &format!("{} (order by seed {})", plan.rounds, plan.seed)),
     ];
+    let budgets: Vec<_> = plan.budgets.iter().map(ToString::to_string).collect();
+    facts.extend((!budgets.is_empty()).then(|| fact("budgets", &budgets.join(", "))));
     facts.splice(0..0, plan.app.as_ref().map(|app| fact("app", app)));
     facts
 }

@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr as _;
 use super::fixture::{empty, saying, session};
 use super::*;
 use crate::report::fixture::HOSTILE;
-use crate::report::session_terminal;
+use crate::report::plot::{PlotPaper, session_sketches};
+use crate::report::{session_html, session_markdown, session_terminal};
 
 fn model() -> SessionModel {
     SessionModel::new(&session())
@@ -86,5 +87,98 @@ fn no_text_breaks_a_line_of_an_entry() {
                 assert!(is_known, "{line}");
             }
         }
+    }
+}
+
+#[test]
+fn markdown_has_the_answer_first_and_names_its_pictures() {
+    let text = session_markdown(&model());
+    for sketch in session_sketches(&model()) {
+        assert!(text.contains(&format!("]({}.png)", sketch.name)), "{}", sketch.name);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_svg_of_a_session_is_well_formed_scales_and_says_what_it_shows() {
+    let hostile = HOSTILE.iter().map(|text| saying(text));
+    for record in hostile.chain([session()]) {
+        let model = SessionModel::new(&record);
+        for sketch in session_sketches(&model) {
+            let svg = sketch.svg(PlotPaper::WIDE).unwrap();
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let root = document.root_element();
+            assert_eq!(root.attribute("role"), Some("img"));
+            let label = root.attribute("aria-label").unwrap();
+            assert!(label.starts_with(&sketch.title), "{label}");
+            assert!(label.contains(|c: char| c.is_ascii_digit()), "{label}");
+            assert!(document.descendants().all(|node| node.tag_name().name() != "script"));
+            let table = sketch.table();
+            assert!((1..=60).contains(&table.rows.len()), "{}", sketch.name);
+            assert!(table.heads.len() <= 14, "{}: {:?}", sketch.name, table.heads);
+            assert!(table.rows.iter().all(|row| row.len() == table.heads.len()), "{}", sketch.name);
+        }
+    }
+}
+
+#[test]
+fn the_plots_of_a_session_name_their_finding_and_their_files_are_safe() {
+    let model = model();
+    let sketches = session_sketches(&model);
+    let titles: Vec<&str> = sketches.iter().map(|sketch| sketch.title.as_str()).collect();
+    assert!(titles.iter().any(|title| title.starts_with("Steady p50: B 6")), "{titles:#?}");
+    assert!(titles.contains(&"Requests to steady: no clear difference from A"), "{titles:#?}");
+    assert!(titles.contains(&"CPU quota: 1 of 15 attempts throttled, for up to 2.1 s"));
+    let is_safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    assert!(sketches.iter().all(|sketch| sketch.name.chars().all(is_safe)));
+    assert!(session_sketches(&SessionModel::new(&empty())).is_empty());
+}
+
+#[test]
+fn a_page_of_a_session_loads_nothing_and_runs_nothing() {
+    let hostile = HOSTILE.iter().map(|text| saying(text));
+    for record in hostile.chain([session(), empty()]) {
+        let page = session_html(&SessionModel::new(&record));
+        assert!(page.starts_with("<!DOCTYPE html>"));
+        assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
+        for banned in ["<script", "<link", "<img", "<iframe", "src=\"", "@import", "url("] {
+            assert!(!page.contains(banned), "{banned}");
+        }
+        assert_eq!(page.matches("<figure").count() * 2, page.matches("</svg>").count());
+        assert_eq!(page.matches("<table").count(), page.matches("class=\"scroll\"").count());
+        let outside_code: String =
+            session_markdown(&SessionModel::new(&record)).split('`').step_by(2).collect();
+        assert!(!outside_code.contains("<script"), "{outside_code}");
+    }
+}
+
+/// A record of any age and origin may contradict itself.
+#[test]
+fn a_record_that_contradicts_itself_is_shown_without_a_panic() {
+    let mut record = session();
+    record.attempts[0].configuration = 99;
+    record.attempts[1].started = time::OffsetDateTime::UNIX_EPOCH;
+    record.attempts[2].first_due = Some(time::macros::datetime!(9999-12-31 23:59 -12));
+    record.attempts[3].first.clear();
+    record.attempts[4].curve.clear();
+    record.plan.curve_rate = f64::NAN;
+    let conclusion = record.conclusion.as_mut().unwrap();
+    conclusion.configurations.truncate(2);
+    conclusion.configurations[0].curves[1].steady_from = Some(usize::MAX);
+    for figure in &mut conclusion.configurations[1].figures {
+        figure.estimate.value = f64::NAN;
+        figure.estimate.interval = Some((f64::NEG_INFINITY, f64::INFINITY));
+        if let Some(difference) = &mut figure.difference {
+            difference.detectable = f64::NAN;
+            difference.estimate.interval = Some((f64::INFINITY, -1e300));
+        }
+    }
+    let model = SessionModel::new(&record);
+    let _text = session_terminal(&model, 100, true);
+    let _markdown = session_markdown(&model);
+    let page = session_html(&model);
+    assert!(!page.contains("A plot is missing") && !page.contains("NaN"));
+    for sketch in session_sketches(&model) {
+        roxmltree::Document::parse(&sketch.svg(PlotPaper::NARROW).unwrap()).unwrap();
     }
 }

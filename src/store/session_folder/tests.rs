@@ -42,6 +42,7 @@ fn session(minute: u8) -> SessionRecord {
             curve_rate: 2.0,
             curve_limit: Duration::from_mins(2),
             steady_load: "open, 20/s constant for 40s".to_owned(),
+            budgets: Vec::new(),
             configurations: Vec::new(),
         },
         attempts: Vec::new(),

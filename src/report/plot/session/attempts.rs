@@ -162,7 +162,7 @@ impl<'a> AttemptsPlot<'a> {
             if let Some((low, high)) = it.intervals.get(&self.kind) {
                 scene.whisker(x, y(*high), y(*low), colour);
             }
-            scene.disc((x, y(*figure)), 4.0, colour);
+            scene.disc((x, y(*figure)), 3.5, colour);
             if lettered {
                 let face = TextFace { size: 11.0, colour, bold: true };
                 let top = it.intervals.get(&self.kind).map_or(y(*figure), |(_, high)| y(*high));
@@ -187,7 +187,7 @@ impl<'a> AttemptsPlot<'a> {
             if let Some((low, high)) = figure.estimate.interval {
                 scene.whisker(x, y(high), y(low.max(0.0)), colour(*at));
             }
-            scene.disc((x, y(figure.estimate.value)), 5.0, colour(*at));
+            scene.disc((x, y(figure.estimate.value)), 3.5, colour(*at));
         }
     }
 }

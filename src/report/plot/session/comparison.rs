@@ -105,7 +105,7 @@ fn scene(model: &SessionModel, kind: FigureKind, sheet: PlotSheet<'_>) -> Scene 
         "mean over restarts; one restart has no interval".to_owned()
     } else {
         format!(
-            "mean over restarts with its {confidence} interval; right or below, the differences"
+            "mean over restarts with its {confidence} interval, and the differences from the first"
         )
     };
     let (mut scene, below) = sheet.headed(&subtitle);
@@ -192,5 +192,5 @@ fn draw_row(
     let words = scene.fit_text(&row.words, frame.right - frame.left, LABEL);
     let half = scene.measure(&words, LABEL) * Scene::WIDE_FONT / 2.0;
     let x = x.clamp(frame.left + half, (frame.right - half).max(frame.left + half));
-    scene.text((x, top + ROW * 0.3), TextAnchor::Middle, &words, LABEL);
+    scene.tag((x, top + ROW * 0.3), TextAnchor::Middle, &words, LABEL);
 }

@@ -44,7 +44,7 @@ fn title(configuration: &ConfigurationView) -> String {
         (Some(class), None) => class.name().to_owned(),
         (None, None) => "not concluded yet".to_owned(),
     };
-    format!("Warm-up of {}: {finding}", configuration.place())
+    format!("Warm-up of {}: {finding}", configuration.short_place())
 }
 
 fn alt(model: &SessionModel, at: usize) -> String {

@@ -13,7 +13,7 @@ use super::sheet::PlotSheet;
 use super::style::{RgbColour, SERIES};
 use super::{FileStems, Plot, PlotError, PlotFonts, PlotSketch, PlotTable};
 use crate::record::session::FigureKind;
-use crate::report::session::SessionModel;
+use crate::report::session::{ConfigurationView, SessionModel};
 
 /// The figures that have plots. Tables have the others too.
 const PLOTTED: [FigureKind; 5] = [
@@ -101,7 +101,7 @@ fn configuration_legend(
     others: &[(LegendMark, &str)],
 ) -> f64 {
     let places: Vec<String> =
-        model.configurations.iter().map(crate::report::session::ConfigurationView::place).collect();
+        model.configurations.iter().map(ConfigurationView::short_place).collect();
     let mut entries: Vec<(LegendMark, &str)> = places
         .iter()
         .enumerate()

@@ -11,7 +11,9 @@ use super::super::table::PlotTable;
 use super::SessionPlot;
 use crate::record::Dimension;
 use crate::report::model::{DurationQuantiles, label};
-use crate::report::session::{AttemptView, CurvePoint, SessionModel, StageSplit};
+use crate::report::session::{
+    AttemptView, ConfigurationView, CurvePoint, SessionModel, StageSplit,
+};
 use crate::report::words;
 
 /// Maximum number of configurations in the plot.
@@ -82,7 +84,7 @@ fn groups(model: &SessionModel, bars: impl Fn(&[&AttemptView]) -> Vec<PhaseBar>)
         let attempts: Vec<_> = model.attempts_of(at).filter(|it| it.problem.is_none()).collect();
         (place, bars(&attempts))
     };
-    let places = model.configurations.iter().map(|it| it.place()).enumerate();
+    let places = model.configurations.iter().map(ConfigurationView::short_place).enumerate();
     places.map(of).filter(|(_, bars)| !bars.is_empty()).take(MOST).collect()
 }
 
