@@ -108,6 +108,7 @@ fn empty_session() -> SessionRecord {
             git_commit: None,
             tags: BTreeMap::new(),
             imported_from: None,
+            import_notes: Vec::new(),
         },
         plan: SessionPlanFacts {
             app: Some("simulated".to_owned()),
