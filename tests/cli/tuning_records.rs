@@ -74,7 +74,8 @@ fn old_records_become_one_session_that_says_what_can_be_concluded() {
 #[test]
 fn a_wrong_table_and_overlapping_spans_are_refused_and_nothing_is_imported() {
     let folder = Folder::new();
-    folder.write("records.csv", &TABLE.replace("545.2", "fast").replace("by 2025-10-12", "someday"));
+    folder
+        .write("records.csv", &TABLE.replace("545.2", "fast").replace("by 2025-10-12", "someday"));
     folder.write("good.csv", TABLE);
     let output = folder.run(&["tune", "import", "records.csv", "good.csv"]);
     let errors = text(&output.stderr);
@@ -144,7 +145,10 @@ fn check_and_doctor_say_when_the_load_spends_the_quota() {
         ),
         "{printed}"
     );
-    assert!(warned.contains("is spent after 57s at 20/s × 15ms, before the end of the run"), "{warned}");
+    assert!(
+        warned.contains("is spent after 57s at 20/s × 15ms, before the end of the run"),
+        "{warned}"
+    );
     let doctor = json(&folder.run(&["doctor", "shop.toml", "--output", "json"]));
     let findings = doctor["findings"].as_array().unwrap();
     let spent = |finding: &&Value| finding["what"].as_str().unwrap().contains("is spent after 57s");
@@ -183,7 +187,10 @@ fn without_a_stated_cpu_time_the_newest_session_of_the_scenario_says_it() {
     let (printed, warned) = (text(&check.stdout), text(&check.stderr));
     assert!(printed.contains("machines: 1 shared-cpu-1x; 20/s × 15ms CPU a request"), "{printed}");
     assert!(printed.contains("measured by session 2026-11-29T04-00-00Z"), "{printed}");
-    assert!(warned.contains("WARNING: shop.toml: the quota of 1 shared-cpu-1x is spent after 21s"), "{warned}");
+    assert!(
+        warned.contains("WARNING: shop.toml: the quota of 1 shared-cpu-1x is spent after 21s"),
+        "{warned}"
+    );
     let doctor = json(&folder.run(&["doctor", "shop.toml", "--output", "json"]));
     let quota = |finding: &&Value| finding["name"] == "CPU quota";
     let finding = doctor["findings"].as_array().unwrap().iter().find(quota).unwrap().clone();

@@ -145,10 +145,11 @@ fn read_file(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>> {
 fn name(args: &Args) -> Result<String, CommandError> {
     let name = match &args.name {
         Some(name) => name.trim().to_owned(),
-        None => args.files.first().and_then(|path| path.file_stem()).map_or_else(
-            || "imported".to_owned(),
-            |stem| stem.to_string_lossy().into_owned(),
-        ),
+        None => args
+            .files
+            .first()
+            .and_then(|path| path.file_stem())
+            .map_or_else(|| "imported".to_owned(), |stem| stem.to_string_lossy().into_owned()),
     };
     let is_valid = (1..=80).contains(&name.chars().count()) && !name.contains(char::is_control);
     if is_valid {

@@ -58,7 +58,11 @@ impl<'t> TomlReader<'t> {
     }
 
     /// A text.
-    pub(super) fn text_of(&mut self, table: &DeTable<'t>, key: &str) -> Option<StatedValue<String>> {
+    pub(super) fn text_of(
+        &mut self,
+        table: &DeTable<'t>,
+        key: &str,
+    ) -> Option<StatedValue<String>> {
         let expected = ("a text", "write it in quotes");
         self.read(table, key, expected, |value| value.as_str().map(str::to_owned))
     }
