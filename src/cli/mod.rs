@@ -30,6 +30,7 @@ mod next_steps;
 mod outputs;
 mod provenance;
 mod quick;
+mod quota;
 mod repeat;
 mod results;
 mod run;

@@ -34,5 +34,6 @@ mod shards;
 mod shell;
 mod synthetic_check;
 mod tune_show;
+mod tuning_records;
 mod url;
 mod warm;

@@ -19,7 +19,7 @@ type Fly = MachinesClient<FetchTransport, SystemCallClock<fn() -> bool>>;
 const TOKEN: &str = "rehearsal-token";
 const ORGANISATION: &str = "personal";
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn rehearsal() -> BackgroundTarget {
     BackgroundTarget::start(&TargetSettings::from_flags(&["--fly", "demo"]).unwrap()).unwrap()

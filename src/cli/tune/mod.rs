@@ -3,7 +3,9 @@
 mod app_machines;
 mod attempt;
 mod demo;
+mod drift;
 mod find_rate;
+mod import;
 mod list;
 mod quota;
 mod reports;
@@ -25,6 +27,8 @@ Examples:
   tollgate tune --find-rate shop.toml --max-rate 200/s        the largest rate within budget
   tollgate tune show latest
   tollgate tune restore                                       after a session that was killed
+  tollgate tune drift fly.toml --app hotdash-staging          what runs against what the file says
+  tollgate tune import records.csv                            what follows from old records
 
 A session needs FLY_API_TOKEN, and FLY_ORG to read the CPU quota. docs/tuning.md describes the plan file.
 
@@ -62,6 +66,8 @@ enum TuneCommand {
     Show(show::Args),
     List(list::Args),
     Restore(restore::Args),
+    Import(import::Args),
+    Drift(drift::Args),
 }
 
 pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
@@ -70,6 +76,8 @@ pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
         (Some(TuneCommand::Show(args)), _) => show::show(args),
         (Some(TuneCommand::List(args)), _) => list::list(args),
         (Some(TuneCommand::Restore(args)), _) => restore::restore(args),
+        (Some(TuneCommand::Import(args)), _) => import::import(args),
+        (Some(TuneCommand::Drift(args)), _) => drift::drift(args),
         (None, Some(plan)) => session_run::tune_plan(plan, &args.session),
         (None, None) => demo::demo(&args.session),
     }

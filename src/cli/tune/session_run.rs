@@ -19,7 +19,7 @@ use crate::cli::signals::RunSignals;
 use crate::cli::{guard, log, provenance, stray_variables, variables};
 use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment, MachineId};
-use crate::plan::{Environment, Plan};
+use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::session::{
     Attempt, ColdState, Configuration, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
     SessionProvenance, SessionRecord,
@@ -230,6 +230,7 @@ fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, CommandError> {
     }
     connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     plan.pacing = flags.run.pacing();
+    plan.secrets.extend(&SecretSet::new(input.variables.get("FLY_API_TOKEN").cloned()));
     log::add_secrets(&plan.secrets);
     guard::check(&plan, flags.run.may_load_foreign_hosts())?;
     Ok(plan)
@@ -285,7 +286,7 @@ fn provenance(load: &Plan, flags: &Flags) -> SessionProvenance {
     let RunProvenance { started, tollgate, host, command, git_commit, .. } =
         provenance::now(commit, &load.secrets);
     let tags = flags.run.tags();
-    SessionProvenance { started, tollgate, host, command, git_commit, tags, imported_from: None }
+    SessionProvenance { started, tollgate, host, command, git_commit, tags, imported_from: None, import_notes: Vec::new() }
 }
 
 fn plan_facts(plan: &SessionPlan, load: &Plan) -> SessionPlanFacts {
