@@ -11,6 +11,10 @@ mod cluster;
 mod docs;
 #[path = "target/embed.rs"]
 mod embed;
+#[path = "target/fly.rs"]
+mod fly;
+#[path = "target/fly_client.rs"]
+mod fly_client;
 #[path = "target/http2.rs"]
 mod http2;
 #[path = "target/mcp.rs"]

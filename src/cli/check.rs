@@ -8,6 +8,7 @@ use super::connection::{self, AddressFlags, ConnectionFlags};
 use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
 use super::quick::{self, ComposeContext, UrlScenarios};
+use super::quota::QuotaFacts;
 use super::{guard, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
 use crate::plan::{BlockNeeds, Environment, Plan, ScenarioPlan, SecretSet};
@@ -63,18 +64,24 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     prepare(&plan)?;
     let console = Console { output: OutputFormat::Text };
     for scenario in &plan.scenarios {
-        console.print_result(&summary(scenario))?;
+        let quota = QuotaFacts::of(scenario);
+        if let Some((problem, remedy)) = quota.as_ref().and_then(QuotaFacts::measured_warning) {
+            let source = &scenario.shown.source;
+            tracing::warn!("WARNING: {source}: {problem}; {remedy}");
+        }
+        console.print_result(&summary(scenario, quota.as_ref()))?;
     }
     Ok(ExitStatus::Pass)
 }
 
-fn summary(scenario: &ScenarioPlan) -> String {
+fn summary(scenario: &ScenarioPlan, quota: Option<&QuotaFacts>) -> String {
     let PlannedScenario { name, source, load, warmup, setup, teardown, .. } = &scenario.shown;
     let mut lines = vec![format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}")];
     lines.extend(scenario.shown.draw.as_ref().map(|draw| shares(draw, scenario.load.arrivals())));
     lines.extend(scenario.shown.data.as_ref().map(|data| rows(data, scenario.load.arrivals())));
     lines.extend(blocks(scenario));
     lines.extend(gate(scenario));
+    lines.extend(quota.map(QuotaFacts::line));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());
         let names: Vec<_> = own.map(|step| format!("`{}`", step.name)).collect();

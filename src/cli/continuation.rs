@@ -48,15 +48,7 @@ impl ContinuedRun {
     /// Gives each scenario that names no stall horizon the one that the earlier run had by default:
     /// the default depends on the length of the run, which may differ.
     pub(super) fn adopt_horizons(&self, plan: &mut Plan) {
-        for scenario in &mut plan.scenarios {
-            let earlier = self.record.planned(&scenario.shown.name).and_then(|plan| plan.stalls);
-            let (Some(earlier), Some(own)) = (earlier, scenario.shown.stalls) else { continue };
-            if earlier.is_default && own.is_default {
-                let duration = scenario.load.duration();
-                let horizon = StallHorizon::new(earlier.length, duration, own.peak_rate);
-                scenario.shown.stalls = Some(horizon.by_default());
-            }
-        }
+        adopt_horizons(&self.record, plan);
     }
 
     /// Claims the run for the one that starts now; an error if their plans, commits, deploys or
@@ -89,6 +81,20 @@ impl ContinuedRun {
                 "error: the run {name} is already continued by {other}: continue that one, or {ANEW}"
             ))),
             None => Ok(ContinuationClaim { folder: self.folder.clone() }),
+        }
+    }
+}
+
+/// Gives each scenario of a plan that names no stall horizon the one that an earlier run had by
+/// default.
+pub(super) fn adopt_horizons(earlier_run: &RunRecord, plan: &mut Plan) {
+    for scenario in &mut plan.scenarios {
+        let earlier = earlier_run.planned(&scenario.shown.name).and_then(|plan| plan.stalls);
+        let (Some(earlier), Some(own)) = (earlier, scenario.shown.stalls) else { continue };
+        if earlier.is_default && own.is_default {
+            let duration = scenario.load.duration();
+            let horizon = StallHorizon::new(earlier.length, duration, own.peak_rate);
+            scenario.shown.stalls = Some(horizon.by_default());
         }
     }
 }

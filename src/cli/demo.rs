@@ -45,8 +45,15 @@ Examples:
   tollgate demo -- --stall 1s --every 3s     a target that freezes: fails
   tollgate demo -- --auth today              a live page behind a login: fails and says why";
 
-const SCENARIOS: [(&str, &str); 2] = [
-    ("scenarios/tile-loader-mock.toml", include_str!("../../scenarios/tile-loader-mock.toml")),
+/// The name and the text of a scenario file.
+type BuiltInScenario = (&'static str, &'static str);
+
+/// The scenario of sample data.
+pub(super) const TILE_LOADER_MOCK: BuiltInScenario =
+    ("scenarios/tile-loader-mock.toml", include_str!("../../scenarios/tile-loader-mock.toml"));
+
+const SCENARIOS: [BuiltInScenario; 2] = [
+    TILE_LOADER_MOCK,
     ("scenarios/tile-loader-live.toml", include_str!("../../scenarios/tile-loader-live.toml")),
 ];
 
@@ -77,7 +84,8 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     if let Err(error) = check_target_flags(&args.target) {
         return usage::from_clap(error, None, &[]);
     }
-    let target = TargetProcess::start(&args.target)?;
+    let typed = args.target.iter().map(String::as_str);
+    let target = TargetProcess::start(TARGET.into_iter().chain(typed))?;
     let signals = RunSignals::listen()?;
     let url = &target.base_url;
     tracing::info!(url, "Rehearsal target: {url} (a separate process on this machine)");
@@ -150,17 +158,19 @@ fn advice(run: &FinishedRun, is_default: bool) -> String {
 }
 
 /// The rehearsal target as a child process, killed on drop.
-struct TargetProcess {
+pub(super) struct TargetProcess {
     child: Child,
-    base_url: String,
+    pub(super) base_url: String,
 }
 
 impl TargetProcess {
-    fn start(flags: &[String]) -> Result<Self, CommandError> {
+    /// Starts it with flags, and waits until it listens.
+    pub(super) fn start<'a>(
+        flags: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, CommandError> {
         let program = std::env::current_exe().map_err(CommandError::internal)?;
         let mut child = Command::new(program)
             .args(["target", "--with-stdin", "--log-format", log::format_name()])
-            .args(TARGET)
             .args(flags)
             // Ctrl-C in the terminal must not reach the target: a draining prober still waits for
             // responses.

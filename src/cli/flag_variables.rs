@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, Command};
 /// Commands that share flags and therefore variables: `TOLLGATE_RUNS_DIR` is for `run` and `show`.
 /// Other commands have their own variables, such as `TOLLGATE_TARGET_SEED`.
 const SHARING: &[&str] =
-    &["demo", "doctor", "run", "duet", "warm", "merge", "check", "show", "compare"];
+    &["demo", "doctor", "run", "duet", "tune", "warm", "merge", "check", "show", "compare"];
 
 /// Gives each flag of a command and of its subcommands its variable.
 ///
@@ -19,20 +19,20 @@ const SHARING: &[&str] =
 pub(super) fn name_flags(command: Command) -> Command {
     let own = command.mut_args(|arg| name_flag(arg, "TOLLGATE"));
     own.mut_subcommands(|command| {
-        let prefix = match command.get_name() {
-            shared if SHARING.contains(&shared) => "TOLLGATE".to_owned(),
-            name => format!("TOLLGATE_{}", upper(name)),
-        };
-        name_flags_below(command, &prefix)
+        let nested = format!("TOLLGATE_{}", upper(command.get_name()));
+        let is_shared = SHARING.contains(&command.get_name());
+        let own = if is_shared { "TOLLGATE" } else { &nested };
+        name_flags_below(command, own, &nested)
     })
 }
 
-/// Does the same with a prefix. Nested commands extend it: `TOLLGATE_IMPORT_HLOG_UNIT`.
-fn name_flags_below(command: Command, prefix: &str) -> Command {
+/// Does the same with a prefix for the command's own flags and one for those of its subcommands,
+/// which they extend: `TOLLGATE_IMPORT_HLOG_UNIT`.
+fn name_flags_below(command: Command, prefix: &str, nested: &str) -> Command {
     let own = command.mut_args(|arg| name_flag(arg, prefix));
     own.mut_subcommands(|command| {
-        let prefix = format!("{prefix}_{}", upper(command.get_name()));
-        name_flags_below(command, &prefix)
+        let prefix = format!("{nested}_{}", upper(command.get_name()));
+        name_flags_below(command, &prefix, &prefix)
     })
 }
 
@@ -71,20 +71,24 @@ fn variable_of(arg: &Arg, long: &str, prefix: &str) -> String {
 /// subcommands.
 pub(super) fn all_variables(command: &Command) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    collect_variables(command, "TOLLGATE", true, &mut names);
+    collect_variables(command, ("TOLLGATE", "TOLLGATE"), true, &mut names);
     names
 }
 
-fn collect_variables(command: &Command, prefix: &str, is_top: bool, names: &mut BTreeSet<String>) {
+/// Collects with one prefix for the command's own flags and one for its subcommands.
+fn collect_variables(
+    command: &Command,
+    (own, nested): (&str, &str),
+    is_top: bool,
+    names: &mut BTreeSet<String>,
+) {
     let flags = command.get_arguments();
-    names.extend(flags.filter_map(|arg| Some(variable_of(arg, arg.get_long()?, prefix))));
+    names.extend(flags.filter_map(|arg| Some(variable_of(arg, arg.get_long()?, own))));
     for command in command.get_subcommands() {
         let name = command.get_name();
-        let prefix = match name {
-            shared if is_top && SHARING.contains(&shared) => prefix.to_owned(),
-            name => format!("{prefix}_{}", upper(name)),
-        };
-        collect_variables(command, &prefix, false, names);
+        let below = format!("{nested}_{}", upper(name));
+        let own = if is_top && SHARING.contains(&name) { nested } else { &below };
+        collect_variables(command, (own, &below), false, names);
     }
 }
 

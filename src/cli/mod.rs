@@ -30,6 +30,7 @@ mod next_steps;
 mod outputs;
 mod provenance;
 mod quick;
+mod quota;
 mod repeat;
 mod results;
 mod run;
@@ -99,7 +100,7 @@ enum TollgateCommand {
     Check(check::Args),
     Doctor(Box<doctor::Args>),
     SyntheticCheck(synthetic_check::Args),
-    Tune(tune::Args),
+    Tune(Box<tune::Args>),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -181,7 +182,6 @@ pub fn main(
         TollgateCommand::Check(args) => check::check(&args),
         TollgateCommand::Doctor(args) => doctor::doctor(&args),
         TollgateCommand::SyntheticCheck(args) => synthetic_check::synthetic_check(&args),
-        TollgateCommand::Tune(args) => tune::tune(&args),
         TollgateCommand::Show(args) => show::show(&args),
         TollgateCommand::Sync(args) => sync::sync(&args),
         TollgateCommand::Db(args) => db::db(&args),
@@ -191,6 +191,7 @@ pub fn main(
         TollgateCommand::Init(args) => init::init(&args),
         TollgateCommand::Schema(args) => schema::schema(&args),
         TollgateCommand::Target(args) => target::target(&args),
+        TollgateCommand::Tune(args) => tune::tune(&args),
         TollgateCommand::Completions(args) => completions::completions(&args),
         TollgateCommand::Man(args) => man::man(&args),
     }

@@ -1,5 +1,6 @@
 //! One run from its plan to its record, for `run` and `demo`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::baseline::RunBaseline;
@@ -54,9 +55,25 @@ impl RunFlags {
         Console { output: self.output }
     }
 
+    /// These flags, with one more tag for the run.
+    pub(super) fn tagged(mut self, key: &str, value: String) -> Self {
+        self.tags = self.tags.with(key, value);
+        self
+    }
+
+    /// Whether a host that is not this machine may get more than 100 requests per second.
+    pub(super) fn may_load_foreign_hosts(&self) -> bool {
+        self.yes_load_this_host
+    }
+
     /// The commit that was given.
     pub(super) fn commit(&self) -> Option<&str> {
         self.git_commit.as_deref()
+    }
+
+    /// The tags that were given.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        self.tags.tags()
     }
 
     /// The folder that run folders are created in.

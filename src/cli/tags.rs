@@ -23,6 +23,12 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// These tags and one more, which wins over one of the same key.
+    pub(super) fn with(mut self, key: &str, value: String) -> Self {
+        self.tags.push((key.to_owned(), value));
+        self
+    }
+
     /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
     /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {

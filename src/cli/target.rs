@@ -71,6 +71,9 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
         let page = target::TILE_LOADER[0].0;
         tracing::info!(target: PEOPLE_ONLY, "try {}{page}", server.base_url());
         for (name, value) in server.fly_environment() {
+            // Another token than the default may be one that opens more than a rehearsal.
+            let is_secret = name == "FLY_API_TOKEN" && value != target::FLY_TOKEN;
+            let value = if is_secret { "<token of the file>" } else { value.as_str() };
             tracing::info!(target: PEOPLE_ONLY, "export {name}={value}");
         }
     };

@@ -62,6 +62,11 @@ impl FlyEnvironment {
         }
     }
 
+    /// The base URL of the Machines API, without `/v1`.
+    pub fn machines_url(&self) -> &Url {
+        &self.machines_url
+    }
+
     /// The token, which hides itself in texts.
     pub fn token(&self) -> &FlyToken {
         &self.token

@@ -6,6 +6,7 @@
 
 mod identity;
 mod log;
+mod session;
 mod synthetic_check;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use log::{ImportedLog, LogImportOptions, LogUnit};
+pub use session::{
+    ConfigurationRange, RecordedAnswer, RecordedSample, SessionImport, TimePrecision, read_table,
+};
 pub use synthetic_check::{CheckAnswer, CheckTool, ImportedArtifact};
 
 use crate::record::{

@@ -4,6 +4,7 @@ use super::coin::{ArrivalCoin, share_of_arrivals};
 use super::data::DataPlan;
 use super::draw::RequestDraw;
 use super::load_plan::LoadPlan;
+use super::machine_plan::MachinePlan;
 use super::request_plan::{RequestAction, RequestPlan};
 use super::schedule::Shard;
 use super::secrets::SecretSet;
@@ -44,6 +45,8 @@ pub struct ScenarioPlan {
     pub data: Option<DataPlan>,
     /// How each arrival chooses the one request that it sends; `None` if it sends all of them.
     pub draw: Option<RequestDraw>,
+    /// The Fly machines that serve the requests; `None` if the scenario names none.
+    pub machines: Option<MachinePlan>,
     /// Whether the exchanges of the measured stage are also kept one by one, up to
     /// [`ExchangeSample::MAX_KEPT`](crate::record::session::ExchangeSample::MAX_KEPT); never in a
     /// plan from a file.

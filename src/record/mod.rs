@@ -10,6 +10,7 @@ mod budget;
 pub mod checkup;
 mod comparison;
 mod continuation;
+pub mod cpu_quota;
 mod data;
 mod dimension;
 mod early_end;

@@ -18,6 +18,7 @@ use super::leaf::{
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
+use crate::record::cpu_quota::MachineSize;
 use crate::record::{
     BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
 };
@@ -115,6 +116,22 @@ section! {
         warmup: WarmupSection,
         /// What the verdict has to hold against, and what it does to the exit code.
         gate: GateSection,
+        /// The Fly machines that serve the requests, if their CPUs are shared: `check`, `doctor`
+        /// and reports then say when the load spends their CPU quota.
+        machine: MachineSection,
+    }
+}
+
+section! {
+    /// The Fly machines that serve the requests. It changes nothing on them.
+    "[machine]" MachineSection {
+        /// The size of each machine: `shared-cpu-1x`, `performance-2x`.
+        size: MachineSize = REQUIRED,
+        /// How many machines share the load. Default: 1.
+        count: u32,
+        /// The CPU time that one request takes. Default: what the newest tuning session of this
+        /// scenario measured.
+        cpu_per_request: Duration,
     }
 }
 
@@ -417,13 +434,14 @@ section! {
 }
 
 /// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
-const SECTIONS: [(&str, &[&str]); 13] = [
+const SECTIONS: [(&str, &[&str]); 14] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),
     ("[data]", DataSection::KEYS),
     ("[warmup]", WarmupSection::KEYS),
     ("[gate]", GateSection::KEYS),
+    ("[machine]", MachineSection::KEYS),
     ("[[request]]", RequestSection::KEYS),
     ("[request.expect]", ExpectSection::KEYS),
     ("a capture", CaptureSection::KEYS),

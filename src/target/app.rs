@@ -18,6 +18,7 @@ use super::settings::{ConnectionEnd, TargetSettings};
 use super::site::{SiteMap, SiteRoute};
 use super::stall::StallWindows;
 use super::warmth::MachineWarmth;
+use super::workers::WorkerPool;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -43,8 +44,10 @@ enum PageOutcome {
 #[derive(Debug)]
 pub(super) struct PendingAnswer {
     arrival: Duration,
-    /// Boot time plus latency, without stalls.
+    /// Boot time, the wait for a worker, and latency, without stalls.
     delay: Duration,
+    /// The wait for a worker, which the app does not see.
+    queued: Duration,
     /// When the answer was ready, without the delay.
     made: Duration,
     /// Whether the answer reports the app's processing time.
@@ -75,6 +78,7 @@ pub(super) struct TargetApp {
     connection_end: Option<(u64, ConnectionEnd)>,
     dice: RefCell<SeededDraws>,
     warmth: RefCell<MachineWarmth>,
+    workers: RefCell<WorkerPool>,
     log: RefCell<Option<ArrivalLog>>,
     connections: Cell<u64>,
     fly: Option<FlyRehearsal>,
@@ -98,6 +102,7 @@ impl TargetApp {
             connection_end: settings.connection_end(),
             dice: RefCell::new(SeededDraws::new(settings)),
             warmth: RefCell::new(settings.warmth()),
+            workers: RefCell::new(WorkerPool::new(settings.workers)),
             log: RefCell::new(log),
             connections: Cell::new(0),
         })
@@ -121,7 +126,14 @@ impl TargetApp {
         let route = self.site.route(request);
         let (latency, fate) = self.work(route);
         let fly = self.share_with_fly(request, route, latency);
-        let delay = if matches!(fly, FlyShare::None) { boot + latency } else { Duration::ZERO };
+        let queued = match (&fly, route) {
+            (FlyShare::None, SiteRoute::Sample | SiteRoute::Live) => {
+                self.workers.borrow_mut().wait(arrival + boot, latency)
+            }
+            _ => Duration::ZERO,
+        };
+        let is_own = matches!(fly, FlyShare::None);
+        let delay = if is_own { boot + queued + latency } else { Duration::ZERO };
         if let Some(log) = self.log.borrow_mut().as_mut() {
             let target =
                 request.uri().path_and_query().map_or("*", http::uri::PathAndQuery::as_str);
@@ -153,7 +165,7 @@ impl TargetApp {
         let reply = to_method(reply, request.method());
         let call = call.filter(|_| !matches!(fly, FlyShare::Call(..)));
         let tells_time = path == "/app";
-        PendingAnswer { arrival, delay, made: arrival, tells_time, call, fly, reply }
+        PendingAnswer { arrival, delay, queued, made: arrival, tells_time, call, fly, reply }
     }
 
     /// Decides the answer from the body that [`PendingAnswer::wants_body`] asked for.
@@ -181,8 +193,8 @@ impl TargetApp {
     /// Waits until the visit's answer may leave: when it is ready, or at the end of the stall that
     /// has begun by then.
     ///
-    /// The app reports its processing time without stalls: a stalled process does not notice its
-    /// stall.
+    /// The app reports its processing time without stalls, because a stalled process does not
+    /// notice its stall, and without the queue in front of it.
     pub(super) async fn hold(&self, visit: &mut PendingAnswer) {
         let mut now = visit.made;
         if visit.delay > Duration::ZERO {
@@ -194,7 +206,7 @@ impl TargetApp {
             Box::pin(self.await_machine(visit)).await;
             now = self.clock.elapsed();
         } else {
-            visit.tell(now.saturating_sub(visit.arrival));
+            visit.tell(now.saturating_sub(visit.arrival + visit.queued));
         }
         let release = self.stalls.map_or(now, |stalls| stalls.release(now));
         if release > now {
@@ -242,6 +254,13 @@ impl TargetApp {
     /// are held.
     pub(super) async fn drive_timer(&self) {
         self.clock.drive_timer().await;
+    }
+
+    /// Moves the rehearsal of Fly to the present, so that it never has much to catch up with.
+    pub(super) fn advance_fly(&self) {
+        if let Some(fly) = &self.fly {
+            fly.advance(&self.clock);
+        }
     }
 
     /// Passes the arrivals recorded so far to the log's writing thread.
@@ -377,6 +396,17 @@ mod tests {
         assert_eq!(source(mixed.receive(ORIGIN, &live).reply), "live");
         delays.extend(sample_delays(&mixed, 2));
         assert_eq!(delays, alone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_queue_for_a_worker_and_the_app_does_not_report_the_queue() {
+        let app = app(&["--workers", "1", "--mock-latency", "constant:20ms"]);
+        let visits = (0..3).map(|_| app.receive(ORIGIN, &sample_request()));
+        for (mut visit, expected) in visits.collect::<Vec<_>>().into_iter().zip([20, 40, 60]) {
+            assert_eq!(visit.delay.as_millis(), expected);
+            app.hold(&mut visit).await;
+            assert_eq!(server_timing(visit.reply).unwrap(), "app;dur=20.000");
+        }
     }
 
     #[tokio::test(start_paused = true)]

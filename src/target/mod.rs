@@ -45,6 +45,7 @@ mod timer;
 mod tls;
 mod visitor;
 mod warmth;
+mod workers;
 
 pub use background::{BackgroundTarget, run_blocking};
 pub use error::TargetError;
@@ -62,6 +63,9 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
     ("/health", "`{\"status\":\"ok\"}`"),
     ("/plain", "1 KiB without latency: what the server itself costs"),
 ];
+
+/// The token of the rehearsal of Fly, unless its file has another one.
+pub const FLY_TOKEN: &str = "rehearsal-token";
 
 /// The paths of the rehearsal of Fly: path and answer.
 pub const FLY: [(&str, &str); 3] = [

@@ -26,8 +26,9 @@ const BACKLOG: i32 = 4096;
 /// Pause after an accept that failed for lack of a resource, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Maximum time before a line of the arrival log is passed to its writing thread.
-const LOG_FLUSH: Duration = Duration::from_millis(500);
+/// Maximum time before a line of the arrival log is passed to its writing thread, and before the
+/// rehearsal of Fly moves on without a request.
+const UPKEEP: Duration = Duration::from_millis(500);
 
 /// A rehearsal target that listens; connections queue until [`Self::run`] serves them.
 ///
@@ -104,7 +105,7 @@ impl TargetServer {
                 tokio::select! {
                     () = until => {}
                     () = accept(&listener, &front, &app, max_streams) => {}
-                    () = flush_now_and_then(&app) => {}
+                    () = keep_up(&app) => {}
                     () = app.drive_timer() => {}
                 }
             })
@@ -198,9 +199,10 @@ async fn serve(
     }
 }
 
-async fn flush_now_and_then(app: &TargetApp) {
+async fn keep_up(app: &TargetApp) {
     loop {
-        tokio::time::sleep(LOG_FLUSH).await;
+        tokio::time::sleep(UPKEEP).await;
         app.flush_log();
+        app.advance_fly();
     }
 }

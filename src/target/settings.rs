@@ -98,6 +98,16 @@ pub struct TargetSettings {
     #[arg(long, value_name = "DIST", default_value = "lognormal:25ms,0.35", help_heading = PAGES)]
     pub upstream_latency: LatencyDistribution,
 
+    /// Maximum number of tile loader pages that are worked on at the same time; further ones queue
+    /// in the order of arrival. With constant:20ms, one worker serves 50 pages a second.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=10_000),
+        help_heading = PAGES
+    )]
+    pub workers: Option<u32>,
+
     /// Seed of all random draws; the same requests in the same order get the same latencies and
     /// errors.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = PAGES)]

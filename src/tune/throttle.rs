@@ -12,11 +12,11 @@ pub(super) const THROTTLE_FLOOR: Duration = Duration::from_millis(75);
 /// not known.
 pub(super) fn throttled_time(attempt: &Attempt) -> Option<Duration> {
     let QuotaReading::Known(readings) = &attempt.quota else { return None };
-    // Other machines of the app do not slow this one's answers down.
-    if let Some(own) = attempt.machine.as_ref().and_then(|id| readings.get(id)) {
-        return Some(own.throttled);
+    match &attempt.machine {
+        // Other machines of the app do not slow this one's answers down.
+        Some(own) => readings.get(own).map(|reading| reading.throttled),
+        None => readings.values().map(|reading| reading.throttled).max(),
     }
-    readings.values().map(|reading| reading.throttled).max()
 }
 
 /// Whether the quota held CPUs back in an attempt.

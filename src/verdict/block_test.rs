@@ -6,7 +6,7 @@ use super::binomial::ExceedanceCount;
 use super::continuation::run_blocks;
 use super::evidence::{
     BetSide, BlockFinding, BlockRule, BlockSeries, ExceedanceSlots, Outlook, RunBlocks,
-    ShareInterval, fewest_blocks, reach,
+    ShareInterval, fewest_blocks_at, reach,
 };
 use super::finding::BudgetFinding;
 use super::judging_context::JudgingContext;
@@ -51,7 +51,11 @@ impl BlockTest {
         if observed.of == 0 || slots.total() != observed {
             return None;
         }
-        let rule = BlockRule { horizon: horizon.slots(), budgets: context.rule.budgets() };
+        let rule = BlockRule {
+            horizon: horizon.slots(),
+            budgets: context.rule.budgets(),
+            error_rate: context.rule.error_rate(),
+        };
         let earlier = context.earlier.blocks(context.scenario, request, budget).to_vec();
         let with_earlier = |own: RunBlocks| -> Vec<RunBlocks> {
             let blocks = |run: &EarlierBlocks| {
@@ -142,7 +146,7 @@ impl BlockTest {
     pub(super) fn undecided_words(&self, subject: &str) -> String {
         let blocks = self.block_words();
         if self.blocks.iter().all(|run| run.at_horizon.total().over == 0) {
-            let fewest = fewest_blocks(self.allowed).unwrap_or_default();
+            let fewest = fewest_blocks_at(self.allowed, self.rule.error_rate).unwrap_or_default();
             return format!("{blocks}; {fewest} clean ones prove {subject}");
         }
         match self.single_burst() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::binomial::ExceedanceCount;
+use super::binomial::{ErrorRate, ExceedanceCount};
 use super::evidence::{BlockRule, BlockSeries, Outlook, RunBlocks};
 use super::rule::DecisionRule;
 use super::void_reasons;
@@ -172,7 +172,8 @@ pub fn more_time(run: &RunRecord) -> Option<Duration> {
             let (horizon, evidence, allowed) =
                 (horizon?, budget.evidence.as_ref()?, budget.allowed?);
             let runs = all_blocks(evidence, horizon.slot);
-            let rule = BlockRule { horizon: horizon.slots(), budgets };
+            let error_rate = ErrorRate::STATED;
+            let rule = BlockRule { horizon: horizon.slots(), budgets, error_rate };
             let slots = match Outlook::of(&runs, allowed, rule) {
                 Outlook::IfClean { slots } | Outlook::AtThisRate { slots, .. } => slots,
                 Outlook::TooClose => return None,

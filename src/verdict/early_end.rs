@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::binomial::ExceedanceCount;
+use super::binomial::{ErrorRate, ExceedanceCount};
 use super::evidence::{BetSide, BlockRule, EarlyRule, ExceedanceSlots};
 use super::exceedance_timeline::RunTimelines;
 use super::rule::DecisionRule;
@@ -133,7 +133,8 @@ impl WatchedRequest {
         let series = |budget: &Budget| SlotSeries::of(*budget, ceilings);
         let tested = request.budgets.iter().filter_map(|budget| {
             let (allowed, horizon) = (budget.allowed()?, planned.stalls?);
-            let rule = BlockRule { horizon: horizon.slots(), budgets };
+            let rule =
+                BlockRule { horizon: horizon.slots(), budgets, error_rate: ErrorRate::STATED };
             Some(WatchedBudget {
                 budget: *budget,
                 allowed,

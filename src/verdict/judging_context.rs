@@ -17,6 +17,9 @@ pub struct VerdictContext {
     pub comparisons: HashMap<String, String>,
     /// What the run takes over from those that it continues.
     pub earlier: EarlierEvidence,
+    /// How many verdicts together may err as often as one states, as those of a search do. Up to 1
+    /// if this one stands alone.
+    pub verdicts: usize,
 }
 
 /// What the judgement of a budget needs to know besides the measurement of its request.

@@ -56,7 +56,6 @@ pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 pub use self::policy::PolicyJudge;
 
-use self::binomial::ErrorRate;
 use self::evidence::BlockRule;
 use self::rule::DecisionRule;
 use crate::record::{Decision, Measurement, PlannedScenario, ScenarioVerdict, Verdict};
@@ -77,13 +76,13 @@ pub fn judge_in_context(
     measurement: &Measurement,
     context: &VerdictContext,
 ) -> Verdict {
-    let rule = DecisionRule::of(plan);
+    let rule = DecisionRule::of(plan).shared_by(context.verdicts);
     let scenarios: Vec<_> =
         plan.iter().map(|planned| scenario::judge(planned, measurement, (rule, context))).collect();
     Verdict {
         decision: Decision::combine(scenarios.iter().map(|scenario| scenario.decision)),
         rule: rule_name(&scenarios).to_owned(),
-        confidence: ErrorRate::STATED.confidence(),
+        confidence: rule.error_rate().confidence(),
         continues: context.earlier.runs().to_vec(),
         scenarios,
     }

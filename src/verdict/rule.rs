@@ -47,6 +47,21 @@ impl DecisionRule {
         }
     }
 
+    /// The rule of each of `verdicts` verdicts, so that all of them together err no more often than
+    /// this one states (union bound).
+    pub(super) fn shared_by(self, verdicts: usize) -> Self {
+        Self {
+            to_pass: self.to_pass.shared_by(verdicts),
+            to_fail: self.to_fail.shared_by(verdicts),
+            ..self
+        }
+    }
+
+    /// How often each side of the decision on the run may be wrong.
+    pub(super) fn error_rate(self) -> ErrorRate {
+        self.to_pass
+    }
+
     /// Number of tested budgets of the whole run.
     pub(super) fn budgets(self) -> usize {
         self.budgets

@@ -40,6 +40,42 @@ fn pinned_addresses(text: &str) -> PinnedAddresses {
     text.parse().unwrap()
 }
 
+const LOAD: &str = "[load]\narrival_rate = \"20/s\"\nduration = \"90s\"\n";
+
+#[test]
+fn a_load_that_spends_the_quota_of_its_machines_is_a_warning_and_a_caveat() {
+    let machine = "[machine]\nsize = \"shared-cpu-1x\"\ncount = 2\ncpu_per_request = \"15ms\"\n";
+    let spending = text("", "", &format!("{LOAD}{machine}"));
+    let (plan, warnings) = resolved(&spending, &PlanOverrides::default()).unwrap();
+    let warning = warnings[0].parts();
+    assert_eq!(
+        warning.problem,
+        "the quota of 2 shared-cpu-1x is spent after 57s at 20/s × 15ms, before the end of the run"
+    );
+    assert!(warning.remedy.starts_with("write a rate of at most 8.3/s, or measure for less than 57s"));
+    assert_eq!(
+        plan.scenarios[0].shown.caveats,
+        ["the quota of 2 shared-cpu-1x is spent after 57s at 20/s × 15ms: from then on latency is \
+          that of a throttled machine"]
+    );
+    for lasting in [
+        machine.replace("shared-cpu-1x", "performance-1x"),
+        machine.replace("15ms", "6ms"),
+        machine.replace("count = 2", "count = 5"),
+        machine.replace("cpu_per_request = \"15ms\"\n", ""),
+    ] {
+        let plan = planned("", "", &format!("{LOAD}{lasting}"));
+        assert!(plan.scenarios[0].shown.caveats.is_empty() && plan.scenarios[0].machines.is_some());
+    }
+    let slow = machine.replace("15ms", "150ms");
+    let (_, warnings) =
+        resolved(&text("", "", &format!("{LOAD}{slow}")), &PlanOverrides::default()).unwrap();
+    assert_eq!(
+        warnings[0].parts().problem,
+        "20/s × 150ms needs 3 CPUs, and 2 shared-cpu-1x have 2"
+    );
+}
+
 #[test]
 fn by_default_the_target_chooses_the_protocol_and_the_systems_roots_are_trusted() {
     let plan = planned("", "", "");

@@ -6,12 +6,16 @@ use std::time::Duration;
 use super::super::console::stderr_has_colour;
 use super::super::exit::CommandError;
 use super::super::quick::{self, ComposeContext, UrlScenarios};
+use super::super::quota::QuotaFacts;
 use super::super::{log, stray_variables, variables};
 use super::Args;
 use crate::doctor;
-use crate::plan::{Environment, Plan, SecretSet};
+use crate::plan::{Environment, Plan, ScenarioPlan, SecretSet};
 use crate::record::checkup::CheckFinding;
 use crate::scenario::{ScenarioErrors, ScenarioWarning};
+
+/// The group of findings about scenarios.
+const SCENARIOS: &str = "scenarios";
 
 /// Limit for a look-up or a connection, unless the plan's timeout is shorter.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -32,11 +36,23 @@ pub(super) fn look(args: &Args) -> Result<Vec<CheckFinding>, CommandError> {
     let database = args.store.address()?;
     let mut findings = doctor::machine(&plan, &args.runs_dir)?;
     findings.extend(doctor::scenarios(missing.as_ref(), &warnings));
+    findings.extend(plan.scenarios.iter().filter_map(quota_finding));
     findings.extend(doctor::targets(&plan, LIMIT));
     findings.extend(doctor::databases(&plan)?);
     findings.extend(database.as_ref().map_or_else(|| vec![doctor::without_store()], doctor::store));
     let redact = |text: &str| log::redact(text).replace(char::is_control, " ");
     Ok(findings.into_iter().map(|finding| finding.map_text(redact)).collect())
+}
+
+/// What the load does to the CPU quota of the machines behind a scenario.
+fn quota_finding(scenario: &ScenarioPlan) -> Option<CheckFinding> {
+    let facts = QuotaFacts::of(scenario)?;
+    let what = format!("{}: {}", scenario.shown.name, facts.line());
+    let found = CheckFinding::ok(SCENARIOS, "CPU quota", what);
+    Some(match facts.measured_warning() {
+        Some((_, remedy)) => found.warn(remedy),
+        None => found,
+    })
 }
 
 /// The plan of the sources. Without sources it is empty.

@@ -12,32 +12,32 @@ use crate::units::ByteSize;
 const MAX_MISTAKES: usize = 50;
 
 /// A file to import.
-pub(super) struct ListedFile {
+pub(in crate::cli) struct ListedFile {
     path: PathBuf,
     /// Whether it was found in a folder, which may also hold files of other programs.
     is_found: bool,
 }
 
 /// The files of an import.
-pub(super) struct FileList {
+pub(in crate::cli) struct FileList {
     files: Vec<ListedFile>,
     /// How many files of the folders have another ending.
-    pub(super) of_other_endings: u64,
+    pub(in crate::cli) of_other_endings: u64,
 }
 
 /// A file that is left out.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct LeftOutFile {
-    pub(super) path: PathBuf,
+pub(in crate::cli) struct LeftOutFile {
+    pub(in crate::cli) path: PathBuf,
     /// The file's name and why it is not imported.
-    pub(super) why: String,
+    pub(in crate::cli) why: String,
 }
 
 /// The content of each imported file, and the files that are left out.
-pub(super) type CheckedFiles<T> = (Vec<(PathBuf, T)>, Vec<LeftOutFile>);
+pub(in crate::cli) type CheckedFiles<T> = (Vec<(PathBuf, T)>, Vec<LeftOutFile>);
 
 /// The named files. Replaces a folder by its files with this extension, sorted, without subfolders.
-pub(super) fn list(paths: &[PathBuf], extension: &str) -> Result<FileList, CommandError> {
+pub(in crate::cli) fn list(paths: &[PathBuf], extension: &str) -> Result<FileList, CommandError> {
     let mut list = FileList { files: Vec::new(), of_other_endings: 0 };
     let mut mistakes = Vec::new();
     for path in paths {
@@ -78,7 +78,7 @@ fn files_in(folder: &Path, extension: &str) -> std::io::Result<(Vec<PathBuf>, u6
 }
 
 /// Parses each file. Returns either all contents or the mistakes of all files.
-pub(super) fn check_all<T>(
+pub(in crate::cli) fn check_all<T>(
     list: FileList,
     max_bytes: u64,
     check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
@@ -90,7 +90,7 @@ pub(super) fn check_all<T>(
 
 /// Parses each file, and leaves out what it finds in folders and cannot import. A mistake in a file
 /// that was named, or a list without any file to import, is an error with all mistakes.
-pub(super) fn check_matching<T>(
+pub(in crate::cli) fn check_matching<T>(
     list: FileList,
     max_bytes: u64,
     check: impl Fn(&[u8]) -> Result<T, Vec<ImportError>>,
@@ -132,7 +132,7 @@ fn parse_all<T>(
 }
 
 /// A file's bytes. Refuses anything that is not a regular file: reading a pipe might never end.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
+pub(in crate::cli) fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
     files::read_regular(path, ByteSize(max_bytes))
         .map_err(|why| format!("{}: cannot be read: {why}", path.display()))
 }

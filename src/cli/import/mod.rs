@@ -1,6 +1,6 @@
 //! `tollgate import`
 
-mod files;
+pub(super) mod files;
 mod hlog;
 mod lock;
 mod summary;

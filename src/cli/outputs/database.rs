@@ -43,6 +43,13 @@ impl Flags {
     }
 }
 
+/// The database that flags name, for runs whose storing is not required.
+pub(in crate::cli) fn optional_upload(
+    store: &StoreFlags,
+) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
+    Flags { store: store.clone(), require_store: false }.output()
+}
+
 /// How long an upload may take, once the database has answered: a verdict waits for it. A database
 /// that stops answering ends it earlier.
 const UPLOAD_LIMITS: UploadLimits =

@@ -9,6 +9,7 @@ mod duet;
 mod header;
 mod overrides;
 mod proxy;
+mod search;
 mod unshown;
 
 use std::collections::{BTreeMap, BTreeSet};

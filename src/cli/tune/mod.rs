@@ -1,7 +1,17 @@
 //! `tollgate tune`: sessions of attempts that find what makes first requests slow, and what helps.
 
+mod app_machines;
+mod attempt;
+mod demo;
+mod drift;
+mod find_rate;
+mod import;
 mod list;
+mod quota;
 mod reports;
+mod restore;
+mod restore_file;
+mod session_run;
 mod show;
 
 use std::path::{Path, PathBuf};
@@ -11,28 +21,65 @@ use super::store_flags::StoreFlags;
 
 const EXAMPLES: &str = "\
 Examples:
-  tollgate tune list
+  tollgate tune --demo                                        a session against simulated machines
+  tollgate tune tune.toml --app hotdash-staging               a session; the app is named twice
+  tollgate tune tune.toml --app hotdash-staging --resume latest --rounds 12
+  tollgate tune --find-rate shop.toml --max-rate 200/s        the largest rate within budget
   tollgate tune show latest
-  tollgate tune show 2026-11-29T04-00-00Z-21ee1ce8 --output markdown";
+  tollgate tune restore                                       after a session that was killed
+  tollgate tune drift fly.toml --app hotdash-staging          what runs against what the file says
+  tollgate tune import records.csv                            what follows from old records
+
+A session needs FLY_API_TOKEN, and FLY_ORG to read the CPU quota. docs/tuning.md describes the plan file.
+
+Exit codes:
+  0  every attempt of the session was made, and every configuration has a result
+  2  usage: a flag, the plan file or its scenario is wrong, or the API refuses the app; nothing was changed
+  3  the session was interrupted, or a configuration has no result
+  4  internal: the app could not be restored, or a result could not be written";
 
 /// Find what makes the first requests after a start slow, and which change helps
+///
+/// A session tries configurations of an app in rounds. Each attempt brings the app's machines into
+/// the same cold state, sends the first requests, follows the warm-up curve at a low rate until the
+/// latency is steady, and then measures at the scenario's load. Afterwards the machines get back
+/// the configuration and the state that they had.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    /// The session's plan file
+    #[arg(value_name = "PLAN", required_unless_present = "demo", conflicts_with = "demo")]
+    plan: Option<PathBuf>,
+    /// Run a whole session against simulated Fly machines on this computer, in about a minute
+    #[arg(long, help_heading = "Session")]
+    demo: bool,
+    #[command(flatten)]
+    session: Box<session_run::Flags>,
     #[command(subcommand)]
-    command: TuneCommand,
+    command: Option<TuneCommand>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum TuneCommand {
+    #[command(long_flag = "find-rate")]
+    FindRate(Box<find_rate::Args>),
     Show(show::Args),
     List(list::Args),
+    Restore(restore::Args),
+    Import(import::Args),
+    Drift(drift::Args),
 }
 
 pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
-    match &args.command {
-        TuneCommand::Show(args) => show::show(args),
-        TuneCommand::List(args) => list::list(args),
+    match (&args.command, &args.plan) {
+        (Some(TuneCommand::FindRate(args)), _) => find_rate::find_rate(args),
+        (Some(TuneCommand::Show(args)), _) => show::show(args),
+        (Some(TuneCommand::List(args)), _) => list::list(args),
+        (Some(TuneCommand::Restore(args)), _) => restore::restore(args),
+        (Some(TuneCommand::Import(args)), _) => import::import(args),
+        (Some(TuneCommand::Drift(args)), _) => drift::drift(args),
+        (None, Some(plan)) => session_run::tune_plan(plan, &args.session),
+        (None, None) => demo::demo(&args.session),
     }
 }
 
@@ -58,5 +105,10 @@ struct FolderFlags {
 impl FolderFlags {
     fn sessions_dir(&self) -> &Path {
         &self.sessions_dir
+    }
+
+    /// The database that runs and sessions are stored in.
+    fn store(&self) -> &StoreFlags {
+        &self.store
     }
 }

@@ -14,7 +14,6 @@ const MARKDOWN: &str = "session.md";
 /// Returns the names of the reports and plots.
 ///
 /// The record comes first: an error in a report loses no attempt.
-#[expect(dead_code, reason = "the driver of sessions calls it")]
 pub(super) fn write_session(
     folder: &SessionFolder,
     record: &SessionRecord,

@@ -76,11 +76,7 @@ fn find(args: &Args) -> Result<PathBuf, CommandError> {
 fn print(record: &SessionRecord, format: SessionFormat) -> Result<(), CommandError> {
     let model = SessionModel::new(record);
     match format {
-        SessionFormat::Text => {
-            let console = Console { output: OutputFormat::Text };
-            let text = report::session_terminal(&model, console.width(), console.has_colour());
-            console.print_result(&(text + "\n"))
-        }
+        SessionFormat::Text => print_text(&model),
         SessionFormat::Json => {
             let json = serde_json::to_string_pretty(record).map_err(CommandError::internal)?;
             Console::print_json(&json)
@@ -89,7 +85,15 @@ fn print(record: &SessionRecord, format: SessionFormat) -> Result<(), CommandErr
     }
 }
 
-fn list_files(folder: &Path, files: &[String]) -> String {
+/// Prints a session for people.
+pub(super) fn print_text(model: &SessionModel) -> Result<(), CommandError> {
+    let console = Console { output: OutputFormat::Text };
+    let text = report::session_terminal(model, console.width(), console.has_colour());
+    console.print_result(&(text + "\n"))
+}
+
+/// The files of a session's folder, in a sentence.
+pub(super) fn list_files(folder: &Path, files: &[String]) -> String {
     let is_plot = |name: &String| name.ends_with(".svg") || name.ends_with(".png");
     let plots = files.iter().filter(|name| name.ends_with(".svg")).count();
     let mut named: Vec<&str> =

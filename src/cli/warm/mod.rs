@@ -3,7 +3,6 @@
 mod display;
 mod outcome;
 mod series;
-mod steadiness;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +21,7 @@ use super::signals::RunSignals;
 use super::{guard, log, stray_variables, variables, warming};
 use crate::engine::clock;
 use crate::plan::{Environment, PacingMode, Plan, ScenarioPlan, SecretSet};
+use crate::tune::steady::LEAST_SAMPLES;
 use crate::units::{Rate, UnitError, duration_literal, parse_duration};
 
 const RATE_HELP: &str = "\
@@ -147,7 +147,7 @@ fn refuse_unusable(quick: &quick::Flags) -> Result<(), CommandError> {
 /// Refuses a curve with too few requests to be steady.
 fn refuse_short(WarmingTerms { rate, limit, .. }: WarmingTerms) -> Result<(), CommandError> {
     let requests = rate.as_per_second() * limit.as_secs_f64();
-    let least = steadiness::LEAST_REQUESTS as f64;
+    let least = LEAST_SAMPLES as f64;
     if requests >= least {
         return Ok(());
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::steadiness;
-use crate::record::session::ExchangeSample;
+use crate::record::session::{CurveClass, ExchangeSample};
 use crate::record::{Failure, micros};
+use crate::tune::steady::curve::find_steady_samples;
+use crate::tune::steady::{LOOK_INTERVAL, is_steady_now};
 
 /// How many of the last exchanges of a request decide whether it is answered as expected now.
 const RECENT: usize = 10;
@@ -23,6 +24,8 @@ pub(super) struct ScenarioSeries<'a>(pub(super) Vec<RequestSeries<'a>>);
 /// Steady latency, and what the requests before it cost. Requests count from the first one sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct SteadyFigures {
+    /// How latency developed on the way.
+    pub(super) class: CurveClass,
     /// The number of the request, from 1, from which latency was steady.
     pub(super) from_request: usize,
     /// When that request was due, counted from the first one sent.
@@ -78,7 +81,7 @@ impl RequestSeries<'_> {
     /// Whether no recent exchange failed and latency is steady.
     fn is_steady(&self) -> bool {
         let is_answered = self.recent().iter().all(|sample| sample.failure.is_none());
-        is_answered && steadiness::is_steady_now(&self.looked_at())
+        is_answered && is_steady_now(&self.looked_at())
     }
 
     /// Whether half or more of the recent exchanges failed.
@@ -88,10 +91,10 @@ impl RequestSeries<'_> {
         failed > 0 && 2 * failed >= recent.len()
     }
 
-    /// The exchanges up to the last multiple of [`steadiness::LOOK_INTERVAL`]: requests of one
+    /// The exchanges up to the last multiple of [`LOOK_INTERVAL`]: requests of one
     /// scenario reach these numbers at different times, and all must be steady at once.
     fn looked_at(&self) -> Vec<ExchangeSample> {
-        let count = self.samples.len() - self.samples.len() % steadiness::LOOK_INTERVAL;
+        let count = self.samples.len() - self.samples.len() % LOOK_INTERVAL;
         self.samples[..count].iter().copied().cloned().collect()
     }
 
@@ -105,13 +108,15 @@ impl RequestSeries<'_> {
         if !self.is_steady() {
             return None;
         }
-        let start = steadiness::find_steady_samples(&self.looked_at())?;
+        let found = find_steady_samples(&self.looked_at());
+        let (class, start) = (found.class?, found.steady_from?);
         let (cold, steady) = self.samples.split_at(start);
         let sorted = sorted_latencies(steady.iter().copied());
         let (p50, p95) = (rank(&sorted, 50)?, rank(&sorted, 95)?);
         let cold = sorted_latencies(before.iter().chain(cold).copied());
         let usual = p50 * u32::try_from(cold.len()).unwrap_or(u32::MAX);
         Some(SteadyFigures {
+            class,
             from_request: before.len() + start + 1,
             after: offset + steady.first()?.due,
             p50,

@@ -3,6 +3,7 @@
 use super::outcome::{FirstAnswer, RequestWarming, ScenarioWarming, WarmingOutcome};
 use super::series::SteadyFigures;
 use crate::record::FailureEvidence;
+use crate::record::session::CurveClass;
 use crate::units::format_duration;
 
 /// The warm-up of one scenario: how it ended, the first answer, each request, what to do next.
@@ -35,7 +36,7 @@ fn request_lines(request: &RequestWarming) -> Vec<String> {
 }
 
 fn steady_lines(name: &str, figures: &SteadyFigures) -> Vec<String> {
-    let SteadyFigures { from_request, after, p50, p95, requests, cold_cost } = figures;
+    let SteadyFigures { class, from_request, after, p50, p95, requests, cold_cost } = figures;
     let [after, p50, p95, cost] = [after, p50, p95, cold_cost].map(|time| format_duration(*time));
     let mut lines = vec![format!(
         "{name}: steady from request {from_request}, {after} after the first; \
@@ -47,6 +48,11 @@ fn steady_lines(name: &str, figures: &SteadyFigures) -> Vec<String> {
         cold => lines.push(format!(
             "  the {cold} requests before it took {cost} more than as many steady ones"
         )),
+    }
+    if *class == CurveClass::Slowdown {
+        lines.push(
+            "  it was faster before: a spent CPU quota or a filling cache can do that".to_owned(),
+        );
     }
     lines
 }

@@ -332,6 +332,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         secrets: SecretSet::default(),
         data: None,
         draw: None,
+        machines: None,
         keeps_samples: false,
     }
 }

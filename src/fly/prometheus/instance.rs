@@ -30,6 +30,9 @@ pub struct InstanceMetrics {
     /// When, and how long, the CPUs wanted to run and could not, for whatever reason. Throttled
     /// time is a part of it; the rest is other machines of the host.
     pub stolen: MetricReading<CountedTime>,
+    /// When, and how long, the CPUs worked for the machine: every mode except waiting and stolen
+    /// time.
+    pub used: MetricReading<CountedTime>,
     /// Memory of the machine, at each step.
     pub memory_total: MetricReading<Vec<MetricSample<ByteSize>>>,
     /// Memory that its processes could still get, at each step.
@@ -69,7 +72,8 @@ pub struct CountedSpan {
 pub(super) struct MetricAnswers {
     pub(super) balance: Result<Vec<MetricSeries>, FlyError>,
     pub(super) throttle: Result<Vec<MetricSeries>, FlyError>,
-    pub(super) steal: Result<Vec<MetricSeries>, FlyError>,
+    /// Every mode of the CPUs.
+    pub(super) cpu: Result<Vec<MetricSeries>, FlyError>,
     pub(super) memory_total: Result<Vec<MetricSeries>, FlyError>,
     pub(super) memory_available: Result<Vec<MetricSeries>, FlyError>,
 }
@@ -79,7 +83,7 @@ pub(super) fn collect(answers: &MetricAnswers) -> MetricReading<Vec<InstanceMetr
     let all = [
         &answers.balance,
         &answers.throttle,
-        &answers.steal,
+        &answers.cpu,
         &answers.memory_total,
         &answers.memory_available,
     ];
@@ -108,8 +112,9 @@ fn one(instance: &str, answers: &MetricAnswers) -> InstanceMetrics {
     InstanceMetrics {
         instance: instance.to_owned(),
         balance: gauge(&answers.balance, instance, ticks),
-        throttled: counter(&answers.throttle, instance),
-        stolen: counter(&answers.steal, instance),
+        throttled: counter(&answers.throttle, instance, |_| true),
+        stolen: counter(&answers.cpu, instance, |mode| mode == STEAL),
+        used: counter(&answers.cpu, instance, |mode| !WAITING.contains(&mode)),
         memory_total: gauge(&answers.memory_total, instance, bytes),
         memory_available: gauge(&answers.memory_available, instance, bytes),
     }
@@ -158,15 +163,24 @@ fn gauge<V: Copy>(
     MetricReading::Known(samples.collect())
 }
 
-/// Adds the growth of a machine's series, one for each CPU.
+/// The mode of a CPU that wants to run and cannot.
+const STEAL: &str = "steal";
+
+/// The modes of a CPU that does not work.
+const WAITING: [&str; 3] = ["idle", "iowait", STEAL];
+
+/// Adds the growth of a machine's series of some modes, one for each CPU and mode.
 fn counter(
     answer: &Result<Vec<MetricSeries>, FlyError>,
     instance: &str,
+    is_counted: impl Fn(&str) -> bool,
 ) -> MetricReading<CountedTime> {
     let series = match series_of(answer, instance) {
         Ok(series) => series,
         Err(because) => return MetricReading::not_known(because),
     };
+    let of_modes = series.into_iter().filter(|series| is_counted(series.label("mode")));
+    let series: Vec<_> = of_modes.collect();
     let times = || series.iter().flat_map(|series| &series.samples).map(|sample| sample.at);
     let (Some(from), Some(to)) = (times().min(), times().max()) else {
         return MetricReading::not_known(NO_SAMPLE);

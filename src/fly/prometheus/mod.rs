@@ -130,10 +130,9 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
         app: &AppName,
         window: &MetricWindow,
     ) -> MetricReading<Vec<InstanceMetrics>> {
-        let mut ask = |metric: &str, matchers: &str| {
-            self.query_range(&format!("{metric}{{app=\"{app}\"{matchers}}}"), window)
-        };
-        let balance = match ask("fly_instance_cpu_balance", "") {
+        let mut ask =
+            |metric: &str| self.query_range(&format!("{metric}{{app=\"{app}\"}}"), window);
+        let balance = match ask("fly_instance_cpu_balance") {
             Ok(series) => Ok(series),
             // What fails for the first query fails for all: one wait is enough.
             Err(error) if error.is_transient() || is_about_access(&error) => {
@@ -143,10 +142,10 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
         };
         instance::collect(&instance::MetricAnswers {
             balance,
-            throttle: ask("fly_instance_cpu_throttle", ""),
-            steal: ask("fly_instance_cpu", ",mode=\"steal\""),
-            memory_total: ask("fly_instance_memory_mem_total", ""),
-            memory_available: ask("fly_instance_memory_mem_available", ""),
+            throttle: ask("fly_instance_cpu_throttle"),
+            cpu: ask("fly_instance_cpu"),
+            memory_total: ask("fly_instance_memory_mem_total"),
+            memory_available: ask("fly_instance_memory_mem_available"),
         })
     }
 

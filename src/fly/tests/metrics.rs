@@ -27,6 +27,12 @@ fn series(instance: &str, cpu: Option<&str>, samples: &[(f64, &str)]) -> Value {
     json!({"metric": labels, "values": values})
 }
 
+/// A series of one mode of a CPU.
+fn of_mode(mode: &str, mut series: Value) -> Value {
+    series["metric"]["mode"] = json!(mode);
+    series
+}
+
 fn matrix(series: &[Value]) -> Answer {
     answer(200, &json!({"status": "success", "data": {"resultType": "matrix", "result": series}}))
 }
@@ -63,7 +69,7 @@ fn each_metric_is_asked_for_over_the_window_with_the_scheme_of_macaroons() {
         [
             r#"fly_instance_cpu_balance{app="x"}"#,
             r#"fly_instance_cpu_throttle{app="x"}"#,
-            r#"fly_instance_cpu{app="x",mode="steal"}"#,
+            r#"fly_instance_cpu{app="x"}"#,
             r#"fly_instance_memory_mem_total{app="x"}"#,
             r#"fly_instance_memory_mem_available{app="x"}"#,
         ]
@@ -113,14 +119,22 @@ fn a_counter_that_starts_again_counts_from_zero() {
 }
 
 #[test]
-fn steal_is_added_over_the_cpus_of_a_machine() {
-    let steal = [
-        series("m1", Some("0"), &[(0.0, "0"), (15.0, "100"), (30.0, "100")]),
-        series("m1", Some("1"), &[(0.0, "50"), (15.0, "250"), (30.0, "250")]),
+fn stolen_and_used_time_are_added_over_the_cpus_of_a_machine() {
+    let stolen_0 = series("m1", Some("0"), &[(0.0, "0"), (15.0, "100"), (30.0, "100")]);
+    let stolen_1 = series("m1", Some("1"), &[(0.0, "50"), (15.0, "250"), (30.0, "250")]);
+    let grows = |by: &str| series("m1", Some("0"), &[(0.0, "0"), (30.0, by)]);
+    let cpu = [
+        of_mode("steal", stolen_0),
+        of_mode("steal", stolen_1),
+        of_mode("user", grows("70")),
+        of_mode("system", grows("30")),
+        of_mode("idle", grows("2600")),
+        of_mode("iowait", grows("100")),
     ];
-    let stolen = one([&[], &[], &steal, &[], &[]]).stolen;
-    let stolen = stolen.known().unwrap();
+    let metrics = one([&[], &[], &cpu, &[], &[]]);
+    let stolen = metrics.stolen.known().unwrap();
     assert_eq!((stolen.spans.len(), stolen.total()), (1, Duration::from_secs(3)));
+    assert_eq!(metrics.used.known().unwrap().total(), Duration::from_secs(1));
 }
 
 #[test]

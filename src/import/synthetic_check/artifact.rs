@@ -24,19 +24,19 @@ const MOST_OF_TARGET: usize = 2_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImportedArtifact {
     /// Its timestamp, which counts as the start of the request (UTC).
-    pub(super) started: OffsetDateTime,
+    pub(in crate::import) started: OffsetDateTime,
     /// The requested URL, without user name, password and fragment.
-    pub(super) target: Url,
+    pub(in crate::import) target: Url,
     /// The budget of the check.
-    pub(super) budget: Duration,
+    pub(in crate::import) budget: Duration,
     /// From the start to the answer's headers, or to the failure.
-    pub(super) took: Duration,
+    pub(in crate::import) took: Duration,
     /// How the request was answered.
-    pub(super) answer: CheckAnswer,
+    pub(in crate::import) answer: CheckAnswer,
     /// The check's error message.
-    pub(super) error: Option<String>,
+    pub(in crate::import) error: Option<String>,
     /// What wrote it.
-    pub(super) tool: CheckTool,
+    pub(in crate::import) tool: CheckTool,
 }
 
 /// What wrote an artifact.

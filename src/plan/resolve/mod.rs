@@ -15,6 +15,7 @@ mod gate;
 mod header;
 mod http;
 mod load;
+mod machine;
 mod pattern;
 mod request;
 mod route;
@@ -224,11 +225,12 @@ fn resolve_one(
         secrets: SecretSet::default(),
         data,
         draw: draw::plan(scenario),
+        machines: machine::plan(scenario),
         keeps_samples: false,
     };
     (!is_wrong).then(|| {
         filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
-        plan
+        machine::with_caveat(plan)
     })
 }
 

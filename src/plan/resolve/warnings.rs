@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::machine;
 use crate::plan::block_needs::BlockNeeds;
 use crate::plan::capacity;
 use crate::plan::load_plan::LoadPlan;
@@ -21,6 +22,7 @@ pub(super) fn of(
     warnings.extend(overlapping(scenario, plan));
     warnings.extend(crowded(scenario, plan));
     warnings.extend(hurried(scenario, plan));
+    warnings.extend(machine::warning(scenario, plan));
     warnings
 }
 

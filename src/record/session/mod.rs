@@ -81,6 +81,9 @@ pub struct SessionProvenance {
     /// What the session was imported from: a file's name or kind; `None` if it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported_from: Option<String>,
+    /// What follows from imported records and what does not, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub import_notes: Vec<String>,
 }
 
 /// What a session was planned to do, in words and without secrets.

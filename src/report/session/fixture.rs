@@ -99,6 +99,7 @@ fn provenance() -> SessionProvenance {
         git_commit: Some("3bb6c035".to_owned()),
         tags: BTreeMap::from([("environment".to_owned(), "staging".to_owned())]),
         imported_from: None,
+        import_notes: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod data;
 mod expect;
 mod gate;
 mod load;
+mod machine;
 mod once;
 mod request;
 mod steps;
@@ -47,6 +48,7 @@ pub(super) fn file(
     steps::databases(file, diagnostics);
     public(file, diagnostics);
     data::all(file, diagnostics);
+    machine::all(file, diagnostics);
     let load = load::shape(file, diagnostics);
     weights::all(file, load.as_ref(), diagnostics);
     budgets::all(file, load.as_ref(), diagnostics);

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
+use crate::record::cpu_quota::MachineSize;
 use crate::record::{
     BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
 };
@@ -47,7 +48,8 @@ texts!(
     OnInconclusive,
     StopEarly,
     GateRequirement,
-    BreakerPolicy
+    BreakerPolicy,
+    MachineSize
 );
 
 impl TextValue for PlainText {
@@ -91,6 +93,18 @@ impl TextValue for PatternText {
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl TextValue for MachineSize {
+    const EXAMPLES: &[&str] = &["shared-cpu-1x", "performance-2x"];
+
+    fn pattern() -> Option<String> {
+        Some("^(shared-cpu-[1-8]x|performance-([1-9]|1[0-6])x)$".to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
     }
 }
 

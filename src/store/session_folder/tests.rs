@@ -30,6 +30,7 @@ fn session(minute: u8) -> SessionRecord {
             git_commit: None,
             tags: std::collections::BTreeMap::new(),
             imported_from: None,
+            import_notes: Vec::new(),
         },
         plan: SessionPlanFacts {
             app: Some("hotdash-staging".to_owned()),

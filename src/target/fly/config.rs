@@ -38,7 +38,7 @@ impl MachineShape {
         let env = config["env"].as_object().into_iter().flatten();
         Self {
             cpu_kind: guest["cpu_kind"].as_str().unwrap_or("shared").to_owned(),
-            cpus: guest["cpus"].as_u64().and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or(1),
+            cpus: guest["cpus"].as_u64().map_or(1, |cpus| u32::try_from(cpus).unwrap_or(u32::MAX)),
             memory_mb: guest["memory_mb"].as_u64().unwrap_or(256),
             env: env
                 .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
@@ -62,10 +62,12 @@ impl MachineShape {
         }
         let cpus = u64::from(self.cpus);
         let range = least * cpus..=most * cpus;
-        (!range.contains(&self.memory_mb) || self.memory_mb % 256 != 0).then(|| {
+        (!range.contains(&self.memory_mb) || !self.memory_mb.is_multiple_of(256)).then(|| {
             format!(
-                "invalid memory size {} MiB for {}-cpu-{cpus}x: choose {} to {} MiB, a multiple of 256",
+                "invalid memory size {} MiB for {} CPUs of kind {}: choose {} to {} MiB, a \
+                 multiple of 256",
                 self.memory_mb,
+                cpus,
                 self.cpu_kind,
                 range.start(),
                 range.end()

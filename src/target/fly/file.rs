@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::latency::{LatencyDistribution, parse_wait};
+use super::super::FLY_TOKEN;
+use super::super::latency::LatencyDistribution;
 use super::super::warmth::WarmingCurve;
 use super::config::MachineShape;
 use super::effects::{ConfigEffect, WorkCost};
 use super::machine::MachineState;
 use super::settings::{ApiFaults, FirstMachine, FlySettings, TimeScale, WorkSettings};
+use super::written::{WrittenShift, WrittenTime, latency, ratio};
 use crate::library_text::describe_toml;
-use crate::units::{Ratio, UnitError};
+use crate::units::Ratio;
 
 /// The built-in file, named `demo`.
 pub(super) const DEMO: &str = include_str!("demo.toml");
@@ -31,14 +33,6 @@ pub(super) fn read_settings(text: &str) -> Result<FlySettings, String> {
     let file: FlyFile = toml::from_str(text).map_err(|error| describe(&error, text))?;
     file.resolve()
 }
-
-/// A duration as it is written: `300ms`.
-#[derive(Debug, Clone, Copy)]
-struct WrittenTime(Duration);
-
-/// A duration with a sign: `-60ms`.
-#[derive(Debug, Clone, Copy)]
-struct WrittenShift(f64);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -140,7 +134,7 @@ impl Default for FlyFile {
             scale: 1.0,
             seed: 1,
             region: "ord".to_owned(),
-            token: "rehearsal-token".to_owned(),
+            token: FLY_TOKEN.to_owned(),
             machine: vec![MachineTable::default()],
             service: ServiceTable::default(),
             work: WorkTable::default(),
@@ -355,36 +349,6 @@ impl EffectTable {
             latency_shift: self.latency.map(|shift| shift.0),
         }
     }
-}
-
-impl<'de> Deserialize<'de> for WrittenTime {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(source)?;
-        parse_wait(&text).map(Self).map_err(mistake)
-    }
-}
-
-impl<'de> Deserialize<'de> for WrittenShift {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(source)?;
-        let (sign, time) = match text.trim().strip_prefix('-') {
-            Some(time) => (-1.0, time),
-            None => (1.0, text.trim().trim_start_matches('+')),
-        };
-        parse_wait(time).map(|time| Self(sign * time.as_secs_f64())).map_err(mistake)
-    }
-}
-
-fn latency<'de, D: Deserializer<'de>>(source: D) -> Result<LatencyDistribution, D::Error> {
-    String::deserialize(source)?.parse().map_err(mistake)
-}
-
-fn ratio<'de, D: Deserializer<'de>>(source: D) -> Result<Ratio, D::Error> {
-    String::deserialize(source)?.parse().map_err(mistake)
-}
-
-fn mistake<E: de::Error>(error: UnitError) -> E {
-    E::custom(format!("{}; {}", error.problem, error.remedy))
 }
 
 /// Takes a size apart: `shared-cpu-2x` is kind `shared` and 2 CPUs, `performance-1x` also a size.

@@ -34,11 +34,12 @@ impl IdSource {
     pub(super) fn ulid(&mut self, wall: u64) -> String {
         let time = (0..10).rev().map(|place| (wall >> (5 * place)) & 31);
         let rest: Vec<u64> = (0..16).map(|_| u64::from(self.0.random::<u32>()) & 31).collect();
-        time.chain(rest).map(|digit| char::from(ALPHABET[(digit & 31) as usize])).collect()
+        let letter = |digit: u64| usize::try_from(digit & 31).map_or('0', |at| ALPHABET[at].into());
+        time.chain(rest).map(letter).collect()
     }
 
     fn hex(&mut self, digits: usize) -> String {
-        (0..digits).map(|_| format!("{:x}", self.0.random::<u32>() & 15)).collect()
+        (0..digits).filter_map(|_| char::from_digit(self.0.random::<u32>() & 15, 16)).collect()
     }
 }
 

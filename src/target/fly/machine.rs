@@ -259,13 +259,12 @@ impl Machine {
         self.enter(MachineState::Stopping, Some((at.now + stop, NextStep::StartAgain)), at);
     }
 
-    /// Replaces it by one with another config: a new instance. Another image or other CPUs make a
-    /// fresh balance.
+    /// Replaces it by one with another config: a new instance, with a fresh balance.
+    ///
+    /// A deploy is such an update. Fly does not document whether other updates reset the balance
+    /// too; its users report that they do.
     pub(super) fn update(&mut self, config: Value, start: bool, at: &mut Moment<'_>) {
-        let (old, new) = (cpu_kind(&self.config), cpu_kind(&config));
-        if old != new || self.config["image"] != config["image"] {
-            self.quota.replace(new, self.fresh_balance);
-        }
+        self.quota.replace(cpu_kind(&config), self.fresh_balance);
         let stop = if self.runs() { STOP } else { Duration::ZERO };
         self.config = config;
         self.instance_id = at.ids.ulid(at.wall);

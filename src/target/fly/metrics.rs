@@ -106,11 +106,12 @@ impl MetricSample {
     pub(super) fn value(&self, metric: MetricName) -> Option<f64> {
         match metric {
             ("fly_instance_cpu_balance", _) => self.balance.map(|balance| balance * CENTI),
-            ("fly_instance_cpu_throttle", _) => Some(self.throttled * CENTI),
+            ("fly_instance_cpu_throttle", _) | ("fly_instance_cpu", Some("steal")) => {
+                Some(self.throttled * CENTI)
+            }
             ("fly_instance_cpu", Some("user")) => Some(self.used * 0.9 * CENTI),
             ("fly_instance_cpu", Some("system")) => Some(self.used * 0.1 * CENTI),
             ("fly_instance_cpu", Some("idle")) => Some(self.idle * CENTI),
-            ("fly_instance_cpu", Some("steal")) => Some(self.throttled * CENTI),
             ("fly_instance_memory_mem_total", _) => Some(self.memory_total),
             ("fly_instance_memory_mem_available", _) => Some(self.memory_available),
             ("fly_app_concurrency", _) => Some(self.concurrency),

@@ -20,10 +20,12 @@ mod machine;
 mod metrics;
 mod prometheus;
 mod proxy;
+mod request;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod world;
+mod written;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -36,9 +38,10 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
 use self::api::{ApiAnswer, ApiCall, ApiOutcome, MachinesApi, StateWait};
+use self::request::RequestProgress;
+pub(super) use self::request::{RequestEnd, RequestWork};
 use self::settings::FlySettings;
-use self::world::{FlyWorld, RequestProgress};
-pub(super) use self::world::{RequestEnd, RequestWork};
+use self::world::FlyWorld;
 use super::TargetError;
 use super::body::ReceivedBody;
 use super::clock::ServerClock;
@@ -223,7 +226,7 @@ impl FlyRehearsal {
     }
 
     /// Moves the simulation to the present.
-    fn advance(&self, clock: &ServerClock) {
+    pub(super) fn advance(&self, clock: &ServerClock) {
         let now = self.settings.scale.simulated(clock.elapsed());
         if self.world.borrow_mut().advance(now) {
             self.changed.notify_waiters();

@@ -3,6 +3,8 @@
 //! All moments are simulated time since the start. Nothing here waits: [`FlyWorld::advance`] lets
 //! everything happen that is due by then, in order.
 
+mod routing;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use http::StatusCode;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::latency::scaled;
 use super::autostop::IdleWatch;
 use super::config::{AutoStop, MachineShape};
 use super::cpu_quota::CpuJob;
@@ -18,65 +19,11 @@ use super::effects::{WorkCost, cost_of};
 use super::identifiers::IdSource;
 use super::machine::{MOST_SUSPENDED_MB, Machine, Moment, ProgramState};
 use super::metrics::MetricHistory;
-use super::proxy::{MachineView, RouteChoice, choose_machine, choose_pinned};
+use super::request::{ProxiedRequest, RequestEnd, RequestPhase, RequestProgress, RequestWork};
 use super::settings::FlySettings;
 
 /// The stream of the generator that draws latencies.
 const LATENCIES: u64 = 16;
-
-/// What a request asks of the app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum RequestWork {
-    /// A page of the tile loader, and how long it waits for others besides.
-    Page(Duration),
-    /// Any other path: it costs nothing.
-    Nothing,
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum RequestEnd {
-    /// The app answered, after working for this long.
-    Served { worked: Duration },
-    /// The proxy answered with this status.
-    Refused(StatusCode),
-}
-
-/// Whether a request has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RequestProgress {
-    Ended(RequestEnd),
-    /// Ask again then, or when the world changes.
-    NotBefore(Duration),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum RequestPhase {
-    /// No machine has it.
-    Held,
-    /// Its machine does not listen yet.
-    Assigned(usize),
-    Working {
-        machine: usize,
-        begun: Duration,
-        rest: Duration,
-    },
-    Waiting {
-        machine: usize,
-        begun: Duration,
-        until: Duration,
-    },
-    Ended(RequestEnd),
-}
-
-#[derive(Debug)]
-struct ProxiedRequest {
-    pin: Option<usize>,
-    work: RequestWork,
-    /// Whether it comes from outside; the app's requests to itself keep nothing awake.
-    outside: bool,
-    phase: RequestPhase,
-}
 
 /// The simulation.
 #[derive(Debug)]
@@ -297,8 +244,7 @@ impl FlyWorld {
     /// Ends the requests whose time is over, and returns whether others wait for their places.
     fn end_waits(&mut self) -> bool {
         let now = self.now;
-        let over = |request: &ProxiedRequest| matches!(request.phase, RequestPhase::Waiting { until, .. } if until <= now);
-        if !self.requests.values().any(over) {
+        if !self.requests.values().any(|request| request.is_over(now)) {
             return false;
         }
         self.watch_load();
@@ -317,106 +263,6 @@ impl FlyWorld {
             request.outside || !matches!(request.phase, RequestPhase::Ended(_))
         });
         held
-    }
-
-    /// Gives held requests to machines, and begins those whose machines listen.
-    fn assign(&mut self) {
-        let numbers: Vec<u64> = self.requests.keys().copied().collect();
-        for number in numbers {
-            self.route(number);
-            self.begin(number);
-        }
-    }
-
-    fn route(&mut self, number: u64) {
-        let Some(request) = self.requests.get(&number) else { return };
-        if !matches!(request.phase, RequestPhase::Held) {
-            return;
-        }
-        let views: Vec<MachineView> =
-            (0..self.machines.len()).map(|index| self.view(index)).collect();
-        let choice = match request.pin {
-            Some(index) => choose_pinned(&views[index], index),
-            None => choose_machine(&views),
-        };
-        let phase = match choice {
-            RouteChoice::To(index) => RequestPhase::Assigned(index),
-            RouteChoice::Start(index) => {
-                let resume = self.settings.work.cost.resume;
-                let mut at = moment(self.now, wall(self.wall_time(self.now)), &mut self.ids);
-                self.machines[index].start("proxy", resume, &mut at);
-                RequestPhase::Assigned(index)
-            }
-            RouteChoice::Hold => RequestPhase::Held,
-            RouteChoice::Refuse(status) => RequestPhase::Ended(RequestEnd::Refused(status)),
-        };
-        self.set_phase(number, phase);
-    }
-
-    fn begin(&mut self, number: u64) {
-        let Some(request) = self.requests.get(&number) else { return };
-        let RequestPhase::Assigned(index) = request.phase else { return };
-        if !self.machines[index].is_listening() {
-            return;
-        }
-        let (begun, work) = (self.now, request.work);
-        let RequestWork::Page(upstream) = work else {
-            let end = RequestEnd::Served { worked: Duration::ZERO };
-            self.set_phase(number, RequestPhase::Ended(end));
-            return;
-        };
-        let (cpu, rest) = self.cost_of_request(index, upstream);
-        let phase = if cpu.is_zero() {
-            RequestPhase::Waiting { machine: index, begun, until: begun + rest }
-        } else {
-            self.machines[index].quota.add(CpuJob::Request(number), cpu);
-            RequestPhase::Working { machine: index, begun, rest }
-        };
-        self.set_phase(number, phase);
-    }
-
-    /// CPU time and further latency of the machine's next request, which warms it.
-    fn cost_of_request(&mut self, index: usize, upstream: Duration) -> (Duration, Duration) {
-        let cost = self.cost(index);
-        let work = &self.settings.work;
-        let machine = &mut self.machines[index];
-        let factor = work.warming.map_or(1.0, |warming| warming.factor_after(machine.served));
-        machine.served += 1;
-        let drawn = scaled(cost.latency.draw(&mut self.latencies), cost.latency_factor);
-        let shift = Duration::try_from_secs_f64(cost.latency_shift.abs()).unwrap_or_default();
-        let shifted = if cost.latency_shift < 0.0 {
-            drawn.saturating_sub(shift)
-        } else {
-            drawn.saturating_add(shift)
-        };
-        let is_cold = machine.cached.is_none_or(|filled| self.now >= filled + work.cache_lifetime);
-        let filling = if is_cold { work.cache_cost } else { Duration::ZERO };
-        if is_cold {
-            machine.cached = Some(self.now);
-        }
-        (scaled(cost.request_cpu, factor), scaled(shifted + upstream, factor) + filling)
-    }
-
-    /// Ends the requests in progress on machines that no longer listen; those that were only held
-    /// for one are routed anew.
-    fn drop_broken(&mut self) {
-        for (number, request) in &mut self.requests {
-            let Some(index) = request.machine() else { continue };
-            let machine = &mut self.machines[index];
-            match request.phase {
-                RequestPhase::Assigned(_) if !machine.comes_up() => {
-                    request.phase = RequestPhase::Held;
-                }
-                RequestPhase::Working { .. } | RequestPhase::Waiting { .. }
-                    if !machine.is_listening() =>
-                {
-                    machine.quota.remove(|job| job == CpuJob::Request(*number));
-                    let end = RequestEnd::Refused(StatusCode::BAD_GATEWAY);
-                    request.phase = RequestPhase::Ended(end);
-                }
-                _ => {}
-            }
-        }
     }
 
     fn ping(&mut self) {
@@ -463,34 +309,6 @@ impl FlyWorld {
     fn cost(&self, index: usize) -> WorkCost {
         let shape = MachineShape::of(&self.machines[index].config);
         cost_of(&self.settings.work.cost, &self.settings.effects, &shape)
-    }
-
-    fn view(&self, index: usize) -> MachineView {
-        let machine = &self.machines[index];
-        MachineView {
-            state: machine.state,
-            listening: machine.is_listening(),
-            load: self.load(index),
-            cordoned: machine.cordoned,
-            rules: machine.rules(),
-        }
-    }
-
-    fn set_phase(&mut self, number: u64, phase: RequestPhase) {
-        if let Some(request) = self.requests.get_mut(&number) {
-            request.phase = phase;
-        }
-    }
-}
-
-impl ProxiedRequest {
-    fn machine(&self) -> Option<usize> {
-        match self.phase {
-            RequestPhase::Assigned(machine)
-            | RequestPhase::Working { machine, .. }
-            | RequestPhase::Waiting { machine, .. } => Some(machine),
-            RequestPhase::Held | RequestPhase::Ended(_) => None,
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::record::session::{
     Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
     ThrottleOutcome,
 };
+use super::headline;
 use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.
@@ -12,7 +13,6 @@ pub(super) fn caveats(
     configurations: &[ConfigurationOutcome],
 ) -> Vec<String> {
     let all = [
-        imported(record),
         unfinished(record),
         incomplete(record),
         few_restarts(configurations),
@@ -21,15 +21,17 @@ pub(super) fn caveats(
         starts_not_known(record),
         metrics_not_known(configurations),
     ];
-    all.into_iter().flatten().collect()
+    imported(record).into_iter().chain(all.into_iter().flatten()).collect()
 }
 
-fn imported(record: &SessionRecord) -> Option<String> {
-    let from = record.provenance.imported_from.as_ref()?;
-    Some(format!(
-        "The session was imported from {from}: nothing randomised the order of its attempts, so \
-         the time of day may have caused any difference."
-    ))
+/// Where an imported session comes from, and what its records show and do not show.
+fn imported(record: &SessionRecord) -> Vec<String> {
+    let from = record.provenance.imported_from.iter();
+    let origin = from.map(|from| {
+        format!("The session was imported from {from}: nobody planned it as an experiment.")
+    });
+    let notes = record.provenance.import_notes.iter().skip(headline::NOTES_OF_IMPORT);
+    origin.chain(notes.cloned()).collect()
 }
 
 fn unfinished(record: &SessionRecord) -> Option<String> {
@@ -73,7 +75,8 @@ fn few_restarts(configurations: &[ConfigurationOutcome]) -> Option<String> {
         .map(|one| format!("`{}`", one.name))
         .collect();
     (!few.is_empty()).then(|| {
-        format!("{} has fewer than two restarts, so that no interval is known.", listed(&few))
+        let have = if few.len() == 1 { "has" } else { "have" };
+        format!("{} {have} fewer than two restarts, so that no interval is known.", listed(&few))
     })
 }
 

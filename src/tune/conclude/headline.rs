@@ -10,11 +10,19 @@ use crate::units::format_duration;
 /// The figures that a headline compares: what a user waits for after a start, and from then on.
 const COMPARED: [FigureKind; 2] = [FigureKind::FirstAnswer, FigureKind::SteadyP50];
 
+/// The notes on imported records that are their answer: what they show, and which difference they
+/// could have shown. Nothing else follows from records that nobody planned.
+pub(super) const NOTES_OF_IMPORT: usize = 2;
+
 /// The answer, most important sentence first.
 pub(super) fn headline(
     record: &SessionRecord,
     configurations: &[ConfigurationOutcome],
 ) -> Vec<String> {
+    let notes = &record.provenance.import_notes;
+    if !notes.is_empty() {
+        return notes.iter().take(NOTES_OF_IMPORT).cloned().collect();
+    }
     let Some(first) = configurations.first() else { return vec![NOTHING.to_owned()] };
     if configurations.iter().all(|one| one.restarts == 0) {
         return vec![NOTHING.to_owned()];

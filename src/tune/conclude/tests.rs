@@ -40,6 +40,28 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
     assert!(tally.throttling_invented.as_f64() <= 0.05, "{:?}", tally.throttling_invented);
 }
 
+/// The whole way from samples to figures: nothing but the samples says when the app is steady.
+#[test]
+fn the_planted_steady_state_is_found_from_the_samples() {
+    let conclusion = conclude(&lone_session());
+    let outcome = &conclusion.configurations[0];
+    assert_eq!(outcome.class, Some(CurveClass::WarmUp));
+    let requests = outcome.figures.iter().find(|one| one.kind == FigureKind::RequestsToSteady);
+    let requests = requests.unwrap().estimate.value;
+    assert!((34.0..46.0).contains(&requests), "{requests}");
+}
+
+#[test]
+fn another_machines_quota_is_not_that_of_the_one_that_answered() {
+    let mut record = session(2, true);
+    for attempt in &mut record.attempts {
+        attempt.machine = Some("another".to_owned());
+    }
+    let outcomes = concluded(&record).configurations;
+    let is_unknown = |one: &ThrottleOutcome| matches!(one, ThrottleOutcome::NotKnown { .. });
+    assert!(outcomes.iter().all(|one| is_unknown(&one.throttle)), "{outcomes:#?}");
+}
+
 #[test]
 fn a_session_answers_with_what_differs_what_does_not_and_what_was_throttled() {
     let conclusion = concluded(&session(2, true));

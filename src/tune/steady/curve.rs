@@ -162,10 +162,12 @@ fn first_answer(attempt: &Attempt) -> Option<&ExchangeSample> {
 /// that gives none is asked again.
 fn first_figures(attempt: &Attempt) -> Vec<(FigureKind, f64)> {
     let Some(first) = first_answer(attempt) else { return Vec::new() };
-    vec![
-        (FigureKind::FirstAnswer, (first.due + first.latency).as_secs_f64()),
-        (FigureKind::ConnectionSetup, LatencySplit::of(first).connection.as_secs_f64()),
-    ]
+    let answer = (FigureKind::FirstAnswer, (first.due + first.latency).as_secs_f64());
+    // The parts of an imported sample are not known.
+    let setup = (!first.parts.is_empty()).then(|| {
+        (FigureKind::ConnectionSetup, LatencySplit::of(first).connection.as_secs_f64())
+    });
+    [Some(answer), setup].into_iter().flatten().collect()
 }
 
 /// Requests and time until the curve is steady, first requests included. The pause between them and

@@ -42,7 +42,7 @@ use std::time::Duration;
 use self::comparison::{Difference, compare_segments};
 use self::decay::{CurvePoint, end_of_decay};
 use self::normal_cost::NormalCost;
-pub use self::online::{LOOK_INTERVAL, is_steady_now};
+pub use self::online::{LEAST_SAMPLES, LOOK_INTERVAL, is_steady_now};
 use self::outliers::{iterations_without_outliers, median, requests_without_spikes};
 use self::penalty::segment_at_elbow;
 use self::segmentation::{Segmentation, best_segmentation};

@@ -11,6 +11,8 @@ pub const LOOK_INTERVAL: usize = 5;
 /// The steady part is this many samples longer than needed for an answer about a whole curve,
 /// because an early look sees only the beginning of a slope.
 const MARGIN: usize = 10;
+/// Fewest samples by which a growing curve can be told to be steady.
+pub const LEAST_SAMPLES: usize = MIN_STEADY + MARGIN;
 /// The steady part must be shown to rise or fall by less than this share: a curve with more noise
 /// has to be longer.
 const LARGEST_TREND: f64 = 0.25;
@@ -31,14 +33,14 @@ pub fn is_steady_now(samples: &[ExchangeSample]) -> bool {
 }
 
 fn is_steady(latencies: &[f64]) -> bool {
-    let needed = MIN_STEADY + MARGIN;
-    if latencies.len() < needed {
+    if latencies.len() < LEAST_SAMPLES {
         return false;
     }
     let found = find_steady_state(latencies, SequenceKind::Requests);
     let is_known = !matches!(found.class, None | Some(CurveClass::NoSteadyState));
     let steady = found.steady_from.map(|from| &latencies[from..]);
-    is_known && steady.is_some_and(|steady| steady.len() >= needed && is_level(steady))
+    let answered = |steady: &[f64]| steady.iter().filter(|latency| !latency.is_nan()).count();
+    is_known && steady.is_some_and(|steady| answered(steady) >= LEAST_SAMPLES && is_level(steady))
 }
 
 /// Whether a steady part is long enough for its noise.

@@ -19,7 +19,7 @@ pub enum BlockFinding {
 }
 
 /// Decides budgets from blocks of the stall horizon and from the longer ones that the data ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockRule {
     /// The stall horizon of the plan in slots.
     pub horizon: usize,
@@ -27,6 +27,8 @@ pub struct BlockRule {
     /// fail the run, so each needs this many times the evidence (Bonferroni). A pass needs all of
     /// them and no correction.
     pub budgets: usize,
+    /// How often each side of the decision may be wrong.
+    pub error_rate: ErrorRate,
 }
 
 impl BlockRule {
@@ -48,12 +50,12 @@ impl BlockRule {
         }
     }
 
-    /// Logarithm of the evidence that a side needs: ln 20 for a pass. It is that of the
-    /// [interval](super::ShareInterval) too, so that both always agree.
+    /// Logarithm of the evidence that a side needs: ln 20 for a pass at the stated error rate. It
+    /// is that of the [interval](super::ShareInterval) too, so that both always agree.
     pub fn ln_needed(self, side: BetSide) -> f64 {
         let error_rate = match side {
-            BetSide::Pass => ErrorRate::STATED,
-            BetSide::Fail => ErrorRate::STATED.shared_by(self.budgets),
+            BetSide::Pass => self.error_rate,
+            BetSide::Fail => self.error_rate.shared_by(self.budgets),
         };
         error_rate.ln_evidence()
     }
@@ -69,13 +71,35 @@ mod tests {
 
     fn test(slots: &ExceedanceSlots, budgets: usize) -> BlockFinding {
         let blocks = RunBlocks::of(slots, 1);
-        BlockRule { horizon: 1, budgets }.test(&[blocks], Ratio::new(ALLOWED).unwrap())
+        BlockRule { horizon: 1, budgets, error_rate: ErrorRate::STATED }
+            .test(&[blocks], Ratio::new(ALLOWED).unwrap())
     }
 
     #[test]
     fn a_pass_needs_its_67th_clean_block() {
         assert_eq!(test(&blocks_of(20, &[0; 66]), 1), BlockFinding::Undecided);
         assert_eq!(test(&blocks_of(20, &[0; 67]), 9), BlockFinding::Holds);
+    }
+
+    #[test]
+    fn a_verdict_that_shares_the_error_rate_needs_more_evidence_for_either_side() {
+        let shared = |slots: &ExceedanceSlots, verdicts| {
+            let rule = BlockRule {
+                horizon: 1,
+                budgets: 1,
+                error_rate: ErrorRate::STATED.shared_by(verdicts),
+            };
+            rule.test(&[RunBlocks::of(slots, 1)], Ratio::new(ALLOWED).unwrap())
+        };
+        let (clean, slow) = (blocks_of(20, &[0; 67]), blocks_of(100, &[10; 10]));
+        assert_eq!(
+            (shared(&clean, 1), shared(&slow, 1)),
+            (BlockFinding::Holds, BlockFinding::Breached)
+        );
+        assert_eq!(shared(&clean, 10), BlockFinding::Undecided);
+        assert_eq!(shared(&slow, 10), BlockFinding::Undecided);
+        // 20 · 10 needs about ln 10 / ln (1 / 0.95) = 45 more clean blocks.
+        assert_eq!(shared(&blocks_of(20, &[0; 114]), 10), BlockFinding::Holds);
     }
 
     #[test]
@@ -99,7 +123,7 @@ mod tests {
 
     #[test]
     fn one_burst_proves_nothing() {
-        let rule = BlockRule { horizon: 20, budgets: 1 };
+        let rule = BlockRule { horizon: 20, budgets: 1, error_rate: ErrorRate::STATED };
         for over in [40, 55, 80] {
             let slots = one_burst(740, 300, 300 + over);
             let found = rule.test(&[RunBlocks::of(&slots, 20)], Ratio::new(ALLOWED).unwrap());

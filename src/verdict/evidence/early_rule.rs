@@ -12,7 +12,7 @@ use crate::units::Ratio;
 /// run all the time hardly changes how often its verdict is wrong, and the planned end keeps its
 /// error rate. J. L. Haybittle, *Repeated assessment of results in clinical trials of cancer
 /// treatment* (1971); R. Peto et al., *Design and analysis of randomized clinical trials* (1976).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EarlyRule {
     /// The rule that decides at the planned end.
     pub rule: BlockRule,
@@ -70,13 +70,14 @@ impl EarlyRule {
 mod tests {
     use super::super::exceedance_slots::fixture::{blocks_of, one_burst};
     use super::*;
+    use crate::verdict::binomial::ErrorRate;
 
     fn is_clear(
         side: BetSide,
         slots: &ExceedanceSlots,
         (horizon, planned): (usize, usize),
     ) -> bool {
-        let rule = BlockRule { horizon, budgets: 1 };
+        let rule = BlockRule { horizon, budgets: 1, error_rate: ErrorRate::STATED };
         EarlyRule { rule, planned }.is_clear(side, slots, Ratio::new(0.05).unwrap())
     }
 
@@ -111,7 +112,10 @@ mod tests {
 
     #[test]
     fn each_further_budget_needs_more_evidence_for_a_fail_and_none_for_a_pass() {
-        let rule = |budgets| EarlyRule { rule: BlockRule { horizon: 1, budgets }, planned: 100 };
+        let rule = |budgets| EarlyRule {
+            rule: BlockRule { horizon: 1, budgets, error_rate: ErrorRate::STATED },
+            planned: 100,
+        };
         for (budgets, fail) in [(0, 1_000.0), (1, 1_000.0), (4, 4_000.0)] {
             let (pass, needed) =
                 (rule(budgets).ln_needed(BetSide::Pass), rule(budgets).ln_needed(BetSide::Fail));

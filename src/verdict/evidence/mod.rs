@@ -27,7 +27,9 @@ pub use self::outlook::Outlook;
 pub use self::reach::reach;
 pub use self::run_blocks::{BlockEvidence, BlockSeries, RunBlocks};
 pub use self::share_interval::ShareInterval;
-pub use self::stall_horizon::{default_horizon, fewest_blocks, recommended_blocks};
+pub use self::stall_horizon::{
+    default_horizon, fewest_blocks, fewest_blocks_at, recommended_blocks,
+};
 
 #[cfg(test)]
 mod tests;

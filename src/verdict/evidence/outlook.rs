@@ -4,7 +4,7 @@ use super::bet_wealth::{BetSide, BetWealth};
 use super::block_rule::BlockRule;
 use super::exceedance_slots::rounded_up;
 use super::run_blocks::{BlockEvidence, RunBlocks};
-use super::stall_horizon::fewest_blocks;
+use super::stall_horizon::fewest_blocks_at;
 use crate::units::Ratio;
 use crate::verdict::binomial::bisect;
 
@@ -56,7 +56,8 @@ impl Outlook {
         let all: u64 = runs.iter().map(|run| run.at_horizon.number()).sum();
         // At 1/s only one block of 50 ms in twenty is full.
         let blocks_per_full = if full > 0.0 { (all as f64 / full).max(1.0) } else { 1.0 };
-        let lacking = fewest_blocks(allowed).map(|needed| (needed as f64 - full).max(0.0));
+        let lacking = fewest_blocks_at(allowed, rule.error_rate)
+            .map(|needed| (needed as f64 - full).max(0.0));
         lacking.map_or(Self::TooClose, |lacking| Self::IfClean {
             slots: rounded_up((lacking * blocks_per_full).ceil() * rule.horizon as f64),
         })
@@ -92,10 +93,11 @@ mod tests {
     use super::super::exceedance_slots::ExceedanceSlots;
     use super::super::exceedance_slots::fixture::{blocks_of, one_burst};
     use super::*;
+    use crate::verdict::binomial::ErrorRate;
     use crate::verdict::binomial::ExceedanceCount;
 
     fn outlook(slots: &ExceedanceSlots, horizon: usize) -> Outlook {
-        let rule = BlockRule { horizon, budgets: 1 };
+        let rule = BlockRule { horizon, budgets: 1, error_rate: ErrorRate::STATED };
         Outlook::of(&[RunBlocks::of(slots, horizon)], Ratio::new(0.05).unwrap(), rule)
     }
 
@@ -128,7 +130,7 @@ mod tests {
         let Outlook::AtThisRate { side: BetSide::Pass, slots } = outlook(&one_of_ten(5), 1) else {
             panic!("no outlook");
         };
-        let rule = BlockRule { horizon: 1, budgets: 1 };
+        let rule = BlockRule { horizon: 1, budgets: 1, error_rate: ErrorRate::STATED };
         let test = |blocks: usize| {
             let runs = [RunBlocks::of(&one_of_ten(blocks), 1)];
             rule.test(&runs, Ratio::new(0.05).unwrap())

@@ -83,12 +83,13 @@ mod tests {
     use super::super::exceedance_slots::ExceedanceSlots;
     use super::super::exceedance_slots::fixture::{blocks_of, one_burst};
     use super::*;
+    use crate::verdict::binomial::ErrorRate;
 
     fn share(value: f64) -> Ratio {
         Ratio::new(value).unwrap()
     }
 
-    const RULE: BlockRule = BlockRule { horizon: 1, budgets: 3 };
+    const RULE: BlockRule = BlockRule { horizon: 1, budgets: 3, error_rate: ErrorRate::STATED };
 
     fn interval(slots: &ExceedanceSlots, allowed: Ratio) -> ShareInterval {
         ShareInterval::of(&[RunBlocks::of(slots, 1)], allowed, RULE)

@@ -22,11 +22,16 @@ pub fn default_horizon(duration: Duration, smallest_allowed: Ratio) -> Duration 
 /// The fewest blocks that can prove a budget, if no request exceeds it. `None` if nothing may
 /// exceed or everything may.
 pub fn fewest_blocks(allowed: Ratio) -> Option<u64> {
+    fewest_blocks_at(allowed, ErrorRate::STATED)
+}
+
+/// [`fewest_blocks`] at another error rate.
+pub fn fewest_blocks_at(allowed: Ratio, error_rate: ErrorRate) -> Option<u64> {
     if allowed == Ratio::ZERO || allowed == Ratio::ONE {
         return None;
     }
     let mut wealth = BetWealth::new(BetSide::Pass, allowed);
-    while wealth.ln_evidence() < ErrorRate::STATED.ln_evidence() {
+    while wealth.ln_evidence() < error_rate.ln_evidence() {
         wealth.bet(ExceedanceCount { over: 0, of: 1 }, 1, 1.0);
     }
     Some(wealth.blocks())
@@ -56,6 +61,13 @@ mod tests {
         assert_eq!(fewest_blocks(Ratio::ONE), None);
         assert_eq!(recommended_blocks(share(0.05)), Some(180));
         assert_eq!(recommended_blocks(share(0.01)), Some(900));
+    }
+
+    #[test]
+    fn a_smaller_error_rate_needs_more_blocks() {
+        let fewest =
+            |verdicts| fewest_blocks_at(share(0.05), ErrorRate::STATED.shared_by(verdicts));
+        assert_eq!([1, 10, 50].map(fewest), [Some(67), Some(114), Some(147)]);
     }
 
     #[test]

@@ -5,12 +5,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{BlockFinding, BlockRule, ExceedanceSlots, RunBlocks};
 use crate::units::Ratio;
-use crate::verdict::binomial::ExceedanceCount;
+use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
 
 const SERIES: usize = 300;
 /// 20 requests a second for two minutes, one slot each; the stall horizon is one second.
 const REQUESTS: usize = 2400;
-const RULE: BlockRule = BlockRule { horizon: 20, budgets: 1 };
+const RULE: BlockRule = BlockRule { horizon: 20, budgets: 1, error_rate: ErrorRate::STATED };
 
 /// A target that exceeds in a share `rate` of its requests, in freezes of `length` requests that
 /// begin at random.

@@ -99,7 +99,7 @@ impl MachinesApi {
     ) -> Result<ApiOutcome, ApiAnswer> {
         let action = action(&call.method, rest)?;
         self.limit(action, index, world)?;
-        if changes_machine(action) {
+        if changes_machine(action, &call.method) {
             let now = world.wall_time(world.now());
             let id = &world.machines[index].id;
             self.leases
@@ -249,8 +249,9 @@ fn action(method: &Method, rest: &[&str]) -> Result<&'static str, ApiAnswer> {
 }
 
 /// Whether an action needs the machine's lease if there is one.
-fn changes_machine(action: &str) -> bool {
-    !matches!(action, GET_ACTION | "wait" | "events" | "lease_get" | "lease_create" | "metadata")
+fn changes_machine(action: &str, method: &Method) -> bool {
+    // Creating a lease finds out by itself who holds one.
+    *method != Method::GET && action != "lease_create"
 }
 
 fn conflict(id: &str, LeaseConflict(lease): &LeaseConflict) -> ApiAnswer {

@@ -21,6 +21,9 @@ const LOOKBACK: Duration = Duration::from_mins(5);
 /// Most points of a series in one answer, as in Prometheus.
 const MOST_POINTS: f64 = 11_000.0;
 
+/// Later moments are refused, so that sums of times cannot overflow.
+const LATEST: Duration = Duration::from_secs(1 << 40);
+
 /// The moments that a query asks for, as wall times since the Unix epoch.
 struct QueryTimes {
     start: Duration,
@@ -175,7 +178,8 @@ fn points(machine: usize, metric: MetricName, times: &QueryTimes, world: &FlyWor
 /// A moment as Prometheus's parameters have it: seconds since the Unix epoch, or RFC 3339.
 fn read_time(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        let time = Duration::try_from_secs_f64(seconds).ok();
+        return time.filter(|time| *time < LATEST);
     }
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     Some(Duration::from_nanos_u128(u128::try_from(nanos).ok()?))

@@ -159,9 +159,15 @@ fn a_lease_keeps_others_from_changing_the_machine() {
     let nonce = lease["nonce"].as_str().unwrap().to_owned();
     assert_eq!(lease["expires_at"], 1_700_000_030);
     assert_eq!((&lease["status"], &lease["data"]["nonce"]), (&json!("success"), &lease["nonce"]));
-    for change in
-        ["POST stop", "POST restart", "POST cordon", "POST lease", "DELETE lease", "DELETE "]
-    {
+    for change in [
+        "POST stop",
+        "POST restart",
+        "POST cordon",
+        "POST lease",
+        "DELETE lease",
+        "DELETE ",
+        "DELETE metadata/a",
+    ] {
         let answer = fly.call(0, change);
         let (status, message) = error(&answer);
         assert_eq!(status, 409, "{change}");

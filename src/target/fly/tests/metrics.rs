@@ -48,7 +48,7 @@ fn the_balance_and_the_throttled_time_are_hundredths_of_cpu_seconds() {
         (&labels["__name__"], &labels["instance"], &labels["region"]),
         (&json!("fly_instance_cpu_balance"), &json!(id), &json!("ord"))
     );
-    assert_eq!(values[0], 0.0, "at 15 s the balance is spent");
+    assert!(values[0] < 1e-9, "at 15 s the balance is spent");
     let throttled = &range(&fly, "fly_instance_cpu_throttle", 60)[0].1;
     // 11.5 s of the boot, and the 12 ms of the first page, 15 times.
     assert_near(*throttled.last().unwrap(), 1_168.0, 1.0);
@@ -64,7 +64,7 @@ fn a_machine_that_does_not_run_has_no_new_samples() {
     fly.ok(0, "POST stop", &Value::Null);
     fly.pass(1_000.0);
     let values = &range(&fly, "fly_instance_memory_mem_total", 900)[0].1;
-    assert_eq!(values[0], 1_073_741_824.0);
+    assert_near(values[0], 1_073_741_824.0, 0.5);
     assert_eq!(values.len(), 22, "the last sample counts for five minutes");
 }
 
@@ -93,6 +93,7 @@ fn wrong_queries_are_refused_in_prometheus_form() {
         ("personal", "series", vec![("query", "up")], 404),
         ("personal", "query", vec![("query", "rate(up[1m])")], 400),
         ("personal", "query_range", vec![("query", "up")], 400),
+        ("personal", "query", vec![("query", "up"), ("time", "1e19")], 400),
         ("personal", "query_range", [&times[..], &[("query", "up"), ("step", "0")]].concat(), 400),
         (
             "personal",

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::api::{ApiAnswer, ApiCall, ApiOutcome, MachinesApi};
 use super::file::read_settings;
-use super::world::{FlyWorld, RequestEnd, RequestProgress, RequestWork};
+use super::request::{RequestEnd, RequestProgress, RequestWork};
+use super::world::FlyWorld;
 
 /// Wall time of the start.
 const START: Duration = Duration::from_secs(1_700_000_000);

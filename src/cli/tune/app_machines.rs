@@ -1,0 +1,514 @@
+//! The machines of the app that a session may change: reading, changing and restoring them.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::restore_file::RestoreStore;
+use crate::cli::exit::CommandError;
+use crate::cli::signals::RunSignals;
+use crate::cli::{log, variables};
+use crate::fly::{
+    AppName, FetchTransport, FlyEnvironment, FlyError, FlyProblem, LeaseNonce, Machine,
+    MachineConfig, MachineId, MachineState, MachineUpdate, MachinesClient, StartKind as FlyStart,
+    StopOptions, SystemCallClock, WaitGoal, WaitState, last_start,
+};
+use crate::plan::SecretSet;
+use crate::record::session::{ColdState, MachineFacts, StartKind};
+use crate::tune::plan_file::ConfigurationChange;
+use crate::tune::restore::{
+    CurrentMachine, RESTORE_FORMAT, RestingState, RestoreFile, RestoreStep, SavedMachine,
+    refuse_downtime, steps_to_restore,
+};
+
+/// How long a machine may take to reach a state.
+const STATE_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a lease lasts. It is extended before each change, and ends by itself if this process is
+/// killed.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// Who holds the leases, for whoever meets one.
+const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
+
+/// Number of events that an inventory shows.
+const SHOWN_EVENTS: usize = 5;
+
+/// The clock of API calls, which Ctrl-C stops.
+pub(super) type StoppableClock<'a> = SystemCallClock<Box<dyn Fn() -> bool + 'a>>;
+
+type Client<'a> = MachinesClient<FetchTransport, StoppableClock<'a>>;
+
+/// The access to Fly's API that variables describe.
+pub(super) fn environment() -> Result<FlyEnvironment, CommandError> {
+    let set: BTreeMap<String, String> = variables::utf8_variables().collect();
+    // A target or a command may echo the token.
+    log::add_secrets(&SecretSet::new(set.get("FLY_API_TOKEN").cloned()));
+    FlyEnvironment::read(|name| set.get(name).cloned())
+        .map_err(|error| CommandError::usage(format!("error: {error}")))
+}
+
+/// The machines of one app, of which a session changes some.
+pub(super) struct AppMachines<'a> {
+    client: Client<'a>,
+    api: String,
+    /// The machines that are changed, by id. The others are only counted.
+    chosen: Vec<MachineId>,
+    /// Every machine that may be changed, as it was before the first change.
+    saved: BTreeMap<String, SavedMachine>,
+    /// The configuration that the machines have now, by its index; `None` before the first one.
+    applied: Option<usize>,
+    /// Whether calls go on after a signal, because they restore the machines.
+    restores: Rc<Cell<bool>>,
+}
+
+/// What a session asks of its app.
+pub(super) struct AppRequest<'a> {
+    pub(super) app: &'a AppName,
+    /// The only machine to use.
+    pub(super) machine: Option<&'a MachineId>,
+    pub(super) allows_downtime: bool,
+    /// Whether machines will stand still: cold states and changes of their configuration do that.
+    pub(super) stops_machines: bool,
+}
+
+impl<'a> AppMachines<'a> {
+    /// Reads the machines of an app and chooses those to use. Changes nothing.
+    pub(super) fn find(
+        environment: &FlyEnvironment,
+        request: &AppRequest<'_>,
+        signals: &'a RunSignals,
+    ) -> Result<Self, CommandError> {
+        let (mut client, restores) = client(environment, request.app, signals);
+        let machines = client.list_machines().map_err(|error| api_error(&error))?;
+        let chosen = choose(&machines, request)?;
+        if request.stops_machines && !request.allows_downtime {
+            let ids =
+                |machines: &[&Machine]| machines.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
+            let running: Vec<_> = serving(&machines).into_iter().filter(|m| runs(m)).collect();
+            if let Some(why) = refuse_downtime(&ids(&running), &ids(&chosen)) {
+                return Err(CommandError::usage(format!("error: {why}")));
+            }
+        }
+        let saved = chosen.iter().map(|machine| saved(machine)).collect::<Result<_, _>>()?;
+        let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
+        let api = environment.machines_url().to_string();
+        Ok(Self { client, api, chosen, saved, applied: None, restores })
+    }
+
+    /// What has to be on disk before the first change.
+    pub(super) fn restore_file(&self, saved: OffsetDateTime) -> RestoreFile {
+        RestoreFile {
+            format: RESTORE_FORMAT,
+            app: self.client.app().as_str().to_owned(),
+            api: self.api.clone(),
+            saved,
+            machines: self.saved.clone(),
+            leases: BTreeMap::new(),
+        }
+    }
+
+    /// Takes or extends the leases of the machines, and notes their nonces in the restore file.
+    pub(super) fn hold_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
+        for id in self.chosen.clone() {
+            let lease = match self.client.refresh_lease(&id, LEASE) {
+                Ok(lease) => lease,
+                // It had none, or it has ended.
+                Err(_) => self.client.acquire_lease(&id, LEASE, LEASE_DESCRIPTION)?,
+            };
+            if let Some(nonce) = lease.nonce {
+                store.note_lease(id.as_str(), nonce.as_str());
+            }
+        }
+        Ok(())
+    }
+
+    fn release_leases(&mut self) -> Result<(), FlyError> {
+        for id in self.chosen.clone() {
+            self.client.release_lease(&id)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the machines a configuration, unless they have it.
+    pub(super) fn apply(
+        &mut self,
+        index: usize,
+        change: &ConfigurationChange,
+        store: &mut RestoreStore,
+    ) -> Result<(), AppProblem> {
+        if self.applied == Some(index) {
+            return Ok(());
+        }
+        self.applied = None;
+        self.hold_leases(store)?;
+        let patch = match change {
+            ConfigurationChange::Machine(patch) => Some(patch),
+            ConfigurationChange::None | ConfigurationChange::Command(_) => None,
+        };
+        for id in self.chosen.clone() {
+            self.configure(&id, patch)?;
+        }
+        if let ConfigurationChange::Command(words) = change {
+            // The command takes leases itself.
+            self.release_leases()?;
+            run_command(words)?;
+            self.hold_leases(store)?;
+        }
+        self.applied = Some(index);
+        Ok(())
+    }
+
+    /// Gives one machine the configuration it had, with a patch, and waits until it runs.
+    fn configure(&mut self, id: &MachineId, patch: Option<&Value>) -> Result<(), AppProblem> {
+        let machine = self.client.machine(id)?;
+        let original = &self.saved[id.as_str()].config;
+        let config = MachineConfig::new(original.clone()).and_then(|config| match patch {
+            Some(patch) => config.patched(patch),
+            None => Some(config),
+        });
+        let config =
+            config.ok_or_else(|| AppProblem(format!("machine {id} has no configuration")))?;
+        if machine.config.as_ref().is_some_and(|now| now.as_json() == config.as_json()) {
+            return Ok(());
+        }
+        let updated = self.client.update(id, &update(&machine, config, false))?;
+        self.client.wait(
+            id,
+            &WaitGoal::of_version(WaitState::Started, &updated),
+            STATE_PATIENCE,
+        )?;
+        Ok(())
+    }
+
+    /// Brings the machines into a cold state.
+    pub(super) fn cool_down(
+        &mut self,
+        cold: ColdState,
+        store: &mut RestoreStore,
+    ) -> Result<(), AppProblem> {
+        let (step, state) = match cold {
+            ColdState::Stop => (RestoreStep::Stop, Some(WaitState::Stopped)),
+            ColdState::Suspend => (RestoreStep::Suspend, Some(WaitState::Suspended)),
+            ColdState::Restart => (RestoreStep::Start, None),
+            ColdState::Idle { .. } | ColdState::None => return Ok(()),
+        };
+        self.hold_leases(store)?;
+        for id in self.chosen.clone() {
+            match state {
+                // A restarted machine is met while it boots.
+                None => self.client.restart(&id, None)?,
+                Some(state) => {
+                    if step == RestoreStep::Suspend && !runs(&self.client.machine(&id)?) {
+                        self.carry_out(&id, RestoreStep::Start)?;
+                    }
+                    self.begin_step(&id, step)?;
+                    self.client.wait(&id, &WaitGoal::new(state), STATE_PATIENCE)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the machines that the proxy would not start. Returns whether there were any.
+    pub(super) fn start_unless_proxy_does(&mut self) -> Result<bool, AppProblem> {
+        let mut started = false;
+        for id in self.chosen.clone() {
+            let machine = self.client.machine(&id)?;
+            let services = machine.config.as_ref().map(MachineConfig::services).unwrap_or_default();
+            let autostarts = services.iter().any(|service| service.autostart.unwrap_or(true));
+            if !runs(&machine) && !autostarts {
+                self.carry_out(&id, RestoreStep::Start)?;
+                started = true;
+            }
+        }
+        Ok(started)
+    }
+
+    /// The machines that are used, as they are now.
+    pub(super) fn inventory(&mut self) -> Result<Vec<MachineFacts>, AppProblem> {
+        let machines = self.client.list_machines()?;
+        let chosen = |machine: &&Machine| self.chosen.iter().any(|id| id.as_str() == machine.id);
+        let mut facts = Vec::new();
+        for machine in machines.iter().filter(chosen) {
+            facts.push(machine_facts(machine));
+        }
+        Ok(facts)
+    }
+
+    /// The machine that answers, if there is only one that can.
+    pub(super) fn only_machine(&self) -> Option<&str> {
+        match self.chosen.as_slice() {
+            [only] => Some(only.as_str()),
+            _ => None,
+        }
+    }
+
+    /// How the only machine came to run in an attempt that began at `since`.
+    pub(super) fn start_kind(&mut self, since: OffsetDateTime) -> Result<StartKind, AppProblem> {
+        let [only] = self.chosen.as_slice() else { return Ok(StartKind::Unknown) };
+        let id = only.clone();
+        let machine = self.client.machine(&id)?;
+        let start = last_start(&machine.events);
+        Ok(match (start.at, start.kind) {
+            (Some(at), _) if at < since && runs(&machine) => StartKind::Ran,
+            (_, FlyStart::Booted) => StartKind::Booted,
+            (_, FlyStart::Resumed) => StartKind::Resumed,
+            (_, FlyStart::Unknown) => StartKind::Unknown,
+        })
+    }
+
+    /// Brings every machine back to what it was, and ends the leases. A signal does not stop it.
+    pub(super) fn restore(&mut self) -> Result<(), AppProblem> {
+        self.restores.set(true);
+        let problems: Vec<String> = self
+            .chosen
+            .clone()
+            .iter()
+            .filter_map(|id| self.restore_machine(id).err().map(|problem| problem.0))
+            .collect();
+        // A lease ends by itself, so a failure here changes nothing.
+        let _ends_by_itself = self.release_leases();
+        self.restores.set(false);
+        if problems.is_empty() { Ok(()) } else { Err(AppProblem(problems.join("\n"))) }
+    }
+
+    fn restore_machine(&mut self, id: &MachineId) -> Result<(), AppProblem> {
+        let now = match self.client.machine(id) {
+            Ok(machine) => Some(machine),
+            Err(error) if matches!(error.problem(), FlyProblem::NotFound { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let saved = self.saved[id.as_str()].clone();
+        let current = now.as_ref().map(|machine| CurrentMachine {
+            state: machine.state.as_str().to_owned(),
+            config: machine.config.as_ref().map(|c| c.as_json().clone()).unwrap_or_default(),
+        });
+        let steps = steps_to_restore(&saved, current.as_ref()).ok_or_else(|| {
+            AppProblem(format!(
+                "machine {id} is gone, so it cannot be restored; `fly machine clone` makes one \
+                 like another, and the restore file holds its configuration"
+            ))
+        })?;
+        if !steps.is_empty() && self.client.refresh_lease(id, LEASE).is_err() {
+            self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?;
+        }
+        for step in steps {
+            self.carry_out(id, step)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out one step and waits for its end.
+    fn carry_out(&mut self, id: &MachineId, step: RestoreStep) -> Result<(), AppProblem> {
+        let goal = match step {
+            RestoreStep::Update { launches } => {
+                let machine = self.client.machine(id)?;
+                let config = MachineConfig::new(self.saved[id.as_str()].config.clone());
+                let config = config
+                    .ok_or_else(|| AppProblem(format!("machine {id} has no configuration")))?;
+                let updated = self.client.update(id, &update(&machine, config, !launches))?;
+                let state = if launches { WaitState::Started } else { WaitState::Stopped };
+                WaitGoal::of_version(state, &updated)
+            }
+            RestoreStep::Start => WaitGoal::new(WaitState::Started),
+            RestoreStep::Stop => WaitGoal::new(WaitState::Stopped),
+            RestoreStep::Suspend => WaitGoal::new(WaitState::Suspended),
+        };
+        self.begin_step(id, step)?;
+        Ok(self.client.wait(id, &goal, STATE_PATIENCE)?)
+    }
+
+    fn begin_step(&mut self, id: &MachineId, step: RestoreStep) -> Result<(), FlyError> {
+        match step {
+            RestoreStep::Update { .. } => Ok(()),
+            RestoreStep::Start => self.client.start(id),
+            RestoreStep::Stop => self.client.stop(id, &StopOptions::default()),
+            RestoreStep::Suspend => self.client.suspend(id),
+        }
+    }
+}
+
+/// Restores an app from a file that a killed session left behind.
+pub(super) fn restore_from(
+    environment: &FlyEnvironment,
+    file: &RestoreFile,
+    signals: &RunSignals,
+) -> Result<(), CommandError> {
+    let app = AppName::parse(&file.app)
+        .map_err(|error| CommandError::usage(format!("error: {error}")))?;
+    let (client, restores) = client(environment, &app, signals);
+    let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let (api, saved) = (file.api.clone(), file.machines.clone());
+    let mut machines = AppMachines { client, api, chosen, saved, applied: None, restores };
+    for (id, nonce) in &file.leases {
+        if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
+            machines.client.adopt_lease(&id, nonce);
+        }
+    }
+    machines.restore().map_err(|problem| CommandError::internal(problem.0))
+}
+
+fn client<'a>(
+    environment: &FlyEnvironment,
+    app: &AppName,
+    signals: &'a RunSignals,
+) -> (Client<'a>, Rc<Cell<bool>>) {
+    let restores = Rc::new(Cell::new(false));
+    let goes_on = Rc::clone(&restores);
+    let is_stopped: Box<dyn Fn() -> bool + 'a> =
+        Box::new(move || !goes_on.get() && signals.stops_within(Duration::ZERO));
+    let clock = SystemCallClock::with_stop(is_stopped);
+    (MachinesClient::new(environment, app.clone(), FetchTransport, clock), restores)
+}
+
+/// Why the app could not be changed: a clause with its remedy.
+#[derive(Debug)]
+pub(super) struct AppProblem(pub(super) String);
+
+impl From<FlyError> for AppProblem {
+    fn from(error: FlyError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn api_error(error: &FlyError) -> CommandError {
+    let message = format!("error: {error}");
+    match error.problem() {
+        FlyProblem::TokenRefused { .. } | FlyProblem::NotFound { .. } => {
+            CommandError::usage(message)
+        }
+        _ => CommandError::internal(error),
+    }
+}
+
+fn parse_id(id: &str) -> Result<MachineId, CommandError> {
+    MachineId::parse(id).map_err(CommandError::internal)
+}
+
+fn runs(machine: &Machine) -> bool {
+    RestingState::of(machine.state.as_str()) == Some(RestingState::Started)
+}
+
+/// The machines of the app itself that have a service; all of them if none has one. Fly's own ones,
+/// for release commands and consoles, are left out.
+fn serving(machines: &[Machine]) -> Vec<&Machine> {
+    let is_there = |machine: &&Machine| {
+        let group = machine.config.as_ref().and_then(|c| c.metadata("fly_process_group"));
+        !matches!(machine.state, MachineState::Destroyed | MachineState::Destroying)
+            && !group.is_some_and(|group| group.starts_with("fly_app_"))
+    };
+    let has_service = |machine: &&Machine| {
+        machine.config.as_ref().is_some_and(|config| !config.services().is_empty())
+    };
+    let there: Vec<&Machine> = machines.iter().filter(is_there).collect();
+    let serving: Vec<&Machine> = there.iter().copied().filter(has_service).collect();
+    if serving.is_empty() { there } else { serving }
+}
+
+fn choose<'m>(
+    machines: &'m [Machine],
+    request: &AppRequest<'_>,
+) -> Result<Vec<&'m Machine>, CommandError> {
+    let serving = serving(machines);
+    let Some(wanted) = request.machine else {
+        if serving.is_empty() {
+            return Err(CommandError::usage(format!(
+                "error: app {} has no machines; deploy it first",
+                request.app.as_str()
+            )));
+        }
+        return Ok(serving);
+    };
+    let found = machines.iter().find(|machine| machine.id == wanted.as_str());
+    found.map(|machine| vec![machine]).ok_or_else(|| {
+        let ids: Vec<_> = serving.iter().map(|machine| machine.id.as_str()).collect();
+        CommandError::usage(format!(
+            "error: app {} has no machine {}; it has {}",
+            request.app.as_str(),
+            wanted.as_str(),
+            ids.join(", ")
+        ))
+    })
+}
+
+/// A machine as it has to be restored.
+fn saved(machine: &&Machine) -> Result<(String, SavedMachine), CommandError> {
+    let state = RestingState::of(machine.state.as_str());
+    match (state, &machine.config) {
+        (Some(state), Some(config)) => {
+            let config = config.as_json().clone();
+            Ok((machine.id.clone(), SavedMachine { state, config }))
+        }
+        _ => Err(CommandError::usage(format!(
+            "error: machine {} is {} and cannot be restored from that; wait until it has started \
+             or stopped, or name another with --machine",
+            machine.id, machine.state
+        ))),
+    }
+}
+
+fn update(machine: &Machine, config: MachineConfig, skip_launch: bool) -> MachineUpdate {
+    MachineUpdate {
+        config,
+        current_version: machine.instance_id.clone(),
+        skip_launch,
+        skip_service_registration: false,
+    }
+}
+
+/// Runs a user's command. What it prints goes to stderr.
+fn run_command(words: &[String]) -> Result<(), AppProblem> {
+    let [program, arguments @ ..] = words else { return Ok(()) };
+    let shown = words.join(" ");
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr());
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(AppProblem(format!("`{shown}` failed ({status}); its message is above"))),
+        Err(error) => Err(AppProblem(format!(
+            "`{shown}` cannot be started: {}; name a program that is on the PATH",
+            crate::library_text::describe_io(&error)
+        ))),
+    }
+}
+
+/// A machine as an inventory shows it.
+pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
+    let config = machine.config.as_ref();
+    let guest = config.map(MachineConfig::guest).unwrap_or_default();
+    let services = config.map(MachineConfig::services).unwrap_or_default();
+    let service = services.first().cloned().unwrap_or_default();
+    let events = machine.events.iter().take(SHOWN_EVENTS).map(|event| {
+        let at = event.at().map(|at| {
+            let format =
+                time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+            at.format(format).unwrap_or_default()
+        });
+        let at = at.unwrap_or_else(|| "at an unknown time".to_owned());
+        format!("{at} {} {} by {}", event.kind, event.status, event.source)
+    });
+    MachineFacts {
+        id: machine.id.clone(),
+        name: machine.name.clone(),
+        state: machine.state.as_str().to_owned(),
+        region: machine.region.clone(),
+        size: guest.size_name().unwrap_or_else(|| "unknown".to_owned()),
+        cpus: guest.cpus.unwrap_or_default(),
+        shared_cpus: guest.is_shared().unwrap_or_default(),
+        memory_mb: guest.memory_mb.unwrap_or_default(),
+        image: config.and_then(MachineConfig::image).unwrap_or_default().to_owned(),
+        instance_id: machine.instance_id.clone(),
+        autostop: service.autostop.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
+        autostart: service.autostart,
+        min_machines_running: service.min_machines_running,
+        soft_limit: service.concurrency.soft_limit,
+        hard_limit: service.concurrency.hard_limit,
+        events: events.collect(),
+    }
+}

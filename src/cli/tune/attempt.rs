@@ -1,0 +1,233 @@
+//! One attempt: from the configuration to the steady stage.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::app_machines::{AppMachines, AppProblem};
+use super::restore_file::RestoreStore;
+use crate::cli::exit::CommandError;
+use crate::cli::log;
+use crate::cli::outputs::{self, FinishedRun};
+use crate::cli::session::{self, ReferencedRuns, RunFlags};
+use crate::cli::signals::RunSignals;
+use crate::cli::warming;
+use crate::engine::clock;
+use crate::plan::{Plan, ScenarioPlan};
+use crate::record::session::{
+    Attempt, ColdState, CurveEnd, ExchangeSample, QuotaReading, StartKind, SteadyStage,
+};
+use crate::record::{Dimension, Histogram, RunEnding, RunRecord};
+use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
+use crate::tune::rounds::PlannedAttempt;
+use crate::tune::steady;
+
+/// What every attempt of a session uses.
+pub(super) struct AttemptContext<'a> {
+    pub(super) plan: &'a SessionPlan,
+    /// The scenario, resolved: the load of the steady stage, secrets, pacing.
+    pub(super) load: &'a Plan,
+    pub(super) flags: &'a RunFlags,
+    pub(super) signals: &'a RunSignals,
+    /// How long the first request may take, boot included.
+    pub(super) first_limit: Duration,
+    /// Sends a finished run to where runs are stored in addition to their folder.
+    pub(super) store_run: &'a dyn Fn(&FinishedRun),
+}
+
+/// The machines of a session, and what restores them; `None` if no app is named.
+pub(super) type ManagedApp<'a, 'b> = Option<(&'b mut AppMachines<'a>, &'b mut RestoreStore)>;
+
+impl AttemptContext<'_> {
+    fn scenario(&self) -> &ScenarioPlan {
+        &self.load.scenarios[0]
+    }
+
+    /// Makes an attempt. What goes wrong with the app or the target is in the attempt; an error is
+    /// a failure of the prober itself.
+    pub(super) fn make(
+        &self,
+        number: u32,
+        planned: PlannedAttempt,
+        app: ManagedApp<'_, '_>,
+    ) -> Result<Attempt, CommandError> {
+        let began = clock::now();
+        let mut attempt = empty_attempt(number, planned, clock::wall_clock());
+        let made = self.fill(&mut attempt, app);
+        attempt.took = clock::now() - began;
+        match made {
+            Ok(()) => Ok(attempt),
+            Err(AttemptFailure::Attempt(problem)) => {
+                attempt.problem = Some(log::redact(&problem));
+                Ok(attempt)
+            }
+            Err(AttemptFailure::Prober(error)) => Err(error),
+        }
+    }
+
+    fn fill(
+        &self,
+        attempt: &mut Attempt,
+        mut app: ManagedApp<'_, '_>,
+    ) -> Result<(), AttemptFailure> {
+        if let Some((machines, store)) = &mut app {
+            self.prepare_machines(attempt, machines, store)?;
+        }
+        if let ColdState::Idle { pause } = self.plan.cold {
+            self.signals.stops_within(pause);
+        }
+        self.check_signals()?;
+        self.send_first(attempt)?;
+        if let Some((machines, _)) = &mut app {
+            attempt.start = machines.start_kind(attempt.started)?;
+        }
+        self.follow_curve(attempt)?;
+        self.measure_steady(attempt)?;
+        if let Some((machines, _)) = &mut app {
+            attempt.machines_after = machines.inventory()?;
+        }
+        Ok(())
+    }
+
+    /// Applies the configuration and brings the app into its cold state.
+    fn prepare_machines(
+        &self,
+        attempt: &mut Attempt,
+        machines: &mut AppMachines<'_>,
+        store: &mut RestoreStore,
+    ) -> Result<(), AttemptFailure> {
+        let change: &ConfigurationChange = &self.plan.configurations[attempt.configuration].change;
+        machines.apply(attempt.configuration, change, store)?;
+        self.check_signals()?;
+        attempt.machines_before = machines.inventory()?;
+        attempt.machine = machines.only_machine().map(str::to_owned);
+        machines.cool_down(self.plan.cold, store)?;
+        self.check_signals()?;
+        machines.start_unless_proxy_does()?;
+        Ok(())
+    }
+
+    fn send_first(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
+        let (load, limit) = (self.load, self.first_limit);
+        attempt.first_due = Some(clock::wall_clock());
+        let first = warming::first_requests(load, self.scenario(), limit, self.signals)?;
+        let is_answered = first.answered_after.is_some();
+        let evidence = first.evidence().map(|evidence| evidence.description());
+        attempt.first = first.samples;
+        self.check_signals()?;
+        if is_answered {
+            return Ok(());
+        }
+        let why = evidence.map(|why| format!(": {why}")).unwrap_or_default();
+        Err(AttemptFailure::Attempt(format!(
+            "the app gave no answer within {}{why}",
+            crate::units::duration_literal(limit)
+        )))
+    }
+
+    fn follow_curve(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
+        let curve = (self.plan.curve.rate, self.plan.curve.limit);
+        let mut is_steady = |samples: &[ExchangeSample]| steady::is_steady_now(samples);
+        let (load, scenario) = (self.load, self.scenario());
+        let run = warming::follow_curve(load, scenario, curve, self.signals, &mut is_steady)?;
+        (attempt.curve, attempt.curve_end) = (run.samples, run.end);
+        self.check_signals()?;
+        if let RunEnding::TargetDown(why) = run.measurement.ending {
+            return Err(AttemptFailure::Attempt(format!("the app went down: {why}")));
+        }
+        Ok(())
+    }
+
+    fn measure_steady(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
+        let configuration = &self.plan.configurations[attempt.configuration].name;
+        let flags = self
+            .flags
+            .clone()
+            .tagged("tune.session", self.plan.name.clone())
+            .tagged("tune.attempt", attempt.number.to_string())
+            .tagged("tune.configuration", configuration.clone());
+        let run = session::execute(self.load, &flags, self.signals, ReferencedRuns::default())?;
+        outputs::write_reports(&run)?;
+        (self.store_run)(&run);
+        let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
+        attempt.steady = (!interrupted).then(|| steady_stage(&run.record));
+        self.check_signals()
+    }
+
+    fn check_signals(&self) -> Result<(), AttemptFailure> {
+        if self.signals.stops_within(Duration::ZERO) {
+            return Err(AttemptFailure::Attempt("it was interrupted".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn empty_attempt(number: u32, planned: PlannedAttempt, started: OffsetDateTime) -> Attempt {
+    Attempt {
+        number,
+        round: planned.round,
+        configuration: planned.configuration,
+        started,
+        first_due: None,
+        took: Duration::ZERO,
+        machines_before: Vec::new(),
+        machines_after: Vec::new(),
+        machine: None,
+        start: StartKind::Unknown,
+        first: Vec::new(),
+        curve: Vec::new(),
+        curve_end: CurveEnd::Skipped,
+        steady: None,
+        quota: QuotaReading::NotKnown("the metrics were not read yet".to_owned()),
+        problem: None,
+    }
+}
+
+/// Why an attempt is not complete.
+enum AttemptFailure {
+    /// The app, its API or a signal; the attempt keeps the reason.
+    Attempt(String),
+    /// The prober itself.
+    Prober(CommandError),
+}
+
+impl From<AppProblem> for AttemptFailure {
+    fn from(problem: AppProblem) -> Self {
+        Self::Attempt(problem.0)
+    }
+}
+
+impl From<CommandError> for AttemptFailure {
+    fn from(error: CommandError) -> Self {
+        Self::Prober(error)
+    }
+}
+
+/// The steady stage as a session keeps it. Hops belong to their requests and are left out.
+fn steady_stage(record: &RunRecord) -> SteadyStage {
+    let mut latency = Histogram::default();
+    let (mut exchanges, mut failed) = (0, 0);
+    for scenario in &record.measurement.scenarios {
+        let planned = record.planned(&scenario.name);
+        let is_hop = |name: &str| {
+            let mut requests = planned.iter().flat_map(|planned| &planned.requests);
+            requests.any(|request| request.name == name && request.hop_of.is_some())
+        };
+        for request in scenario.requests.iter().filter(|request| !is_hop(&request.name)) {
+            exchanges += request.measured.tally.exchanges;
+            failed += request.measured.tally.failed();
+            if let Some(series) = request.measured.series.get(Dimension::Latency) {
+                latency.add(series);
+            }
+        }
+    }
+    SteadyStage {
+        run: record.id,
+        run_name: record.name(),
+        decision: record.verdict.decision,
+        latency,
+        exchanges,
+        failed,
+        lasted: record.measurement.elapsed.saturating_sub(record.measurement.measured_from),
+    }
+}

@@ -1,0 +1,157 @@
+//! `tollgate tune drift`
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::cli::console::{Console, OutputFormat, stderr_has_colour};
+use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::variables;
+use crate::fly::{
+    AppName, FetchTransport, FlyEnvironment, Machine, MachineService, MachinesClient,
+    SystemCallClock,
+};
+use crate::tune::drift::{
+    ComparedSetting, DriftReport, FlyToml, RunningMachine, RunningService, find_drift,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate tune drift fly.toml --app hotdash-staging
+  tollgate tune drift deploy/chatwoot.toml --app hotdash-chatwoot --output json
+
+FLY_API_TOKEN allows the requests; a read-only token is enough. Nothing is changed.
+
+Exit codes:
+  0  every machine is as the file says
+  1  a setting differs
+  2  usage: a flag, a variable or the file is wrong
+  4  internal: the Machines API could not be asked";
+
+/// Compare what runs on Fly with what fly.toml says
+///
+/// Compares memory, CPUs, autostop, autostart, the minimum of running machines, concurrency limits,
+/// regions and process groups of every machine, line by line of the file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The app's fly.toml
+    #[arg(value_name = "FLY_TOML", default_value = "fly.toml")]
+    file: PathBuf,
+    /// The Fly app whose machines are compared
+    #[arg(long, value_name = "NAME", value_parser = AppName::parse)]
+    app: AppName,
+    /// What to print on stdout
+    #[arg(long, value_enum, value_name = "text|json", default_value = "text")]
+    #[arg(hide_possible_values = true)]
+    output: OutputFormat,
+}
+
+pub(super) fn drift(args: &Args) -> Result<ExitStatus, CommandError> {
+    let file = FlyToml::read(&args.file)
+        .map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let variables: BTreeMap<String, String> = variables::utf8_variables().collect();
+    let environment = FlyEnvironment::read(|name| variables.get(name).cloned())
+        .map_err(|error| CommandError::usage(format!("error: {error}")))?;
+    let clock = SystemCallClock::new();
+    let mut client = MachinesClient::new(&environment, args.app.clone(), FetchTransport, clock);
+    let machines = client.list_machines().map_err(CommandError::internal)?;
+    let running: Vec<RunningMachine> = machines.iter().map(running_machine).collect();
+    let mut report = find_drift(&file, &running);
+    report.notes.extend(other_app(&file, &args.app));
+    report.notes.extend(machines.iter().filter_map(unreachable));
+    match args.output {
+        OutputFormat::Json => {
+            let json = serde_json::to_string_pretty(&report).map_err(CommandError::internal)?;
+            Console::print_json(&json)?;
+        }
+        OutputFormat::Text => {
+            let console = Console { output: OutputFormat::Text };
+            console.print_result(&text(args, &report))?;
+        }
+    }
+    Ok(if report.count_differences() > 0 { ExitStatus::Fail } else { ExitStatus::Pass })
+}
+
+/// Says that the file is that of another app: several apps may share one file.
+fn other_app(file: &FlyToml, app: &AppName) -> Option<String> {
+    let named = file.app().filter(|named| *named != app.as_str())?;
+    Some(format!("the file names the app `{named}`, and `{app}` was compared"))
+}
+
+/// Says that a machine's host cannot be reached, so that little of its config is known.
+fn unreachable(machine: &Machine) -> Option<String> {
+    let id = &machine.id;
+    machine.config.is_none().then(|| {
+        format!("Fly does not reach the host of {id} now, so that its settings may not be known")
+    })
+}
+
+fn running_machine(machine: &Machine) -> RunningMachine {
+    let config = machine.config.as_ref().or(machine.incomplete_config.as_ref());
+    let guest = config.map(|config| config.guest()).unwrap_or_default();
+    let services = config.map(|config| config.services()).unwrap_or_default();
+    RunningMachine {
+        id: machine.id.clone(),
+        state: machine.state.as_str().to_owned(),
+        region: machine.region.clone(),
+        group: config.and_then(|config| config.metadata("fly_process_group")).map(str::to_owned),
+        cpu_kind: guest.cpu_kind,
+        cpus: guest.cpus,
+        memory_mb: guest.memory_mb,
+        services: services.into_iter().map(running_service).collect(),
+    }
+}
+
+fn running_service(service: MachineService) -> RunningService {
+    RunningService {
+        internal_port: service.internal_port,
+        protocol: service.protocol,
+        autostart: service.autostart,
+        autostop: service.autostop.map(|mode| mode.as_str().to_owned()),
+        min_machines_running: service.min_machines_running,
+        counted: service.concurrency.counted,
+        soft_limit: service.concurrency.soft_limit,
+        hard_limit: service.concurrency.hard_limit,
+    }
+}
+
+fn text(args: &Args, report: &DriftReport) -> String {
+    let file = args.file.display();
+    let machines = match report.machines {
+        1 => "1 machine".to_owned(),
+        machines => format!("{machines} machines"),
+    };
+    let mut lines = vec![format!("{file} against {machines} of {}", args.app)];
+    let place = |setting: &ComparedSetting| format!("{file}:{}", setting.line);
+    let places = report.settings.iter().map(|setting| place(setting).len()).max().unwrap_or(0);
+    for setting in &report.settings {
+        let state = if setting.differs() { "differs" } else { "same   " };
+        lines.push(format!("{state}  {:places$}  {}", place(setting), setting.file));
+        if setting.differs() {
+            let found = setting.differing.iter().map(ToString::to_string);
+            let indent = " ".repeat(places + 11);
+            lines.extend(
+                found
+                    .chain(setting.together.clone())
+                    .map(|found| format!("{indent}{found}, not {}", setting.expected)),
+            );
+        }
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note     {note}")));
+    lines.push(conclusion(report));
+    lines.join("\n")
+}
+
+/// What follows, in one line.
+fn conclusion(report: &DriftReport) -> String {
+    let compared = report.settings.len();
+    match (report.machines, report.count_differences()) {
+        (0, _) => "The app has no machines.".to_owned(),
+        (_, 0) => format!("Nothing differs in {compared} settings."),
+        (_, differing) => format!(
+            "{differing} of {compared} settings {}. `fly deploy` applies the file; `fly config save` \
+             writes what runs into it.",
+            if differing == 1 { "differs" } else { "differ" }
+        ),
+    }
+}

@@ -1,0 +1,121 @@
+//! What Fly's metrics say about an attempt.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::app_machines::StoppableClock;
+use crate::engine::clock;
+use crate::fly::{
+    AppName, CountedTime, FetchTransport, FlyEnvironment, InstanceMetrics, MetricReading,
+    MetricSample, MetricWindow, PrometheusClient, SystemCallClock,
+};
+use crate::record::session::{CpuReading, QuotaReading, TimeSpan};
+use crate::units::ByteSize;
+
+/// How far apart the metrics are read. Fly collects them every 15 s.
+const STEP: Duration = Duration::from_secs(15);
+
+/// How long to wait for the last metrics at the end of a session.
+const COLLECTION_DELAY: Duration = Duration::from_secs(20);
+
+/// Reads the metrics of attempts.
+pub(super) struct QuotaMeter<'a> {
+    client: Option<PrometheusClient<FetchTransport, StoppableClock<'a>>>,
+    app: Option<AppName>,
+    /// How long to wait for metrics to be collected, and how far apart they are.
+    pace: MetricPace,
+}
+
+/// How fast metrics come. Simulated machines are faster than Fly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MetricPace {
+    pub(super) step: Duration,
+    pub(super) delay: Duration,
+}
+
+impl Default for MetricPace {
+    fn default() -> Self {
+        Self { step: STEP, delay: COLLECTION_DELAY }
+    }
+}
+
+impl<'a> QuotaMeter<'a> {
+    /// A meter of an app; without an app, nothing is known.
+    pub(super) fn new(
+        environment: Option<&FlyEnvironment>,
+        app: Option<&AppName>,
+        pace: MetricPace,
+        is_stopped: Box<dyn Fn() -> bool + 'a>,
+    ) -> Self {
+        let client = environment.map(|environment| {
+            let clock = SystemCallClock::with_stop(is_stopped);
+            PrometheusClient::new(environment, FetchTransport, clock)
+        });
+        Self { client, app: app.cloned(), pace }
+    }
+
+    /// How long to wait for the metrics of what has just ended.
+    pub(super) fn delay(&self) -> Duration {
+        if self.client.is_some() { self.pace.delay } else { Duration::ZERO }
+    }
+
+    /// The reading of the machines in an attempt. The window reaches one step further on both
+    /// sides, so that it holds a sample from before the attempt and one from after it.
+    pub(super) fn read(&mut self, started: OffsetDateTime, took: Duration) -> QuotaReading {
+        let (Some(client), Some(app)) = (&mut self.client, &self.app) else {
+            return QuotaReading::NotKnown("no Fly app is named".to_owned());
+        };
+        let step = self.pace.step;
+        let to = (started + took + step).min(clock::wall_clock());
+        let window = MetricWindow::new(started - step, to, step);
+        match client.read_instances(app, &window) {
+            MetricReading::NotKnown { because } => QuotaReading::NotKnown(because),
+            MetricReading::Known(instances) => {
+                let readings: BTreeMap<String, CpuReading> = instances
+                    .into_iter()
+                    .filter_map(|instance| {
+                        let reading = cpu_reading(&instance)?;
+                        Some((instance.instance, reading))
+                    })
+                    .collect();
+                if readings.is_empty() {
+                    QuotaReading::NotKnown("Fly has no CPU metrics of this time yet".to_owned())
+                } else {
+                    QuotaReading::Known(readings)
+                }
+            }
+        }
+    }
+}
+
+/// The reading of one machine; `None` if Fly does not say whether it was throttled.
+fn cpu_reading(metrics: &InstanceMetrics) -> Option<CpuReading> {
+    let throttled = metrics.throttled.known()?;
+    let balance = |pick: fn(&[MetricSample<Duration>]) -> Option<&MetricSample<Duration>>| {
+        metrics.balance.known().and_then(|samples| pick(samples)).map(|sample| micros(sample.value))
+    };
+    let spans = throttled.spans.iter().filter(|span| !span.counted.is_zero());
+    Some(CpuReading {
+        throttled: throttled.total(),
+        throttled_spans: spans.map(|span| TimeSpan { from: span.from, to: span.to }).collect(),
+        balance_before_us: balance(|samples| samples.first()),
+        balance_after_us: balance(|samples| samples.last()),
+        used_us: metrics.used.known().map(|used| micros(used.total())),
+        steal_us: metrics.stolen.known().map(|stolen: &CountedTime| micros(stolen.total())),
+        memory_available: memory_share(metrics),
+    })
+}
+
+/// The smallest share of the memory that was available.
+fn memory_share(metrics: &InstanceMetrics) -> Option<f64> {
+    let total = metrics.memory_total.known()?.last()?.value;
+    let samples: &Vec<MetricSample<ByteSize>> = metrics.memory_available.known()?;
+    let least = samples.iter().map(|sample| sample.value.0).min()?;
+    (total.0 > 0).then(|| least as f64 / total.0 as f64)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,104 @@
+//! `tollgate tune restore`: brings apps back after a session that was killed.
+
+use std::path::{Path, PathBuf};
+
+use super::{FolderFlags, app_machines, restore_file};
+use crate::cli::console::{Console, OutputFormat};
+use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::signals::RunSignals;
+use crate::fly::{AppName, FlyEnvironment};
+use crate::store;
+
+/// Restore the machines of a session that was killed
+///
+/// Reads the restore file that a session writes before its first change, and gives every machine
+/// the configuration and the state that it had. Without a name, every session is restored that
+/// needs it. Needs FLY_API_TOKEN.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The session: its folder, its name, or `latest` [default: every session that needs it]
+    #[arg(value_name = "SESSION")]
+    session: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderFlags,
+}
+
+pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
+    let sessions_dir = args.folder.sessions_dir();
+    let folders = match &args.session {
+        Some(session) => vec![store::find_session(session, sessions_dir)?],
+        None => unrestored(sessions_dir)?,
+    };
+    let console = Console { output: OutputFormat::Text };
+    let pending: Vec<_> = folders.into_iter().filter(|folder| needs_restoring(folder)).collect();
+    if pending.is_empty() {
+        console.print_result("Nothing to restore: no session left an app changed.")?;
+        return Ok(ExitStatus::Pass);
+    }
+    let environment = app_machines::environment()?;
+    let signals = RunSignals::listen()?;
+    for folder in pending {
+        if store::is_session_open(&folder) {
+            return Err(CommandError::usage(format!(
+                "error: the session in {} is in progress; it restores the app itself when it ends",
+                folder.display()
+            )));
+        }
+        restore_earlier(&environment, &folder, &signals)?;
+        console.print_result(&format!("Restored what {} had changed.", folder.display()))?;
+    }
+    Ok(ExitStatus::Pass)
+}
+
+/// Restores what an earlier process of a session left behind, if anything.
+pub(super) fn restore_earlier(
+    environment: &FlyEnvironment,
+    folder: &Path,
+    signals: &RunSignals,
+) -> Result<(), CommandError> {
+    let Some(file) = restore_file::read(folder)? else { return Ok(()) };
+    let ids: Vec<_> = file.machines.keys().map(String::as_str).collect();
+    tracing::info!("Restoring {} of app {}", ids.join(", "), file.app);
+    app_machines::restore_from(environment, &file, signals)?;
+    restore_file::remove(folder)
+}
+
+/// Refuses a session of an app that an earlier one left changed: it would take the changed machines
+/// for the original ones.
+pub(super) fn refuse_unrestored(sessions_dir: &Path, app: &AppName) -> Result<(), CommandError> {
+    for folder in unrestored(sessions_dir)? {
+        let file = restore_file::read(&folder)?;
+        if file.is_some_and(|file| file.app == app.as_str()) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Err(CommandError::usage(format!(
+                "error: session {name} has changed app {} and has not restored it yet; run \
+                 `tollgate tune restore {name}` first, unless it is in progress",
+                app.as_str()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The folders of all sessions with a restore file.
+fn unrestored(sessions_dir: &Path) -> Result<Vec<PathBuf>, CommandError> {
+    let entries = match std::fs::read_dir(sessions_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(CommandError::usage(format!(
+                "error: {} cannot be read: {}",
+                sessions_dir.display(),
+                crate::library_text::describe_io(&error)
+            )));
+        }
+    };
+    let folders = entries.flatten().map(|entry| entry.path());
+    let mut folders: Vec<_> = folders.filter(|folder| needs_restoring(folder)).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+fn needs_restoring(folder: &Path) -> bool {
+    folder.join(restore_file::RESTORE_FILE).exists()
+}
