@@ -64,9 +64,9 @@ impl QuotaFacts {
     pub(super) fn measured_warning(&self) -> Option<(String, String)> {
         let origin = self.origin.as_ref()?;
         let forecast = self.forecast.as_ref()?;
-        let problem = forecast.shortage().or_else(|| {
-            Some(format!("{}, before the end of the run", forecast.spending()?))
-        })?;
+        let problem = forecast
+            .shortage()
+            .or_else(|| Some(format!("{}, before the end of the run", forecast.spending()?)))?;
         Some((format!("{problem} ({origin})"), forecast.remedy()))
     }
 }

@@ -104,9 +104,10 @@ impl QuotaForecast {
     pub fn remedy(&self) -> String {
         let sustained = self.sustained_rate();
         let lower = sustained.map(|rate| format!("write a rate of at most {rate}"));
-        let shorter = self.spent_after.filter(|after| *after >= STEP).map(|after| {
-            format!("measure for less than {}", duration_literal(rounded(after)))
-        });
+        let shorter = self
+            .spent_after
+            .filter(|after| *after >= STEP)
+            .map(|after| format!("measure for less than {}", duration_literal(rounded(after))));
         let larger = "name more or larger machines if you have them".to_owned();
         let choices: Vec<_> = [lower, shorter, Some(larger)].into_iter().flatten().collect();
         choices.join(", or ")

@@ -260,7 +260,9 @@ mod tests {
             assert_eq!(spent, expected, "{cpus}, {rate}, {millis}, {balance}");
         }
         assert!((quota(1).sustained_rate(Duration::from_millis(15)) - 4.1667).abs() < 1e-3);
-        assert!((quota(2).of_machines(2).sustained_rate(Duration::from_millis(15)) - 16.667) < 1e-3);
+        assert!(
+            (quota(2).of_machines(2).sustained_rate(Duration::from_millis(15)) - 16.667) < 1e-3
+        );
     }
 
     #[test]
@@ -294,11 +296,22 @@ mod tests {
         assert_eq!((two.cpu_kind(), two.cpus(), two.default_memory_mb()), ("shared", 2, 512));
         assert_eq!(two.quota(), Some(quota(2)));
         let own = MachineSize::performance(2);
-        assert_eq!((own.cpu_kind(), own.default_memory_mb(), own.quota()), ("performance", 4096, None));
-        for wrong in
-            ["", "shared-cpu", "shared-cpu-x", "shared-cpu-0x", "shared-cpu-16x", "shared-cpu-+1x",
-             "shared-cpu-1", "performance-17x", "Shared-cpu-1x", "shared-cpu-99999999999x"]
-        {
+        assert_eq!(
+            (own.cpu_kind(), own.default_memory_mb(), own.quota()),
+            ("performance", 4096, None)
+        );
+        for wrong in [
+            "",
+            "shared-cpu",
+            "shared-cpu-x",
+            "shared-cpu-0x",
+            "shared-cpu-16x",
+            "shared-cpu-+1x",
+            "shared-cpu-1",
+            "performance-17x",
+            "Shared-cpu-1x",
+            "shared-cpu-99999999999x",
+        ] {
             assert!(wrong.parse::<MachineSize>().is_err(), "{wrong}");
         }
     }

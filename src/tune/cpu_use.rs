@@ -29,10 +29,8 @@ pub struct MeasuredCpu {
 pub fn cpu_per_request(record: &SessionRecord) -> Option<MeasuredCpu> {
     let attempts: Vec<&Attempt> =
         record.attempts_of(0).filter(|attempt| attempt.problem.is_none()).collect();
-    let measured: Vec<(StartKind, Duration)> = attempts
-        .iter()
-        .filter_map(|attempt| Some((attempt.start, of_attempt(attempt)?)))
-        .collect();
+    let measured: Vec<(StartKind, Duration)> =
+        attempts.iter().filter_map(|attempt| Some((attempt.start, of_attempt(attempt)?))).collect();
     // Attempts without a boot show it exactly.
     let ran = measured.iter().any(|(start, _)| *start == StartKind::Ran);
     let counted = measured.iter().filter(|(start, _)| !ran || *start == StartKind::Ran);
@@ -139,10 +137,8 @@ mod tests {
 
     #[test]
     fn attempts_without_a_boot_show_the_cpu_time_of_a_request() {
-        let attempts = [
-            attempt(1, "ran", 20_000, 1_500_000),
-            attempt(2, "booted", 2 * SECOND, 9 * SECOND),
-        ];
+        let attempts =
+            [attempt(1, "ran", 20_000, 1_500_000), attempt(2, "booted", 2 * SECOND, 9 * SECOND)];
         let measured = cpu_per_request(&session(&attempts)).unwrap();
         assert_eq!(measured.per_request, Duration::from_millis(15));
         assert_eq!((measured.attempts, measured.is_lower_bound), (1, false));

@@ -56,9 +56,10 @@ fn old_records_become_one_session_that_says_what_can_be_concluded() {
     let output = folder.run(&["tune", "import", "records.csv"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let printed = text(&output.stdout);
-    for words in ["No effect of a configuration can be concluded", "records.csv", "session.html"] {
-        assert!(printed.contains(words) || words == "session.html", "{words} in {printed}");
+    for words in ["No effect of a configuration can be concluded", "records.csv", "Wrote "] {
+        assert!(printed.contains(words), "{words} in {printed}");
     }
+    assert!(folder.sessions()[0].join("session.html").exists());
     let again = folder.run(&["tune", "import", "records.csv", "--output", "json"]);
     let record = json(&again);
     assert_eq!(record["attempts"].as_array().unwrap().len(), 4);
@@ -74,7 +75,8 @@ fn old_records_become_one_session_that_says_what_can_be_concluded() {
 #[test]
 fn a_wrong_table_and_overlapping_spans_are_refused_and_nothing_is_imported() {
     let folder = Folder::new();
-    folder.write("records.csv", &TABLE.replace("545.2", "fast").replace("by 2025-10-12", "someday"));
+    folder
+        .write("records.csv", &TABLE.replace("545.2", "fast").replace("by 2025-10-12", "someday"));
     folder.write("good.csv", TABLE);
     let output = folder.run(&["tune", "import", "records.csv", "good.csv"]);
     let errors = text(&output.stderr);
@@ -118,7 +120,7 @@ fn drift_compares_the_machines_of_an_app_with_its_file() {
     assert_eq!(report["machines"], 1);
     let wrong = drift(&folder, &target, &MATCHING.replace("1gb", "much"), &[]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong.stderr).contains("fly.toml:11:10: `much` is not an amount"), "{wrong:?}");
+    assert!(text(&wrong.stderr).contains("fly.toml:11:11: `much` is not an amount"), "{wrong:?}");
     let mut without = folder.command(&["tune", "drift", "fly.toml", "--app", "rehearsal"]);
     folder.write("fly.toml", "app = \"rehearsal\"\n");
     let refused = without.env("FLY_API_TOKEN", "x").env("FLY_FLAPS_BASE_URL", target.base_url());
@@ -144,7 +146,10 @@ fn check_and_doctor_say_when_the_load_spends_the_quota() {
         ),
         "{printed}"
     );
-    assert!(warned.contains("is spent after 57s at 20/s × 15ms, before the end of the run"), "{warned}");
+    assert!(
+        warned.contains("is spent after 57s at 20/s × 15ms, before the end of the run"),
+        "{warned}"
+    );
     let doctor = json(&folder.run(&["doctor", "shop.toml", "--output", "json"]));
     let findings = doctor["findings"].as_array().unwrap();
     let spent = |finding: &&Value| finding["what"].as_str().unwrap().contains("is spent after 57s");
@@ -183,7 +188,10 @@ fn without_a_stated_cpu_time_the_newest_session_of_the_scenario_says_it() {
     let (printed, warned) = (text(&check.stdout), text(&check.stderr));
     assert!(printed.contains("machines: 1 shared-cpu-1x; 20/s × 15ms CPU a request"), "{printed}");
     assert!(printed.contains("measured by session 2026-11-29T04-00-00Z"), "{printed}");
-    assert!(warned.contains("WARNING: shop.toml: the quota of 1 shared-cpu-1x is spent after 21s"), "{warned}");
+    assert!(
+        warned.contains("WARNING: shop.toml: the quota of 1 shared-cpu-1x is spent after 21s"),
+        "{warned}"
+    );
     let doctor = json(&folder.run(&["doctor", "shop.toml", "--output", "json"]));
     let quota = |finding: &&Value| finding["name"] == "CPU quota";
     let finding = doctor["findings"].as_array().unwrap().iter().find(quota).unwrap().clone();

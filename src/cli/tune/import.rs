@@ -36,8 +36,8 @@ const MAX_BYTES: u64 = 4 << 20;
 
 /// Import old records of single requests as one session, and say what can be concluded from them
 ///
-/// Reads tables of times and artifacts of synthetic-check. Requests with less than 5 minutes between
-/// them become one attempt. Importing the same files again changes nothing.
+/// Reads tables of times and artifacts of synthetic-check. Requests with less than 5 minutes
+/// between them become one attempt. Importing the same files again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -145,10 +145,11 @@ fn read_file(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>> {
 fn name(args: &Args) -> Result<String, CommandError> {
     let name = match &args.name {
         Some(name) => name.trim().to_owned(),
-        None => args.files.first().and_then(|path| path.file_stem()).map_or_else(
-            || "imported".to_owned(),
-            |stem| stem.to_string_lossy().into_owned(),
-        ),
+        None => args
+            .files
+            .first()
+            .and_then(|path| path.file_stem())
+            .map_or_else(|| "imported".to_owned(), |stem| stem.to_string_lossy().into_owned()),
     };
     let is_valid = (1..=80).contains(&name.chars().count()) && !name.contains(char::is_control);
     if is_valid {

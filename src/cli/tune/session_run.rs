@@ -285,7 +285,16 @@ fn provenance(load: &Plan, flags: &Flags) -> SessionProvenance {
     let RunProvenance { started, tollgate, host, command, git_commit, .. } =
         provenance::now(commit, &load.secrets);
     let tags = flags.run.tags();
-    SessionProvenance { started, tollgate, host, command, git_commit, tags, imported_from: None, import_notes: Vec::new() }
+    SessionProvenance {
+        started,
+        tollgate,
+        host,
+        command,
+        git_commit,
+        tags,
+        imported_from: None,
+        import_notes: Vec::new(),
+    }
 }
 
 fn plan_facts(plan: &SessionPlan, load: &Plan) -> SessionPlanFacts {

@@ -80,8 +80,9 @@ pub(super) struct StatedConfiguration {
 }
 
 /// A size, with memory: `shared-cpu-2x:2048MB`, `performance-1x`.
-static SIZE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b((?:shared-cpu|performance)-\d{1,2}x)(?::\s?(\d{3,6})\s?MB)?").ok());
+static SIZE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b((?:shared-cpu|performance)-\d{1,2}x)(?::\s?(\d{3,6})\s?MB)?").ok()
+});
 /// Memory: `fly scale memory 2048`, `memory 2048 MB`, `memory = "2gb"`.
 static MEMORY: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?i)\bmemory[\s=:"]{1,4}(\d{1,6})\s?(gb|g|mb|m)?\b"#).ok());

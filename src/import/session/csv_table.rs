@@ -26,8 +26,8 @@ struct Columns {
 
 /// Reads the rows of a table, or returns every mistake in it.
 ///
-/// The columns `timestamp` and `durationMs` must be there; `target`, `budgetMs`, `status` and `note`
-/// may be. Times are taken to be those of the old check.
+/// The columns `timestamp` and `durationMs` must be there; `target`, `budgetMs`, `status` and
+/// `note` may be. Times are taken to be those of the old check.
 pub fn read_table(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| vec![ImportError::of_file("is not UTF-8; save it as CSV in UTF-8")])?;
@@ -37,7 +37,9 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>>
     let mut rows = reader.records();
     let header = match rows.next() {
         Some(Ok(header)) => header,
-        _ => return Err(vec![ImportError::of_file("has no header line; write the columns' names")]),
+        _ => {
+            return Err(vec![ImportError::of_file("has no header line; write the columns' names")]);
+        }
     };
     let columns = columns(&header)?;
     let (mut samples, mut mistakes) = (Vec::new(), Vec::new());
@@ -62,9 +64,8 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>>
 }
 
 fn columns(header: &StringRecord) -> Result<Columns, Vec<ImportError>> {
-    let named = |name: &str| {
-        header.iter().position(|column| column.trim().eq_ignore_ascii_case(name))
-    };
+    let named =
+        |name: &str| header.iter().position(|column| column.trim().eq_ignore_ascii_case(name));
     let mut mistakes = Vec::new();
     let mut required = |name: &str| {
         let found = named(name);
@@ -118,13 +119,19 @@ fn sample(
         text => millis(text).filter(|budget| !budget.is_zero()).map(Some),
     };
     if budget.is_none() {
-        note("`budgetMs` is not a number of milliseconds above 0; leave it empty if it is not \
-              known".to_owned());
+        note(
+            "`budgetMs` is not a number of milliseconds above 0; leave it empty if it is not \
+              known"
+                .to_owned(),
+        );
     }
     let answer = answer(optional(columns.status));
     if answer.is_none() {
-        note("`status` is not a number from 100 to 599; write `null` if no answer came, and \
-              `not recorded` if that is not known".to_owned());
+        note(
+            "`status` is not a number from 100 to 599; write `null` if no answer came, and \
+              `not recorded` if that is not known"
+                .to_owned(),
+        );
     }
     match (time, took, budget, answer) {
         (Some((at, precision)), Some(took), Some(budget), Some(answer)) => Ok(RecordedSample {

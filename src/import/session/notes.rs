@@ -101,7 +101,9 @@ fn within_budgets(samples: &[RecordedSample]) -> Option<String> {
     }
     let texts: Vec<String> = by_budget
         .iter()
-        .map(|(budget, (met, all))| format!("{met} of {all} were below {}", duration_literal(*budget)))
+        .map(|(budget, (met, all))| {
+            format!("{met} of {all} were below {}", duration_literal(*budget))
+        })
         .collect();
     (!texts.is_empty()).then(|| {
         format!(
@@ -253,7 +255,8 @@ fn order(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String> {
 }
 
 fn not_recorded(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String> {
-    let unknown = groups.iter().filter(|group| group.configuration.starts_with(NOT_RECORDED)).count();
+    let unknown =
+        groups.iter().filter(|group| group.configuration.starts_with(NOT_RECORDED)).count();
     (unknown > 0 && names.len() > 1 || unknown == groups.len()).then(|| {
         format!(
             "For {} the configuration is not recorded; `--configuration 'NAME=FROM..TO'` states it.",
@@ -310,10 +313,8 @@ fn misfits(samples: &[RecordedSample]) -> Option<String> {
 }
 
 fn statuses(samples: &[RecordedSample]) -> Option<String> {
-    let unknown = samples
-        .iter()
-        .filter(|sample| sample.answer == RecordedAnswer::NotRecorded)
-        .count();
+    let unknown =
+        samples.iter().filter(|sample| sample.answer == RecordedAnswer::NotRecorded).count();
     (unknown > 0).then(|| {
         format!(
             "For {} no status is recorded; they count as answered, and may have been errors.",
@@ -333,8 +334,7 @@ fn targets(samples: &[RecordedSample]) -> Option<String> {
 }
 
 fn times(samples: &[RecordedSample]) -> Option<String> {
-    let inexact =
-        samples.iter().filter(|sample| sample.precision != TimePrecision::Exact).count();
+    let inexact = samples.iter().filter(|sample| sample.precision != TimePrecision::Exact).count();
     (inexact > 0).then(|| {
         format!(
             "The time of {} is approximate: their order, and which belong to one attempt, may be \

@@ -109,8 +109,18 @@ pub(super) fn read_time(text: &str) -> Option<(OffsetDateTime, TimePrecision)> {
         Some(rest) => (rest.trim(), true),
         None => (lower.as_str(), false),
     };
-    let marks = ["(approx)", "(approx.)", "(approximately)", "approx.", "approx", "circa ", "ca. ",
-        "about ", "~", "≈"];
+    let marks = [
+        "(approx)",
+        "(approx.)",
+        "(approximately)",
+        "approx.",
+        "approx",
+        "circa ",
+        "ca. ",
+        "about ",
+        "~",
+        "≈",
+    ];
     let mut rest = rest.to_owned();
     let mut is_about = false;
     for mark in marks {
@@ -138,7 +148,8 @@ fn whole_time(text: &str) -> Option<(OffsetDateTime, bool)> {
     let (clock, zone) = rest.split_at_checked(zone_at)?;
     let zone = if zone.is_empty() { "Z" } else { zone };
     let is_whole = text.contains('T') && clock.matches(':').count() == 2;
-    let clock = if clock.matches(':').count() == 1 { format!("{clock}:00") } else { clock.to_owned() };
+    let clock =
+        if clock.matches(':').count() == 1 { format!("{clock}:00") } else { clock.to_owned() };
     let time = OffsetDateTime::parse(&format!("{date}T{clock}{zone}"), &Rfc3339).ok()?;
     Some((time, is_whole))
 }

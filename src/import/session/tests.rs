@@ -111,7 +111,8 @@ fn times_are_read_as_people_write_them() {
     ] {
         assert_eq!(read_time(text), Some((expected, precision)), "{text}");
     }
-    for wrong in ["", "yesterday", "2025-13-01T00:00Z", "07:17", "1960-01-01T00:00:00Z", "by", "é"] {
+    for wrong in ["", "yesterday", "2025-13-01T00:00Z", "07:17", "1960-01-01T00:00:00Z", "by", "é"]
+    {
         assert_eq!(read_time(wrong), None, "{wrong}");
     }
 }
@@ -178,8 +179,12 @@ fn artifacts_of_two_pages_are_configurations_of_their_own() {
         );
         ImportedArtifact::read(text.as_bytes()).unwrap().sample()
     };
-    let samples =
-        vec![artifact(20, 1, "200"), artifact(10, 0, "200"), artifact(30, 0, "null"), artifact(40, 1, "410")];
+    let samples = vec![
+        artifact(20, 1, "200"),
+        artifact(10, 0, "200"),
+        artifact(30, 0, "null"),
+        artifact(40, 1, "410"),
+    ];
     let record = import(samples, &[]);
     assert_eq!(names(&record), ["not recorded · /app?mock=0", "not recorded · /app?mock=1"]);
     assert_eq!(record.attempts.len(), 2);
@@ -190,8 +195,10 @@ fn artifacts_of_two_pages_are_configurations_of_their_own() {
 
 #[test]
 fn an_attempt_without_an_answer_has_a_problem_and_enters_no_figure() {
-    let record =
-        imported(&format!("{HEADER}2025-10-11T02:08:37Z,{LIVE},59.5,800,null,fetch failed,a\n"), &[]);
+    let record = imported(
+        &format!("{HEADER}2025-10-11T02:08:37Z,{LIVE},59.5,800,null,fetch failed,a\n"),
+        &[],
+    );
     assert_eq!(record.attempts[0].problem.as_deref(), Some("no request was answered as wanted"));
 }
 

@@ -1,10 +1,10 @@
 //! What a reader must know about the figures of a session.
 
+use super::headline;
 use crate::record::session::{
     Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
     ThrottleOutcome,
 };
-use super::headline;
 use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.

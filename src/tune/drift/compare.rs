@@ -52,9 +52,8 @@ impl<'a> Comparison<'a> {
         expected: String,
         difference: impl Fn(&RunningMachine) -> Option<String>,
     ) -> ComparedSetting {
-        let differing = machines.iter().filter_map(|machine| {
-            Some(differing(machine, difference(machine)?))
-        });
+        let differing =
+            machines.iter().filter_map(|machine| Some(differing(machine, difference(machine)?)));
         ComparedSetting {
             line: stated.line,
             file: stated.written.clone(),
@@ -70,9 +69,8 @@ impl<'a> Comparison<'a> {
         let stated = self.file.primary_region.as_ref()?;
         let is_there = |machine: &&RunningMachine| machine.region == stated.value;
         let missing = !self.machines.iter().any(|machine| is_there(&machine));
-        let elsewhere = |machine: &RunningMachine| {
-            missing.then(|| format!("in `{}`", machine.region))
-        };
+        let elsewhere =
+            |machine: &RunningMachine| missing.then(|| format!("in `{}`", machine.region));
         let expected = format!("machines in `{}`", stated.value);
         Some(Self::setting(&self.machines, stated, expected, elsewhere))
     }
@@ -89,7 +87,8 @@ impl<'a> Comparison<'a> {
         }
         let (memory, cpus, kind) = (&size.memory_mb, &size.cpus, &size.cpu_kind);
         let megabytes = |mb: u32| format!("{mb} MB");
-        let counted = |cpus: u32| if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") };
+        let counted =
+            |cpus: u32| if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") };
         vec![
             Self::setting(&machines, memory, megabytes(memory.value), |machine| {
                 found(machine.memory_mb, &memory.value, megabytes)
@@ -120,8 +119,11 @@ impl<'a> Comparison<'a> {
             format!("a service on port {}", port.value),
             |machine| matching(machine, stated).is_none().then(|| ports(machine)),
         )];
-        let serving: Vec<&RunningMachine> =
-            machines.iter().filter(|machine| matching(machine, stated).is_some()).copied().collect();
+        let serving: Vec<&RunningMachine> = machines
+            .iter()
+            .filter(|machine| matching(machine, stated).is_some())
+            .copied()
+            .collect();
         settings.extend(proxy_settings(stated, &serving));
         settings.extend(self.minimum(stated, &serving));
         settings
@@ -214,14 +216,13 @@ impl<'a> Comparison<'a> {
             && region.value != machine.region
         {
             let place = &machine.region;
-            notes.push(format!(
-                "{id} is in `{place}`: `min_machines_running` does not hold there"
-            ));
+            notes.push(format!("{id} is in `{place}`: `min_machines_running` does not hold there"));
         }
         for service in &machine.services {
             let is_stated = self.file.services.iter().any(|stated| is_match(service, stated));
             if let (false, Some(port)) = (is_stated, service.internal_port) {
-                notes.push(format!("{id} has a service on port {port} that the file does not have"));
+                notes
+                    .push(format!("{id} has a service on port {port} that the file does not have"));
             }
         }
         notes
@@ -291,11 +292,7 @@ fn unstated(stated: &StatedService, serving: &[&RunningMachine]) -> Vec<Compared
 }
 
 /// What a machine has, if that is not what is wanted.
-fn found<T: PartialEq>(
-    own: Option<T>,
-    wanted: &T,
-    words: impl Fn(T) -> String,
-) -> Option<String> {
+fn found<T: PartialEq>(own: Option<T>, wanted: &T, words: impl Fn(T) -> String) -> Option<String> {
     match own {
         Some(own) if own == *wanted => None,
         Some(own) => Some(words(own)),

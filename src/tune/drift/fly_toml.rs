@@ -117,9 +117,7 @@ impl FlyToml {
             .filter_map(|(line, section)| service(section, line, Some(DEFAULT_PORT), reader))
             .collect();
         services.extend(
-            others
-                .into_iter()
-                .filter_map(|(line, section)| service(section, line, None, reader)),
+            others.into_iter().filter_map(|(line, section)| service(section, line, None, reader)),
         );
         let mut sizes: Vec<StatedSize> = ["vm", "compute"]
             .into_iter()
@@ -178,9 +176,8 @@ fn size<'t>(
 ) -> StatedSize {
     let [size, memory, memory_mb, cpus, cpu_kind] = *keys;
     let expected = ("a size of Fly's machines", "write it like `\"shared-cpu-1x\"`");
-    let named = reader.read(section, size, expected, |value| {
-        value.as_str()?.parse::<MachineSize>().ok()
-    });
+    let named =
+        reader.read(section, size, expected, |value| value.as_str()?.parse::<MachineSize>().ok());
     let default = named.clone().unwrap_or_else(|| StatedValue {
         value: MachineSize::shared(DEFAULT_CPUS),
         line,
@@ -193,13 +190,15 @@ fn size<'t>(
     let kind = reader.read(section, cpu_kind, expected, |value| {
         value.as_str().filter(|kind| ["shared", "performance"].contains(kind)).map(str::to_owned)
     });
+    let cpus = reader.count_of(section, cpus);
+    let default_memory = default.value.default_memory_mb();
     StatedSize {
         processes: reader.texts_of(section, "processes"),
-        memory_mb: memory_mb.unwrap_or_else(|| default.with(default.value.default_memory_mb())),
-        cpus: reader
-            .count_of(section, cpus)
-            .unwrap_or_else(|| default.with(default.value.cpus())),
-        cpu_kind: kind.unwrap_or_else(|| default.with(default.value.cpu_kind().to_owned())),
+        memory_mb: memory_mb.unwrap_or_else(|| default.implied(default_memory, "memory")),
+        cpus: cpus.unwrap_or_else(|| default.implied(default.value.cpus(), "CPUs")),
+        cpu_kind: kind.unwrap_or_else(|| {
+            default.implied(default.value.cpu_kind().to_owned(), "kind of CPUs")
+        }),
     }
 }
 

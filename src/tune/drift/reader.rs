@@ -17,6 +17,12 @@ pub(super) struct StatedValue<T> {
 }
 
 impl<T> StatedValue<T> {
+    /// A value that follows from this one: `size = "shared-cpu-1x" (memory)`.
+    pub(super) fn implied<U>(&self, value: U, what: &str) -> StatedValue<U> {
+        let written = format!("{} ({what})", self.written);
+        StatedValue { value, line: self.line, written }
+    }
+
     /// The same place with another value.
     pub(super) fn with<U>(&self, value: U) -> StatedValue<U> {
         StatedValue { value, line: self.line, written: self.written.clone() }
@@ -58,7 +64,11 @@ impl<'t> TomlReader<'t> {
     }
 
     /// A text.
-    pub(super) fn text_of(&mut self, table: &DeTable<'t>, key: &str) -> Option<StatedValue<String>> {
+    pub(super) fn text_of(
+        &mut self,
+        table: &DeTable<'t>,
+        key: &str,
+    ) -> Option<StatedValue<String>> {
         let expected = ("a text", "write it in quotes");
         self.read(table, key, expected, |value| value.as_str().map(str::to_owned))
     }

@@ -84,10 +84,10 @@ fn each_setting_that_differs_is_named_with_its_line_and_its_machine() {
     let edits: [(fn(&mut RunningMachine), &str); 12] = [
         (|it| it.memory_mb = Some(512), "16: memory = \"1gb\": b (ord, started): 512 MB"),
         (|it| it.memory_mb = None, "16: memory = \"1gb\": b (ord, started): not set"),
-        (|it| it.cpus = Some(2), "15: size = \"shared-cpu-1x\": b (ord, started): 2 CPUs"),
+        (|it| it.cpus = Some(2), "15: size = \"shared-cpu-1x\" (CPUs): b (ord, started): 2 CPUs"),
         (
             |it| it.cpu_kind = Some("performance".to_owned()),
-            "15: size = \"shared-cpu-1x\": b (ord, started): performance CPUs",
+            "15: size = \"shared-cpu-1x\" (kind of CPUs): b (ord, started): performance CPUs",
         ),
         (
             |it| it.services[0].autostop = Some("suspend".to_owned()),
@@ -123,11 +123,18 @@ fn each_setting_that_differs_is_named_with_its_line_and_its_machine() {
 
 #[test]
 fn the_memory_that_chatwoot_needs_is_read_in_every_form() {
-    for memory in
-        ["memory = \"2048mb\"", "memory = \"2gb\"", "memory = \"2GB\"", "memory = \"2 GiB\"",
-         "memory = \"2048\"", "memory = 2048", "memory_mb = 2048", "memory = \"2.0gb\"",
-         "size = \"shared-cpu-8x\"\ncpus = 1", "memory = \"1gb\"\nmemory_mb = 2048"]
-    {
+    for memory in [
+        "memory = \"2048mb\"",
+        "memory = \"2gb\"",
+        "memory = \"2GB\"",
+        "memory = \"2 GiB\"",
+        "memory = \"2048\"",
+        "memory = 2048",
+        "memory_mb = 2048",
+        "memory = \"2.0gb\"",
+        "size = \"shared-cpu-8x\"\ncpus = 1",
+        "memory = \"1gb\"\nmemory_mb = 2048",
+    ] {
         for header in ["[vm]", "[[vm]]", "[[compute]]"] {
             let file = format!("{header}\n{memory}\n");
             let mut enough = machine("a");
@@ -149,7 +156,7 @@ fn a_size_without_cpus_means_the_smallest_one() {
     large.cpus = Some(2);
     assert_eq!(
         differences("[[vm]]\nmemory = \"1gb\"\n", &[large.clone()]),
-        ["1: no `size`: a (ord, started): 2 CPUs"]
+        ["1: no `size` (CPUs): a (ord, started): 2 CPUs"]
     );
     let without = drift("app = \"a\"\n", &[large]);
     assert_eq!(without.count_differences(), 0);
@@ -283,8 +290,13 @@ fn every_mistake_of_a_file_is_named_with_its_place_and_a_remedy() {
     let errors = FlyToml::parse("fly.toml", file).unwrap_err();
     assert_eq!(errors.count(), 9, "{errors}");
     let text = errors.to_string();
-    for words in ["fly.toml:3:17", "`maybe` is not a way to stop machines", "`huge` is not a size",
-                  "`two` is not an amount of memory", "write it like `\"2gb\"`"] {
+    for words in [
+        "fly.toml:3:17",
+        "`maybe` is not a way to stop machines",
+        "`huge` is not a size",
+        "`two` is not an amount of memory",
+        "write it like `\"2gb\"`",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
     let nothing = FlyToml::parse("fly.toml", "not toml at all").unwrap_err();
