@@ -5,7 +5,7 @@
 #
 # Each target has a number of workers and pages of constant latency, so that its capacity is known:
 # workers / latency. At even arrivals, that is the largest rate within any budget above the latency.
-# TOLLGATE names the program. Five searches take about a minute each.
+# TOLLGATE names the program. Each of the five searches takes one to three minutes.
 set -euo pipefail
 tollgate=${TOLLGATE:-target/release/tollgate}
 work=$(mktemp -d)

@@ -68,6 +68,10 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
     let mut announced = Ok(());
     let announce = |server: &target::TargetServer| {
         announced = console.print_result(&format!("listening on {}", server.base_url()));
+        if args.with_stdin {
+            // The program that started it knows what it wants to do.
+            return;
+        }
         let page = target::TILE_LOADER[0].0;
         tracing::info!(target: PEOPLE_ONLY, "try {}{page}", server.base_url());
         for (name, value) in server.fly_environment() {

@@ -250,7 +250,7 @@ pub(super) fn planted_figures(attempt: &Attempt) -> CurveFigures {
     let seconds = |sample: &ExchangeSample| sample.latency.as_secs_f64();
     let mut steady: Vec<f64> = attempt.curve[from..].iter().map(seconds).collect();
     steady.sort_by(f64::total_cmp);
-    let quantile = |percent: usize| steady[(steady.len() - 1) * percent / 100];
+    let quantile = |percent: usize| steady[steady.len() * percent / 100];
     let first = &attempt.first[0];
     let setup: f64 = SETUP.iter().map(|(part, _)| first.part(*part).as_secs_f64()).sum();
     CurveFigures {

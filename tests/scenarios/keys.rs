@@ -52,11 +52,15 @@ fn a_load_that_spends_the_quota_of_its_machines_is_a_warning_and_a_caveat() {
         warning.problem,
         "the quota of 2 shared-cpu-1x is spent after 57s at 20/s × 15ms, before the end of the run"
     );
-    assert!(warning.remedy.starts_with("write a rate of at most 8.3/s, or measure for less than 57s"));
+    assert!(
+        warning.remedy.starts_with("write a rate of at most 8.3/s, or measure for less than 57s")
+    );
     assert_eq!(
         plan.scenarios[0].shown.caveats,
-        ["the quota of 2 shared-cpu-1x is spent after 57s at 20/s × 15ms: from then on latency is \
-          that of a throttled machine"]
+        [
+            "the quota of 2 shared-cpu-1x is spent after 57s at 20/s × 15ms: from then on latency is \
+          that of a throttled machine"
+        ]
     );
     for lasting in [
         machine.replace("shared-cpu-1x", "performance-1x"),

@@ -12,12 +12,13 @@ use time::OffsetDateTime;
 use super::restore_file::RestoreStore;
 use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
-use crate::cli::variables;
+use crate::cli::{log, variables};
 use crate::fly::{
     AppName, FetchTransport, FlyEnvironment, FlyError, FlyProblem, LeaseNonce, Machine,
     MachineConfig, MachineId, MachineState, MachineUpdate, MachinesClient, StartKind as FlyStart,
     StopOptions, SystemCallClock, WaitGoal, WaitState, last_start,
 };
+use crate::plan::SecretSet;
 use crate::record::session::{ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
@@ -46,6 +47,8 @@ type Client<'a> = MachinesClient<FetchTransport, StoppableClock<'a>>;
 /// The access to Fly's API that variables describe.
 pub(super) fn environment() -> Result<FlyEnvironment, CommandError> {
     let set: BTreeMap<String, String> = variables::utf8_variables().collect();
+    // A target or a command may echo the token.
+    log::add_secrets(&SecretSet::new(set.get("FLY_API_TOKEN").cloned()));
     FlyEnvironment::read(|name| set.get(name).cloned())
         .map_err(|error| CommandError::usage(format!("error: {error}")))
 }
@@ -392,10 +395,13 @@ fn runs(machine: &Machine) -> bool {
     RestingState::of(machine.state.as_str()) == Some(RestingState::Started)
 }
 
-/// The machines with a service; all of them if none has one.
+/// The machines of the app itself that have a service; all of them if none has one. Fly's own ones,
+/// for release commands and consoles, are left out.
 fn serving(machines: &[Machine]) -> Vec<&Machine> {
     let is_there = |machine: &&Machine| {
+        let group = machine.config.as_ref().and_then(|c| c.metadata("fly_process_group"));
         !matches!(machine.state, MachineState::Destroyed | MachineState::Destroying)
+            && !group.is_some_and(|group| group.starts_with("fly_app_"))
     };
     let has_service = |machine: &&Machine| {
         machine.config.as_ref().is_some_and(|config| !config.services().is_empty())

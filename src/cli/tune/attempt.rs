@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::app_machines::{AppMachines, AppProblem};
 use super::restore_file::RestoreStore;
 use crate::cli::exit::CommandError;
+use crate::cli::log;
 use crate::cli::outputs::{self, FinishedRun};
 use crate::cli::session::{self, ReferencedRuns, RunFlags};
 use crate::cli::signals::RunSignals;
@@ -57,7 +58,7 @@ impl AttemptContext<'_> {
         match made {
             Ok(()) => Ok(attempt),
             Err(AttemptFailure::Attempt(problem)) => {
-                attempt.problem = Some(problem);
+                attempt.problem = Some(log::redact(&problem));
                 Ok(attempt)
             }
             Err(AttemptFailure::Prober(error)) => Err(error),

@@ -43,7 +43,7 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
         .map_err(|error| CommandError::internal(error.to_string()))?;
     let variables = BTreeMap::from([("TOLLGATE_TARGET".to_owned(), url.clone())]);
     let pace = MetricPace { step: METRIC_STEP, delay: METRIC_STEP * 2 };
-    let input = SessionInput { plan, scenario, variables, fly: Some(fly), pace };
+    let input = SessionInput { plan, scenario, variables, fly: Some(fly), pace, warns: false };
     let flags = Flags { app: Some(APP.to_owned()), allow_downtime: true, ..flags.clone() };
     run_session(input, &flags)
 }

@@ -5,7 +5,7 @@ mod step_plan;
 mod step_run;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use self::search_record::{SearchRecord, step_line};
@@ -108,7 +108,7 @@ pub(super) fn find_rate(args: &Args) -> Result<ExitStatus, CommandError> {
 
 impl Args {
     /// Refuses what makes no sense in a search.
-    fn check(&self, source: &OsString) -> Result<(), CommandError> {
+    fn check(&self, source: &OsStr) -> Result<(), CommandError> {
         if let Some(flag) = self.quick.set_by_search().first() {
             return Err(CommandError::usage(format!(
                 "error: {flag} cannot be combined with --find-rate, which sets rates itself; remove {flag}, and \

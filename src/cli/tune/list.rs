@@ -89,9 +89,11 @@ fn list_database(args: &Args) -> Result<ExitStatus, CommandError> {
             let line = |session: &SessionSummary| {
                 let name = run_name(session.started, session.id);
                 let attempts = session.attempts;
-                format!("{name}  {}  {attempts} attempts  {}\n", session.name, session.ending)
+                let line =
+                    format!("{name}  {}  {attempts} attempts  {}", session.name, session.ending);
+                line.replace(char::is_control, "\u{fffd}")
             };
-            print(&sessions.iter().map(line).collect::<String>().replace('\u{1b}', "\u{fffd}"))?;
+            print(&sessions.iter().map(line).collect::<Vec<_>>().join("\n"))?;
         }
     }
     Ok(ExitStatus::Pass)

@@ -19,7 +19,7 @@ use crate::cli::signals::RunSignals;
 use crate::cli::{guard, log, provenance, stray_variables, variables};
 use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment, MachineId};
-use crate::plan::{Environment, Plan};
+use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::session::{
     Attempt, ColdState, Configuration, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
     SessionProvenance, SessionRecord,
@@ -81,6 +81,8 @@ pub(super) struct SessionInput {
     /// How Fly's API is reached, if the app is managed.
     pub(super) fly: Option<FlyEnvironment>,
     pub(super) pace: MetricPace,
+    /// Whether to warn of what the scenario is too short for. The demo chose it so.
+    pub(super) warns: bool,
 }
 
 /// Reads the plan file and its scenario, and runs the session.
@@ -96,7 +98,7 @@ pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, Comman
         .metric_step
         .map_or_else(MetricPace::default, |step| MetricPace { step, delay: step * 2 });
     let variables = variables::utf8_variables().collect();
-    run_session(SessionInput { plan, scenario, variables, fly, pace }, flags)
+    run_session(SessionInput { plan, scenario, variables, fly, pace, warns: true }, flags)
 }
 
 /// Runs a session: every attempt that was not made yet.
@@ -225,11 +227,14 @@ fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, CommandError> {
     let overrides = flags.connection.overrides(&AddressFlags::default(), None);
     let (mut plan, warnings) =
         Plan::resolve(&[scenario], &environment, &overrides).map_err(rendered)?;
-    for warning in warnings {
-        tracing::warn!("{}", warning.render(stderr_has_colour()));
+    if input.warns {
+        for warning in warnings {
+            tracing::warn!("{}", warning.render(stderr_has_colour()));
+        }
+        connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     }
-    connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     plan.pacing = flags.run.pacing();
+    plan.secrets.extend(&SecretSet::new(input.variables.get("FLY_API_TOKEN").cloned()));
     log::add_secrets(&plan.secrets);
     guard::check(&plan, flags.run.may_load_foreign_hosts())?;
     Ok(plan)

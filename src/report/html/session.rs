@@ -219,7 +219,8 @@ fn configurations(model: &SessionModel) -> Markup {
 
 fn attempts(model: &SessionModel) -> Markup {
     let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads = ["attempt", "round", "start", "curve", "throttled"].map(str::to_owned);
+    let heads =
+        ["attempt", "round", "began", "took", "start", "curve", "throttled"].map(str::to_owned);
     let heads: Vec<String> =
         heads.into_iter().chain(kinds.iter().map(|kind| kind.name().to_owned())).collect();
     let row = |it: &AttemptView| {
@@ -229,6 +230,8 @@ fn attempts(model: &SessionModel) -> Markup {
         let lead = [
             format!("{} {}", it.number, it.key),
             it.round.to_string(),
+            it.began_words(),
+            words::time(Some(it.took)),
             it.start_words().to_owned(),
             curve.to_owned(),
             throttled,

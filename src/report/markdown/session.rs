@@ -134,7 +134,7 @@ fn attempts(model: &SessionModel) -> String {
         return String::new();
     }
     let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads: Vec<&str> = ["Attempt", "Round", "Start", "Curve", "Throttled"]
+    let heads: Vec<&str> = ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Throttled"]
         .into_iter()
         .chain(kinds.iter().map(|kind| kind.name()))
         .collect();
@@ -145,6 +145,8 @@ fn attempts(model: &SessionModel) -> String {
         let lead = [
             format!("{} {}", it.number, it.key),
             it.round.to_string(),
+            it.began_words(),
+            words::time(Some(it.took)),
             it.start_words().to_owned(),
             curve.to_owned(),
             throttled,

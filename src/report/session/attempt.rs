@@ -129,6 +129,11 @@ impl AttemptView {
         }
     }
 
+    /// When it started, counted from the start of the session: `+2.17 min`.
+    pub(in crate::report) fn began_words(&self) -> String {
+        format!("+{}", words::time(Some(self.since_start)))
+    }
+
     /// How its machine came to run, in words.
     pub(in crate::report) fn start_words(&self) -> &'static str {
         match self.start {

@@ -62,10 +62,12 @@ impl MachineShape {
         }
         let cpus = u64::from(self.cpus);
         let range = least * cpus..=most * cpus;
-        (!range.contains(&self.memory_mb) || self.memory_mb % 256 != 0).then(|| {
+        (!range.contains(&self.memory_mb) || !self.memory_mb.is_multiple_of(256)).then(|| {
             format!(
-                "invalid memory size {} MiB for {}-cpu-{cpus}x: choose {} to {} MiB, a multiple of 256",
+                "invalid memory size {} MiB for {} CPUs of kind {}: choose {} to {} MiB, a \
+                 multiple of 256",
                 self.memory_mb,
+                cpus,
                 self.cpu_kind,
                 range.start(),
                 range.end()

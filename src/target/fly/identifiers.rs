@@ -39,7 +39,7 @@ impl IdSource {
     }
 
     fn hex(&mut self, digits: usize) -> String {
-        (0..digits).map(|_| format!("{:x}", self.0.random::<u32>() & 15)).collect()
+        (0..digits).filter_map(|_| char::from_digit(self.0.random::<u32>() & 15, 16)).collect()
     }
 }
 

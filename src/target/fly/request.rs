@@ -61,6 +61,11 @@ pub(super) struct ProxiedRequest {
 }
 
 impl ProxiedRequest {
+    /// Whether it ends at `now` or has been due to.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        matches!(self.phase, RequestPhase::Waiting { until, .. } if until <= now)
+    }
+
     /// The machine that has it.
     pub(super) fn machine(&self) -> Option<usize> {
         match self.phase {

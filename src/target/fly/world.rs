@@ -244,8 +244,7 @@ impl FlyWorld {
     /// Ends the requests whose time is over, and returns whether others wait for their places.
     fn end_waits(&mut self) -> bool {
         let now = self.now;
-        let over = |request: &ProxiedRequest| matches!(request.phase, RequestPhase::Waiting { until, .. } if until <= now);
-        if !self.requests.values().any(over) {
+        if !self.requests.values().any(|request| request.is_over(now)) {
             return false;
         }
         self.watch_load();

@@ -46,5 +46,6 @@ pub(super) fn ratio<'de, D: Deserializer<'de>>(source: D) -> Result<Ratio, D::Er
 }
 
 fn mistake<E: de::Error>(error: UnitError) -> E {
-    E::custom(format!("{}; {}", error.problem, error.remedy))
+    let UnitError { problem, remedy } = error;
+    E::custom(format!("{problem}; {remedy}"))
 }

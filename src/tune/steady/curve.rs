@@ -164,9 +164,8 @@ fn first_figures(attempt: &Attempt) -> Vec<(FigureKind, f64)> {
     let Some(first) = first_answer(attempt) else { return Vec::new() };
     let answer = (FigureKind::FirstAnswer, (first.due + first.latency).as_secs_f64());
     // The parts of an imported sample are not known.
-    let setup = (!first.parts.is_empty()).then(|| {
-        (FigureKind::ConnectionSetup, LatencySplit::of(first).connection.as_secs_f64())
-    });
+    let setup = (!first.parts.is_empty())
+        .then(|| (FigureKind::ConnectionSetup, LatencySplit::of(first).connection.as_secs_f64()));
     [Some(answer), setup].into_iter().flatten().collect()
 }
 

@@ -41,12 +41,9 @@ pub(super) fn end_of_decay(points: &[CurvePoint], segmentation: &Segmentation) -
     for shape in [DecayShape::Line, DecayShape::Exponential] {
         let mut length = SHORTEST;
         while length < LONGEST * last {
-            if let Some(curve) = DecayCurve::fit(points, shape, length) {
-                let criterion = curve.criterion(points);
-                if criterion < best.as_ref().map_or(limit, |(best, _)| *best) {
-                    best = Some((criterion, curve));
-                }
-            }
+            let fitted = DecayCurve::fit(points, shape, length);
+            let to_beat = best.as_ref().map_or(limit, |(criterion, _)| *criterion);
+            best = fitted.filter(|(criterion, _)| *criterion < to_beat).or(best);
             length *= LENGTH_STEP;
         }
     }
@@ -57,9 +54,10 @@ pub(super) fn end_of_decay(points: &[CurvePoint], segmentation: &Segmentation) -
 fn segments_criterion(points: &[CurvePoint], segmentation: &Segmentation) -> f64 {
     let ranges = segmentation.ranges();
     let parameters = SEGMENT_PARAMETERS * ranges.len() as f64;
-    let squares = ranges
-        .into_iter()
-        .map(|range| squares_around_mean(points[range].iter().map(|point| point.value.ln())));
+    let squares = ranges.into_iter().map(|range| {
+        let logs: Vec<f64> = points[range].iter().map(|point| point.value.ln()).collect();
+        squares_around_mean(&logs)
+    });
     criterion(squares.sum(), points.len(), parameters)
 }
 
@@ -68,10 +66,9 @@ fn criterion(squares: f64, count: usize, parameters: f64) -> f64 {
     count * (squares / count).max(f64::MIN_POSITIVE).ln() + parameters * count.ln()
 }
 
-fn squares_around_mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    values.map(|value| (value - mean).powi(2)).sum()
+fn squares_around_mean(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|value| (value - mean).powi(2)).sum()
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,9 +104,9 @@ struct DecayCurve {
 }
 
 impl DecayCurve {
-    /// The curve of one shape and length that fits best by weighted least squares; `None` if its
-    /// level is not positive.
-    fn fit(points: &[CurvePoint], shape: DecayShape, length: f64) -> Option<Self> {
+    /// The curve of one shape and length that fits best by weighted least squares, and Schwarz's
+    /// criterion of it; `None` if its level is not positive.
+    fn fit(points: &[CurvePoint], shape: DecayShape, length: f64) -> Option<(f64, Self)> {
         let left: Vec<f64> = points.iter().map(|point| shape.left(point.index / length)).collect();
         let mut curve = Self { shape, length, level: 1.0, excess: 0.0 };
         let mut means: Vec<f64> = points.iter().map(|point| point.value).collect();
@@ -120,21 +117,15 @@ impl DecayCurve {
             }
             means = left.iter().map(|left| curve.mean(*left)).collect();
         }
-        Some(curve)
+        let errors: Vec<f64> =
+            points.iter().zip(&means).map(|(point, mean)| (point.value / mean).ln()).collect();
+        // The mean of a logarithm is below the logarithm of the mean, by the same everywhere.
+        Some((criterion(squares_around_mean(&errors), points.len(), CURVE_PARAMETERS), curve))
     }
 
     /// The mean where this share of the excess is left.
     fn mean(&self, left: f64) -> f64 {
         (self.level + self.excess * left).max(0.1 * self.level)
-    }
-
-    fn criterion(&self, points: &[CurvePoint]) -> f64 {
-        let error = |point: &CurvePoint| {
-            point.value.ln() - self.mean(self.shape.left(point.index / self.length)).ln()
-        };
-        // The mean of a logarithm is below the logarithm of the mean, by the same everywhere.
-        let squares = squares_around_mean(points.iter().map(error));
-        criterion(squares, points.len(), CURVE_PARAMETERS)
     }
 
     fn end(&self) -> f64 {

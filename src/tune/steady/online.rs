@@ -39,7 +39,8 @@ fn is_steady(latencies: &[f64]) -> bool {
     let found = find_steady_state(latencies, SequenceKind::Requests);
     let is_known = !matches!(found.class, None | Some(CurveClass::NoSteadyState));
     let steady = found.steady_from.map(|from| &latencies[from..]);
-    is_known && steady.is_some_and(|steady| steady.len() >= LEAST_SAMPLES && is_level(steady))
+    let answered = |steady: &[f64]| steady.iter().filter(|latency| !latency.is_nan()).count();
+    is_known && steady.is_some_and(|steady| answered(steady) >= LEAST_SAMPLES && is_level(steady))
 }
 
 /// Whether a steady part is long enough for its noise.

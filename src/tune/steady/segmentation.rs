@@ -74,14 +74,23 @@ struct Opening {
     place: usize,
     /// Cost of the best segmentation of everything before, and a penalty.
     before: f64,
+    /// The same and the cost of the last segment up to the latest end.
+    total: f64,
 }
+
+/// Places are thinned out after so many ends.
+const THINNED_EVERY: usize = 64;
+/// Where a segment would be this many times longer than the distance of two places, one is enough.
+const PLACES_PER_LENGTH: usize = 64;
 
 /// The segmentation with the least cost plus `penalty` per change (PELT: Killick, Fearnhead and
 /// Eckley, JASA 2012). A place is dropped for good when it can no longer begin the last segment of
 /// a best segmentation.
 ///
-/// A sequence shorter than two segments of `shortest` values, which must be at least 2, is one
-/// segment. The time grows with the square of the longest stretch without a change.
+/// Of places close together, far back, only the better one is kept, and the changes are moved to
+/// their best places at the end: a long stretch without a change would otherwise take time that
+/// grows with its square. A sequence shorter than two segments of `shortest` values, which must be
+/// at least 2, is one segment.
 pub(super) fn best_segmentation(cost: &NormalCost, penalty: f64, shortest: usize) -> Segmentation {
     let length = cost.len();
     if length < 2 * shortest {
@@ -89,28 +98,38 @@ pub(super) fn best_segmentation(cost: &NormalCost, penalty: f64, shortest: usize
     }
     let mut last_start = vec![0; length + 1];
     let mut best_cost = vec![f64::INFINITY; length + 1];
-    let mut openings = vec![Opening { place: 0, before: 0.0 }];
-    let mut totals = Vec::new();
+    let mut openings = vec![Opening { place: 0, before: 0.0, total: 0.0 }];
     for end in shortest..=length {
-        totals.clear();
         let mut best = (f64::INFINITY, 0);
-        for opening in &openings {
-            let total = opening.before + cost.of_segment(opening.place, end);
-            totals.push(total);
-            if total < best.0 {
-                best = (total, opening.place);
+        for opening in &mut openings {
+            opening.total = opening.before + cost.of_segment(opening.place, end);
+            if opening.total < best.0 {
+                best = (opening.total, opening.place);
             }
         }
         (best_cost[end], last_start[end]) = best;
         let limit = best.0 + penalty;
-        let mut total = totals.iter();
-        openings.retain(|_| total.next().is_some_and(|total| *total <= limit));
+        openings.retain(|opening| opening.total <= limit);
+        if end.is_multiple_of(THINNED_EVERY) {
+            thin_out(&mut openings, end);
+        }
         let next = end + 1 - shortest;
         if next >= shortest {
-            openings.push(Opening { place: next, before: best_cost[next] + penalty });
+            openings.push(Opening { place: next, before: best_cost[next] + penalty, total: 0.0 });
         }
     }
-    Segmentation::of(cost, follow_back(&last_start))
+    Segmentation::of(cost, follow_back(&last_start)).refine(cost, shortest)
+}
+
+/// Keeps the better one of two places that are close together for the length of their segments.
+fn thin_out(openings: &mut Vec<Opening>, end: usize) {
+    openings.dedup_by(|next, kept| {
+        let is_close = next.place - kept.place < (end - next.place) / PLACES_PER_LENGTH;
+        if is_close && next.total < kept.total {
+            *kept = *next;
+        }
+        is_close
+    });
 }
 
 /// The ends of the segments, from the start of the best last segment for each end.

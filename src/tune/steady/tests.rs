@@ -214,12 +214,15 @@ fn is_near(curve: &SimulatedCurve, found: &SteadyState) -> bool {
 }
 
 #[test]
-fn the_start_of_a_planted_steady_state_is_found_within_15_requests_in_80_percent() {
-    for shape in [CurveShape::Line(40.0), CurveShape::Exponential(40.0), CurveShape::TwoSteps(20.0)]
-    {
-        let near = share(shape, 300, is_near);
-        assert!(near >= 0.8, "{shape:?}: {near}");
-    }
+fn the_end_of_a_straight_slope_is_found_within_15_requests_in_80_percent() {
+    let near = share(CurveShape::Line(40.0), 300, is_near);
+    assert!(near >= 0.8, "{near}");
+}
+
+#[test]
+fn the_end_of_an_exponential_slope_is_found_within_15_requests_in_80_percent() {
+    let near = share(CurveShape::Exponential(40.0), 300, is_near);
+    assert!(near >= 0.8, "{near}");
 }
 
 #[test]

@@ -110,15 +110,28 @@ fn check(machine: &Machine) -> Value {
 fn image_ref(image: &str) -> Value {
     let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
     let (registry, repository) = name.split_once('/').unwrap_or(("registry-1.docker.io", name));
-    json!({ "registry": registry, "repository": repository, "tag": tag, "digest": digest(image), "labels": {} })
+    json!({
+        "registry": registry,
+        "repository": repository,
+        "tag": tag,
+        "digest": digest(image),
+        "labels": {},
+    })
 }
 
 /// A digest that differs from image to image; nothing is behind it.
 fn digest(image: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let hash = Sha256::digest(image.as_bytes());
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+    let mut digest = "sha256:".to_owned();
+    for byte in hash {
+        digest.extend(hex_digits(byte));
+    }
+    digest
+}
+
+fn hex_digits(byte: u8) -> impl Iterator<Item = char> {
+    [byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16))
 }
 
 /// A wall time in milliseconds since the Unix epoch as RFC 3339, without fractions, as Fly has it.

@@ -1,4 +1,5 @@
-//! The rate limits of the Machines API: <https://fly.io/docs/machines/api/working-with-machines-api/>.
+//! The rate limits of the Machines API:
+//! <https://fly.io/docs/machines/api/working-with-machines-api/>.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use super::answers::ApiAnswer;
 use super::call::{ApiCall, read_seconds};
 
 /// The longest wait, and the one of a call that does not say.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// States that can be waited for.
 const STATES: [&str; 6] = ["started", "stopped", "suspended", "destroyed", "failed", "settled"];
@@ -82,7 +82,8 @@ impl StateWait {
             ApiAnswer::error(
                 StatusCode::REQUEST_TIMEOUT,
                 format!(
-                    "deadline_exceeded: machine failed to reach desired state, {wanted}, currently {state}"
+                    "deadline_exceeded: machine failed to reach desired state, {wanted}, \
+                     currently {state}"
                 ),
             )
         })

@@ -162,6 +162,11 @@ fn labels_json((name, _): MetricName, labels: &Labels) -> Value {
     value
 }
 
+/// Who reads metrics counts in real seconds, so CPU times shrink like all others.
+fn time_scale((name, _): MetricName, world: &FlyWorld) -> f64 {
+    if name.starts_with("fly_instance_cpu") { world.settings.scale.0 } else { 1.0 }
+}
+
 /// The last value before each moment, unless it is older than [`LOOKBACK`].
 fn points(machine: usize, metric: MetricName, times: &QueryTimes, world: &FlyWorld) -> Vec<Value> {
     let samples: Vec<&MetricSample> = world.metrics.of_machine(machine).collect();
@@ -170,7 +175,8 @@ fn points(machine: usize, metric: MetricName, times: &QueryTimes, world: &FlyWor
         let moment = world.moment_of(wall);
         let before = samples.partition_point(|sample| sample.at <= moment);
         let sample = samples[..before].last().filter(|sample| sample.at + LOOKBACK > moment)?;
-        Some(json!([wall.as_secs_f64(), sample.value(metric)?.to_string()]))
+        let value = sample.value(metric)? / time_scale(metric, world);
+        Some(json!([wall.as_secs_f64(), value.to_string()]))
     };
     (0..times.points).filter_map(point).collect()
 }

@@ -50,7 +50,9 @@ fn a_boot_of_6_cpu_seconds_is_slowed_by_the_quota_of_one_shared_cpu_and_not_of_t
         [("shared-cpu-1x", 17.6), ("shared-cpu-2x", 6.1), ("performance-1x", 6.1)]
     {
         let file = format!(
-            "[[machine]]\nsize = \"{size}\"\nmemory_mb = 2048\nstate = \"stopped\"\n[work]\nboot_cpu = \"6100ms\"\nrequest_cpu = \"0s\"\nwarming = 0\nlatency = \"constant:0ms\"\ncache_cost = \"0s\"\n"
+            "[[machine]]\nsize = \"{size}\"\nmemory_mb = 2048\nstate = \"stopped\"\n[work]\n\
+             boot_cpu = \"6100ms\"\nrequest_cpu = \"0s\"\nwarming = 0\n\
+             latency = \"constant:0ms\"\ncache_cost = \"0s\"\n"
         );
         let mut fly = Rehearsal::new(&file);
         assert_near(fly.latency(), seconds + 0.2, 0.05);
@@ -128,7 +130,7 @@ fn an_update_makes_a_fresh_balance_and_a_restart_keeps_the_old_one() {
     assert_near(balance(&fly), 5.0, 1e-9);
     fly.pass(3.0);
     fly.update(0, |config| {
-        config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024})
+        config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});
     });
     assert_near(balance(&fly), 10.0, 1e-9);
 }
@@ -136,7 +138,8 @@ fn an_update_makes_a_fresh_balance_and_a_restart_keeps_the_old_one() {
 #[test]
 fn an_effect_changes_the_requests_of_the_configurations_that_it_names() {
     let file = format!(
-        "[[machine]]\nbalance = \"100s\"\n{EXACT}[[effect]]\nmemory_mb = 2048\nlatency = \"-60ms\"\n[[effect]]\nenv = {{ HEAVY = \"1\" }}\nrequest_cpu = \"40ms\"\n"
+        "[[machine]]\nbalance = \"100s\"\n{EXACT}[[effect]]\nmemory_mb = 2048\nlatency = \"-60ms\"\n\
+         [[effect]]\nenv = {{ HEAVY = \"1\" }}\nrequest_cpu = \"40ms\"\n"
     );
     let mut fly = Rehearsal::new(&file);
     let mut warm = |change: fn(&mut serde_json::Value)| {

@@ -102,7 +102,8 @@ fn an_idle_app_is_stopped_and_one_with_requests_is_not() {
 #[test]
 fn surplus_machines_are_stopped_one_at_a_time_and_never_below_the_minimum() {
     let mut fly = Rehearsal::new(
-        "[[machine]]\ncount = 3\n[service]\nidle = \"5m\"\nmin_machines_running = 1\nautostop = \"suspend\"\n",
+        "[[machine]]\ncount = 3\n[service]\nidle = \"5m\"\n\
+         min_machines_running = 1\nautostop = \"suspend\"\n",
     );
     let states = |fly: &Rehearsal| [0, 1, 2].map(|machine| fly.state(machine));
     for _ in 0..31 {
