@@ -28,12 +28,10 @@ impl SessionCounts {
         }
         let noun = if sent == 1 { "session" } else { "sessions" };
         let parts = [(going_on, "in progress"), (unreadable, "not readable")];
-        let rest: String = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!(", {count} {what}"))
-            .collect();
-        format!("; {sent} {noun} uploaded, {there} already there{rest}")
+        let rest = parts.iter().filter(|(count, _)| *count > 0);
+        let mut words = vec![format!("; {sent} {noun} uploaded"), format!("{there} already there")];
+        words.extend(rest.map(|(count, what)| format!("{count} {what}")));
+        words.join(", ")
     }
 }
 

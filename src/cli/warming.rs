@@ -234,10 +234,8 @@ impl Observer for SampleObserver<'_> {
             return Ok(Continuation::TargetDown(why));
         }
         let is_full = self.samples.len() >= ExchangeSample::MAX_KEPT;
-        Ok(match self.stopped_at.is_some() || is_full {
-            true => Continuation::SeenEnough,
-            false => Continuation::Continue,
-        })
+        let has_seen_enough = self.stopped_at.is_some() || is_full;
+        Ok(if has_seen_enough { Continuation::SeenEnough } else { Continuation::Continue })
     }
 
     fn progress(&mut self, _progress: &RunProgress) {}

@@ -363,6 +363,8 @@ fn named_samples(
     samples.sort_by_key(|sample| sample.due);
     samples.truncate(*left);
     *left -= samples.len();
-    samples.iter_mut().for_each(|sample| request.clone_into(&mut sample.request));
+    for sample in &mut samples {
+        request.clone_into(&mut sample.request);
+    }
     samples
 }

@@ -37,15 +37,11 @@ impl UrlScenarios {
         let rate = Some(OverrideValue { origin: "--find-rate".to_owned(), value: rate });
         let duration =
             Some(OverrideValue { origin: "--step-duration".to_owned(), value: duration });
-        match self.scenarios.first().filter(|_| is_url(source)) {
-            Some(composed) => {
-                let step = ScenarioOverrides { rate, duration, ..ScenarioOverrides::default() };
-                composed.parse()?.with_overrides(&step)
-            }
-            None => {
-                let step = ScenarioOverrides { rate, duration, ..self.overrides.clone() };
-                Scenario::read(Path::new(source))?.with_overrides(&step)
-            }
+        if let Some(composed) = self.scenarios.first().filter(|_| is_url(source)) {
+            let step = ScenarioOverrides { rate, duration, ..ScenarioOverrides::default() };
+            return composed.parse()?.with_overrides(&step);
         }
+        let step = ScenarioOverrides { rate, duration, ..self.overrides.clone() };
+        Scenario::read(Path::new(source))?.with_overrides(&step)
     }
 }

@@ -28,11 +28,11 @@ use crate::tune::restore::{
 };
 
 /// How long a machine may take to reach a state.
-const STATE_PATIENCE: Duration = Duration::from_secs(180);
+const STATE_PATIENCE: Duration = Duration::from_mins(3);
 
 /// How long a lease lasts. It is extended before each change, and ends by itself if this process is
 /// killed.
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 /// Who holds the leases, for whoever meets one.
 const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
@@ -75,7 +75,7 @@ impl<'a> AppMachines<'a> {
         let (mut client, restores) = client(environment, request.app, signals);
         let machines = client.list_machines().map_err(|error| api_error(&error))?;
         let chosen = choose_machines(&machines, request)?;
-        let saved = chosen.iter().map(|machine| saved(machine)).collect::<Result<_, _>>()?;
+        let saved = chosen.iter().copied().map(saved).collect::<Result<_, _>>()?;
         let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
         let api = environment.machines_url().to_string();
         Ok(Self { client, api, chosen, saved, applied: None, restores })

@@ -16,7 +16,7 @@ use crate::cli::{warm, warming};
 use crate::engine::clock;
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::session::{Attempt, ColdState, CurveEnd, QuotaReading, StartKind, SteadyStage};
-use crate::record::{Dimension, Histogram, RunEnding, RunRecord};
+use crate::record::{Dimension, FailureEvidence, Histogram, RunEnding, RunRecord};
 use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
 use crate::tune::rounds::PlannedAttempt;
 
@@ -112,7 +112,7 @@ impl AttemptContext<'_> {
         attempt.first_due = Some(clock::wall_clock());
         let first = warming::first_requests(load, self.scenario(), limit, self.signals)?;
         let is_answered = first.answered_after.is_some();
-        let evidence = first.evidence().map(|evidence| evidence.description());
+        let evidence = first.evidence().map(FailureEvidence::description);
         attempt.first = first.samples;
         self.check_signals()?;
         if is_answered {

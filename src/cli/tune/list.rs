@@ -21,7 +21,7 @@ use crate::store::{self, Database, SessionSummary};
 pub(super) struct Args {
     #[command(flatten)]
     folder: FolderFlags,
-    /// List the sessions in the database that --store or DATABASE_URL names
+    /// List the sessions in the database that --store or `DATABASE_URL` names
     #[arg(long)]
     database: bool,
     /// What to print on stdout

@@ -81,7 +81,7 @@ fn choose<'m>(
 }
 
 /// A machine as it has to be restored.
-pub(super) fn saved(machine: &&Machine) -> Result<(String, SavedMachine), CommandError> {
+pub(super) fn saved(machine: &Machine) -> Result<(String, SavedMachine), CommandError> {
     let state = RestingState::of(machine.state.as_str());
     match (state, &machine.config) {
         (Some(state), Some(config)) => {

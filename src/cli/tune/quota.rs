@@ -100,8 +100,8 @@ fn cpu_reading(metrics: &InstanceMetrics) -> Option<CpuReading> {
     Some(CpuReading {
         throttled: throttled.total(),
         throttled_spans: spans.map(|span| TimeSpan { from: span.from, to: span.to }).collect(),
-        balance_before_us: balance(|samples| samples.first()),
-        balance_after_us: balance(|samples| samples.last()),
+        balance_before_us: balance(<[_]>::first),
+        balance_after_us: balance(<[_]>::last),
         used_us: metrics.used.known().map(|used| micros(used.total())),
         steal_us: metrics.stolen.known().map(|stolen: &CountedTime| micros(stolen.total())),
         memory_available: memory_share(metrics),

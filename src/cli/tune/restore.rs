@@ -13,7 +13,7 @@ use crate::store;
 ///
 /// Reads the restore file that a session writes before its first change, and gives every machine
 /// the configuration and the state that it had. Without a name, every session is restored that
-/// needs it. Needs FLY_API_TOKEN.
+/// needs it. Needs `FLY_API_TOKEN`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The session: its folder, its name, or `latest` [default: every session that needs it]

@@ -56,7 +56,7 @@ fn latency_budgets(shown: &PlannedScenario) -> Vec<Budget> {
     let mut budgets: Vec<Budget> = Vec::new();
     for budget in shown.requests.iter().flat_map(|request| &request.budgets) {
         if matches!(budget, Budget::Quantile { .. }) && !budgets.contains(budget) {
-            budgets.push(budget.clone());
+            budgets.push(*budget);
         }
     }
     budgets

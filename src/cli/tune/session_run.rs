@@ -331,7 +331,7 @@ fn make_attempts(
             return Ok(SessionEnding::Interrupted);
         }
         announce(plan, *next, count - left.len() + index + 1, count);
-        let number = record.attempts.len() as u32 + 1;
+        let number = record.attempts.last().map_or(0, |last| last.number) + 1;
         let app = app.as_mut().map(|(machines, store)| (&mut **machines, &mut **store));
         let attempt = context.make(number, *next, app)?;
         report_attempt(&attempt);

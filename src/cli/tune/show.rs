@@ -94,8 +94,9 @@ pub(super) fn print_text(model: &SessionModel) -> Result<(), CommandError> {
 
 /// The files of a session's folder, in a sentence.
 pub(super) fn list_files(folder: &Path, files: &[String]) -> String {
-    let is_plot = |name: &String| name.ends_with(".svg") || name.ends_with(".png");
-    let plots = files.iter().filter(|name| name.ends_with(".svg")).count();
+    let is_a = |name: &str, kind| Path::new(name).extension().is_some_and(|found| found == kind);
+    let is_plot = |name: &String| is_a(name, "svg") || is_a(name, "png");
+    let plots = files.iter().filter(|name| is_a(name, "svg")).count();
     let mut named: Vec<&str> =
         files.iter().filter(|name| !is_plot(name)).map(String::as_str).collect();
     named.push("session.json");

@@ -67,9 +67,10 @@ impl WarmingDisplay {
     }
 
     fn say(&self, text: &str) {
-        match &self.line {
-            Some(line) => line.set_message(text.to_owned()),
-            None => tracing::info!(scenario = self.scenario, "{}: {text}", self.scenario),
+        if let Some(line) = &self.line {
+            line.set_message(text.to_owned());
+        } else {
+            tracing::info!(scenario = self.scenario, "{}: {text}", self.scenario);
         }
     }
 }

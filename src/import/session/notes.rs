@@ -128,10 +128,10 @@ fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
     gaps.sort_by(f64::total_cmp);
     let middle = gaps.get(gaps.len() / 2)?;
     let size = format_duration(Duration::try_from_secs_f64(middle.abs()).unwrap_or_default());
-    let side = if *middle >= 0.0 { "more" } else { "less" };
+    let direction = if *middle >= 0.0 { "more" } else { "less" };
     Some(format!(
         "In {slower} of {} with several requests the first one took longer than the mean of the \
-         later ones; half of them by {size} {side}. A cold machine, a cold cache and a new \
+         later ones; half of them by {size} {direction}. A cold machine, a cold cache and a new \
          connection would all look like that.",
         count(gaps.len(), "attempt"),
     ))
