@@ -240,8 +240,8 @@ mod tests {
 
     #[test]
     fn a_ramp_spends_the_balance_only_when_its_rate_is_high() {
-        let load = "start_rate = \"1/s\"\nstages = [{ duration = \"60s\", to = \"1/s\" }, \
-                    { duration = \"0s\", to = \"20/s\" }, { duration = \"60s\", to = \"20/s\" }]";
+        let load = "start_rate = \"1/s\"\nstages = [{ duration = \"60s\", rate = \"1/s\" }, \
+                    { duration = \"0s\", rate = \"20/s\" }, { duration = \"60s\", rate = \"20/s\" }]";
         let spending = forecast(load, machines("shared-cpu-1x", 1), CPU).spending().unwrap();
         // 60 s at 1/s save 2.85 s, so that 7.85 s last for 33 s.
         assert!(spending.contains("is spent after 1m 33s"), "{spending}");
