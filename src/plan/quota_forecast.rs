@@ -100,8 +100,8 @@ impl QuotaForecast {
     pub fn sustained_rate(&self) -> Option<Rate> {
         let quota = self.machines.size.quota()?.of_machines(self.machines.count);
         let rate = quota.share() / self.cpu_per_arrival();
-        let digits = 10_f64.powi(1 - rate.log10().floor().clamp(-9.0, 9.0) as i32);
-        Rate::per_second((rate * digits).floor() / digits).ok()
+        let scale = 10_f64.powf(1.0 - rate.log10().floor());
+        Rate::per_second((rate * scale).floor() / scale).ok()
     }
 
     fn cpu_per_arrival(&self) -> f64 {
@@ -154,7 +154,10 @@ fn spent_after(machines: MachinePlan, schedule: &Schedule, cpu: f64) -> Option<D
         let until = schedule.count_before(end);
         let arrivals = until.saturating_sub(due);
         due = until;
-        (end - at, Duration::try_from_secs_f64(arrivals as f64 * cpu).unwrap_or(Duration::MAX))
+        (
+            end.saturating_sub(at),
+            Duration::try_from_secs_f64(arrivals as f64 * cpu).unwrap_or(Duration::MAX),
+        )
     });
     quota.time_spent_by(uses, quota.starting_balance())
 }

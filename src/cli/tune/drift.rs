@@ -7,8 +7,8 @@ use crate::cli::console::{Console, OutputFormat, stderr_has_colour};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::variables;
 use crate::fly::{
-    AppName, FetchTransport, FlyEnvironment, Machine, MachineService, MachinesClient,
-    SystemCallClock,
+    AppName, FetchTransport, FlyEnvironment, Machine, MachineConfig, MachineService,
+    MachinesClient, SystemCallClock,
 };
 use crate::tune::drift::{
     ComparedSetting, DriftReport, FlyToml, RunningMachine, RunningService, find_drift,
@@ -88,8 +88,8 @@ fn unreachable(machine: &Machine) -> Option<String> {
 
 fn running_machine(machine: &Machine) -> RunningMachine {
     let config = machine.config.as_ref().or(machine.incomplete_config.as_ref());
-    let guest = config.map(|config| config.guest()).unwrap_or_default();
-    let services = config.map(|config| config.services()).unwrap_or_default();
+    let guest = config.map(MachineConfig::guest).unwrap_or_default();
+    let services = config.map(MachineConfig::services).unwrap_or_default();
     RunningMachine {
         id: machine.id.clone(),
         state: machine.state.as_str().to_owned(),

@@ -35,7 +35,7 @@ pub(super) fn notes(
         first_against_later(groups),
         order(groups, names),
         not_recorded(groups, names),
-        starts(),
+        Some(STARTS.to_owned()),
         redirects(samples),
         start_of_fetch(samples),
         misfits(samples),
@@ -128,10 +128,10 @@ fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
     gaps.sort_by(f64::total_cmp);
     let middle = gaps.get(gaps.len() / 2)?;
     let size = format_duration(Duration::try_from_secs_f64(middle.abs()).unwrap_or_default());
-    let side = if *middle >= 0.0 { "more" } else { "less" };
+    let direction = if *middle >= 0.0 { "more" } else { "less" };
     Some(format!(
         "In {slower} of {} with several requests the first one took longer than the mean of the \
-         later ones; half of them by {size} {side}. A cold machine, a cold cache and a new \
+         later ones; half of them by {size} {direction}. A cold machine, a cold cache and a new \
          connection would all look like that.",
         count(gaps.len(), "attempt"),
     ))
@@ -265,13 +265,8 @@ fn not_recorded(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String>
     })
 }
 
-fn starts() -> Option<String> {
-    Some(
-        "Nothing says whether the machine booted, resumed or ran before a request, or which one \
-         answered: no figure is that of a cold start."
-            .to_owned(),
-    )
-}
+const STARTS: &str = "Nothing says whether the machine booted, resumed or ran before a request, or \
+    which one answered: no figure is that of a cold start.";
 
 fn redirects(samples: &[RecordedSample]) -> Option<String> {
     samples.iter().any(RecordedSample::is_ok).then(|| {
