@@ -83,9 +83,10 @@ fn own_reading(attempt: &Attempt) -> Option<(&CpuReading, u32)> {
 fn size_of(attempt: &Attempt) -> Option<MachineSize> {
     let is_own = |facts: &&MachineFacts| attempt.machine.as_ref().is_none_or(|id| *id == facts.id);
     let facts = attempt.machines_before.iter().find(is_own)?;
-    Some(match facts.shared_cpus {
-        true => MachineSize::shared(facts.cpus),
-        false => MachineSize::performance(facts.cpus),
+    Some(if facts.shared_cpus {
+        MachineSize::shared(facts.cpus)
+    } else {
+        MachineSize::performance(facts.cpus)
     })
 }
 

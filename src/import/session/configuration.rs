@@ -105,15 +105,14 @@ impl StatedConfiguration {
 
     /// Both together; `None` if they contradict each other.
     pub(super) fn merged(&self, other: &Self) -> Option<Self> {
-        fn one<T: Clone + PartialEq>(own: Option<&T>, other: Option<&T>) -> Option<Option<T>> {
-            match (own, other) {
-                (Some(own), Some(other)) if own != other => None,
-                (own, other) => Some(own.or(other).cloned()),
-            }
+        fn differ<T: PartialEq>(own: Option<&T>, other: Option<&T>) -> bool {
+            own.zip(other).is_some_and(|(own, other)| own != other)
         }
-        Some(Self {
-            size: one(self.size.as_ref(), other.size.as_ref())?,
-            memory_mb: one(self.memory_mb.as_ref(), other.memory_mb.as_ref())?,
+        let is_other = differ(self.size.as_ref(), other.size.as_ref())
+            || differ(self.memory_mb.as_ref(), other.memory_mb.as_ref());
+        (!is_other).then(|| Self {
+            size: self.size.clone().or_else(|| other.size.clone()),
+            memory_mb: self.memory_mb.or(other.memory_mb),
         })
     }
 

@@ -35,11 +35,8 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>>
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut rows = reader.records();
-    let header = match rows.next() {
-        Some(Ok(header)) => header,
-        _ => {
-            return Err(vec![ImportError::of_file("has no header line; write the columns' names")]);
-        }
+    let Some(Ok(header)) = rows.next() else {
+        return Err(vec![ImportError::of_file("has no header line; write the columns' names")]);
     };
     let columns = columns(&header)?;
     let (mut samples, mut mistakes) = (Vec::new(), Vec::new());

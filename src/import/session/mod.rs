@@ -153,10 +153,10 @@ fn base_url(samples: &[RecordedSample]) -> String {
 /// time.
 fn configuration_names(groups: &[AttemptGroup<'_>], ranges: &[ConfigurationRange]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let of_flags = ranges.iter().map(|range| range.name.as_str());
+    let of_spans = ranges.iter().map(|range| range.name.as_str());
     let used = |name: &str| groups.iter().any(|group| group.configuration.starts_with(name));
     let in_groups = groups.iter().map(|group| group.configuration.as_str());
-    let of_ranges: Vec<&str> = of_flags.filter(|name| used(name)).collect();
+    let of_ranges: Vec<&str> = of_spans.filter(|name| used(name)).collect();
     let ordered = of_ranges
         .iter()
         .flat_map(|name| {

@@ -35,7 +35,7 @@ pub(super) fn notes(
         first_against_later(groups),
         order(groups, names),
         not_recorded(groups, names),
-        starts(),
+        Some(STARTS.to_owned()),
         redirects(samples),
         start_of_fetch(samples),
         misfits(samples),
@@ -265,13 +265,8 @@ fn not_recorded(groups: &[AttemptGroup<'_>], names: &[String]) -> Option<String>
     })
 }
 
-fn starts() -> Option<String> {
-    Some(
-        "Nothing says whether the machine booted, resumed or ran before a request, or which one \
-         answered: no figure is that of a cold start."
-            .to_owned(),
-    )
-}
+const STARTS: &str = "Nothing says whether the machine booted, resumed or ran before a request, or \
+    which one answered: no figure is that of a cold start.";
 
 fn redirects(samples: &[RecordedSample]) -> Option<String> {
     samples.iter().any(RecordedSample::is_ok).then(|| {

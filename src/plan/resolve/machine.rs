@@ -1,6 +1,7 @@
 //! The machines behind a scenario, and what its load does to their CPU quota.
 
-use crate::plan::machine_plan::{MachinePlan, QuotaForecast};
+use crate::plan::machine_plan::MachinePlan;
+use crate::plan::quota_forecast::QuotaForecast;
 use crate::plan::scenario_plan::ScenarioPlan;
 use crate::scenario::{Diagnostic, Scenario};
 

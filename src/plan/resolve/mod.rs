@@ -173,9 +173,7 @@ fn resolve_one(
     let unwritten = TargetSection::default();
     let written = scenario.file.target.value().unwrap_or(&unwritten);
     let mut load = load::resolve(scenario, overrides, filler);
-    if let Some(part) = overrides.shard_plan {
-        shard::look_at(scenario, part.shard, filler);
-    }
+    overrides.shard_plan.iter().for_each(|part| shard::look_at(scenario, part.shard, filler));
     let (mut base, is_wrong) = base_or_placeholder(scenario, written, filler)?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let data = data::read(scenario, filler);

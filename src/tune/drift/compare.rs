@@ -67,8 +67,7 @@ impl<'a> Comparison<'a> {
     /// Whether any machine is in the primary region.
     fn primary_region(&self) -> Option<ComparedSetting> {
         let stated = self.file.primary_region.as_ref()?;
-        let is_there = |machine: &&RunningMachine| machine.region == stated.value;
-        let missing = !self.machines.iter().any(|machine| is_there(&machine));
+        let missing = !self.machines.iter().any(|machine| machine.region == stated.value);
         let elsewhere =
             |machine: &RunningMachine| missing.then(|| format!("in `{}`", machine.region));
         let expected = format!("machines in `{}`", stated.value);

@@ -127,7 +127,7 @@ impl FlyToml {
             .map(|(line, section)| size(section, line, &KEYS_OF_VM, reader))
             .collect();
         let mut notes = Vec::new();
-        if let Some((line, _)) = KEYS_AT_TOP.iter().find_map(|key| at_line(table, key, reader)) {
+        if let Some(line) = KEYS_AT_TOP.iter().find_map(|key| line_of(table, key, reader)) {
             notes.push(format!(
                 "line {line}: flyctl reads sizes only from `[[vm]]`; a deploy ignores this key"
             ));
@@ -146,8 +146,9 @@ impl FlyToml {
     }
 }
 
-fn at_line<'t>(table: &DeTable<'t>, key: &str, reader: &TomlReader<'t>) -> Option<(usize, ())> {
-    entry(table, key).map(|(name, _)| (reader.line_of(name.span().start), ()))
+/// The line of a key, if it is there.
+fn line_of<'t>(table: &DeTable<'t>, key: &str, reader: &TomlReader<'t>) -> Option<usize> {
+    entry(table, key).map(|(name, _)| reader.line_of(name.span().start))
 }
 
 /// The names under `[processes]`, sorted.
@@ -209,7 +210,8 @@ fn memory_of(value: &DeValue<'_>) -> Option<u32> {
         (None, DeValue::String(text)) => memory_text(text)?,
         _ => return None,
     };
-    (mb >= 1.0 && mb <= f64::from(u32::MAX)).then_some(mb as u32)
+    let whole: u32 = format!("{:.0}", mb.floor()).parse().ok()?;
+    (whole > 0).then_some(whole)
 }
 
 fn memory_text(text: &str) -> Option<f64> {
