@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tollgate::record::session::CurveClass;
+use tollgate::record::session::CurveClass::{self, Flat, NoSteadyState, Slowdown, WarmUp};
 use tollgate::tune::steady::{SequenceKind, SteadyState, find_steady_state};
 
 /// The share of series that must agree on whether there is a steady state.
@@ -100,7 +100,6 @@ impl fmt::Display for Comparison {
         writeln!(f, "|---|--:|--:|--:|--:|--:|")?;
         for (name, is_steady) in [("steady", true), ("never", false)] {
             write!(f, "| {name} ")?;
-            use CurveClass::{Flat, NoSteadyState, Slowdown, WarmUp};
             for class in [Some(Flat), Some(WarmUp), Some(Slowdown), Some(NoSteadyState), None] {
                 write!(f, "| {} ", self.count_class(is_steady, class))?;
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tollgate::record::session::{CurveClass, ExchangeSample};
+use tollgate::record::session::CurveClass::{Flat, NoSteadyState, Slowdown, WarmUp};
+use tollgate::record::session::ExchangeSample;
 use tollgate::tune::steady::{SequenceKind, SteadyState, find_steady_state, is_steady_now};
 
 use crate::simulated_curve::{CurveShape, SimulatedCurve};
@@ -34,10 +35,14 @@ pub(crate) fn tables(curves: u64) -> String {
     for (name, shape) in SHAPES {
         for variation in VARIATIONS {
             let cells = LENGTHS.map(|length| whole_curves(shape, length, variation, curves));
-            page += &format!("| {name} | {:.0} % | {} |\n", variation * 100.0, cells.join(" | "));
+            page.extend([format!(
+                "| {name} | {:.0} % | {} |\n",
+                variation * 100.0,
+                cells.join(" | ")
+            )]);
         }
     }
-    page += &format!("\n## Ending a curve when it is steady, {curves} a cell\n");
+    page.extend([format!("\n## Ending a curve when it is steady, {curves} a cell\n")]);
     page += "\nRequests at the end in 5, 50 and 95 % of curves, and in percent: not ended within 240 \
              requests; ended while the mean was more than 5 % and more than 10 % off.\n";
     page += "\n| | variation | ended after | not ended | > 5 % off | > 10 % off |\n\
@@ -45,7 +50,7 @@ pub(crate) fn tables(curves: u64) -> String {
     for (name, shape) in SHAPES {
         for variation in VARIATIONS {
             let row = ended_curves(shape, variation, curves);
-            page += &format!("| {name} | {:.0} % | {row} |\n", variation * 100.0);
+            page.extend([format!("| {name} | {:.0} % | {row} |\n", variation * 100.0)]);
         }
     }
     page
@@ -60,7 +65,6 @@ fn whole_curves(shape: CurveShape, length: usize, variation: f64, curves: u64) -
     let found: Vec<SteadyState> = (0..curves)
         .map(|seed| find_steady_state(&curve.draw(seed), SequenceKind::Requests))
         .collect();
-    use CurveClass::{Flat, NoSteadyState, Slowdown, WarmUp};
     let classes = [Some(Flat), Some(WarmUp), Some(Slowdown), Some(NoSteadyState), None];
     let counts = classes.map(|class| {
         percent(found.iter().filter(|found| found.class == class).count() as u64, curves)

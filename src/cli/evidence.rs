@@ -12,7 +12,8 @@ use super::outputs::{FinishedRun, OutputDelivery};
 use super::{log, next_steps, provenance, quick, results};
 use crate::files;
 use crate::plan::SecretSet;
-use crate::report::{self, EntryOutcome, EvidenceEntry, RunArtifact};
+use crate::record::session::SessionRecord;
+use crate::report::{self, AttemptEntry, EntryOutcome, EvidenceEntry, RunArtifact};
 use crate::store;
 
 /// The file that a command's entries go to.
@@ -93,6 +94,21 @@ impl EvidenceFile {
                 );
                 ExitStatus::Internal
             }
+        }
+    }
+
+    /// Appends the entry of a session's attempt, with the files that it wrote. A failure is a
+    /// warning: the session has the attempt.
+    pub(super) fn append_attempt(&self, record: &SessionRecord, number: u32, files: &[PathBuf]) {
+        let Some(path) = &self.path else { return };
+        let entry = AttemptEntry {
+            command: shell_command(record.provenance.command.iter().cloned()),
+            artifacts: files.iter().map(|file| artifact(file)).collect(),
+            notes: self.notes(),
+        };
+        let Some(text) = report::attempt_entry(record, number, &entry) else { return };
+        if let Err(error) = store::append_entry(path, &text) {
+            tracing::warn!("WARNING: no entry was added: {error}");
         }
     }
 

@@ -56,9 +56,10 @@ fn old_records_become_one_session_that_says_what_can_be_concluded() {
     let output = folder.run(&["tune", "import", "records.csv"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let printed = text(&output.stdout);
-    for words in ["No effect of a configuration can be concluded", "records.csv", "session.html"] {
-        assert!(printed.contains(words) || words == "session.html", "{words} in {printed}");
+    for words in ["No effect of a configuration can be concluded", "records.csv", "Wrote "] {
+        assert!(printed.contains(words), "{words} in {printed}");
     }
+    assert!(folder.sessions()[0].join("session.html").exists());
     let again = folder.run(&["tune", "import", "records.csv", "--output", "json"]);
     let record = json(&again);
     assert_eq!(record["attempts"].as_array().unwrap().len(), 4);
@@ -119,7 +120,7 @@ fn drift_compares_the_machines_of_an_app_with_its_file() {
     assert_eq!(report["machines"], 1);
     let wrong = drift(&folder, &target, &MATCHING.replace("1gb", "much"), &[]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong.stderr).contains("fly.toml:11:10: `much` is not an amount"), "{wrong:?}");
+    assert!(text(&wrong.stderr).contains("fly.toml:11:11: `much` is not an amount"), "{wrong:?}");
     let mut without = folder.command(&["tune", "drift", "fly.toml", "--app", "rehearsal"]);
     folder.write("fly.toml", "app = \"rehearsal\"\n");
     let refused = without.env("FLY_API_TOKEN", "x").env("FLY_FLAPS_BASE_URL", target.base_url());

@@ -9,21 +9,22 @@ use std::time::Duration;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::inventory::machine_facts;
+use super::machine_choice::{AppRequest, api_error, choose_machines, parse_id, runs, saved};
 use super::restore_file::RestoreStore;
 use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
 use crate::cli::{log, variables};
 use crate::fly::{
     AppName, FetchTransport, FlyEnvironment, FlyError, FlyProblem, LeaseNonce, Machine,
-    MachineConfig, MachineId, MachineState, MachineUpdate, MachinesClient, StartKind as FlyStart,
-    StopOptions, SystemCallClock, WaitGoal, WaitState, last_start,
+    MachineConfig, MachineId, MachineUpdate, MachinesClient, StartKind as FlyStart, StopOptions,
+    SystemCallClock, WaitGoal, WaitState, last_start,
 };
 use crate::plan::SecretSet;
 use crate::record::session::{ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
-    CurrentMachine, RESTORE_FORMAT, RestingState, RestoreFile, RestoreStep, SavedMachine,
-    refuse_downtime, steps_to_restore,
+    CurrentMachine, RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, steps_to_restore,
 };
 use crate::units::format_duration;
 
@@ -39,9 +40,6 @@ const LEASE_PATIENCE: Duration = Duration::from_secs(310);
 
 /// Who holds the leases, for whoever meets one.
 const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
-
-/// Number of events that an inventory shows.
-const SHOWN_EVENTS: usize = 5;
 
 /// The clock of API calls, which Ctrl-C stops.
 pub(super) type StoppableClock<'a> = SystemCallClock<Box<dyn Fn() -> bool + 'a>>;
@@ -71,16 +69,6 @@ pub(super) struct AppMachines<'a> {
     restores: Rc<Cell<bool>>,
 }
 
-/// What a session asks of its app.
-pub(super) struct AppRequest<'a> {
-    pub(super) app: &'a AppName,
-    /// The only machine to use.
-    pub(super) machine: Option<&'a MachineId>,
-    pub(super) allows_downtime: bool,
-    /// Whether machines will stand still: cold states and changes of their configuration do that.
-    pub(super) stops_machines: bool,
-}
-
 impl<'a> AppMachines<'a> {
     /// Reads the machines of an app and chooses those to use. Changes nothing.
     pub(super) fn find(
@@ -90,15 +78,7 @@ impl<'a> AppMachines<'a> {
     ) -> Result<Self, CommandError> {
         let (mut client, restores) = client(environment, request.app, signals);
         let machines = client.list_machines().map_err(|error| api_error(&error))?;
-        let chosen = choose(&machines, request)?;
-        if request.stops_machines && !request.allows_downtime {
-            let ids =
-                |machines: &[&Machine]| machines.iter().map(|m| m.id.clone()).collect::<Vec<_>>();
-            let running: Vec<_> = serving(&machines).into_iter().filter(|m| runs(m)).collect();
-            if let Some(why) = refuse_downtime(&ids(&running), &ids(&chosen)) {
-                return Err(CommandError::usage(format!("error: {why}")));
-            }
-        }
+        let chosen = choose_machines(&machines, request)?;
         let saved = chosen.iter().map(|machine| saved(machine)).collect::<Result<_, _>>()?;
         let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
         let api = environment.machines_url().to_string();
@@ -406,82 +386,6 @@ impl From<FlyError> for AppProblem {
     }
 }
 
-fn api_error(error: &FlyError) -> CommandError {
-    let message = format!("error: {error}");
-    match error.problem() {
-        FlyProblem::TokenRefused { .. } | FlyProblem::NotFound { .. } => {
-            CommandError::usage(message)
-        }
-        _ => CommandError::internal(error),
-    }
-}
-
-fn parse_id(id: &str) -> Result<MachineId, CommandError> {
-    MachineId::parse(id).map_err(CommandError::internal)
-}
-
-fn runs(machine: &Machine) -> bool {
-    RestingState::of(machine.state.as_str()) == Some(RestingState::Started)
-}
-
-/// The machines of the app itself that have a service; all of them if none has one. Fly's own ones,
-/// for release commands and consoles, are left out.
-fn serving(machines: &[Machine]) -> Vec<&Machine> {
-    let is_there = |machine: &&Machine| {
-        let group = machine.config.as_ref().and_then(|c| c.metadata("fly_process_group"));
-        !matches!(machine.state, MachineState::Destroyed | MachineState::Destroying)
-            && !group.is_some_and(|group| group.starts_with("fly_app_"))
-    };
-    let has_service = |machine: &&Machine| {
-        machine.config.as_ref().is_some_and(|config| !config.services().is_empty())
-    };
-    let there: Vec<&Machine> = machines.iter().filter(is_there).collect();
-    let serving: Vec<&Machine> = there.iter().copied().filter(has_service).collect();
-    if serving.is_empty() { there } else { serving }
-}
-
-fn choose<'m>(
-    machines: &'m [Machine],
-    request: &AppRequest<'_>,
-) -> Result<Vec<&'m Machine>, CommandError> {
-    let serving = serving(machines);
-    let Some(wanted) = request.machine else {
-        if serving.is_empty() {
-            return Err(CommandError::usage(format!(
-                "error: app {} has no machines; deploy it first",
-                request.app.as_str()
-            )));
-        }
-        return Ok(serving);
-    };
-    let found = machines.iter().find(|machine| machine.id == wanted.as_str());
-    found.map(|machine| vec![machine]).ok_or_else(|| {
-        let ids: Vec<_> = serving.iter().map(|machine| machine.id.as_str()).collect();
-        CommandError::usage(format!(
-            "error: app {} has no machine {}; it has {}",
-            request.app.as_str(),
-            wanted.as_str(),
-            ids.join(", ")
-        ))
-    })
-}
-
-/// A machine as it has to be restored.
-fn saved(machine: &&Machine) -> Result<(String, SavedMachine), CommandError> {
-    let state = RestingState::of(machine.state.as_str());
-    match (state, &machine.config) {
-        (Some(state), Some(config)) => {
-            let config = config.as_json().clone();
-            Ok((machine.id.clone(), SavedMachine { state, config }))
-        }
-        _ => Err(CommandError::usage(format!(
-            "error: machine {} is {} and cannot be restored from that; wait until it has started \
-             or stopped, or name another with --machine",
-            machine.id, machine.state
-        ))),
-    }
-}
-
 fn update(machine: &Machine, config: MachineConfig, skip_launch: bool) -> MachineUpdate {
     MachineUpdate {
         config,
@@ -504,40 +408,5 @@ fn run_command(words: &[String]) -> Result<(), AppProblem> {
             "`{shown}` cannot be started: {}; name a program that is on the PATH",
             crate::library_text::describe_io(&error)
         ))),
-    }
-}
-
-/// A machine as an inventory shows it.
-pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
-    let config = machine.config.as_ref();
-    let guest = config.map(MachineConfig::guest).unwrap_or_default();
-    let services = config.map(MachineConfig::services).unwrap_or_default();
-    let service = services.first().cloned().unwrap_or_default();
-    let events = machine.events.iter().take(SHOWN_EVENTS).map(|event| {
-        let at = event.at().map(|at| {
-            let format =
-                time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-            at.format(format).unwrap_or_default()
-        });
-        let at = at.unwrap_or_else(|| "at an unknown time".to_owned());
-        format!("{at} {} {} by {}", event.kind, event.status, event.source)
-    });
-    MachineFacts {
-        id: machine.id.clone(),
-        name: machine.name.clone(),
-        state: machine.state.as_str().to_owned(),
-        region: machine.region.clone(),
-        size: guest.size_name().unwrap_or_else(|| "unknown".to_owned()),
-        cpus: guest.cpus.unwrap_or_default(),
-        shared_cpus: guest.is_shared().unwrap_or_default(),
-        memory_mb: guest.memory_mb.unwrap_or_default(),
-        image: config.and_then(MachineConfig::image).unwrap_or_default().to_owned(),
-        instance_id: machine.instance_id.clone(),
-        autostop: service.autostop.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
-        autostart: service.autostart,
-        min_machines_running: service.min_machines_running,
-        soft_limit: service.concurrency.soft_limit,
-        hard_limit: service.concurrency.hard_limit,
-        events: events.collect(),
     }
 }

@@ -6,21 +6,19 @@ use time::OffsetDateTime;
 
 use super::app_machines::{AppMachines, AppProblem};
 use super::restore_file::RestoreStore;
+use crate::cli::evidence::EvidenceFile;
 use crate::cli::exit::CommandError;
 use crate::cli::log;
 use crate::cli::outputs::{self, FinishedRun};
 use crate::cli::session::{self, ReferencedRuns, RunFlags};
 use crate::cli::signals::RunSignals;
-use crate::cli::warming;
+use crate::cli::{warm, warming};
 use crate::engine::clock;
 use crate::plan::{Plan, ScenarioPlan};
-use crate::record::session::{
-    Attempt, ColdState, CurveEnd, ExchangeSample, QuotaReading, StartKind, SteadyStage,
-};
+use crate::record::session::{Attempt, ColdState, CurveEnd, QuotaReading, StartKind, SteadyStage};
 use crate::record::{Dimension, Histogram, RunEnding, RunRecord};
 use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
 use crate::tune::rounds::PlannedAttempt;
-use crate::tune::steady;
 
 /// What every attempt of a session uses.
 pub(super) struct AttemptContext<'a> {
@@ -33,6 +31,8 @@ pub(super) struct AttemptContext<'a> {
     pub(super) first_limit: Duration,
     /// Sends a finished run to where runs are stored in addition to their folder.
     pub(super) store_run: &'a dyn Fn(&FinishedRun),
+    /// The file that gets an entry for each attempt.
+    pub(super) evidence: &'a EvidenceFile,
 }
 
 /// The machines of a session, and what restores them; `None` if no app is named.
@@ -127,7 +127,7 @@ impl AttemptContext<'_> {
 
     fn follow_curve(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
         let curve = (self.plan.curve.rate, self.plan.curve.limit);
-        let mut is_steady = |samples: &[ExchangeSample]| steady::is_steady_now(samples);
+        let mut is_steady = warm::is_curve_steady;
         let (load, scenario) = (self.load, self.scenario());
         let run = warming::follow_curve(load, scenario, curve, self.signals, &mut is_steady)?;
         (attempt.curve, attempt.curve_end) = (run.samples, run.end);

@@ -20,11 +20,11 @@ const PLAN: &str = include_str!("demo.toml");
 const APP: &str = "rehearsal";
 
 /// The load of the steady stage: short, because a session has many of them.
-const RATE: f64 = 40.0;
-const DURATION: Duration = Duration::from_secs(2);
+const RATE: f64 = 60.0;
+const DURATION: Duration = Duration::from_secs(1);
 
-/// How far apart the simulated metrics are: Fly's 15 s, at ten times the speed.
-const METRIC_STEP: Duration = Duration::from_millis(1_500);
+/// How far apart the simulated metrics are: Fly's 15 s, at four times the speed.
+const METRIC_STEP: Duration = Duration::from_millis(3_750);
 
 pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     if flags.app.is_some() || flags.machine.is_some() || flags.resume.is_some() {

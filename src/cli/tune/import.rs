@@ -36,8 +36,8 @@ const MAX_BYTES: u64 = 4 << 20;
 
 /// Import old records of single requests as one session, and say what can be concluded from them
 ///
-/// Reads tables of times and artifacts of synthetic-check. Requests with less than 5 minutes between
-/// them become one attempt. Importing the same files again changes nothing.
+/// Reads tables of times and artifacts of synthetic-check. Requests with less than 5 minutes
+/// between them become one attempt. Importing the same files again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

@@ -6,11 +6,14 @@ mod demo;
 mod drift;
 mod find_rate;
 mod import;
+mod inventory;
 mod list;
+mod machine_choice;
 mod quota;
 mod reports;
 mod restore;
 mod restore_file;
+mod session_facts;
 mod session_run;
 mod show;
 

@@ -4,30 +4,31 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::app_machines::{self, AppMachines, AppRequest};
+use super::app_machines::{self, AppMachines};
 use super::attempt::AttemptContext;
+use super::machine_choice::AppRequest;
 use super::quota::{MetricPace, QuotaMeter};
 use super::restore_file::{self, RestoreStore};
+use super::session_facts::{note_size, plan_difference, plan_facts, session_provenance};
 use super::{FolderFlags, reports, restore};
 use crate::cli::connection::{self, AddressFlags, ConnectionFlags};
 use crate::cli::console::{OutputFormat, stderr_has_colour};
 use crate::cli::exit::{CommandError, ExitStatus};
-use crate::cli::outputs::{FinishedRun, database};
+use crate::cli::outputs::database;
 use crate::cli::run_time::new_run_id;
 use crate::cli::session::RunFlags;
 use crate::cli::signals::RunSignals;
-use crate::cli::{guard, log, provenance, stray_variables, variables};
+use crate::cli::{evidence, guard, log, stray_variables, variables};
 use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment, MachineId};
 use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::session::{
-    Attempt, ColdState, Configuration, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
+    Attempt, ColdState, QuotaReading, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
     SessionProvenance, SessionRecord,
 };
-use crate::record::{Budget, PlannedScenario, RunProvenance};
 use crate::report::SessionModel;
 use crate::scenario::{OverrideValue, Scenario, ScenarioOverrides, Template};
-use crate::store::{self, SessionFolder};
+use crate::store::{self, Database, SessionFolder, UploadLimits};
 use crate::tune::conclude::conclude;
 use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
 use crate::tune::rounds::{PlannedAttempt, planned_attempts, remaining_attempts};
@@ -68,10 +69,15 @@ pub(super) struct Flags {
     pub(super) connection: ConnectionFlags,
     #[command(flatten)]
     pub(super) run: RunFlags,
+    #[command(flatten)]
+    pub(super) evidence: evidence::Flags,
     /// How far apart the app's metrics are; only simulated machines differ from Fly's 15 s
     #[arg(long, value_name = "DURATION", hide = true, value_parser = parse_duration)]
     pub(super) metric_step: Option<Duration>,
 }
+
+/// A session that this process writes, and its record.
+type OpenSession = (SessionFolder, SessionRecord);
 
 /// What a session needs besides its flags.
 pub(super) struct SessionInput {
@@ -109,55 +115,79 @@ pub(super) fn run_session(
     input.plan.rounds = flags.rounds.unwrap_or(input.plan.rounds);
     let app = named_app(&input.plan, flags)?;
     let load = resolve(&input, flags)?;
+    let evidence = flags.evidence.open(&[], flags.run.commit())?;
+    let database = database::optional_upload(flags.folder.store())?;
     let signals = RunSignals::listen()?;
-    let is_stopped = || signals.stops_within(Duration::ZERO);
-    let mut quota =
-        QuotaMeter::new(input.fly.as_ref(), app.as_ref(), input.pace, Box::new(is_stopped));
-    let resumed = open_earlier(&input, &load, flags)?;
-    let mut machines = match (&app, &input.fly) {
-        (Some(app), Some(environment)) => {
-            if let Some((folder, _)) = &resumed {
-                restore::restore_earlier(environment, folder.path(), &signals)?;
-            }
-            restore::refuse_unrestored(flags.folder.sessions_dir(), app)?;
-            Some(find_machines(environment, app, &input.plan, flags, &signals)?)
-        }
-        _ => None,
-    };
+    let (mut machines, resumed) = find_app(&input, &load, app.as_ref(), flags, &signals)?;
     let (folder, mut record) = match resumed {
         Some(resumed) => resumed,
         None => begin_session(&input, &load, flags)?,
     };
-    let mut store = machines
-        .as_ref()
-        .map(|machines| {
-            RestoreStore::create(folder.path(), machines.restore_file(clock::wall_clock()))
-        })
-        .transpose()?;
-    let database = database::optional_upload(flags.folder.store())?;
-    let store_run = |run: &FinishedRun| {
-        // What fails is marked and reported, and `tollgate sync` uploads it.
-        let _marked = database.as_ref().map(|database| database.write(run));
+    let save = |machines: &AppMachines<'_>| {
+        RestoreStore::create(folder.path(), machines.restore_file(clock::wall_clock()))
     };
+    let mut store = machines.as_ref().map(save).transpose()?;
     let context = AttemptContext {
         plan: &input.plan,
         load: &load,
         flags: &flags.run,
         signals: &signals,
         first_limit: flags.first_limit,
-        store_run: &store_run,
+        store_run: &|run| {
+            // What fails is marked and reported, and `tollgate sync` uploads it.
+            let _marked = database.as_ref().map(|database| database.write(run));
+        },
+        evidence: &evidence,
     };
-    let first_new = record.attempts.len();
     let made = make_attempts(&context, &folder, &mut record, machines.as_mut().zip(store.as_mut()));
     let restored = restore_machines(machines.as_mut(), store, folder.path());
-    record.ending = Some(made?);
-    signals.stops_within(quota.delay());
-    for attempt in &mut record.attempts[first_new..] {
-        attempt.quota = quota.read(attempt.started, attempt.took);
-    }
+    record.ending = Some(match &made {
+        Ok(ending) => ending.clone(),
+        Err(error) => SessionEnding::Failed(log::redact(&error.to_string())),
+    });
+    read_quotas(&input, app.as_ref(), &signals, &mut record);
     finish(&folder, &mut record, flags)?;
+    store_session(&record, flags)?;
+    made?;
     restored?;
     Ok(exit_of(&record))
+}
+
+/// The session to go on with, and the machines of the app. What an earlier process of the session
+/// changed is restored first, so that the machines are the original ones.
+fn find_app<'a>(
+    input: &SessionInput,
+    load: &Plan,
+    app: Option<&AppName>,
+    flags: &Flags,
+    signals: &'a RunSignals,
+) -> Result<(Option<AppMachines<'a>>, Option<OpenSession>), CommandError> {
+    let resumed = open_earlier(input, load, flags)?;
+    let (Some(app), Some(environment)) = (app, &input.fly) else { return Ok((None, resumed)) };
+    if let Some((folder, _)) = &resumed {
+        restore::restore_earlier(environment, folder.path(), signals)?;
+    }
+    restore::refuse_unrestored(flags.folder.sessions_dir(), app)?;
+    let machines = find_machines(environment, app, &input.plan, flags, signals)?;
+    Ok((Some(machines), resumed))
+}
+
+/// Reads the metrics of every attempt without any. They arrive late, so this comes last.
+fn read_quotas(
+    input: &SessionInput,
+    app: Option<&AppName>,
+    signals: &RunSignals,
+    record: &mut SessionRecord,
+) {
+    let is_stopped = || signals.stops_within(Duration::ZERO);
+    let mut quota = QuotaMeter::new(input.fly.as_ref(), app, input.pace, Box::new(is_stopped));
+    if signals.stops_within(quota.delay()) {
+        return;
+    }
+    let is_unknown = |attempt: &&mut Attempt| matches!(attempt.quota, QuotaReading::NotKnown(_));
+    for attempt in record.attempts.iter_mut().filter(is_unknown) {
+        attempt.quota = quota.read(attempt.started, attempt.took);
+    }
 }
 
 /// The app that the plan changes. It must be named twice, so that no file alone can stop machines.
@@ -245,8 +275,8 @@ fn begin_session(
     input: &SessionInput,
     load: &Plan,
     flags: &Flags,
-) -> Result<(SessionFolder, SessionRecord), CommandError> {
-    let provenance = provenance(load, flags);
+) -> Result<OpenSession, CommandError> {
+    let provenance = session_provenance(load, flags);
     let record = SessionRecord {
         format: SESSION_FORMAT,
         id: new_run_id(provenance.started),
@@ -266,7 +296,7 @@ fn open_earlier(
     input: &SessionInput,
     load: &Plan,
     flags: &Flags,
-) -> Result<Option<(SessionFolder, SessionRecord)>, CommandError> {
+) -> Result<Option<OpenSession>, CommandError> {
     let Some(earlier) = &flags.resume else { return Ok(None) };
     let path = store::find_session(earlier, flags.folder.sessions_dir())?;
     let (folder, mut record) = SessionFolder::open(&path)?;
@@ -280,84 +310,9 @@ fn open_earlier(
     }
     record.plan = SessionPlanFacts { configurations: record.plan.configurations, ..facts };
     let started = record.provenance.started;
-    record.provenance = SessionProvenance { started, ..provenance(load, flags) };
+    record.provenance = SessionProvenance { started, ..session_provenance(load, flags) };
     record.ending = None;
     Ok(Some((folder, record)))
-}
-
-fn provenance(load: &Plan, flags: &Flags) -> SessionProvenance {
-    let commit = flags.run.commit().filter(|commit| !commit.is_empty()).map(str::to_owned);
-    let RunProvenance { started, tollgate, host, command, git_commit, .. } =
-        provenance::now(commit, &load.secrets);
-    let tags = flags.run.tags();
-    SessionProvenance {
-        started,
-        tollgate,
-        host,
-        command,
-        git_commit,
-        tags,
-        imported_from: None,
-        import_notes: Vec::new(),
-    }
-}
-
-fn plan_facts(plan: &SessionPlan, load: &Plan) -> SessionPlanFacts {
-    let shown = &load.scenarios[0].shown;
-    let configuration = |planned: &crate::tune::plan_file::ConfigurationPlan| Configuration {
-        name: planned.name.clone(),
-        hypothesis: planned.hypothesis.clone(),
-        change: log::redact(&planned.change.to_string()),
-        size: String::new(),
-    };
-    SessionPlanFacts {
-        app: plan.app.clone(),
-        scenario: shown.name.clone(),
-        base_url: shown.base_url.clone(),
-        cold: plan.cold,
-        rounds: plan.rounds,
-        seed: plan.seed,
-        curve_rate: plan.curve.rate.as_per_second(),
-        curve_limit: plan.curve.limit,
-        steady_load: shown.load.clone(),
-        budgets: latency_budgets(shown),
-        configurations: plan.configurations.iter().map(configuration).collect(),
-    }
-}
-
-/// The latency budgets of a scenario's requests, each once.
-fn latency_budgets(shown: &PlannedScenario) -> Vec<Budget> {
-    let mut budgets: Vec<Budget> = Vec::new();
-    for budget in shown.requests.iter().flat_map(|request| &request.budgets) {
-        if matches!(budget, Budget::Quantile { .. }) && !budgets.contains(budget) {
-            budgets.push(budget.clone());
-        }
-    }
-    budgets
-}
-
-/// What makes attempts of two plans incomparable. The number of rounds may grow.
-fn plan_difference(earlier: &SessionPlanFacts, now: &SessionPlanFacts) -> Option<String> {
-    let differs = |what: &str, before: &dyn std::fmt::Display, after: &dyn std::fmt::Display| {
-        let (before, after) = (before.to_string(), after.to_string());
-        (before != after).then(|| format!("{what} was `{before}` and is `{after}`"))
-    };
-    let text = |app: &Option<String>| app.clone().unwrap_or_else(|| "none".to_owned());
-    let list = |facts: &SessionPlanFacts| {
-        let line = |one: &Configuration| format!("{} ({})", one.name, one.change);
-        facts.configurations.iter().map(line).collect::<Vec<_>>().join(", ")
-    };
-    let fewer = (now.rounds < earlier.rounds)
-        .then(|| format!("it was planned for {} rounds; name as many or more", earlier.rounds));
-    differs("the app", &text(&earlier.app), &text(&now.app))
-        .or_else(|| differs("the scenario", &earlier.scenario, &now.scenario))
-        .or_else(|| differs("the base URL", &earlier.base_url, &now.base_url))
-        .or_else(|| differs("the cold state", &earlier.cold, &now.cold))
-        .or_else(|| differs("the seed", &earlier.seed, &now.seed))
-        .or_else(|| differs("the curve's rate", &earlier.curve_rate, &now.curve_rate))
-        .or_else(|| differs("the steady load", &earlier.steady_load, &now.steady_load))
-        .or_else(|| differs("the list of configurations", &list(earlier), &list(now)))
-        .or(fewer)
 }
 
 /// Makes every attempt that is left, and keeps the session's folder up to date.
@@ -383,9 +338,13 @@ fn make_attempts(
         problems = if attempt.problem.is_some() { problems + 1 } else { 0 };
         note_size(record, &attempt);
         let why = attempt.problem.clone();
+        let steady_run = attempt.steady.as_ref().map(|steady| steady.run_name.clone());
         record.attempts.push(attempt);
         record.conclusion = Some(conclude(record));
         reports::write_session(folder, record)?;
+        let run_file = |run| context.flags.runs_dir().join(run).join("run.json");
+        let files: Vec<PathBuf> = steady_run.map(run_file).into_iter().collect();
+        context.evidence.append_attempt(record, number, &files);
         if context.signals.stops_within(Duration::ZERO) {
             return Ok(SessionEnding::Interrupted);
         }
@@ -427,15 +386,6 @@ fn report_attempt(attempt: &Attempt) {
     );
 }
 
-/// Notes the size of a configuration's machines once an attempt shows it.
-fn note_size(record: &mut SessionRecord, attempt: &Attempt) {
-    let Some(machine) = attempt.machines_before.first() else { return };
-    let size = format!("{}, {} MB", machine.size, machine.memory_mb);
-    if let Some(configuration) = record.plan.configurations.get_mut(attempt.configuration) {
-        configuration.size = size;
-    }
-}
-
 /// Brings the app back, and removes the restore file once that is done.
 fn restore_machines(
     machines: Option<&mut AppMachines<'_>>,
@@ -474,6 +424,27 @@ fn finish(
     }
     if record.ending != Some(SessionEnding::Complete) {
         tracing::info!("Add `--resume {}` to go on with this session", record.folder_name());
+    }
+    Ok(())
+}
+
+/// Stores a session in the database, if one is named. A failure is a warning.
+fn store_session(record: &SessionRecord, flags: &Flags) -> Result<(), CommandError> {
+    let Some(address) = flags.folder.store().address()? else { return Ok(()) };
+    let stored = Database::open(&address).and_then(|mut database| {
+        let stored = database.store_session(record, UploadLimits::GENEROUS);
+        database.close();
+        stored
+    });
+    match stored {
+        Ok(_) => tracing::info!("Stored in {}", address.display_name()),
+        Err(error) => {
+            let why = log::redact(&error.to_string());
+            tracing::warn!(
+                "WARNING: the session is not stored: {why}\n  It is complete in its folder; \
+                 `tollgate sync` uploads it."
+            );
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use super::signals::RunSignals;
 use super::{guard, log, stray_variables, variables, warming};
 use crate::engine::clock;
 use crate::plan::{Environment, PacingMode, Plan, ScenarioPlan, SecretSet};
+use crate::record::session::ExchangeSample;
 use crate::tune::steady::LEAST_SAMPLES;
 use crate::units::{Rate, UnitError, duration_literal, parse_duration};
 
@@ -110,6 +111,12 @@ struct WarmingTerms {
     rate: Rate,
     limit: Duration,
     boot_limit: Duration,
+}
+
+/// Whether every request of a curve is answered as expected, with a steady latency, given the
+/// samples so far.
+pub(super) fn is_curve_steady(samples: &[ExchangeSample]) -> bool {
+    series::by_request(samples).are_steady()
 }
 
 pub(super) fn warm(args: &Args) -> Result<ExitStatus, CommandError> {

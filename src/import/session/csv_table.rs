@@ -26,8 +26,8 @@ struct Columns {
 
 /// Reads the rows of a table, or returns every mistake in it.
 ///
-/// The columns `timestamp` and `durationMs` must be there; `target`, `budgetMs`, `status` and `note`
-/// may be. Times are taken to be those of the old check.
+/// The columns `timestamp` and `durationMs` must be there; `target`, `budgetMs`, `status` and
+/// `note` may be. Times are taken to be those of the old check.
 pub fn read_table(bytes: &[u8]) -> Result<Vec<RecordedSample>, Vec<ImportError>> {
     let text = std::str::from_utf8(bytes)
         .map_err(|_| vec![ImportError::of_file("is not UTF-8; save it as CSV in UTF-8")])?;

@@ -104,7 +104,7 @@ impl FigureView {
 
     /// The estimate with its interval: `2.31 s (2.2 – 2.4 s)`.
     pub(in crate::report) fn with_interval(&self) -> String {
-        if self.interval.is_empty() {
+        if self.interval.is_empty() || self.interval == self.value {
             self.value.clone()
         } else {
             format!("{} ({})", self.value, self.interval)
@@ -219,5 +219,5 @@ fn finding(finding: &Finding) -> String {
 /// A statement and the figures it rests on in one line.
 pub(super) fn with_reason(what: &str, because: &str) -> String {
     let [what, because] = [what, because].map(|text| words::display(text, words::REASON));
-    if because.is_empty() { what } else { format!("{what} ({because})") }
+    if because.is_empty() { what } else { format!("{} ({because})", what.trim_end_matches('.')) }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{completed_as_it_is, machines_of};
 use crate::record::session::{Advice, Attempt, MachineFacts, SessionRecord};
-use crate::tune::throttle::own_reading;
+use crate::tune::throttle::{is_throttled, own_reading};
 use crate::tune::words::{self, listed};
 use crate::units::format_duration;
 
@@ -31,6 +31,12 @@ impl<'a> CpuUse<'a> {
         self.used.as_secs_f64() / self.attempt.took.as_secs_f64()
     }
 
+    /// Whether its CPU use says something about the load: a boot is paid once, from the balance.
+    fn is_of_the_load(&self) -> bool {
+        let lasted = self.attempt.steady.as_ref().map(|steady| steady.lasted).unwrap_or_default();
+        is_throttled(self.attempt) || lasted * 2 >= self.attempt.took
+    }
+
     /// How many shared CPUs have a quota of this size.
     fn cpus_needed(&self) -> f64 {
         (self.share() / QUOTA).ceil()
@@ -45,6 +51,7 @@ const MOST_SHARED_CPUS: f64 = 8.0;
 pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
     let over: Vec<CpuUse<'_>> = completed_as_it_is(record)
         .filter_map(CpuUse::of)
+        .filter(CpuUse::is_of_the_load)
         .filter(|one| one.share() > QUOTA * f64::from(one.machine.cpus))
         .collect();
     let most = over.iter().max_by(|one, other| one.share().total_cmp(&other.share()))?;

@@ -190,11 +190,15 @@ fn size<'t>(
     let kind = reader.read(section, cpu_kind, expected, |value| {
         value.as_str().filter(|kind| ["shared", "performance"].contains(kind)).map(str::to_owned)
     });
+    let cpus = reader.count_of(section, cpus);
+    let default_memory = default.value.default_memory_mb();
     StatedSize {
         processes: reader.texts_of(section, "processes"),
-        memory_mb: memory_mb.unwrap_or_else(|| default.with(default.value.default_memory_mb())),
-        cpus: reader.count_of(section, cpus).unwrap_or_else(|| default.with(default.value.cpus())),
-        cpu_kind: kind.unwrap_or_else(|| default.with(default.value.cpu_kind().to_owned())),
+        memory_mb: memory_mb.unwrap_or_else(|| default.implied(default_memory, "memory")),
+        cpus: cpus.unwrap_or_else(|| default.implied(default.value.cpus(), "CPUs")),
+        cpu_kind: kind.unwrap_or_else(|| {
+            default.implied(default.value.cpu_kind().to_owned(), "kind of CPUs")
+        }),
     }
 }
 

@@ -17,6 +17,12 @@ pub(super) struct StatedValue<T> {
 }
 
 impl<T> StatedValue<T> {
+    /// A value that follows from this one: `size = "shared-cpu-1x" (memory)`.
+    pub(super) fn implied<U>(&self, value: U, what: &str) -> StatedValue<U> {
+        let written = format!("{} ({what})", self.written);
+        StatedValue { value, line: self.line, written }
+    }
+
     /// The same place with another value.
     pub(super) fn with<U>(&self, value: U) -> StatedValue<U> {
         StatedValue { value, line: self.line, written: self.written.clone() }

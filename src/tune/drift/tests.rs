@@ -84,10 +84,10 @@ fn each_setting_that_differs_is_named_with_its_line_and_its_machine() {
     let edits: [(fn(&mut RunningMachine), &str); 12] = [
         (|it| it.memory_mb = Some(512), "16: memory = \"1gb\": b (ord, started): 512 MB"),
         (|it| it.memory_mb = None, "16: memory = \"1gb\": b (ord, started): not set"),
-        (|it| it.cpus = Some(2), "15: size = \"shared-cpu-1x\": b (ord, started): 2 CPUs"),
+        (|it| it.cpus = Some(2), "15: size = \"shared-cpu-1x\" (CPUs): b (ord, started): 2 CPUs"),
         (
             |it| it.cpu_kind = Some("performance".to_owned()),
-            "15: size = \"shared-cpu-1x\": b (ord, started): performance CPUs",
+            "15: size = \"shared-cpu-1x\" (kind of CPUs): b (ord, started): performance CPUs",
         ),
         (
             |it| it.services[0].autostop = Some("suspend".to_owned()),
@@ -156,7 +156,7 @@ fn a_size_without_cpus_means_the_smallest_one() {
     large.cpus = Some(2);
     assert_eq!(
         differences("[[vm]]\nmemory = \"1gb\"\n", &[large.clone()]),
-        ["1: no `size`: a (ord, started): 2 CPUs"]
+        ["1: no `size` (CPUs): a (ord, started): 2 CPUs"]
     );
     let without = drift("app = \"a\"\n", &[large]);
     assert_eq!(without.count_differences(), 0);

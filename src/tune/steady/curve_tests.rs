@@ -42,7 +42,7 @@ fn attempt() -> Attempt {
         configuration: 0,
         started: OffsetDateTime::UNIX_EPOCH,
         first_due: None,
-        took: Duration::from_secs(60),
+        took: Duration::from_mins(1),
         machines_before: Vec::new(),
         machines_after: Vec::new(),
         machine: None,

@@ -10,7 +10,7 @@ use super::segmentation::Segmentation;
 /// The steady state begins where the mean is within 5 % of the level.
 const EFFECT: f64 = 0.05;
 /// Each length that is tried is this many times the one before.
-const LENGTH_STEP: f64 = 1.12;
+const LENGTH_STEP: f64 = 1.08;
 const SHORTEST: f64 = 4.0;
 /// Lengths up to this many times the sequence are tried, so that a slope that has not ended is not
 /// taken for one that ends with the sequence.

@@ -1,5 +1,7 @@
 //! Single values far from those around them.
 
+use std::ops::Range;
+
 /// Values in the window that slides over the sequence.
 const WINDOW: usize = 200;
 
@@ -90,8 +92,11 @@ pub(super) fn requests_without_spikes(logs: &[f64]) -> (usize, Vec<usize>) {
     let common = PER_MEDIAN_DEVIATION * median(&sizes);
     let limits: Vec<f64> =
         around.iter().map(|own| (SPIKE * own.deviation.max(common)).max(SMALLEST_SPIKE)).collect();
-    let boot =
-        distances.iter().zip(&limits).take_while(|(distance, limit)| distance > limit).count();
+    let is_slow = |at: &usize| distances[*at] > limits[*at];
+    let slow = (0..logs.len()).take_while(is_slow).count();
+    // A slow beginning that is not slower than the spikes elsewhere is a spike too.
+    let largest = |range: Range<usize>| range.map(|at| distances[at]).fold(0.0, f64::max);
+    let boot = if largest(0..slow) > largest(slow..logs.len()) { slow } else { 0 };
     (boot, (boot..logs.len()).filter(|at| sizes[*at] <= limits[*at]).collect())
 }
 

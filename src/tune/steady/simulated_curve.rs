@@ -50,12 +50,11 @@ impl SimulatedCurve {
     pub(crate) fn mean(&self, index: usize) -> f64 {
         let at = index as f64;
         match self.shape {
-            CurveShape::Flat => 1.0,
             CurveShape::Line(requests) => 1.0 + 2.0 * (1.0 - at / requests).max(0.0),
             CurveShape::Exponential(requests) => 1.0 + 2.0 * (-at / requests * 40_f64.ln()).exp(),
             CurveShape::TwoSteps(requests) if at < requests => 3.0,
             CurveShape::TwoSteps(requests) if at < 2.0 * requests => 1.7,
-            CurveShape::TwoSteps(_) => 1.0,
+            CurveShape::Flat | CurveShape::TwoSteps(_) => 1.0,
             CurveShape::Slowdown(requests) => {
                 if at < requests {
                     1.0

@@ -193,13 +193,13 @@ fn a_very_long_sequence_is_averaged_and_keeps_its_indices() {
     assert_sound(&values, &found);
 }
 
-/// The share of 200 seeded curves of which something is true, their variations from 10 to 30 %.
+/// The share of so many seeded curves of which something is true, their variations from 10 to
+/// 30 %.
 fn share(
-    shape: CurveShape,
-    requests: usize,
+    curves: u64,
+    (shape, requests): (CurveShape, usize),
     holds: impl Fn(&SimulatedCurve, &SteadyState) -> bool,
 ) -> f64 {
-    let curves = 200_u64;
     let is_true = |seed: &u64| {
         let variation = 0.1 + 0.2 * (*seed as f64 / curves as f64);
         let curve = SimulatedCurve::new(shape, requests, variation);
@@ -215,28 +215,52 @@ fn is_near(curve: &SimulatedCurve, found: &SteadyState) -> bool {
 
 #[test]
 fn the_end_of_a_straight_slope_is_found_within_15_requests_in_80_percent() {
-    let near = share(CurveShape::Line(40.0), 300, is_near);
+    let near = share(200, (CurveShape::Line(40.0), 300), is_near);
     assert!(near >= 0.8, "{near}");
 }
 
 #[test]
 fn the_end_of_an_exponential_slope_is_found_within_15_requests_in_80_percent() {
-    let near = share(CurveShape::Exponential(40.0), 300, is_near);
+    let near = share(200, (CurveShape::Exponential(40.0), 300), is_near);
     assert!(near >= 0.8, "{near}");
 }
 
 #[test]
 fn a_flat_curve_is_called_flat_in_95_percent() {
     for count in [60, 300] {
-        let flat = share(CurveShape::Flat, count, |_, found| found.class == Some(CurveClass::Flat));
+        let flat =
+            share(200, (CurveShape::Flat, count), |_, found| found.class == Some(CurveClass::Flat));
         assert!(flat >= 0.95, "{count} requests: {flat}");
     }
 }
 
 #[test]
+fn two_noisy_steps_are_a_warm_up_that_ends_with_the_second() {
+    let near = share(50, (CurveShape::TwoSteps(20.0), 150), is_near);
+    assert!(near >= 0.9, "{near}");
+}
+
+#[test]
+fn a_noisy_curve_that_becomes_slower_is_a_slowdown() {
+    let is_slowdown = |_: &SimulatedCurve, found: &SteadyState| {
+        found.class == Some(CurveClass::Slowdown)
+            && found.steady_from.is_some_and(|from| from.abs_diff(60) <= 15)
+    };
+    let slower = share(50, (CurveShape::Slowdown(60.0), 150), is_slowdown);
+    assert!(slower >= 0.8, "{slower}");
+}
+
+#[test]
+fn noisy_cycles_are_no_steady_state() {
+    let never = |_: &SimulatedCurve, found: &SteadyState| found.steady_from.is_none();
+    let share = share(50, (CurveShape::Cycles(20.0), 200), never);
+    assert!(share >= 0.9, "{share}");
+}
+
+#[test]
 fn a_curve_that_ends_on_its_slope_is_not_steady() {
     let unfinished = |_: &SimulatedCurve, found: &SteadyState| found.steady_from.is_none();
-    let share = share(CurveShape::Line(40.0), 40, unfinished);
+    let share = share(100, (CurveShape::Line(40.0), 40), unfinished);
     assert!(share >= 0.95, "{share}");
 }
 

@@ -129,9 +129,7 @@ fn rows(model: &SessionModel, kind: FigureKind) -> (Vec<PanelRow<'_>>, Vec<Panel
         let row = |estimate, words| PanelRow { key: &it.key, colour: colour(at), estimate, words };
         estimates.push(row(figure.estimate, figure.with_interval()));
         if let Some(by) = &figure.difference {
-            let clear =
-                if by.difference.is_clear { format!(" {}", by.words) } else { String::new() };
-            differences.push(row(by.difference.estimate, format!("{}{clear}", by.value)));
+            differences.push(row(by.difference.estimate, by.value.clone()));
         }
     }
     (estimates, differences)
