@@ -33,6 +33,7 @@ mod setup;
 mod shards;
 mod shell;
 mod synthetic_check;
+mod tune;
 mod tune_show;
 mod tuning_records;
 mod url;

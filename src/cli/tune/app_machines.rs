@@ -26,6 +26,7 @@ use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
     CurrentMachine, RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, steps_to_restore,
 };
+use crate::units::format_duration;
 
 /// How long a machine may take to reach a state.
 const STATE_PATIENCE: Duration = Duration::from_mins(3);
@@ -33,6 +34,9 @@ const STATE_PATIENCE: Duration = Duration::from_mins(3);
 /// How long a lease lasts. It is extended before each change, and ends by itself if this process is
 /// killed.
 const LEASE: Duration = Duration::from_mins(5);
+
+/// How long a restore waits for the lease of a session that was killed.
+const LEASE_PATIENCE: Duration = Duration::from_secs(310);
 
 /// Who holds the leases, for whoever meets one.
 const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
@@ -95,14 +99,32 @@ impl<'a> AppMachines<'a> {
 
     /// Takes or extends the leases of the machines, and notes their nonces in the restore file.
     pub(super) fn hold_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
+        self.chosen.clone().iter().try_for_each(|id| self.hold_lease(id, store))
+    }
+
+    fn hold_lease(&mut self, id: &MachineId, store: &mut RestoreStore) -> Result<(), FlyError> {
+        let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
+        let lease = match extended {
+            Some(Ok(lease)) => lease,
+            // It had none, or it has ended.
+            _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
+        };
+        if let Some(nonce) = lease.nonce {
+            store.note_lease(id.as_str(), nonce.as_str());
+        }
+        Ok(())
+    }
+
+    /// Waits while leases are held by somebody else: a session that was killed right after it took
+    /// one has not noted its nonce. Other failures are left to the changes that follow.
+    fn await_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
         for id in self.chosen.clone() {
-            let lease = match self.client.refresh_lease(&id, LEASE) {
-                Ok(lease) => lease,
-                // It had none, or it has ended.
-                Err(_) => self.client.acquire_lease(&id, LEASE, LEASE_DESCRIPTION)?,
-            };
-            if let Some(nonce) = lease.nonce {
-                store.note_lease(id.as_str(), nonce.as_str());
+            let Err(error) = self.hold_lease(&id, store) else { continue };
+            if let FlyProblem::LeaseHeld { .. } = error.problem() {
+                tracing::warn!("{error}; waiting for up to {}", format_duration(LEASE_PATIENCE));
+                let lease =
+                    self.client.await_lease(&id, LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
+                lease.nonce.iter().for_each(|nonce| store.note_lease(id.as_str(), nonce.as_str()));
             }
         }
         Ok(())
@@ -146,7 +168,7 @@ impl<'a> AppMachines<'a> {
 
     /// Gives one machine the configuration it had, with a patch, and waits until it runs.
     fn configure(&mut self, id: &MachineId, patch: Option<&Value>) -> Result<(), AppProblem> {
-        let machine = self.client.machine(id)?;
+        let machine = self.client.wait_settled(id, STATE_PATIENCE)?;
         let original = &self.saved[id.as_str()].config;
         let config = MachineConfig::new(original.clone()).and_then(|config| match patch {
             Some(patch) => config.patched(patch),
@@ -244,13 +266,13 @@ impl<'a> AppMachines<'a> {
     }
 
     /// Brings every machine back to what it was, and ends the leases. A signal does not stop it.
-    pub(super) fn restore(&mut self) -> Result<(), AppProblem> {
+    pub(super) fn restore(&mut self, store: &mut RestoreStore) -> Result<(), AppProblem> {
         self.restores.set(true);
         let problems: Vec<String> = self
             .chosen
             .clone()
             .iter()
-            .filter_map(|id| self.restore_machine(id).err().map(|problem| problem.0))
+            .filter_map(|id| self.restore_machine(id, store).err().map(|problem| problem.0))
             .collect();
         // A lease ends by itself, so a failure here changes nothing.
         let _ends_by_itself = self.release_leases();
@@ -258,8 +280,13 @@ impl<'a> AppMachines<'a> {
         if problems.is_empty() { Ok(()) } else { Err(AppProblem(problems.join("\n"))) }
     }
 
-    fn restore_machine(&mut self, id: &MachineId) -> Result<(), AppProblem> {
-        let now = match self.client.machine(id) {
+    /// A signal or a kill may have come between a change and its end, so the machine settles first.
+    fn restore_machine(
+        &mut self,
+        id: &MachineId,
+        store: &mut RestoreStore,
+    ) -> Result<(), AppProblem> {
+        let now = match self.client.wait_settled(id, STATE_PATIENCE) {
             Ok(machine) => Some(machine),
             Err(error) if matches!(error.problem(), FlyProblem::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
@@ -275,8 +302,8 @@ impl<'a> AppMachines<'a> {
                  like another, and the restore file holds its configuration"
             ))
         })?;
-        if !steps.is_empty() && self.client.refresh_lease(id, LEASE).is_err() {
-            self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?;
+        if !steps.is_empty() {
+            self.hold_lease(id, store)?;
         }
         for step in steps {
             self.carry_out(id, step)?;
@@ -317,21 +344,23 @@ impl<'a> AppMachines<'a> {
 /// Restores an app from a file that a killed session left behind.
 pub(super) fn restore_from(
     environment: &FlyEnvironment,
-    file: &RestoreFile,
+    store: &mut RestoreStore,
     signals: &RunSignals,
 ) -> Result<(), CommandError> {
+    let file = store.content().clone();
     let app = AppName::parse(&file.app)
         .map_err(|error| CommandError::usage(format!("error: {error}")))?;
     let (client, restores) = client(environment, &app, signals);
     let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
-    let (api, saved) = (file.api.clone(), file.machines.clone());
+    let (api, saved) = (file.api, file.machines);
     let mut machines = AppMachines { client, api, chosen, saved, applied: None, restores };
     for (id, nonce) in &file.leases {
         if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
             machines.client.adopt_lease(&id, nonce);
         }
     }
-    machines.restore().map_err(|problem| CommandError::internal(problem.0))
+    machines.await_leases(store).map_err(CommandError::internal)?;
+    machines.restore(store).map_err(|problem| CommandError::internal(problem.0))
 }
 
 fn client<'a>(

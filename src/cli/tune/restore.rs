@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FolderFlags, app_machines, restore_file};
+use super::restore_file::{self, RestoreStore};
+use super::{FolderFlags, app_machines};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::signals::RunSignals;
@@ -56,11 +57,12 @@ pub(super) fn restore_earlier(
     folder: &Path,
     signals: &RunSignals,
 ) -> Result<(), CommandError> {
-    let Some(file) = restore_file::read(folder)? else { return Ok(()) };
+    let Some(mut store) = RestoreStore::open(folder)? else { return Ok(()) };
+    let file = store.content();
     let ids: Vec<_> = file.machines.keys().map(String::as_str).collect();
     tracing::info!("Restoring {} of app {}", ids.join(", "), file.app);
-    app_machines::restore_from(environment, &file, signals)?;
-    restore_file::remove(folder)
+    app_machines::restore_from(environment, &mut store, signals)?;
+    store.remove()
 }
 
 /// Refuses a session of an app that an earlier one left changed: it would take the changed machines

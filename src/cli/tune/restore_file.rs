@@ -32,6 +32,17 @@ impl RestoreStore {
         Ok(store)
     }
 
+    /// The file of an earlier process; `None` if there is none.
+    pub(super) fn open(folder: &Path) -> Result<Option<Self>, CommandError> {
+        let content = read(folder)?;
+        Ok(content.map(|content| Self { path: folder.join(RESTORE_FILE), content }))
+    }
+
+    /// What is saved.
+    pub(super) fn content(&self) -> &RestoreFile {
+        &self.content
+    }
+
     /// Notes the nonce of a lease, with which a later process can end it. A failure costs nothing:
     /// the lease ends by itself.
     pub(super) fn note_lease(&mut self, machine: &str, nonce: &str) {
@@ -84,12 +95,6 @@ pub(super) fn read(folder: &Path) -> Result<Option<RestoreFile>, CommandError> {
         )));
     }
     Ok(Some(content))
-}
-
-/// Removes the restore file of a folder.
-pub(super) fn remove(folder: &Path) -> Result<(), CommandError> {
-    let path = folder.join(RESTORE_FILE);
-    std::fs::remove_file(&path).map_err(|error| cannot("removed", &path, &error))
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> CommandError {

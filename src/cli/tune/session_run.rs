@@ -392,9 +392,9 @@ fn restore_machines(
     store: Option<RestoreStore>,
     folder: &Path,
 ) -> Result<(), CommandError> {
-    let (Some(machines), Some(store)) = (machines, store) else { return Ok(()) };
+    let (Some(machines), Some(mut store)) = (machines, store) else { return Ok(()) };
     tracing::info!("Restoring the machines");
-    machines.restore().map_err(|problem| {
+    machines.restore(&mut store).map_err(|problem| {
         CommandError::internal(format!(
             "the app was not restored:\n{}\nrun `tollgate tune restore` once that is mended; {} \
              has what is needed",

@@ -114,6 +114,19 @@ impl MachineState {
         }
     }
 
+    /// Whether the machine leaves the state by itself. Meanwhile Fly refuses most changes.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Starting
+            | Self::Stopping
+            | Self::Suspending
+            | Self::Replacing
+            | Self::Destroying => true,
+            Self::Other(other) => other.ends_with("ing"),
+            _ => false,
+        }
+    }
+
     /// The state as the API writes it; `unknown` if the answer has none.
     pub fn as_str(&self) -> &str {
         match self {

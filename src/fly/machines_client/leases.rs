@@ -14,6 +14,9 @@ use crate::fly::names::MachineId;
 use crate::fly::rate_limit::ApiAction;
 use crate::fly::transport::HttpTransport;
 
+/// How long to wait before asking again for a lease that somebody else holds.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     /// Takes a machine's lease for `ttl`, in whole seconds. From then on, every change of the
     /// machine carries its nonce.
@@ -27,6 +30,34 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     ) -> Result<MachineLease, FlyError> {
         self.nonces.remove(id);
         self.post_lease("take the lease of", id, ttl, Some(description))
+    }
+
+    /// Takes a machine's lease as [`Self::acquire_lease`] does, and waits for up to `patience` while
+    /// somebody else holds it. A holder that was killed cannot end its lease.
+    pub fn await_lease(
+        &mut self,
+        id: &MachineId,
+        ttl: Duration,
+        description: &str,
+        patience: Duration,
+    ) -> Result<MachineLease, FlyError> {
+        let deadline = self.caller.clock.now().saturating_add(patience);
+        loop {
+            let error = match self.acquire_lease(id, ttl, description) {
+                Err(error) if matches!(error.problem, FlyProblem::LeaseHeld { .. }) => error,
+                result => return result,
+            };
+            if self.caller.clock.now() >= deadline {
+                return Err(error);
+            }
+            let paused = self.caller.clock.pause(ASK_EVERY);
+            paused.map_err(|_| FlyError { problem: FlyProblem::Stopped, ..error })?;
+        }
+    }
+
+    /// Whether this client took a lease and has not ended it; it may have ended by itself.
+    pub fn holds_lease(&self, id: &MachineId) -> bool {
+        self.nonces.contains_key(id)
     }
 
     /// Extends a lease that this client holds to `ttl` from now.

@@ -159,6 +159,31 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         }
     }
 
+    /// Waits until a machine is in a state that it does not leave by itself, and returns it.
+    ///
+    /// Whoever ended between a change and its wait left the machine on its way. Fails with
+    /// [`FlyProblem::NotReached`] after `limit`.
+    pub fn wait_settled(&mut self, id: &MachineId, limit: Duration) -> Result<Machine, FlyError> {
+        let start = self.caller.clock.now();
+        let deadline = start.saturating_add(limit);
+        let task = format!("wait until machine {id} of app `{}` has settled", self.app);
+        let error = |problem| FlyError::of_read(&task, FlyApi::Machines, problem);
+        loop {
+            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
+            if !machine.state.is_passing() {
+                return Ok(machine);
+            }
+            let now = self.caller.clock.now();
+            if now >= deadline {
+                let seen = machine.state.as_str().to_owned();
+                let (wanted, after) = ("settled", now.saturating_sub(start));
+                return Err(error(FlyProblem::NotReached { wanted, seen, after }));
+            }
+            let paused = self.caller.clock.pause(LOOK_EVERY);
+            paused.map_err(|_| error(FlyProblem::Stopped))?;
+        }
+    }
+
     /// Asks Fly to wait once. False is *not yet*, also if the time ran out without an answer.
     fn ask_once(
         &mut self,

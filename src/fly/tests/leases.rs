@@ -88,3 +88,17 @@ fn a_machine_without_a_lease_has_none_and_a_lease_without_a_nonce_is_an_error() 
     let error = fly.acquire_lease(&m1(), TTL, "").unwrap_err().to_string();
     assert!(error.contains("it lacks `nonce`"), "{error}");
 }
+
+#[test]
+fn a_lease_of_a_killed_holder_is_waited_for_until_it_ends() {
+    let held = || error(409, "machine ID m1 lease currently held by x, expires at noon");
+    let lease = answer(201, &json!({"nonce": "n1"}));
+    let (mut fly, seen) = machines(&[held(), held(), lease]);
+    fly.await_lease(&m1(), TTL, "restoring", TTL).unwrap();
+    assert!(fly.holds_lease(&m1()));
+    assert_eq!(seen.now().as_secs(), 10);
+    let (mut fly, seen) = machines(&vec![held(); 40]);
+    let late = fly.await_lease(&m1(), TTL, "restoring", TTL).unwrap_err();
+    assert!(matches!(late.problem(), FlyProblem::LeaseHeld { .. }), "{late}");
+    assert_eq!((seen.now(), fly.holds_lease(&m1())), (TTL, false));
+}

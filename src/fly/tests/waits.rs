@@ -135,3 +135,14 @@ fn a_restart_is_seen_by_a_later_start_of_a_running_machine() {
                     started again after 1 s; see";
     assert!(error.starts_with(expected), "{error}");
 }
+
+#[test]
+fn a_machine_on_its_way_is_looked_at_until_it_stays_where_it_is() {
+    let answers = ["replacing", "restarting", "starting", "started"].map(|s| machine(s, "v"));
+    let (mut fly, seen) = machines(&answers);
+    assert_eq!(fly.wait_settled(&m1(), seconds(60)).unwrap().state.as_str(), "started");
+    assert_eq!(seen.lines().len(), 4);
+    let (mut fly, _) = machines(&vec![machine("stopping", "v"); 20]);
+    let late = fly.wait_settled(&m1(), seconds(2)).unwrap_err().to_string();
+    assert!(late.contains("it is stopping and not settled after 2 s"), "{late}");
+}

@@ -1,0 +1,7 @@
+//! `tollgate tune PLAN`: sessions against the rehearsal of Fly.
+
+mod bench;
+mod interruptions;
+mod kills;
+mod refusals;
+mod sessions;
