@@ -15,7 +15,7 @@ use super::outputs::FinishedRun;
 use super::results::{self, ResultForm};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
-use super::{flag_variables, target, usage};
+use super::{flag_variables, next_steps, target, usage};
 use crate::plan::{Environment, Plan};
 use crate::scenario::{OverrideValue, Scenario, ScenarioErrors, ScenarioOverrides};
 use crate::units::{Rate, duration_literal};
@@ -150,9 +150,9 @@ fn advice(run: &FinishedRun, is_default: bool) -> String {
         "  {program} demo -- --stall 1s --every 3s\n      the same, against a target that freezes a third of the time\n"
     );
     format!(
-        "\nNext\n  open {}/report.html\n{}  TOLLGATE_TARGET=https://… {program} run scenarios/tile-loader-mock.toml\n      \
+        "\nNext\n{}{}  TOLLGATE_TARGET=https://… {program} run scenarios/tile-loader-mock.toml\n      \
          the same scenario (from tollgate's repository), against your target",
-        run.folder.display(),
+        next_steps::open_report(run),
         if is_default { freeze.as_str() } else { "" },
     )
 }

@@ -31,9 +31,6 @@ pub(super) struct Flags {
     evidence_note: Vec<String>,
 }
 
-/// The files of a run that an entry names with their checksums.
-const ARTIFACTS: [&str; 3] = ["run.json", "report.html", "report.md"];
-
 /// The file that entries go to, if one was named.
 #[derive(Default)]
 pub(super) struct EvidenceFile {
@@ -179,13 +176,19 @@ fn run_entry(
     EvidenceEntry {
         at: provenance.started,
         command: shell_command(provenance.command.iter().cloned()),
-        artifacts: ARTIFACTS.iter().map(|name| artifact(&run.folder.join(name))).collect(),
+        artifacts: artifacts(run),
         commit: provenance.git_commit.clone(),
         exit: exit as u8,
         outcome: EntryOutcome::Run { record, figures: figures.collect() },
         notes,
         follow_up: afterwards,
     }
+}
+
+/// The record and the reports that the run was to get, with their checksums.
+fn artifacts(run: &FinishedRun) -> Vec<RunArtifact> {
+    let names = std::iter::once(&"run.json").chain(run.reports.names());
+    names.map(|name| artifact(&run.folder.join(name))).collect()
 }
 
 fn artifact(path: &Path) -> RunArtifact {

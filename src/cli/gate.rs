@@ -43,7 +43,7 @@ pub(super) fn apply_policies(
         }
     }
     let Some(gate) = judge.decide(&place.words()) else { return Ok(run) };
-    let FinishedRun { mut record, folder, .. } = run;
+    let FinishedRun { mut record, folder, reports, .. } = run;
     let (decision, reason) = (gate.decision.name(), log::redact(&gate.reason));
     let reason = reason.replace(char::is_control, " ");
     let verdict = record.verdict.decision;
@@ -53,7 +53,7 @@ pub(super) fn apply_policies(
     }
     record.gate = Some(gate);
     store::complete_folder(&folder, &record)?;
-    Ok(FinishedRun::new(record, &folder))
+    Ok(FinishedRun::new(record, &folder, reports))
 }
 
 impl HistoryPlace<'_> {

@@ -7,7 +7,7 @@ use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
-use super::outputs::{self, FinishedRun};
+use super::outputs::{self, FinishedRun, ReportSelection};
 use super::results::{self, ResultForm};
 use super::run_time::new_run_id;
 use super::{provenance, session, source, tags};
@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: OutputFormat,
+    /// The reports to write into the run's folder
+    #[arg(long, value_enum, default_value = "all")]
+    report: ReportSelection,
     /// The commit of the software under test [default: the commit that all runs name]
     #[arg(long, value_name = "HASH")]
     git_commit: Option<String>,
@@ -88,7 +91,8 @@ pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
     tracing::info!(target: PROGRAMS_ONLY, run = %record.id, parts = runs.len(), folder = %folder.path().display(), "merged");
     session::log_verdict(&record, folder.path());
     let history = HistoryPlace { runs_dir: &args.runs_dir, database: destinations.database() };
-    let run = gate::apply_policies(FinishedRun::new(record, folder.path()), &history)?;
+    let run = FinishedRun::new(record, folder.path(), args.report);
+    let run = gate::apply_policies(run, &history)?;
     results::report_run(&run, Console { output: args.output }, ResultForm::Full)?;
     Ok(destinations.send(&run).exit)
 }

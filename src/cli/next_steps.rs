@@ -52,7 +52,8 @@ fn advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) -> Strin
     for scenario in &record.measurement.scenarios {
         let _ = writeln!(text, "  {}: {}", scenario.name, scenario_figures(record, scenario));
     }
-    let _ = write!(text, "\nNext\n  open {}/report.html\n", run.folder.display());
+    text += "\nNext\n";
+    text += &open_report(run);
     let typed = &record.provenance.command;
     let added = budget_after.zip(p95(record)).map(|(flags, p95)| {
         let budget = format!("p95 < {}", duration_literal(proposed_ceiling(p95)));
@@ -77,6 +78,12 @@ fn advice(run: &FinishedRun, plan: &Plan, budget_after: Option<String>) -> Strin
         "  {repeat} --print-scenario > scenario.toml\n      save this as a file, to add requests and expectations"
     );
     text
+}
+
+/// The line that says how to look at a run's report; empty if the run has none.
+pub(super) fn open_report(run: &FinishedRun) -> String {
+    let line = |page| format!("  open {}/{page}\n", run.folder.display());
+    run.reports.page().map(line).unwrap_or_default()
 }
 
 /// How long the plan should measure, so that a target that meets the budgets of every scenario and

@@ -23,8 +23,24 @@ pub(super) enum ResultForm {
     Line,
 }
 
-/// Prints a run's verdict and writes its reports into its folder.
+/// Prints a run's verdict, writes its reports into its folder, and lists the folder's files.
 pub(super) fn report_run(
+    run: &FinishedRun,
+    console: Console,
+    form: ResultForm,
+) -> Result<(), CommandError> {
+    print_verdict(run, console, form)?;
+    let files = outputs::write_reports(run)?;
+    let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
+    if form == ResultForm::Full {
+        console.print_result(&file_list(run, files, plots))?;
+    }
+    tracing::info!(target: PROGRAMS_ONLY, run = %run.record.id, folder = %run.folder.display(), plots, "written");
+    Ok(())
+}
+
+/// Prints a run's verdict, or its record as JSON.
+pub(super) fn print_verdict(
     run: &FinishedRun,
     console: Console,
     form: ResultForm,
@@ -48,12 +64,6 @@ pub(super) fn report_run(
     if console.output == OutputFormat::Json {
         Console::print_json(&json(&run.record, form)?)?;
     }
-    let files = outputs::write_reports(run)?;
-    let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
-    if form == ResultForm::Full {
-        console.print_result(&file_list(run, &files, plots))?;
-    }
-    tracing::info!(target: PROGRAMS_ONLY, run = %run.record.id, folder = %run.folder.display(), plots, "written");
     Ok(())
 }
 
@@ -69,23 +79,24 @@ fn json(record: &RunRecord, form: ResultForm) -> Result<String, CommandError> {
 }
 
 /// Lists the files of a run's folder. Plots are counted, all other files are named.
-fn file_list(run: &FinishedRun, files: &[String], plots: usize) -> String {
-    let is_plot = |name: &str| has_extension(name, "svg") || has_extension(name, "png");
-    let named: Vec<_> = files.iter().filter(|name| !is_plot(name)).cloned().collect();
-    format!(
-        "Wrote {}/\n  {}{}  run.json  intervals.jsonl  intervals.hlog",
-        run.folder.display(),
-        named.join("  "),
-        counted(plots)
-    )
+fn file_list(run: &FinishedRun, reports: Vec<String>, plots: usize) -> String {
+    let is_plot = |name: &String| has_extension(name, "svg") || has_extension(name, "png");
+    let mut files = reports;
+    files.retain(|name| !is_plot(name));
+    files.extend(counted(plots));
+    files.extend(DATA_FILES.map(str::to_owned));
+    format!("Wrote {}/\n  {}", run.folder.display(), files.join("  "))
 }
 
-/// The number of plots in a list of files; nothing if none was drawn.
-fn counted(plots: usize) -> String {
+/// The files that every run has in its folder.
+const DATA_FILES: [&str; 3] = ["run.json", "intervals.jsonl", "intervals.hlog"];
+
+/// The number of plots in words; `None` if none was drawn.
+fn counted(plots: usize) -> Option<String> {
     match plots {
-        0 => String::new(),
-        1 => "  1 plot (.svg, .png)".to_owned(),
-        plots => format!("  {plots} plots (.svg, .png)"),
+        0 => None,
+        1 => Some("1 plot (.svg, .png)".to_owned()),
+        plots => Some(format!("{plots} plots (.svg, .png)")),
     }
 }
 

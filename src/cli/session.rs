@@ -9,7 +9,7 @@ use super::continuation::{ContinuationClaim, ContinuedRun};
 use super::exit::CommandError;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
-use super::outputs::FinishedRun;
+use super::outputs::{FinishedRun, ReportSelection};
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
 use super::{earlier_run, guard, provenance, source, tags};
@@ -31,6 +31,9 @@ pub(super) struct RunFlags {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: OutputFormat,
+    /// The reports to write into the run's folder
+    #[arg(long, value_enum, default_value = "all")]
+    report: ReportSelection,
     /// The folder to create run folders in
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     runs_dir: PathBuf,
@@ -146,7 +149,7 @@ pub(super) fn execute(
         }
     }
     log_verdict(&record, folder);
-    Ok(FinishedRun::new(record, folder))
+    Ok(FinishedRun::new(record, folder, flags.report))
 }
 
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {

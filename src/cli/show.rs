@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
-use super::outputs::FinishedRun;
+use super::outputs::{FinishedRun, ReportSelection};
 use super::results::{self, ResultForm};
 use super::source::LocatedRun;
 use super::{run_selector, session, source};
@@ -45,31 +45,36 @@ pub(super) struct Args {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "text")]
     output: OutputFormat,
+    /// The reports to write again; `none` leaves those that the folder has as they are
+    #[arg(long, value_enum, default_value = "all")]
+    report: ReportSelection,
 }
 
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
-    let console = Console { output: args.output };
     let source = args.from.source()?;
     match source.find(&run_selector::resolve_name(&source, &args.run)?)? {
-        LocatedRun::Folder(folder) => from_folder(&folder, console),
-        LocatedRun::Database(database, fetched) => {
-            from_database(database, fetched, args.from.runs_dir(), console)
-        }
+        LocatedRun::Folder(folder) => from_folder(&folder, args),
+        LocatedRun::Database(database, fetched) => from_database(database, fetched, args),
     }
 }
 
-fn from_folder(folder: &Path, console: Console) -> Result<ExitStatus, CommandError> {
-    let record = match store::read_folder(folder).map_err(source::usage_error)? {
-        FolderContent::Complete(record) => *record,
-        FolderContent::StillWritten => return Err(source::still_running(folder)),
+fn from_folder(folder: &Path, args: &Args) -> Result<ExitStatus, CommandError> {
+    match store::read_folder(folder).map_err(source::usage_error)? {
+        FolderContent::Complete(record) if args.report == ReportSelection::None => {
+            // Nothing is written, so no file may be listed as written.
+            let run = FinishedRun::new(*record, folder, args.report);
+            results::print_verdict(&run, Console { output: args.output }, ResultForm::Full)?;
+            Ok(run.exit())
+        }
+        FolderContent::Complete(record) => show_run(*record, folder, args),
+        FolderContent::StillWritten => Err(source::still_running(folder)),
         FolderContent::HalfWritten(draft) => {
             tracing::warn!(
                 "This run was interrupted: it is shown up to the last interval that was written."
             );
-            session::recover(folder, *draft)?
+            show_run(session::recover(folder, *draft)?, folder, args)
         }
-    };
-    show_run(record, folder, console)
+    }
 }
 
 /// Restores the folder of a run from the database, so that its reports and every command that reads
@@ -77,11 +82,10 @@ fn from_folder(folder: &Path, console: Console) -> Result<ExitStatus, CommandErr
 fn from_database(
     mut database: Database,
     fetched: FetchedRun,
-    runs_dir: &Path,
-    console: Console,
+    args: &Args,
 ) -> Result<ExitStatus, CommandError> {
     let FetchedRun { identity, record, pruned } = fetched;
-    let folder = store::restore_folder(runs_dir, &record, |folder| {
+    let folder = store::restore_folder(args.from.runs_dir(), &record, |folder| {
         database.intervals(&record, |interval| Ok::<_, DatabaseError>(folder.add(&interval)?))
     })?;
     database.close();
@@ -91,15 +95,11 @@ fn from_database(
             "The intervals of this run were pruned: its figures are unchanged, but plots over time may be missing."
         );
     }
-    show_run(*record, &folder, console)
+    show_run(*record, &folder, args)
 }
 
-fn show_run(
-    record: RunRecord,
-    folder: &Path,
-    console: Console,
-) -> Result<ExitStatus, CommandError> {
-    let run = FinishedRun::new(record, folder);
-    results::report_run(&run, console, ResultForm::Full)?;
+fn show_run(record: RunRecord, folder: &Path, args: &Args) -> Result<ExitStatus, CommandError> {
+    let run = FinishedRun::new(record, folder, args.report);
+    results::report_run(&run, Console { output: args.output }, ResultForm::Full)?;
     Ok(run.exit())
 }

@@ -99,14 +99,14 @@ struct EntryText {
 impl EntryText {
     fn of(entry: &EvidenceEntry<'_>) -> Self {
         match &entry.outcome {
-            EntryOutcome::Run { record, figures } => Self::of_run(record, figures, entry.exit),
+            EntryOutcome::Run { record, figures } => Self::of_run(record, figures, entry),
             EntryOutcome::Problem { named, problem } => {
                 Self::of_problem(named, problem, entry.exit)
             }
         }
     }
 
-    fn of_run(record: &RunRecord, figures: &[(String, String)], exit: u8) -> Self {
+    fn of_run(record: &RunRecord, figures: &[(String, String)], entry: &EvidenceEntry<'_>) -> Self {
         let model = ReportModel::new(record, std::iter::empty::<Interval>());
         let word = model.decision.word();
         let figures_of =
@@ -121,11 +121,11 @@ impl EntryText {
             figures.iter().position(|(of, _)| words::name(of) == name).unwrap_or(usize::MAX)
         };
         Self {
-            outcome: format!("{word} (exit {exit}): {all}{rest}"),
+            outcome: format!("{word} (exit {}): {all}{rest}", entry.exit),
             scenarios: lines
                 .map(|(_, scenario)| line(scenario, figures_of(at(&scenario.name))))
                 .collect(),
-            notes: reasons(&model),
+            notes: reasons(&model, fullest_report(&entry.artifacts)),
             title: model.title,
             word,
         }
@@ -184,15 +184,21 @@ fn semicolon_suffix(figures: &str) -> String {
     }
 }
 
-/// Reasons for the decision, most serious first, then the caveats.
-fn reasons(model: &ReportModel) -> Vec<String> {
+/// The file to read what an entry leaves out in: the report as text, else the page, else the record.
+fn fullest_report(artifacts: &[RunArtifact]) -> &'static str {
+    let has = |name: &&str| artifacts.iter().any(|artifact| artifact.path.ends_with(*name));
+    ["report.md", "report.html"].into_iter().find(has).unwrap_or("run.json")
+}
+
+/// Reasons for the decision, most serious first, then the caveats. The file `elsewhere` has all.
+fn reasons(model: &ReportModel, elsewhere: &str) -> Vec<String> {
     let mut reasons: Vec<String> = model.finding_lines().collect();
     if reasons.is_empty() {
         reasons.push(model.headline.clone());
     }
     reasons.extend(model.gate.as_ref().map(GateView::line));
     reasons.extend(model.warning_lines());
-    let mut reasons = cap_notes(reasons, "are in report.md");
+    let mut reasons = cap_notes(reasons, &format!("are in {elsewhere}"));
     reasons
         .extend(model.caveats.iter().map(|caveat| format!("{}: {}", caveat.scenario, caveat.what)));
     reasons.extend(model.sharing.clone());

@@ -92,7 +92,7 @@ fn the_record_and_the_report_count_the_exchanges_of_each_address() {
     );
     std::fs::write(&scenario, written).unwrap();
     let mut command = tollgate();
-    command.arg("run").arg(&scenario).args(["--output", "json", "--runs-dir"]);
+    command.arg("run").arg(&scenario).args(["--report", "all", "--output", "json", "--runs-dir"]);
     let output = command.arg(folder.path()).output().unwrap();
     let record: RunRecord = serde_json::from_slice(&output.stdout).unwrap();
     let addresses = &record.measurement.scenarios[0].requests[0].peers.addresses;

@@ -39,10 +39,18 @@ impl Drop for Target {
     }
 }
 
-/// A folder for one scenario file and its runs.
+/// A command that runs the program with the reports that a user gets.
+pub(crate) fn tollgate_with_reports() -> Command {
+    let mut command = tollgate();
+    command.env_remove("TOLLGATE_REPORT");
+    command
+}
+
+/// A folder for one scenario file and its runs, which have no reports.
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
     pub(crate) scenario: PathBuf,
+    has_reports: bool,
 }
 
 impl Bench {
@@ -55,7 +63,12 @@ impl Bench {
              [headers]\nUser-Agent = \"Shopify POS/HotDashSyntheticCheck\"\n{rest}\n"
         );
         std::fs::write(&scenario, text).unwrap();
-        Self { folder, scenario }
+        Self { folder, scenario, has_reports: false }
+    }
+
+    /// The same, with the reports that a user gets.
+    pub(crate) fn with_reports(self) -> Self {
+        Self { has_reports: true, ..self }
     }
 
     pub(crate) fn runs(&self) -> PathBuf {
@@ -63,7 +76,7 @@ impl Bench {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut command = tollgate();
+        let mut command = if self.has_reports { tollgate_with_reports() } else { tollgate() };
         command.arg("run").arg(&self.scenario).arg("--runs-dir").arg(self.runs());
         command
     }

@@ -31,7 +31,7 @@ fn records(bench: &Bench) -> Vec<RunRecord> {
 #[test]
 fn an_inconclusive_run_names_the_command_that_continues_it_and_both_pass_together() {
     let target = Target::start(&[]);
-    let bench = bench(&target, HALF);
+    let bench = bench(&target, HALF).with_reports();
     let first = run(&bench, &[]);
     assert_eq!(first.status.code(), Some(3), "{}", text(&first.stderr));
     let name = bench.record().name();
@@ -114,7 +114,7 @@ fn repeated_runs_and_shards_continue_no_other() {
 fn an_inconclusive_run_is_extended_by_a_run_that_continues_it() {
     let target = Target::start(&[]);
     let gate = "stalls = \"20ms\"\non_inconclusive = \"extend 1s\"";
-    let bench = bench(&target, &HALF.replace("stalls = \"20ms\"", gate));
+    let bench = bench(&target, &HALF.replace("stalls = \"20ms\"", gate)).with_reports();
     let output = run(&bench, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("measuring for 1s more, as `on_inconclusive` says"));

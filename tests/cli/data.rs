@@ -52,7 +52,7 @@ fn check_shows_how_often_requests_are_sent_and_how_rows_are_used() {
 #[test]
 fn the_record_says_which_rows_and_weights_were_used() {
     let target = Target::start(&[]);
-    let bench = bench(&target.base_url, "id\r\n1\r\n2\r\n", WEIGHTED);
+    let bench = bench(&target.base_url, "id\r\n1\r\n2\r\n", WEIGHTED).with_reports();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     let record = bench.record();

@@ -1,11 +1,12 @@
 //! `tollgate demo`.
 
-use crate::bench::{text, tollgate};
+use crate::bench::{text, tollgate, tollgate_with_reports};
 
 #[test]
 fn the_demo_passes_and_leaves_nothing_running() {
     let folder = tempfile::tempdir().unwrap();
-    let output = tollgate().args(["demo", "--runs-dir"]).arg(folder.path()).output().unwrap();
+    let mut command = tollgate_with_reports();
+    let output = command.args(["demo", "--runs-dir"]).arg(folder.path()).output().unwrap();
     let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{all}");
     for word in ["tile-loader-mock", "tile-loader-live", "PASS", "report.html"] {

@@ -67,7 +67,7 @@ fn a_slower_side_ends_with_1_and_is_shown_again_from_the_record() {
     }
     let comparison = last_record(runs.path()).comparison.unwrap();
     assert_eq!(comparison.requests[0].latency[0].change, ChangeVerdict::More);
-    let shown = run_in(&["show", &name], runs.path());
+    let shown = run_in(&["show", &name, "--report", "all"], runs.path());
     assert_eq!(shown.status.code(), Some(1), "{}", text(&shown.stderr));
     let page = text(&shown.stdout);
     assert!(page.contains("SLOWER") && page.contains("p50 is slower by"), "{page}");
@@ -232,7 +232,8 @@ fn a_run_is_compared_with_its_baseline_below_its_verdict() {
         "the baseline BASELINE measured 1s, and a comparison needs 18s: name a longer run";
     let warning = format!("WARNING: tiles: {}", warning.replace("BASELINE", &baseline));
     assert_eq!(words(&gated.stderr).matches(&warning).count(), 1, "{}", text(&gated.stderr));
-    let ticks = measure(&["--baseline", &baseline, "--every", "1s", "--times", "2"]);
+    let ticks =
+        measure(&["--baseline", &baseline, "--every", "1s", "--times", "2", "--report", "all"]);
     let lines = text(&ticks.stdout);
     assert_eq!(lines.matches("[comparison: undecided; too short").count(), 2, "{lines}");
     let report = std::fs::read_to_string(last_folder(runs.path()).join("report.md")).unwrap();

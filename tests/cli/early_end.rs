@@ -22,7 +22,7 @@ fn slow_target() -> Target {
 #[test]
 fn a_proven_breach_ends_the_run_fails_it_and_still_tears_down() {
     let target = slow_target();
-    let bench = bench(&target, "\"p95 < 50ms\"", "");
+    let bench = bench(&target, "\"p95 < 50ms\"", "").with_reports();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let printed = words(&output.stdout);

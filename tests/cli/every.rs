@@ -16,7 +16,7 @@ fn bench(target: &Target, rest: &str) -> Bench {
 #[test]
 fn each_tick_is_a_separate_run_with_one_line_and_its_reports() {
     let target = Target::start(&[]);
-    let bench = bench(&target, ONCE);
+    let bench = bench(&target, ONCE).with_reports();
     let output = bench.command().args(["--every", "1s", "--times", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let stdout = text(&output.stdout);
@@ -87,7 +87,7 @@ fn a_tick_leaves_no_thread_and_no_descriptor_behind() {
         return;
     }
     let target = Target::start(&[]);
-    let bench = bench(&target, ONCE);
+    let bench = bench(&target, ONCE).with_reports();
     let (mut child, mut lines) = start(&bench, "1s");
     let mut counts = Vec::new();
     for _ in 0..5 {

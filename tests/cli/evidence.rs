@@ -50,6 +50,7 @@ fn assert_whole(entry: &str) {
 fn the_entry_of_a_pass_names_its_artifacts_with_their_digests() {
     let target = Target::start(&[]);
     let (bench, log) = bench(&target.base_url, "\"errors = 0\"", PLAIN);
+    let bench = bench.with_reports();
     let output =
         logging(&bench, &log).args(["--evidence-note", "after the\nrollback"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -210,6 +211,7 @@ fn an_entry_that_cannot_be_appended_after_the_run_ends_with_4() {
     let target = Target::start(&[]);
     let (bench, log) =
         bench(&target.base_url, "\"errors = 0\"", &PLAIN.replace("\"1s\"", "\"60s\""));
+    let bench = bench.with_reports();
     let child = logging(&bench, &log).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_intervals(&bench, 1);
     std::fs::remove_file(&log).unwrap();

@@ -165,7 +165,7 @@ fn a_flag_or_a_variable_overrides_a_file_and_says_what_it_replaces() {
 #[test]
 fn an_override_stands_in_the_record_and_in_the_report() {
     let target = Target::start(&[]);
-    let bench = Bench::new(&target.base_url, "budgets = [\"errors < 50%\"]", PLAIN);
+    let bench = Bench::new(&target.base_url, "budgets = [\"errors < 50%\"]", PLAIN).with_reports();
     let other = Bench::new(&target.base_url, "budgets = [\"errors < 60%\"]", PLAIN);
     let second = other.folder.path().join("second.toml");
     let text_of_second = std::fs::read_to_string(&other.scenario).unwrap();

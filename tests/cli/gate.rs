@@ -125,7 +125,8 @@ fn an_inconclusive_verdict_stays_in_the_record_and_changes_the_exit_code() {
         ("fail", 1, "GATE fails: an inconclusive verdict counts as a failure"),
         ("warn", 0, "GATE passes: an inconclusive verdict is only a warning"),
     ] {
-        let bench = GateBench::new(&format!("on_inconclusive = \"{word}\""));
+        let mut bench = GateBench::new(&format!("on_inconclusive = \"{word}\""));
+        bench.bench = bench.bench.with_reports();
         bench.expect(404, exit, gate);
         let folder = bench.newest();
         let record = record(&folder);

@@ -106,7 +106,7 @@ fn is_in_files(folder: &Path, needle: &str) -> bool {
 fn plain_http_goes_through_a_proxy_by_its_absolute_url_and_the_password_stays_secret() {
     let (proxy, runs) = (Proxy::start(), tempfile::tempdir().unwrap());
     let flag = format!("http://me:hunter2@{}", proxy.address);
-    let words = ["--proxy", &flag, "--expect-body", "forwarded"];
+    let words = ["--proxy", &flag, "--expect-body", "forwarded", "--report", "all"];
     let output = run(runs.path(), "http://svc.test/a?b=1", &words, &[]);
     let record = record(&output);
     assert_eq!(record.verdict.decision, Decision::Pass, "{}", text(&output.stderr));

@@ -5,12 +5,14 @@ use std::process::{Command, Stdio};
 
 use tollgate::record::{Decision, RunEnding, RunRecord};
 
-use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals, words};
+use crate::bench::{
+    Bench, PLAIN, Target, signal, text, tollgate, tollgate_with_reports, wait_for_intervals, words,
+};
 
 #[test]
 fn a_target_within_its_budget_passes_and_the_run_is_written() {
     let target = Target::start(&[]);
-    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN).with_reports();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
@@ -212,9 +214,10 @@ fn a_killed_run_is_recovered_from_the_intervals_it_wrote() {
     child.wait().unwrap();
     assert!(bench.run_folder().join("run.partial.json").exists());
 
-    let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
+    let show = tollgate_with_reports().arg("show").arg(bench.run_folder()).output().unwrap();
     assert_eq!(show.status.code(), Some(3), "{}", text(&show.stderr));
     assert!(text(&show.stderr).contains("was interrupted"));
+    assert!(bench.run_folder().join("report.html").exists());
     let record = bench.record();
     assert_eq!(record.measurement.ending, RunEnding::Recovered);
     assert!(record.verdict.rule.starts_with("blocks of time"), "{}", record.verdict.rule);
@@ -224,13 +227,61 @@ fn a_killed_run_is_recovered_from_the_intervals_it_wrote() {
 #[test]
 fn a_run_is_shown_again_with_the_same_figures() {
     let target = Target::start(&[]);
-    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN).with_reports();
     let run = bench.run();
     let before = std::fs::read_to_string(bench.run_folder().join("report.html")).unwrap();
-    let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
+    let show = tollgate_with_reports().arg("show").arg(bench.run_folder()).output().unwrap();
     assert_eq!(show.status.code(), Some(0));
     assert_eq!(text(&show.stdout), text(&run.stdout));
     assert_eq!(std::fs::read_to_string(bench.run_folder().join("report.html")).unwrap(), before);
+}
+
+#[test]
+fn a_run_has_the_reports_that_were_asked_for_and_names_no_other() {
+    const DATA: [&str; 3] = ["run.json", "intervals.jsonl", "intervals.hlog"];
+    let target = Target::start(&[]);
+    for (selected, reports) in [("none", &[][..]), ("html", &["report.html"])] {
+        let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 1s\"]", PLAIN);
+        let log = bench.folder.path().join("log.md");
+        let mut command = bench.command();
+        command.args(["--report", selected, "--evidence"]).arg(&log);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let mut expected = [reports, &DATA].concat();
+        let printed = words(&output.stdout);
+        assert!(printed.ends_with(&format!("/ {}", expected.join(" "))), "{printed}");
+        let entry = std::fs::read_to_string(&log).unwrap();
+        assert!(!entry.contains("cannot be read"), "{entry}");
+        assert_eq!(entry.matches("report.").count(), reports.len(), "{entry}");
+        expected.sort_unstable();
+        assert_eq!(files(&bench), expected);
+
+        let show = tollgate().arg("show").arg(bench.run_folder()).output().unwrap();
+        assert!(!text(&show.stdout).contains("Wrote"), "{}", text(&show.stdout));
+        assert_eq!(files(&bench), expected);
+        let show = tollgate_with_reports().arg("show").arg(bench.run_folder()).output().unwrap();
+        assert!(text(&show.stdout).contains("report.html  report.md  "), "{}", text(&show.stdout));
+        assert!(files(&bench).len() > 6, "{:?}", files(&bench));
+    }
+}
+
+#[test]
+fn a_url_without_a_report_gets_no_advice_to_open_one() {
+    let bench = Bench::new("http://127.0.0.1:1", "", "");
+    let mut command = tollgate();
+    command.args(["run", "http://127.0.0.1:1", "--duration", "50ms", "--runs-dir"]);
+    let output = command.arg(bench.runs()).output().unwrap();
+    let advice = text(&output.stderr);
+    assert!(advice.contains("--print-scenario > ") && !advice.contains("  open "), "{advice}");
+}
+
+/// The names of the files in the only run folder, sorted.
+fn files(bench: &Bench) -> Vec<String> {
+    let files = std::fs::read_dir(bench.run_folder()).unwrap();
+    let mut names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
-use crate::bench::{Bench, text, tollgate};
+use crate::bench::{Bench, text, tollgate, tollgate_with_reports};
 use crate::outputs::code_host::FakeCodeHost;
 
 const CANARY: &str = "Zebra/7f3a9c51";
@@ -28,7 +28,7 @@ fn a_secret_never_reaches_a_file_or_a_message() {
         arrival_rate = "20/s"
         duration = "1s"
         connections = 1"#;
-    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest);
+    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest).with_reports();
     for flags in FORMS {
         let log = bench.folder.path().join("log.md");
         let note = format!("the token was {CANARY}");
@@ -67,7 +67,7 @@ fn a_secret_is_in_no_output_for_ci_and_monitoring() {
         [[request]]
         name = "redirect"
         path = "/redirect""#;
-    let bench = Bench::new(&echoing_server(), "budgets = [\"errors = 0\"]", rest);
+    let bench = Bench::new(&echoing_server(), "budgets = [\"errors = 0\"]", rest).with_reports();
     let host = FakeCodeHost::start(200);
     let folder = bench.folder.path().join("out");
     let token = format!("{CANARY}-of-the-host");
@@ -120,7 +120,7 @@ fn the_values_of_data_rows_never_reach_a_file_or_a_message() {
         arrival_rate = "20/s"
         duration = "1s"
         connections = 1"#;
-    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest);
+    let bench = Bench::new(&echo, "budgets = [\"p95 < 1s\"]", rest).with_reports();
     let rows = format!("id,token\n1,{CANARY}\n2,\"{CANARY}\"\n");
     std::fs::write(bench.folder.path().join("rows.csv"), rows).unwrap();
     for flags in FORMS {
@@ -156,7 +156,7 @@ fn a_credential_typed_on_the_command_line_never_reaches_a_file_or_a_message() {
     let echo = echoing_server();
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str]| {
-        let mut command = tollgate();
+        let mut command = tollgate_with_reports();
         command
             .args([
                 "run",
@@ -198,7 +198,7 @@ fn the_stores_password_is_in_no_run_and_no_entry() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log.md");
     let password = "Zebra-7f3a9c51";
-    let output = tollgate()
+    let output = tollgate_with_reports()
         .args(["run", "http://127.0.0.1:1", "--duration", "1s", "--tag"])
         .args([
             &format!("database={password}"),
@@ -265,7 +265,9 @@ fn assert_no_canary_in_files(runs: &Path, count: usize) {
     let mut folders = 0;
     for folder in std::fs::read_dir(runs).unwrap() {
         folders += 1;
-        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+        let folder = folder.unwrap().path();
+        assert!(folder.join("report.md").exists(), "without reports this would prove little");
+        for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             assert!(!contains_canary(&std::fs::read(&path).unwrap()), "{}", path.display());
         }
@@ -341,7 +343,7 @@ fn a_short_or_common_secret_redacts_none_of_our_own_words() {
     let target = crate::bench::Target::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let run = |headers: &[&str], flags: &[&str]| {
-        let mut command = tollgate();
+        let mut command = tollgate_with_reports();
         command.args(["run", &format!("{}/plain", target.base_url), "--runs-dir"]);
         command.arg(folder.path()).args(["--duration", "100ms", "--expect-status", "418"]);
         command.args(headers.iter().flat_map(|header| ["-H", header])).args(flags);

@@ -137,6 +137,7 @@ fn steps(steps: &[StepRecord]) -> Vec<(&str, Option<Failure>)> {
 /// Neither the token nor the session is in a text or a file of the runs.
 fn assert_nothing_leaks(bench: &Bench, texts: &[&[u8]]) {
     let files = bench.run_folders().into_iter().flat_map(|folder| {
+        assert!(folder.join("report.md").exists(), "without reports this would prove little");
         std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap())
     });
     let texts = texts.iter().map(|text| text.to_vec());
@@ -151,7 +152,7 @@ fn assert_nothing_leaks(bench: &Bench, texts: &[&[u8]]) {
 #[test]
 fn one_login_serves_the_whole_load_and_is_logged_out_again() {
     let server = LoginServer::start(Quirks::default());
-    let bench = bench(&server, 1);
+    let bench = bench(&server, 1).with_reports();
     let output = bench.command().args(["--log-level", "debug"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     // Two arrivals warm the connections up.
@@ -176,7 +177,7 @@ fn one_login_serves_the_whole_load_and_is_logged_out_again() {
 #[test]
 fn sigterm_during_the_load_still_logs_out() {
     let server = LoginServer::start(Quirks::default());
-    let bench = bench(&server, 60);
+    let bench = bench(&server, 60).with_reports();
     let child = bench.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_intervals(&bench, 2);
     signal(&child, "TERM");
@@ -192,7 +193,7 @@ fn sigterm_during_the_load_still_logs_out() {
 #[test]
 fn a_refused_login_measures_nothing_and_fails_with_the_name_of_the_step() {
     let server = LoginServer::start(Quirks { refuses_login: true, ..Quirks::default() });
-    let bench = bench(&server, 1);
+    let bench = bench(&server, 1).with_reports();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert_eq!((server.count("POST /login 401"), server.count("GET /page 401")), (1, 0));
@@ -227,7 +228,7 @@ fn a_setup_without_its_variable_is_inconclusive_and_sends_nothing() {
 #[test]
 fn a_failed_logout_is_a_warning_and_does_not_change_the_verdict() {
     let server = LoginServer::start(Quirks { refuses_logout: true, ..Quirks::default() });
-    let bench = bench(&server, 1);
+    let bench = bench(&server, 1).with_reports();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     let warnings = &bench.record().verdict.scenarios[0].warnings;
@@ -243,7 +244,7 @@ fn a_failed_logout_is_a_warning_and_does_not_change_the_verdict() {
 #[test]
 fn what_the_target_echoes_of_token_and_cookie_reaches_no_file() {
     let server = LoginServer::start(Quirks { echoes: true, ..Quirks::default() });
-    let bench = bench(&server, 1);
+    let bench = bench(&server, 1).with_reports();
     let output = bench.command().args(["--log-format", "pino"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
     assert_eq!(server.count("GET /page 302"), 52);

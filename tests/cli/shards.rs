@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tollgate::record::{Decision, Interval, RunRecord, Stage};
 
-use crate::bench::{Bench, PLAIN, Target, record, signal, text, tollgate};
+use crate::bench::{Bench, PLAIN, Target, record, signal, text, tollgate, tollgate_with_reports};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
@@ -42,12 +42,15 @@ fn only_folder_in(runs: &Path) -> PathBuf {
     folder
 }
 
+/// The runs folder whose run has reports.
+const WITH_REPORTS: &str = "whole";
+
 /// Merges runs into the runs folder `name`. Returns the output, the record if there is one, and the
 /// folder.
 fn merge(bench: &Bench, name: &str, runs: &[&PathBuf]) -> (Output, Option<RunRecord>, PathBuf) {
     let merged = bench.folder.path().join(name);
     let junit = merged.with_extension("xml");
-    let mut command = tollgate();
+    let mut command = if name == WITH_REPORTS { tollgate_with_reports() } else { tollgate() };
     command.arg("merge").args(runs).arg("--runs-dir").arg(&merged).arg("--junit").arg(junit);
     let output = command.output().unwrap();
     let record = merged.exists().then(|| record(&only_folder_in(&merged)));
@@ -84,7 +87,7 @@ fn three_processes_share_a_run_and_are_judged_as_one() {
     });
     let [a, b, c] = &folders;
 
-    let (output, record, merged) = merge(&bench, "whole", &[c, a, b]);
+    let (output, record, merged) = merge(&bench, WITH_REPORTS, &[c, a, b]);
     assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));
     let record = record.unwrap();

@@ -22,7 +22,17 @@ fn a_first_run_ends_with_a_verdict_figures_in_words_and_next_steps() {
     let url = format!("{}/plain?page=1", target.base_url);
     let output = run(
         runs.path(),
-        &[&url, "--duration", "1s", "--rate", "100/s", "--budget", "errors < 30%"],
+        &[
+            &url,
+            "--duration",
+            "1s",
+            "--rate",
+            "100/s",
+            "--budget",
+            "errors < 30%",
+            "--report",
+            "html",
+        ],
     );
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("PASS"), "{}", text(&output.stdout));

@@ -24,6 +24,13 @@ pub(crate) const TABLES: [&str; 9] = [
     "verdicts",
 ];
 
+/// A command that runs the program with the reports that a user gets.
+pub(crate) fn tollgate_with_reports() -> Command {
+    let mut command = tollgate();
+    command.env_remove("TOLLGATE_REPORT");
+    command
+}
+
 pub(crate) fn open(url: &str) -> Database {
     Database::open(&DatabaseAddress::parse(url).unwrap()).unwrap()
 }

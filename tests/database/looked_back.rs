@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use tollgate::store::{self, DatabaseError};
 
-use crate::bench::{migrated, open, output_text, sync, tollgate};
+use crate::bench::{migrated, open, output_text, sync, tollgate, tollgate_with_reports};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
@@ -21,7 +21,7 @@ fn stored(cluster: &Cluster) -> (tempfile::TempDir, String) {
 }
 
 fn command(words: &[&str], runs: &Path) -> Command {
-    let mut command = tollgate();
+    let mut command = tollgate_with_reports();
     command.args(words).arg("--runs-dir").arg(runs);
     command
 }
@@ -261,7 +261,7 @@ fn a_password_of_the_database_is_in_no_file_and_in_no_output() {
             let run = ["run", "http://127.0.0.1:1", "--duration", "1s", "--store", url];
             let commands = [&run[..], &["sync", "--store", url], &["history", "--store", url]];
             for words in commands.into_iter().chain([&["db", "status", "--store", url][..]]) {
-                let mut command = tollgate();
+                let mut command = tollgate_with_reports();
                 command.args(words).args(pino);
                 if words[0] != "db" {
                     command.arg("--runs-dir").arg(runs.path());

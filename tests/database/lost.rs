@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use tollgate::record::Decision;
 use tollgate::store::{self, FolderContent, StoreMark};
 
-use crate::bench::{contents, migrated, output_text, record, sync, tollgate};
+use crate::bench::{
+    contents, migrated, output_text, record, sync, tollgate, tollgate_with_reports,
+};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, Shape};
 
@@ -150,7 +152,7 @@ impl Drop for Target {
 
 /// A run against the target that passes and is sent to a database.
 fn run(target: &Target, runs: &Path, url: &str, duration: &str) -> Command {
-    let mut command = tollgate();
+    let mut command = tollgate_with_reports();
     command
         .args(["run", &format!("{}/plain", target.1), "--rate", "50/s", "--duration", duration])
         .args(["--budget", "errors = 0"])

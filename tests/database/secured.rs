@@ -3,7 +3,7 @@
 use tollgate::library_text::HandshakeProblem;
 use tollgate::postgres::{DatabaseAddress, PgError, PgErrorKind, PgSession};
 
-use crate::bench::{output_text, tollgate};
+use crate::bench::{output_text, tollgate_with_reports};
 use crate::cluster::{self, Cluster};
 
 fn connect(url: &str) -> Result<(), PgError> {
@@ -96,7 +96,7 @@ fn a_password_that_scram_forbids_is_named_and_none_of_it_is_shown_or_kept() {
         &["doctor", "emoji.toml"],
         &["db", "status"],
     ] {
-        let mut command = tollgate();
+        let mut command = tollgate_with_reports();
         command.current_dir(folder.path()).args(words).env("DBURL", &url);
         texts += &output_text(&command.env("DATABASE_URL", &url).output().unwrap());
     }

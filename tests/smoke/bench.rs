@@ -11,6 +11,9 @@ use tollgate::store::{self, FolderContent};
 
 pub(crate) use crate::program::tollgate;
 
+/// The variable that gives a run its reports.
+pub(crate) const REPORTS: (&str, &str) = ("TOLLGATE_REPORT", "all");
+
 /// The rehearsal target as a separate process, ended when dropped.
 pub(crate) struct Target {
     child: Child,
@@ -115,8 +118,10 @@ impl Outcome {
         }
     }
 
-    /// Asserts that neither the output nor a written file contains a text.
+    /// Asserts that neither the output nor a written file contains a text. The run needs
+    /// [`REPORTS`], without which this would prove little.
     pub(crate) fn hides(&self, secret: &str) {
+        assert!(self.run_folder().join("report.md").exists(), "the run has no reports");
         assert!(!self.printed.contains(secret), "printed: {}", self.printed);
         hidden_below(self.folder.path(), secret);
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 
-use super::bench::{Outcome, Target, run, tollgate};
+use super::bench::{Outcome, REPORTS, Target, run, tollgate};
 use super::canned::{Canned, serve};
 
 const TOKEN: &str = "token-canary-4f1d";
@@ -28,7 +28,7 @@ fn target(flags: &[&str]) -> Target {
 #[test]
 fn a_healthy_chatwoot_passes_and_what_its_profile_holds_is_nowhere_to_be_found() {
     let target = target(&["--chatwoot-secret", "access-canary-77aa"]);
-    let outcome = smoke(&target, &[]);
+    let outcome = smoke(&target, &[REPORTS]);
     outcome.passed();
     for secret in [TOKEN, "access-canary-77aa", "rehearsal-pubsub-token"] {
         outcome.hides(secret);
@@ -84,7 +84,7 @@ fn another_account_than_the_one_meant_is_a_failure_that_shows_nothing_of_the_pro
 
 #[test]
 fn a_wrong_token_is_refused_and_never_shown() {
-    let outcome = smoke(&target(&[]), &[("CHATWOOT_API_TOKEN", "wrong-canary-0000")]);
+    let outcome = smoke(&target(&[]), &[REPORTS, ("CHATWOOT_API_TOKEN", "wrong-canary-0000")]);
     outcome.failed(&["`profile`", "401", "`conversations`"]);
     outcome.hides("wrong-canary-0000");
 }

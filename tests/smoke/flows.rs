@@ -1,6 +1,6 @@
 //! Flows defined by a scenario: captured values, repeated steps, statements that write.
 
-use super::bench::{Target, run_text};
+use super::bench::{REPORTS, Target, run_text};
 use super::cluster::{self, Cluster};
 
 #[test]
@@ -36,7 +36,7 @@ redirects = 2
 [request.expect]
 final_url = "/redirect?n=7"
 "#;
-    let outcome = run_text(text, &[("TOLLGATE_TARGET", &target.url)]);
+    let outcome = run_text(text, &[REPORTS, ("TOLLGATE_TARGET", &target.url)]);
     outcome.failed(&[
         "`echo of a secret`",
         "\"•••\" instead of json.\"/access_token\"",
@@ -79,7 +79,7 @@ fn database_errors_of_a_sensitive_step_are_hidden() {
     cluster.sql("notes", "create table notes as values ('row-canary-5501')");
     let text = "name = \"notes\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${DATABASE_URL}\"\n\
                 [[request]]\nname = \"cast\"\nsensitive = true\nsql = \"select column1::int from notes\"\n";
-    let outcome = run_text(text, &[("DATABASE_URL", &cluster.url_of("notes"))]);
+    let outcome = run_text(text, &[REPORTS, ("DATABASE_URL", &cluster.url_of("notes"))]);
     outcome.failed(&["`cast`", "(SQLSTATE 22P02)"]);
     outcome.hides("row-canary-5501");
 }

@@ -1,6 +1,6 @@
 //! `scenarios/supabase-smoke.toml`: REST, auth and edge function.
 
-use super::bench::{Outcome, Target, run};
+use super::bench::{Outcome, REPORTS, Target, run};
 use super::canned::{Canned, judged};
 use super::cluster::{self, Cluster};
 use super::database::{Cases, healthy};
@@ -29,7 +29,8 @@ fn a_healthy_supabase_passes_and_the_line_that_was_logged_is_in_its_table() {
     let cluster = Cluster::start();
     cluster.like_supabase();
     let url = healthy(&cluster, "smoke");
-    let outcome = smoke(&Target::start(&["--occ-log-database", &url]), &url);
+    let target = Target::start(&["--occ-log-database", &url]);
+    let outcome = smoke_with(&target, &url, &[REPORTS]);
     outcome.passed();
     let rows = cluster
         .sql("smoke", "select count(*), max(metadata ->> 'source') from public.observability_logs");
@@ -48,6 +49,7 @@ fn without_database(url: &str, anon: &str) -> Outcome {
             ("SUPABASE_ANON_KEY", anon),
             ("SUPABASE_SERVICE_ROLE_KEY", "rehearsal-service"),
             ("DATABASE_URL", "postgresql://postgres@127.0.0.1:1/postgres"),
+            REPORTS,
         ],
     )
 }
@@ -232,7 +234,8 @@ fn a_line_is_searched_only_among_the_newest() {
 #[test]
 fn a_database_that_is_not_there_fails_what_needs_it_and_no_other_step() {
     let away = "postgresql://postgres:canary-pw-31@127.0.0.1:1/postgres";
-    let outcome = smoke(&Target::start(&["--occ-log-database", away]), away);
+    let target = Target::start(&["--occ-log-database", away]);
+    let outcome = smoke_with(&target, away, &[REPORTS]);
     outcome.failed(&[
         "`edge function takes a line`",
         "500 Internal Server Error instead of status = 200",

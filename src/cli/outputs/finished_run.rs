@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::exit::ExitStatus;
 use super::super::log;
-use super::{OutputArtifact, OutputError};
+use super::{OutputArtifact, OutputError, ReportSelection};
 use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
 use crate::store::{self, StoreError};
@@ -15,12 +15,14 @@ use crate::verdict;
 pub(in crate::cli) struct FinishedRun {
     pub(in crate::cli) record: RunRecord,
     pub(in crate::cli) folder: PathBuf,
+    /// The reports that its folder gets.
+    pub(in crate::cli) reports: ReportSelection,
     model: OnceCell<ReportModel>,
 }
 
 impl FinishedRun {
-    pub(in crate::cli) fn new(record: RunRecord, folder: &Path) -> Self {
-        Self { record, folder: folder.to_owned(), model: OnceCell::new() }
+    pub(in crate::cli) fn new(record: RunRecord, folder: &Path, reports: ReportSelection) -> Self {
+        Self { record, folder: folder.to_owned(), reports, model: OnceCell::new() }
     }
 
     /// Everything that reports show.

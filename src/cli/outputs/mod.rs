@@ -1,7 +1,7 @@
 //! The outputs of a finished run: reports in its folder, and rows or files elsewhere.
 //!
-//! An output is one file in this folder and one line in a table below: [`REPORTS`] if every run has
-//! it, [`Flags::destinations`] if a flag asks for it.
+//! An output is one file in this folder and one line in a table: [`ReportSelection::outputs`] if it
+//! is a report in the run's folder, [`Flags::destinations`] if a flag sends the run elsewhere.
 
 mod comment;
 pub(super) mod database;
@@ -11,6 +11,7 @@ mod html;
 mod markdown;
 mod otlp;
 mod plots;
+mod report_selection;
 mod result_file;
 mod web_request;
 
@@ -21,6 +22,7 @@ use crate::report::PlotError;
 use crate::store::StoreError;
 
 pub(super) use finished_run::FinishedRun;
+pub(super) use report_selection::ReportSelection;
 
 /// An output of a finished run.
 pub(super) trait RunOutput {
@@ -88,16 +90,12 @@ fn delivered(done: Result<String, String>) -> Result<Vec<OutputArtifact>, Output
     }
 }
 
-/// The outputs that every run has, in its folder, in the order they are written and listed.
-const REPORTS: &[&dyn RunOutput] =
-    &[&html::HtmlReport, &markdown::MarkdownReport, &plots::PlotFiles];
-
-/// Writes the reports of a run into its folder and returns the names of their files.
+/// Writes the selected reports of a run into its folder and returns the names of their files.
 ///
 /// The first report that fails ends the command. The run itself is complete in its folder by then.
 pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
-    for report in REPORTS {
+    for report in run.reports.outputs() {
         let artifacts = report.write(run).map_err(|error| CommandError::internal(error.message))?;
         files.extend(artifacts.into_iter().filter_map(|artifact| match artifact {
             OutputArtifact::File(name) => Some(name),

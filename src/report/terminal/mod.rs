@@ -232,7 +232,7 @@ impl TerminalPage {
         let mut text: String =
             shown.iter().map(|row| format!("    {}\n", layout::cut(row, self.width - 4))).collect();
         let more = (rows.len() - shown.len()) as u64;
-        let kept = format!("{} in report.md and run.json", words::plural(more, "more row"));
+        let kept = format!("{} in run.json", words::plural(more, "more row"));
         let notes = (more > 0).then_some(&kept).into_iter().chain(&failure.unkept_rows);
         for note in notes {
             text += &format!("    {}\n", self.style.dim(note));

@@ -170,7 +170,7 @@ fn a_terminal_shows_the_first_rows_of_a_query_and_files_show_all_that_are_kept()
     let [text, markdown, page] = every_form(&model);
     assert!(text.contains("tables are open: 1,012 rows instead of rows = 0"), "{text}");
     assert!(text.contains("    table=open10. ") && !text.contains("table=open11."), "{text}");
-    assert!(text.contains("    2 more rows in report.md and run.json\n"), "{text}");
+    assert!(text.contains("    2 more rows in run.json\n"), "{text}");
     for form in [&markdown, &page] {
         assert!((1..=12).all(|n| form.contains(&format!("table=open{n}. "))), "{form}");
         assert!(!form.contains("<b>") && !form.contains('\u{202e}'), "{form}");
