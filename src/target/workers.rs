@@ -25,7 +25,7 @@ impl WorkerPool {
         let Some(free) = self.free.iter_mut().min() else { return Duration::ZERO };
         let begin = (*free).max(ready);
         *free = begin + work;
-        begin - ready
+        begin.saturating_sub(ready)
     }
 }
 

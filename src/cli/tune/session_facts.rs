@@ -1,6 +1,6 @@
 //! A session's plan and provenance as its record keeps them.
 
-use super::session_run::Flags;
+use crate::cli::session::RunFlags;
 use crate::cli::{log, provenance};
 use crate::plan::Plan;
 use crate::record::session::{
@@ -10,11 +10,11 @@ use crate::record::{Budget, PlannedScenario, RunProvenance};
 use crate::tune::plan_file::{ConfigurationPlan, SessionPlan};
 
 /// Where and by whom a session is made now.
-pub(super) fn session_provenance(load: &Plan, flags: &Flags) -> SessionProvenance {
-    let commit = flags.run.commit().filter(|commit| !commit.is_empty()).map(str::to_owned);
+pub(super) fn session_provenance(load: &Plan, flags: &RunFlags) -> SessionProvenance {
+    let commit = flags.commit().filter(|commit| !commit.is_empty()).map(str::to_owned);
     let RunProvenance { started, tollgate, host, command, git_commit, .. } =
         provenance::now(commit, &load.secrets);
-    let tags = flags.run.tags();
+    let tags = flags.tags();
     SessionProvenance {
         started,
         tollgate,

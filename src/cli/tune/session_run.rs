@@ -276,7 +276,7 @@ fn begin_session(
     load: &Plan,
     flags: &Flags,
 ) -> Result<OpenSession, CommandError> {
-    let provenance = session_provenance(load, flags);
+    let provenance = session_provenance(load, &flags.run);
     let record = SessionRecord {
         format: SESSION_FORMAT,
         id: new_run_id(provenance.started),
@@ -310,7 +310,7 @@ fn open_earlier(
     }
     record.plan = SessionPlanFacts { configurations: record.plan.configurations, ..facts };
     let started = record.provenance.started;
-    record.provenance = SessionProvenance { started, ..session_provenance(load, flags) };
+    record.provenance = SessionProvenance { started, ..session_provenance(load, &flags.run) };
     record.ending = None;
     Ok(Some((folder, record)))
 }

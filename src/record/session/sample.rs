@@ -22,7 +22,7 @@ pub struct ExchangeSample {
     #[schemars(with = "u64")]
     pub latency: Duration,
     /// How long each part took that it completed, in microseconds: lag, wait, dns, connect, proxy,
-    /// tls, first_byte, body. Redirect hops are included. Those of an ok exchange add up to its
+    /// tls, `first_byte`, body. Redirect hops are included. Those of an ok exchange add up to its
     /// latency in whole microseconds; sums such as setup and service are left out.
     #[serde(rename = "parts_us", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<Dimension, u64>,

@@ -33,7 +33,7 @@ pub(in crate::report) fn signed(kind: FigureKind, difference: f64) -> String {
 
 /// A count that may be a mean, with a true minus sign.
 fn number(value: f64) -> String {
-    let decimals = if value.abs() < 9.95 { 1 } else { 0 };
+    let decimals = usize::from(value.abs() < 9.95);
     let text = format!("{:.decimals$}", value.abs());
     let text = text.strip_suffix(".0").unwrap_or(&text);
     let sign = if value < 0.0 && text != "0" { "−" } else { "" };

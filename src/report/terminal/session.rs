@@ -84,7 +84,7 @@ impl SessionPage {
 
     fn rows(&self, it: &ConfigurationView, name: usize) -> Vec<Vec<String>> {
         let figures = |of: fn(&FigureView) -> &str| {
-            COLUMNS.map(|(kind, ..)| it.figure(kind).map(of).unwrap_or("–").to_owned())
+            COLUMNS.map(|(kind, ..)| it.figure(kind).map_or("–", of).to_owned())
         };
         let name = if name == 0 { String::new() } else { cut(&it.name, name) };
         let lead = [self.style.bold(&it.key), name, it.restarts.to_string(), class(it).to_owned()];

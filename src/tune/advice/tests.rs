@@ -163,8 +163,18 @@ fn with_use(seconds: u64) -> SessionRecord {
         let used_us = Some(seconds * 1_000_000);
         let reading = CpuReading { used_us, ..CpuReading::default() };
         attempt.quota = QuotaReading::Known([("m".to_owned(), reading)].into());
+        attempt.steady.as_mut().unwrap().lasted = Duration::from_mins(1);
     }
     record
+}
+
+#[test]
+fn a_boot_that_outweighs_the_load_is_no_reason_for_a_larger_size() {
+    let mut record = with_use(15);
+    for attempt in &mut record.attempts {
+        attempt.steady.as_mut().unwrap().lasted = Duration::from_secs(10);
+    }
+    assert_eq!(given(&record, "Give the machine"), None);
 }
 
 #[test]

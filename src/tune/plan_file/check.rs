@@ -9,7 +9,8 @@ use super::{ConfigurationChange, ConfigurationPlan, CurvePlan, SessionPlan};
 use crate::record::session::ColdState;
 use crate::scenario::reading::Diagnostics;
 use crate::scenario::{
-    Diagnostic, JsonTemplate, PlainText, ScenarioField, ScenarioSource, Span, TemplatePart,
+    AlreadyReported, Diagnostic, JsonTemplate, PlainText, ScenarioField, ScenarioSource, Span,
+    TemplatePart,
 };
 use crate::units::Rate;
 
@@ -45,7 +46,7 @@ pub(super) fn plan(
     Some(SessionPlan {
         name: name?,
         scenario: source.resolve(&scenario?),
-        app: app?,
+        app: app.ok()?,
         cold: *file.cold.value()?,
         rounds: rounds?,
         seed: default(&file.seed, 0)?,
@@ -116,11 +117,14 @@ fn scenario(field: &ScenarioField<PlainText>, diagnostics: &mut Diagnostics) -> 
     None
 }
 
-/// The app, if one is named; the outer `None` stands for an invalid name.
-fn app(field: &ScenarioField<PlainText>, diagnostics: &mut Diagnostics) -> Option<Option<String>> {
+/// The app, if one is named.
+fn app(
+    field: &ScenarioField<PlainText>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<String>, AlreadyReported> {
     let app = match field {
-        ScenarioField::Absent => return Some(None),
-        ScenarioField::Invalid => return None,
+        ScenarioField::Absent => return Ok(None),
+        ScenarioField::Invalid => return Err(AlreadyReported),
         ScenarioField::Present(_, app) => app.as_str(),
     };
     let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -129,7 +133,7 @@ fn app(field: &ScenarioField<PlainText>, diagnostics: &mut Diagnostics) -> Optio
         && !app.starts_with('-')
         && !app.ends_with('-');
     if is_valid {
-        return Some(Some(app.to_owned()));
+        return Ok(Some(app.to_owned()));
     }
     let remedy = match app.strip_suffix(".fly.dev").and_then(|host| host.rsplit('/').next()) {
         Some(app) => format!("write the app alone: `{app}`"),
@@ -139,7 +143,7 @@ fn app(field: &ScenarioField<PlainText>, diagnostics: &mut Diagnostics) -> Optio
     };
     let problem = format!("`{app}` is not the name of a Fly app");
     diagnostics.add(Diagnostic::new(field.value_span(), problem, remedy));
-    None
+    Err(AlreadyReported)
 }
 
 fn rounds(field: &ScenarioField<u32>, diagnostics: &mut Diagnostics) -> Option<u32> {

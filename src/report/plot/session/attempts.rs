@@ -8,7 +8,7 @@ use super::super::table::PlotTable;
 use super::figure_axis::FigureAxis;
 use super::{SessionPlot, colour, configuration_legend, heading};
 use crate::record::session::FigureKind;
-use crate::report::session::{AttemptView, SessionModel, value};
+use crate::report::session::{AttemptView, ConfigurationView, SessionModel, value};
 use crate::report::words;
 
 /// The share of the width that attempts take; the estimates take the rest.
@@ -47,7 +47,7 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
     let mut table =
         PlotTable::new(["attempt", "configuration", "round", kind.name(), "interval", "throttled"]);
     for it in model.attempts.iter().take(ROWS) {
-        let name = model.configurations.get(it.configuration).map(|it| it.place());
+        let name = model.configurations.get(it.configuration).map(ConfigurationView::place);
         let interval = it.intervals.get(&kind).map_or_else(
             || "–".to_owned(),
             |(low, high)| format!("{} – {}", value(kind, *low), value(kind, *high)),
