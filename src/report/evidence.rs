@@ -184,7 +184,7 @@ fn semicolon_suffix(figures: &str) -> String {
     }
 }
 
-/// The file to read what an entry leaves out in: the report as text, else the page, else the record.
+/// The file that has what an entry leaves out: the report as text, else the page, else the record.
 fn fullest_report(artifacts: &[RunArtifact]) -> &'static str {
     let has = |name: &&str| artifacts.iter().any(|artifact| artifact.path.ends_with(*name));
     ["report.md", "report.html"].into_iter().find(has).unwrap_or("run.json")

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test crate needs another part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -193,15 +194,19 @@ fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval
         (DimensionHistograms::default(), ServerTimings::default());
     let mut exceeded = 1;
     for (at, dimension) in DIMENSIONS.into_iter().enumerate() {
-        let mut histogram = Histogram::default();
+        let mut durations = Vec::new();
         for exchange in 1..exchanges {
             let micros =
                 30_000 / (1 + 9 * at as u64) + drawn(seed ^ exchange) % (90_000 / (1 + at as u64));
             let stall =
                 if at == 0 && drawn(seed ^ exchange).is_multiple_of(97) { 400_000 } else { 0 };
             exceeded += u64::from(stall > 0);
-            histogram.record(Duration::from_micros(micros + stall));
+            durations.push(Duration::from_micros(micros + stall));
         }
+        // The longest first: a histogram grows with each longer value, which takes time.
+        durations.sort_unstable_by_key(|duration| Reverse(*duration));
+        let mut histogram = Histogram::default();
+        durations.into_iter().for_each(|duration| histogram.record(duration));
         if at == 0 {
             server_timings.add("db, total", &histogram);
         }

@@ -1,5 +1,6 @@
 //! Indexed colours, which halve the size of a plot's PNG.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::style::RgbColour;
@@ -16,29 +17,71 @@ impl ColourPalette {
     /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at
     /// the edges of letters, are replaced by the nearest of the others.
     pub(super) fn of(picture: &[u8]) -> Self {
-        let runs = runs(picture);
-        let mut counts: HashMap<RgbColour, usize> = HashMap::new();
-        for (colour, length) in &runs {
-            *counts.entry(*colour).or_default() += length;
+        let mut numbers: HashMap<RgbColour, usize> = HashMap::new();
+        let mut counts: Vec<(RgbColour, usize)> = Vec::new();
+        let mut numbered = Vec::new();
+        for (colour, length) in runs(picture) {
+            let number = *numbers.entry(colour).or_insert_with(|| {
+                counts.push((colour, 0));
+                counts.len() - 1
+            });
+            counts[number].1 += length;
+            numbered.push((number, length));
         }
-        let mut ranked: Vec<(RgbColour, usize)> = counts.into_iter().collect();
-        ranked.sort_unstable_by_key(|(colour, count)| (std::cmp::Reverse(*count), *colour));
-        let kept: Vec<RgbColour> = ranked.iter().take(256).map(|(colour, _)| *colour).collect();
-        let places: HashMap<RgbColour, u8> =
-            ranked.iter().map(|(colour, _)| (*colour, nearest(&kept, *colour))).collect();
-        let mut pixels = Vec::with_capacity(picture.len() / 4);
-        for (colour, length) in runs {
-            pixels.resize(pixels.len() + length, places.get(&colour).copied().unwrap_or_default());
+        let (colours, places) = ranked(&counts);
+        let mut pixels = Vec::with_capacity(picture.len() / PIXEL);
+        for (number, length) in numbered {
+            pixels.resize(pixels.len() + length, places[number]);
         }
-        Self { colours: kept, pixels }
+        Self { colours, pixels }
     }
+}
+
+/// The 256 most frequent colours, the most frequent first, and the place of each counted colour
+/// among them.
+fn ranked(counts: &[(RgbColour, usize)]) -> (Vec<RgbColour>, Vec<u8>) {
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_unstable_by_key(|&number| (Reverse(counts[number].1), counts[number].0));
+    let kept: Vec<RgbColour> = order.iter().take(256).map(|&number| counts[number].0).collect();
+    let mut places = vec![0; counts.len()];
+    for (place, number) in order.into_iter().enumerate() {
+        places[number] = u8::try_from(place).unwrap_or_else(|_| nearest(&kept, counts[number].0));
+    }
+    (kept, places)
 }
 
 /// Run-length encodes the pixels of a picture.
 fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
-    let (pixels, _) = picture.as_chunks::<4>();
-    let runs = pixels.chunk_by(|a, b| a == b);
-    runs.map(|run| ((run[0][0], run[0][1], run[0][2]), run.len())).collect()
+    let (mut runs, mut rest) = (Vec::new(), picture);
+    while let Some(&[red, green, blue, _]) = rest.first_chunk::<PIXEL>() {
+        let length = first_run(rest);
+        runs.push(((red, green, blue), length / PIXEL));
+        rest = &rest[length..];
+    }
+    runs
+}
+
+/// Bytes of a pixel.
+const PIXEL: usize = 4;
+
+/// Bytes that are compared at once.
+const STRETCH: usize = 256;
+
+/// How many bytes at the start of a picture are equal pixels, of which there is at least one.
+///
+/// A stretch that equals the one a pixel before it continues the run. Comparing whole stretches is
+/// many times faster than comparing pixels, because a plot is mostly flat.
+fn first_run(picture: &[u8]) -> usize {
+    let continues = |at: usize, bytes: usize| {
+        picture.get(at..at + bytes).is_some_and(|next| next == &picture[at - PIXEL..][..bytes])
+    };
+    let mut length = PIXEL;
+    for step in [STRETCH, PIXEL] {
+        while continues(length, step) {
+            length += step;
+        }
+    }
+    length
 }
 
 /// Index of the colour nearest to a given one.
@@ -61,6 +104,19 @@ mod tests {
         let palette = ColourPalette::of(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
         assert_eq!(palette.pixels, [0, 1, 0]);
+    }
+
+    #[test]
+    fn runs_of_any_length_keep_every_pixel() {
+        let lengths = [1, 63, 64, 65, 2, 128, 129, 1_000, 1];
+        let colours = [[1, 2, 3, 255], [1, 2, 4, 255], [0, 2, 3, 255]];
+        let pixels = lengths.iter().zip(colours.into_iter().cycle());
+        let picture: Vec<u8> = pixels.flat_map(|(length, colour)| colour.repeat(*length)).collect();
+        let found: Vec<usize> = runs(&picture).into_iter().map(|(_, length)| length).collect();
+        assert_eq!(found, lengths);
+        let palette = ColourPalette::of(&picture);
+        let drawn = palette.pixels.iter().map(|place| palette.colours[usize::from(*place)]);
+        assert!(drawn.eq(picture.chunks_exact(4).map(|pixel| (pixel[0], pixel[1], pixel[2]))));
     }
 
     #[test]
