@@ -30,8 +30,8 @@ are not in the database, and you can sync again.";
 
 /// Upload runs and tuning sessions that are not in the database yet
 ///
-/// Searches the runs folder and the sessions folder. An interrupted run is first completed from the intervals that were
-/// written, as `tollgate show` does.
+/// Searches the runs folder and the sessions folder. An interrupted run is first completed from the
+/// intervals that were written, as `tollgate show` does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

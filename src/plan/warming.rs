@@ -45,8 +45,8 @@ impl ScenarioPlan {
         (1..allowed).find(|&connections| f64::from(connections) >= in_use).unwrap_or(allowed)
     }
 
-    /// Another load, whose samples are kept. Each arrival sends every request, also those of a mix: a
-    /// request that is rarely drawn would take too long to warm up.
+    /// Another load, whose samples are kept. Each arrival sends every request, also those of a mix:
+    /// a request that is rarely drawn would take too long to warm up.
     fn with_kept_load(&self, load: LoadPlan, words: String) -> Self {
         let mut plan = Self {
             load,

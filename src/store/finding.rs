@@ -32,8 +32,8 @@ pub fn find_run(run: &Path, runs_dir: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// The folders in a folder whose names begin with a text. If the text is an id, also those whose names end with
-/// its last digits.
+/// The folders in a folder whose names begin with a text. If the text is an id, also those whose
+/// names end with its last digits.
 pub(super) fn alike(text: &str, folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     if text.is_empty() {
         return Ok(Vec::new());

@@ -57,8 +57,8 @@ impl SessionFolder {
         &self.path
     }
 
-    /// Replaces the record. It is whole on disk, in its old or its new state, even after a kill or a
-    /// loss of power.
+    /// Replaces the record. It is whole on disk, in its old or its new state, even after a kill or
+    /// a loss of power.
     pub fn write(&self, record: &SessionRecord) -> Result<(), SessionError> {
         let path = self.path.join(SESSION);
         let json = serde_json::to_vec(record)

@@ -24,8 +24,8 @@ pub struct MeasuredCpu {
     pub size: Option<MachineSize>,
 }
 
-/// The CPU time of a request of the app as it is: of the attempts at the first configuration. `None`
-/// if no completed attempt has a reading.
+/// The CPU time of a request of the app as it is: of the attempts at the first configuration.
+/// `None` if no completed attempt has a reading.
 pub fn cpu_per_request(record: &SessionRecord) -> Option<MeasuredCpu> {
     let attempts: Vec<&Attempt> =
         record.attempts_of(0).filter(|attempt| attempt.problem.is_none()).collect();

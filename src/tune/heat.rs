@@ -16,8 +16,8 @@ const TRACE_OF_A_START: u32 = 2;
 /// which the steady state begins, `None` if it was not reached.
 ///
 /// A sample before the steady state is cold or resumed, as the machine's start was. It is unknown
-/// if the start is, if the machine ran all the time and yet was not steady, or if the latency of the
-/// first request contradicts the events.
+/// if the start is, if the machine ran all the time and yet was not steady, or if the latency of
+/// the first request contradicts the events.
 pub fn heat_of(
     attempt: &Attempt,
     (stage, index): (SampleStage, usize),

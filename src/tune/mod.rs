@@ -2,8 +2,8 @@
 //!
 //! `plan_file` reads what a session tries and `rounds` decides in which order. [`steady`] finds out
 //! whether and when a curve becomes steady. `estimate` draws intervals from repeated restarts,
-//! `conclude` makes a session's conclusion of them, and `advice` says what to do. `restore` says how
-//! an app gets back to what it was. [`rate_search`] looks for the largest rate within budget.
+//! `conclude` makes a session's conclusion of them, and `advice` says what to do. `restore` says
+//! how an app gets back to what it was. [`rate_search`] looks for the largest rate within budget.
 //! `drift` compares what runs with what `fly.toml` says, and `cpu_use` finds the CPU time of a
 //! request. The attempts themselves are driven by `cli`.
 

@@ -1,12 +1,12 @@
 //! The order in which a session tries its configurations.
 //!
-//! Each round has every configuration once. The rounds are rows of Williams squares (E. J. Williams,
-//! "Experimental designs balanced for the estimation of residual effects of treatments", Australian
-//! Journal of Scientific Research A 2, 1949), whose configurations and rows are shuffled by the
-//! seed. In a whole square (as many rounds as configurations, twice as many if their number is odd)
-//! each configuration has each place in the round equally often, and follows each other one equally
-//! often. So neither the time of day nor what ran before favours one of them. A random order has
-//! this balance only over many rounds, and a session has few.
+//! Each round has every configuration once. The rounds are rows of Williams squares (E. J.
+//! Williams, "Experimental designs balanced for the estimation of residual effects of treatments",
+//! Australian Journal of Scientific Research A 2, 1949), whose configurations and rows are shuffled
+//! by the seed. In a whole square (as many rounds as configurations, twice as many if their number
+//! is odd) each configuration has each place in the round equally often, and follows each other one
+//! equally often. So neither the time of day nor what ran before favours one of them. A random
+//! order has this balance only over many rounds, and a session has few.
 //!
 //! If the rounds end before a square does, the balance is as good as a greedy choice makes it: the
 //! next round is the unused row whose pairs of neighbours were the rarest so far, counted across

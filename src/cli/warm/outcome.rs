@@ -123,8 +123,8 @@ pub(super) struct RequestWarming {
 }
 
 impl ScenarioWarming {
-    /// The warm-up of a scenario: its first requests, and its curve with the time at which it began,
-    /// if there was one.
+    /// The warm-up of a scenario: its first requests, and its curve with the time at which it
+    /// began, if there was one.
     pub(super) fn of(
         plan: &PlannedScenario,
         first: FirstRequests,

@@ -32,8 +32,8 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         self.post_lease("take the lease of", id, ttl, Some(description))
     }
 
-    /// Takes a machine's lease as [`Self::acquire_lease`] does, and waits for up to `patience` while
-    /// somebody else holds it. A holder that was killed cannot end its lease.
+    /// Takes a machine's lease as [`Self::acquire_lease`] does, and waits for up to `patience`
+    /// while somebody else holds it. A holder that was killed cannot end its lease.
     pub fn await_lease(
         &mut self,
         id: &MachineId,

@@ -156,8 +156,8 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         self.change(id, &request, &is_applied).map(drop)
     }
 
-    /// Stops and starts a machine, which keeps its `instance_id`; `timeout` is how long the stop may
-    /// take before it is killed. [`Self::wait_restarted`] waits for the end of it.
+    /// Stops and starts a machine, which keeps its `instance_id`; `timeout` is how long the stop
+    /// may take before it is killed. [`Self::wait_restarted`] waits for the end of it.
     ///
     /// It is never sent twice if it may have been carried out: nothing shows whether it was.
     pub fn restart(&mut self, id: &MachineId, timeout: Option<Duration>) -> Result<(), FlyError> {
@@ -226,8 +226,8 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     }
 
     /// Sends a change. Where it may have been carried out without an answer, the machine shows
-    /// whether it was before the change is sent again. A machine that is already where a start, stop
-    /// or suspend takes it is not an error.
+    /// whether it was before the change is sent again. A machine that is already where a start,
+    /// stop or suspend takes it is not an error.
     fn change(
         &mut self,
         id: &MachineId,

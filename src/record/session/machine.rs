@@ -83,7 +83,8 @@ pub struct MachineFacts {
     /// Requests or connections at once above which the proxy sends none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hard_limit: Option<u32>,
-    /// Its latest events, newest first, one line each: `2026-11-29T04:00:00Z start started by user`.
+    /// Its latest events, newest first, one line each: `2026-11-29T04:00:00Z start started by
+    /// user`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! Stores tuning sessions and reads them back.
 //!
-//! A session grows. Each state of it that is sent is one row, so that storing needs no right to read
-//! or change rows; the row with the most attempts is the session.
+//! A session grows. Each state of it that is sent is one row, so that storing needs no right to
+//! read or change rows; the row with the most attempts is the session.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

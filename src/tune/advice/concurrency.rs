@@ -24,14 +24,14 @@ impl Concurrency {
             .then(|| Self { rate: stage.exchanges as f64 / seconds, latency: total / count as f64 })
     }
 
-    /// The mean number of requests in flight (J. D. C. Little, "A proof for the queuing formula: L =
-    /// λW", Operations Research 9, 1961).
+    /// The mean number of requests in flight (J. D. C. Little, "A proof for the queuing formula: L
+    /// = λW", Operations Research 9, 1961).
     fn mean(&self) -> f64 {
         self.rate * self.latency
     }
 
-    /// A number that is seldom exceeded: independent arrivals have about a Poisson number in flight,
-    /// whose standard deviation is the root of its mean.
+    /// A number that is seldom exceeded: independent arrivals have about a Poisson number in
+    /// flight, whose standard deviation is the root of its mean.
     fn peak(&self) -> f64 {
         self.mean() + 3.0 * self.mean().sqrt()
     }

@@ -4,10 +4,11 @@
 //! it whose means do not differ from its mean by more than 5 %, are the *steady state*. A sequence
 //! that becomes steady only in its last sixth has none.
 //!
-//! The classes are those of Barrett, Bolz-Tereick, Killick, Mount and Tratt, "Virtual Machine Warmup
-//! Blows Hot and Cold", OOPSLA 2017. The rule and its constants are those of Traini, Cortellessa, Di
-//! Pompeo and Tucci, "Towards effective assessment of steady state performance in Java software: Are
-//! we there yet?", EMSE 2023: they decide about 3,000 iterations with a limit at iteration 2,500.
+//! The classes are those of Barrett, Bolz-Tereick, Killick, Mount and Tratt, "Virtual Machine
+//! Warmup Blows Hot and Cold", OOPSLA 2017. The rule and its constants are those of Traini,
+//! Cortellessa, Di Pompeo and Tucci, "Towards effective assessment of steady state performance in
+//! Java software: Are we there yet?", EMSE 2023: they decide about 3,000 iterations with a limit at
+//! iteration 2,500.
 //!
 //! Sequences come in two kinds, because their noise differs (see [`SequenceKind`]):
 //!

@@ -26,7 +26,8 @@ fn kill_session(bench: &TuneBench, comes: &dyn Fn(&TuneBench)) {
     assert!(bench.restore_file().is_some(), "{}", bench.stderr());
 }
 
-/// Asserts that `tune restore` brings the machines back, and that there is nothing to do afterwards.
+/// Asserts that `tune restore` brings the machines back, and that there is nothing to do
+/// afterwards.
 fn restores(bench: &TuneBench, before: &[MachineLook]) {
     assert_exit(&bench.restore(), 0);
     assert_eq!(bench.machines(), before);
