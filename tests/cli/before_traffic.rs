@@ -271,7 +271,7 @@ fn a_machine_that_is_too_slow_gets_no_traffic_and_is_removed_if_wished() {
 #[test]
 fn a_machine_that_does_not_become_steady_is_not_gated() {
     let fly =
-        Rehearsal::start("latency = \"lognormal:50ms,0.1\"\nwarming = 400\nwarming_factor = 40.0");
+        Rehearsal::start("latency = \"lognormal:50ms,0.05\"\nwarming = 200\nwarming_factor = 40.0");
     let mut script = fly.script(&["--create", "new-machine.json"]);
     let output = script.env("WARM_FLAGS", "--rate=40/s --limit=3s").output().unwrap();
     let said = text(&output.stderr);
