@@ -61,6 +61,7 @@ for block in "$work"/yaml/*; do
 done
 extract docs/ci.md sh "$work/sh"
 for block in "$work"/sh/*; do bash -n "$block"; done
+sh -n deploy/fly/warm-gate-uncordon.sh
 extract docs/migrate.md toml "$work/migrate"
 extract docs/fly.md toml "$work/fly"
 for file in "$work"/migrate/* "$work"/fly/* deploy/fly/live.toml; do

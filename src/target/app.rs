@@ -1,6 +1,7 @@
 //! The tile loader as an app: the answer to each request, and its delay.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -9,9 +10,10 @@ use super::TargetError;
 use super::arrival_log::{ArrivalEntry, ArrivalLog};
 use super::body::ReceivedBody;
 use super::clock::ServerClock;
-use super::fly::{FlyRehearsal, ProxyTicket, RequestEnd, RequestWork, is_control_path};
+use super::fly::{FlyRehearsal, ProxyTicket, RequestEnd, RequestWork, is_control_path, machine_at};
 use super::latency::scaled;
 use super::page::{PageReply, PageRequest, TargetPage, text_page};
+use super::script::{AnswerEnding, AnswerScript};
 use super::seeded_draws::SeededDraws;
 use super::services::{ServiceCall, ServiceRequest};
 use super::settings::{ConnectionEnd, TargetSettings};
@@ -22,11 +24,19 @@ use super::workers::WorkerPool;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// A connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectionOrigin {
+    /// Its number, from 1.
+    pub(super) number: u64,
+    /// The simulated machine at whose private address it arrived; `None` if it came to the proxy.
+    pub(super) machine: Option<usize>,
+}
+
 /// The connection and stream that a request arrived on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestOrigin {
-    /// The connection's number, from 1.
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionOrigin,
     /// The stream's number; 0 in HTTP/1.1.
     pub(super) stream: u32,
 }
@@ -64,8 +74,12 @@ enum FlyShare {
     None,
     /// It is a call of the Machines API or a query of Prometheus.
     Call(Method, Uri),
-    /// A simulated machine answers it.
+    /// A simulated machine answers it, behind the proxy.
     Proxied(ProxyTicket),
+    /// A simulated machine answers it at its private address.
+    Private(ProxyTicket),
+    /// It came to the private address of a machine that does not listen.
+    NotListening,
 }
 
 /// The state of the server, used by one thread and shared by its connections.
@@ -113,10 +127,11 @@ impl TargetApp {
         self.fly.as_ref()
     }
 
-    /// Numbers a new connection: 1, 2, …
-    pub(super) fn next_connection(&self) -> u64 {
+    /// Numbers a new connection that arrived at this address of the server: 1, 2, …
+    pub(super) fn next_connection(&self, address: Option<IpAddr>) -> ConnectionOrigin {
         self.connections.set(self.connections.get() + 1);
-        self.connections.get()
+        let machine = self.fly.as_ref().and(address).and_then(machine_at);
+        ConnectionOrigin { number: self.connections.get(), machine }
     }
 
     /// Accepts a request whose head has just been read: records its arrival and decides its answer.
@@ -125,7 +140,7 @@ impl TargetApp {
         let boot = self.warmth.borrow_mut().wake(arrival);
         let route = self.site.route(request);
         let (latency, fate) = self.work(route);
-        let fly = self.share_with_fly(request, route, latency);
+        let fly = self.share_with_fly(origin.connection.machine, request, (route, latency));
         let queued = match (&fly, route) {
             (FlyShare::None, SiteRoute::Sample | SiteRoute::Live) => {
                 self.workers.borrow_mut().wait(arrival + boot, latency)
@@ -140,7 +155,7 @@ impl TargetApp {
             let RequestOrigin { connection, .. } = origin;
             log.note(ArrivalEntry {
                 at: arrival,
-                connection,
+                connection: connection.number,
                 target,
                 delay,
                 version: request.version(),
@@ -152,6 +167,10 @@ impl TargetApp {
         let reply = match fate {
             PageOutcome::Spoilt(fault) => fault.answer(&page_request("")),
             PageOutcome::Failed => self.site.failure(),
+            // Nobody is there to answer.
+            PageOutcome::Fine if matches!(fly, FlyShare::NotListening) => {
+                PageReply::Steps(AnswerScript::only(AnswerEnding::Close))
+            }
             PageOutcome::Fine => {
                 let now = self.clock.unix_start() + arrival;
                 let asking = ServiceRequest { path, headers: request.headers(), now };
@@ -201,7 +220,7 @@ impl TargetApp {
             self.clock.sleep_until(visit.arrival + visit.delay).await;
             now = self.clock.elapsed();
         }
-        if matches!(visit.fly, FlyShare::Proxied(_)) {
+        if matches!(visit.fly, FlyShare::Proxied(_) | FlyShare::Private(_)) {
             // Boxed, so that the size of this future does not enlarge every exchange.
             Box::pin(self.await_machine(visit)).await;
             now = self.clock.elapsed();
@@ -217,29 +236,39 @@ impl TargetApp {
     /// Waits for the simulated machine that answers. The app does not know how long the proxy held
     /// the request.
     async fn await_machine(&self, visit: &mut PendingAnswer) {
-        let (FlyShare::Proxied(ticket), Some(fly)) = (&visit.fly, &self.fly) else { return };
+        let (FlyShare::Proxied(ticket) | FlyShare::Private(ticket), Some(fly)) =
+            (&visit.fly, &self.fly)
+        else {
+            return;
+        };
+        let is_proxied = matches!(visit.fly, FlyShare::Proxied(_));
         match fly.end(*ticket, &self.clock).await {
             RequestEnd::Served { worked } => visit.tell(worked),
+            RequestEnd::Refused(_) if !is_proxied => {
+                visit.reply = PageReply::Steps(AnswerScript::only(AnswerEnding::Close));
+            }
             RequestEnd::Refused(status) => {
                 let text = format!("{}\n", status.canonical_reason().unwrap_or("Refused"));
                 visit.reply = PageReply::Whole(text_page(status, text));
             }
         }
-        if let PageReply::Whole(page) = &mut visit.reply {
+        if let PageReply::Whole(page) = &mut visit.reply
+            && is_proxied
+        {
             fly.add_headers(page.headers_mut(), &self.clock);
         }
     }
 
-    /// Gives a request to the rehearsal of Fly if there is one. `latency` is what the page waits
-    /// for its upstream calls.
+    /// Gives a request to the rehearsal of Fly if there is one: to the `machine` at whose private
+    /// address it arrived, or to the proxy. `latency` is what the page waits for its upstream calls.
     fn share_with_fly<B>(
         &self,
+        machine: Option<usize>,
         request: &Request<B>,
-        route: SiteRoute,
-        latency: Duration,
+        (route, latency): (SiteRoute, Duration),
     ) -> FlyShare {
         let Some(fly) = &self.fly else { return FlyShare::None };
-        if is_control_path(request.uri().path()) {
+        if machine.is_none() && is_control_path(request.uri().path()) {
             return FlyShare::Call(request.method().clone(), request.uri().clone());
         }
         let work = match route {
@@ -247,7 +276,11 @@ impl TargetApp {
             SiteRoute::Live => RequestWork::Page(latency),
             _ => RequestWork::Nothing,
         };
-        FlyShare::Proxied(fly.admit(request.headers(), work, &self.clock))
+        let Some(machine) = machine else {
+            return FlyShare::Proxied(fly.admit(request.headers(), work, &self.clock));
+        };
+        let admitted = fly.admit_privately(machine, work, &self.clock);
+        admitted.map_or(FlyShare::NotListening, FlyShare::Private)
     }
 
     /// Releases answers that [`Self::hold`] holds when they are due; must be polled while answers
@@ -332,7 +365,8 @@ mod tests {
         TargetApp::new(&TargetSettings::from_flags(flags).unwrap(), ServerClock::start()).unwrap()
     }
 
-    const ORIGIN: RequestOrigin = RequestOrigin { connection: 1, stream: 0 };
+    const ORIGIN: RequestOrigin =
+        RequestOrigin { connection: ConnectionOrigin { number: 1, machine: None }, stream: 0 };
 
     fn sample_request() -> Request<()> {
         Request::get("/app?mock=1").body(()).unwrap()

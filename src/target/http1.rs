@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::app::{PendingAnswer, RequestOrigin, TargetApp};
+use super::app::{ConnectionOrigin, PendingAnswer, RequestOrigin, TargetApp};
 use super::body::gather;
 use super::page::PageReply;
 use super::raw_http1;
@@ -23,7 +23,11 @@ use super::socket::{SharedTcpStream, SocketTransport};
 use super::socket_script::{SocketScript, run_socket_script};
 
 /// Serves the connection until it ends.
-pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connection: u64) {
+pub(super) async fn serve<S: SocketTransport>(
+    stream: S,
+    app: &TargetApp,
+    connection: ConnectionOrigin,
+) {
     let mut stream = SharedTcpStream::new(stream);
     let answers = Cell::new(0);
     while let Some(performance) = serve_whole(stream.clone(), app, connection, &answers).await {
@@ -40,7 +44,7 @@ pub(super) async fn serve<S: SocketTransport>(stream: S, app: &TargetApp, connec
 async fn serve_whole<S: SocketTransport>(
     stream: SharedTcpStream<S>,
     app: &TargetApp,
-    connection: u64,
+    connection: ConnectionOrigin,
     answers: &Cell<u64>,
 ) -> Option<SocketScript> {
     let socket_script = Cell::new(None);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use super::app::TargetApp;
+use super::app::{ConnectionOrigin, TargetApp};
 use super::connection_command::{ConnectionCommand, LEAVE};
 use super::socket::{SharedTcpStream, SocketTransport};
 use super::socket_script::{SocketScript, run_socket_script};
@@ -18,7 +18,7 @@ use super::stream::Http2Exchange;
 pub(super) async fn serve<S: SocketTransport>(
     stream: S,
     app: &Rc<TargetApp>,
-    connection: u64,
+    connection: ConnectionOrigin,
     max_streams: u32,
 ) {
     let mut socket = SharedTcpStream::new(stream);
@@ -31,7 +31,7 @@ pub(super) async fn serve<S: SocketTransport>(
 async fn serve_streams<S: SocketTransport>(
     socket: SharedTcpStream<S>,
     app: &Rc<TargetApp>,
-    number: u64,
+    origin: ConnectionOrigin,
     max_streams: u32,
 ) -> Option<SocketScript> {
     let mut builder = h2::server::Builder::new();
@@ -55,7 +55,7 @@ async fn serve_streams<S: SocketTransport>(
                 let (request, respond) = next?.ok()?;
                 accepted += 1;
                 let (connection_end, commands) = (app.connection_end(accepted), commands.clone());
-                let stream = Http2Exchange { app: Rc::clone(app), connection: number, connection_end, commands };
+                let stream = Http2Exchange { app: Rc::clone(app), connection: origin, connection_end, commands };
                 spawn_local(stream.answer(request, respond));
             }
         }

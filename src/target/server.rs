@@ -11,9 +11,10 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::app::TargetApp;
+use super::app::{ConnectionOrigin, TargetApp};
 use super::clock::ServerClock;
 use super::connection_opener::{ConnectionOpener, HttpStream, WireVersion};
+use super::fly::FlyRehearsal;
 use super::settings::TargetSettings;
 use super::socket::SocketTransport;
 use super::tls::ServerIdentity;
@@ -99,19 +100,66 @@ impl TargetServer {
         let listen_failed = |source| TargetError::Listen { address: self.address, source };
         let listener = TcpListener::from_std(self.listener).map_err(listen_failed)?;
         let (front, app, max_streams) = (Rc::new(self.front), Rc::new(self.app), self.max_streams);
+        let acceptor = ConnectionAcceptor { front, app: Rc::clone(&app), max_streams };
         let connections = LocalSet::new();
         connections
             .run_until(async {
                 tokio::select! {
                     () = until => {}
-                    () = accept(&listener, &front, &app, max_streams) => {}
-                    () = keep_up(&app) => {}
+                    () = acceptor.clone().accept(listener) => {}
+                    () = keep_up(&acceptor, self.address.port()) => {}
                     () = app.drive_timer() => {}
                 }
             })
             .await;
-        drop(connections);
+        drop((connections, acceptor));
         app.close_log()
+    }
+}
+
+/// Serves the connections of a listener.
+#[derive(Clone)]
+struct ConnectionAcceptor {
+    front: Rc<ConnectionOpener>,
+    app: Rc<TargetApp>,
+    max_streams: u32,
+}
+
+impl ConnectionAcceptor {
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let address = stream.local_addr().ok().map(|address| address.ip());
+                    let origin = self.app.next_connection(address);
+                    spawn_local(self.clone().converse(stream, origin));
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    /// One connection from its acceptance to its end. An error affects only its client, which
+    /// notices it.
+    async fn converse(self, stream: TcpStream, origin: ConnectionOrigin) {
+        match self.front.open(stream).await {
+            None => {}
+            Some((HttpStream::Plain(stream), spoken)) => self.serve(stream, spoken, origin).await,
+            Some((HttpStream::Tls(stream), spoken)) => self.serve(*stream, spoken, origin).await,
+        }
+    }
+
+    async fn serve(
+        &self,
+        stream: impl SocketTransport,
+        spoken: WireVersion,
+        origin: ConnectionOrigin,
+    ) {
+        match spoken {
+            WireVersion::Http1 => http1::serve(stream, &self.app, origin).await,
+            WireVersion::Http2 => http2::serve(stream, &self.app, origin, self.max_streams).await,
+        }
     }
 }
 
@@ -137,70 +185,26 @@ fn write(path: Option<&Path>, pem: &str) -> Result<(), TargetError> {
     written.map_err(|source| TargetError::Write { path: path.to_owned(), source })
 }
 
-async fn accept(
-    listener: &TcpListener,
-    front: &Rc<ConnectionOpener>,
-    app: &Rc<TargetApp>,
-    max_streams: u32,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let number = app.next_connection();
-                spawn_local(converse(
-                    stream,
-                    Rc::clone(front),
-                    Rc::clone(app),
-                    number,
-                    max_streams,
-                ));
-            }
-            Err(error) if concerns_one_connection(&error) => {}
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// One connection from its acceptance to its end. An error affects only its client, which notices
-/// it.
-async fn converse(
-    stream: TcpStream,
-    front: Rc<ConnectionOpener>,
-    app: Rc<TargetApp>,
-    number: u64,
-    max_streams: u32,
-) {
-    match front.open(stream).await {
-        None => {}
-        Some((HttpStream::Plain(stream), spoken)) => {
-            serve(stream, spoken, &app, number, max_streams).await;
-        }
-        Some((HttpStream::Tls(stream), spoken)) => {
-            serve(*stream, spoken, &app, number, max_streams).await;
-        }
-    }
-}
-
-async fn serve(
-    stream: impl SocketTransport,
-    spoken: WireVersion,
-    app: &Rc<TargetApp>,
-    number: u64,
-    max_streams: u32,
-) {
-    match spoken {
-        WireVersion::Http1 => http1::serve(stream, app, number).await,
-        WireVersion::Http2 => http2::serve(stream, app, number, max_streams).await,
-    }
-}
-
-async fn keep_up(app: &TargetApp) {
+/// Does what no connection asks for: writes the arrival log, lets the rehearsal of Fly move on, and
+/// listens at the private addresses of its machines.
+async fn keep_up(acceptor: &ConnectionAcceptor, port: u16) {
+    let mut addresses = 0;
     loop {
+        let app = &acceptor.app;
+        let private = app.fly().map_or_else(Vec::new, FlyRehearsal::private_addresses);
+        for address in private.get(addresses..).unwrap_or_default() {
+            // Only Linux has these addresses. If the server listens on every address, this one is
+            // taken, and its connections arrive there.
+            let address = SocketAddr::new(IpAddr::from(*address).to_canonical(), port);
+            let listener = listen(address).and_then(TcpListener::from_std);
+            listener.ok().map(|listener| spawn_local(acceptor.clone().accept(listener)));
+        }
+        addresses = private.len();
         tokio::time::sleep(UPKEEP).await;
         app.flush_log();
         app.advance_fly();

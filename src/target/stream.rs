@@ -11,7 +11,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tokio::sync::mpsc::Sender;
 
-use super::app::{PendingAnswer, RequestOrigin, TargetApp};
+use super::app::{ConnectionOrigin, PendingAnswer, RequestOrigin, TargetApp};
 use super::body::gather;
 use super::connection_command::{ConnectionCommand, LEAVE};
 use super::page::PageReply;
@@ -22,7 +22,7 @@ use super::socket_script::{SocketAction, SocketEnd, SocketScript};
 /// What an exchange needs to know about its connection.
 pub(super) struct Http2Exchange {
     pub(super) app: Rc<TargetApp>,
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionOrigin,
     /// How the connection ends after this exchange; `None` if it continues.
     pub(super) connection_end: Option<ConnectionEnd>,
     pub(super) commands: Sender<ConnectionCommand>,

@@ -7,6 +7,7 @@ mod program;
 mod status_server;
 
 mod addresses;
+mod before_traffic;
 mod bench;
 mod compare;
 mod continuation;

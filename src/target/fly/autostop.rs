@@ -9,7 +9,9 @@ use super::machine::Machine;
 ///
 /// A machine is surplus when for `idle` the others could have served all requests below their soft
 /// limits; the last one, when for `idle` there was no request. At most one is stopped in each
-/// `idle`, and never one below the minimum. The app's requests to itself do not count.
+/// `idle`, and never one below the minimum. The app's requests to itself do not count. A machine
+/// that is cordoned is not known to the proxy, so it neither counts nor is stopped; Fly does not
+/// document that.
 #[derive(Debug)]
 pub(super) struct IdleWatch {
     idle: Duration,
@@ -26,7 +28,7 @@ impl IdleWatch {
 
     /// Records the requests in progress at `now`.
     pub(super) fn note_load(&mut self, load: usize, machines: &[Machine], now: Duration) {
-        let running = machines.iter().filter(|machine| machine.runs());
+        let running = machines.iter().filter(|machine| is_known(machine));
         let mut limits: Vec<usize> = running.map(|machine| machine.rules().soft_limit).collect();
         limits.sort_unstable();
         let without_one: usize =
@@ -48,7 +50,7 @@ impl IdleWatch {
         machines: &[Machine],
         load: impl Fn(usize) -> usize,
     ) -> Option<(Duration, usize)> {
-        let running = || machines.iter().enumerate().filter(|(_, machine)| machine.runs());
+        let running = || machines.iter().enumerate().filter(|(_, machine)| is_known(machine));
         let least = running().map(|(_, machine)| machine.rules().min_machines_running).max()?;
         if running().count() <= least {
             return None;
@@ -60,4 +62,9 @@ impl IdleWatch {
         let due = self.needed.max(self.stopped).max(since) + self.idle;
         candidate.map(|(index, _)| (due, index))
     }
+}
+
+/// Whether the machine runs and the proxy knows it.
+fn is_known(machine: &Machine) -> bool {
+    machine.runs() && !machine.cordoned
 }

@@ -22,7 +22,7 @@ use crate::units::Ratio;
 pub(super) const DEMO: &str = include_str!("demo.toml");
 
 /// Most machines of the app.
-const MOST_MACHINES: usize = 100;
+pub(super) const MOST_MACHINES: usize = 100;
 
 /// Slowest and fastest simulation.
 const SCALES: std::ops::RangeInclusive<f64> = 0.01..=1_000.0;

@@ -1,6 +1,7 @@
 //! One simulated machine: its states, and what moves it from one to the next.
 
 use std::collections::VecDeque;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -89,6 +90,7 @@ pub(super) struct Machine {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) instance_id: String,
+    pub(super) private_ip: Ipv6Addr,
     pub(super) config: Value,
     pub(super) state: MachineState,
     pub(super) program: ProgramState,
@@ -141,6 +143,7 @@ impl Machine {
             id: at.ids.machine(),
             name,
             instance_id: at.ids.ulid(at.wall),
+            private_ip: Ipv6Addr::UNSPECIFIED,
             config,
             state: MachineState::Created,
             program: ProgramState::Down,
@@ -272,6 +275,13 @@ impl Machine {
         self.note(("update", "replacing", "user"), None, at);
     }
 
+    /// Starts a new machine, or leaves it stopped.
+    pub(super) fn begin(&mut self, start: bool, at: &mut Moment<'_>) {
+        let boot = start.then_some((at.now + VM_START, NextStep::Boot));
+        let state = if start { MachineState::Starting } else { MachineState::Stopped };
+        self.enter(state, boot, at);
+    }
+
     /// Ends it for good.
     pub(super) fn destroy(&mut self, at: &mut Moment<'_>) {
         self.enter(MachineState::Destroyed, None, at);
@@ -318,12 +328,7 @@ impl Machine {
     fn launch(&mut self, start: bool, at: &mut Moment<'_>) {
         self.forget_memory();
         self.note(("launch", "created", "user"), None, at);
-        if start {
-            let boot = Some((at.now + VM_START, NextStep::Boot));
-            self.enter(MachineState::Starting, boot, at);
-        } else {
-            self.enter(MachineState::Stopped, None, at);
-        }
+        self.begin(start, at);
     }
 
     fn boot(&mut self, work: Duration) {

@@ -18,6 +18,7 @@ mod file;
 mod identifiers;
 mod machine;
 mod metrics;
+mod private_network;
 mod prometheus;
 mod proxy;
 mod request;
@@ -28,6 +29,7 @@ mod world;
 mod written;
 
 use std::cell::RefCell;
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::pin::pin;
 
@@ -38,6 +40,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::Notify;
 
 use self::api::{ApiAnswer, ApiCall, ApiOutcome, MachinesApi, StateWait};
+pub(super) use self::private_network::machine_at;
 use self::request::RequestProgress;
 pub(super) use self::request::{RequestEnd, RequestWork};
 use self::settings::FlySettings;
@@ -74,7 +77,7 @@ pub(super) struct FlyRehearsal {
     settings: FlySettings,
 }
 
-/// A request of the app that the proxy has accepted: its number.
+/// A request of the app that the proxy or a machine has accepted: its number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProxyTicket(u64);
 
@@ -141,6 +144,23 @@ impl FlyRehearsal {
             self.changed.notify_waiters();
         }
         ProxyTicket(request)
+    }
+
+    /// Accepts a request of the app that came to a machine's private address; `None` if nothing
+    /// listens there.
+    pub(super) fn admit_privately(
+        &self,
+        machine: usize,
+        work: RequestWork,
+        clock: &ServerClock,
+    ) -> Option<ProxyTicket> {
+        self.advance(clock);
+        self.world.borrow_mut().admit_privately(machine, work).map(ProxyTicket)
+    }
+
+    /// The private addresses of the machines that exist, in the order of their indices.
+    pub(super) fn private_addresses(&self) -> Vec<Ipv6Addr> {
+        self.world.borrow().machines.iter().map(|machine| machine.private_ip).collect()
     }
 
     /// Waits until the request has ended. The time that the app worked is a real one.

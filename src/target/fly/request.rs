@@ -13,6 +13,17 @@ pub(in super::super) enum RequestWork {
     Nothing,
 }
 
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestSource {
+    /// A client, through the proxy.
+    Proxy,
+    /// A client that used the machine's private address. The proxy does not know it.
+    PrivateAddress,
+    /// The app itself. Its requests keep nothing awake.
+    App,
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum RequestEnd {
@@ -50,13 +61,12 @@ pub(super) enum RequestPhase {
     Ended(RequestEnd),
 }
 
-/// A request that the proxy has accepted.
+/// A request in progress.
 #[derive(Debug)]
 pub(super) struct ProxiedRequest {
     pub(super) pin: Option<usize>,
     pub(super) work: RequestWork,
-    /// Whether it comes from outside; the app's requests to itself keep nothing awake.
-    pub(super) outside: bool,
+    pub(super) source: RequestSource,
     pub(super) phase: RequestPhase,
 }
 

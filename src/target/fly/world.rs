@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 
 use super::autostop::IdleWatch;
 use super::config::{AutoStop, MachineShape};
@@ -19,7 +20,10 @@ use super::effects::{WorkCost, cost_of};
 use super::identifiers::IdSource;
 use super::machine::{MOST_SUSPENDED_MB, Machine, Moment, ProgramState};
 use super::metrics::MetricHistory;
-use super::request::{ProxiedRequest, RequestEnd, RequestPhase, RequestProgress, RequestWork};
+use super::private_network::private_address;
+use super::request::{
+    ProxiedRequest, RequestEnd, RequestPhase, RequestProgress, RequestSource, RequestWork,
+};
 use super::settings::FlySettings;
 
 /// The stream of the generator that draws latencies.
@@ -67,13 +71,27 @@ impl FlyWorld {
 
     fn make_machines(&mut self) {
         let warm = self.settings.work.warming.map_or(0, |warming| warming.requests);
-        for (index, first) in self.settings.machines.clone().into_iter().enumerate() {
-            let name = format!("{}-{}", self.settings.app, index + 1);
+        for first in self.settings.machines.clone() {
+            let index = self.add_machine(None, first.config, first.balance);
             let mut at = moment(self.now, wall(self.unix_start), &mut self.ids);
-            let mut machine = Machine::new(name, first.config, first.balance, &mut at);
-            machine.begin_as(first.state, warm, &mut at);
-            self.machines.push(machine);
+            self.machines[index].begin_as(first.state, warm, &mut at);
         }
+    }
+
+    /// Adds a machine that has never run, with a name of its own or by its number. Returns its index.
+    pub(super) fn add_machine(
+        &mut self,
+        name: Option<String>,
+        config: Value,
+        balance: Duration,
+    ) -> usize {
+        let index = self.machines.len();
+        let name = name.unwrap_or_else(|| format!("{}-{}", self.settings.app, index + 1));
+        let mut at = moment(self.now, wall(self.wall_time(self.now)), &mut self.ids);
+        let mut machine = Machine::new(name, config, balance, &mut at);
+        machine.private_ip = private_address(index);
+        self.machines.push(machine);
+        index
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -121,9 +139,19 @@ impl FlyWorld {
             _ => RequestPhase::Held,
         };
         let pin = found.flatten();
-        let number = self.insert(ProxiedRequest { pin, work, outside: true, phase });
+        let source = RequestSource::Proxy;
+        let number = self.insert(ProxiedRequest { pin, work, source, phase });
         let phase = self.requests.get(&number).map(|request| request.phase);
         (number, !matches!(phase, Some(RequestPhase::Held | RequestPhase::Assigned(_))))
+    }
+
+    /// Accepts a request that came to the private address of the machine of this index. Returns its
+    /// number; `None` if nothing listens there.
+    pub(super) fn admit_privately(&mut self, index: usize, work: RequestWork) -> Option<u64> {
+        self.machines.get(index).filter(|machine| machine.is_listening())?;
+        let phase = RequestPhase::Assigned(index);
+        let source = RequestSource::PrivateAddress;
+        Some(self.insert(ProxiedRequest { pin: None, work, source, phase }))
     }
 
     /// Whether the request has ended; then it is forgotten.
@@ -156,9 +184,11 @@ impl FlyWorld {
         true
     }
 
-    /// Requests that the machine serves or that are held for it.
+    /// Requests that the machine serves or that are held for it, as far as the proxy knows.
     pub(super) fn load(&self, machine: usize) -> usize {
-        let of = |request: &&ProxiedRequest| request.machine() == Some(machine);
+        let of = |request: &&ProxiedRequest| {
+            request.machine() == Some(machine) && request.source != RequestSource::PrivateAddress
+        };
         self.requests.values().filter(of).count()
     }
 
@@ -260,7 +290,7 @@ impl FlyWorld {
         }
         // Nobody asks for the end of the app's own requests.
         self.requests.retain(|_, request| {
-            request.outside || !matches!(request.phase, RequestPhase::Ended(_))
+            request.source != RequestSource::App || !matches!(request.phase, RequestPhase::Ended(_))
         });
         held
     }
@@ -269,7 +299,7 @@ impl FlyWorld {
         if self.machines.iter().any(Machine::is_listening) {
             let work = RequestWork::Page(Duration::ZERO);
             let phase = RequestPhase::Held;
-            self.insert(ProxiedRequest { pin: None, work, outside: false, phase });
+            self.insert(ProxiedRequest { pin: None, work, source: RequestSource::App, phase });
         }
     }
 
@@ -277,7 +307,7 @@ impl FlyWorld {
         let load = self
             .requests
             .values()
-            .filter(|request| request.outside)
+            .filter(|request| request.source == RequestSource::Proxy)
             .filter(|request| request.machine().is_some());
         self.idle.note_load(load.count(), &self.machines, self.now);
     }

@@ -54,7 +54,7 @@ pub(super) fn machine_json(machine: &Machine, region: &str, lease: Option<&Lease
         "state": machine.state.word(),
         "region": region,
         "instance_id": machine.instance_id,
-        "private_ip": "fdaa:0:18:a7b:196:e274:9ce1:2",
+        "private_ip": machine.private_ip.to_string(),
         "config": with_old_autostop(machine.config.clone()),
         "image_ref": image_ref(image),
         "created_at": timestamp(machine.created),

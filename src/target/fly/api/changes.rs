@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::config::MachineShape;
+use super::super::file::MOST_MACHINES;
 use super::super::machine::{MOST_SUSPENDED_MB, MachineState};
 use super::super::world::FlyWorld;
 use super::answers::ApiAnswer;
@@ -13,6 +14,7 @@ use super::read_body;
 /// Carries out an order that needs no body.
 pub(super) fn change(
     order: &str,
+    call: &ApiCall,
     index: usize,
     world: &mut FlyWorld,
 ) -> Result<ApiAnswer, ApiAnswer> {
@@ -21,7 +23,7 @@ pub(super) fn change(
         "stop" => stop(index, world),
         "suspend" => suspend(index, world),
         "restart" => restart(index, world),
-        "destroy" => destroy(index, world),
+        "destroy" => destroy(index, call.value("force") == Some("true"), world),
         "cordon" => {
             world.order(index, |machine, _, _| machine.cordoned = true);
             Ok(ApiAnswer::done())
@@ -92,15 +94,40 @@ fn restart(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
     }
 }
 
-fn destroy(index: usize, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+/// Destroys a machine that stands, or by `force` one that runs.
+fn destroy(index: usize, force: bool, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
     let state = world.machines[index].state;
     match state {
-        MachineState::Stopped | MachineState::Suspended | MachineState::Created => {
+        MachineState::Destroyed => Err(wrong_state("destroy", state)),
+        _ if force || state.is_settled() && state != MachineState::Started => {
             world.order(index, |machine, _, at| machine.destroy(at));
             Ok(ApiAnswer::done())
         }
         _ => Err(wrong_state("destroy", state)),
     }
+}
+
+/// Creates a machine from the call's body, and returns its index.
+pub(super) fn create(call: &ApiCall, world: &mut FlyWorld) -> Result<usize, ApiAnswer> {
+    let mut body = read_body(call)?;
+    let config = body["config"].take();
+    check_config(&config)?;
+    if body["region"].as_str().is_some_and(|region| region != world.settings.region) {
+        return Err(unprocessable("unknown region; the rehearsal has only one"));
+    }
+    if world.machines.len() >= MOST_MACHINES {
+        return Err(unprocessable("the rehearsal has no room for another machine"));
+    }
+    let name = body["name"].as_str().map(str::to_owned);
+    let balance = world.settings.machines[0].balance;
+    let index = world.add_machine(name, config, balance);
+    let start = body["skip_launch"].as_bool() != Some(true);
+    let cordoned = body["skip_service_registration"].as_bool() == Some(true);
+    world.order(index, |machine, _, at| {
+        machine.cordoned = cordoned;
+        machine.begin(start, at);
+    });
+    Ok(index)
 }
 
 /// Replaces the machine's config by the one in the call's body.
@@ -119,7 +146,9 @@ pub(super) fn update(call: &ApiCall, index: usize, world: &mut FlyWorld) -> Resu
     }
     let start = body["skip_launch"].as_bool() != Some(true);
     let name = body["name"].as_str().map(str::to_owned);
+    let cordoned = body["skip_service_registration"].as_bool() == Some(true);
     world.order(index, |machine, _, at| {
+        machine.cordoned |= cordoned;
         if let Some(name) = name {
             machine.name = name;
         }

@@ -80,7 +80,16 @@ impl MachinesApi {
             return Err(ApiAnswer::error(StatusCode::NOT_FOUND, "app not found"));
         }
         let (id, rest) = match rest {
-            [] => return self.list(call, world).map(ApiOutcome::Answer),
+            [] if call.method == Method::GET => {
+                return self.list(call, world).map(ApiOutcome::Answer);
+            }
+            [] if call.method == Method::POST => {
+                return self.create(call, world).map(ApiOutcome::Answer);
+            }
+            [] => {
+                let error = "method not allowed";
+                return Err(ApiAnswer::error(StatusCode::METHOD_NOT_ALLOWED, error));
+            }
             [id, rest @ ..] => (*id, rest),
         };
         let found = world.machines.iter().position(|machine| machine.id == id);
@@ -98,7 +107,7 @@ impl MachinesApi {
         world: &mut FlyWorld,
     ) -> Result<ApiOutcome, ApiAnswer> {
         let action = action(&call.method, rest)?;
-        self.limit(action, index, world)?;
+        self.limit(action, &world.machines[index].id, world)?;
         if changes_machine(action, &call.method) {
             let now = world.wall_time(world.now());
             let id = &world.machines[index].id;
@@ -118,19 +127,13 @@ impl MachinesApi {
                 Ok(ApiAnswer::ok(self.machine(index, world)))
             }
             "metadata" => metadata::answer(call, rest.get(1).copied(), index, world),
-            change => changes::change(change, index, world),
+            change => changes::change(change, call, index, world),
         };
         answer.map(ApiOutcome::Answer)
     }
 
-    fn limit(
-        &mut self,
-        action: &'static str,
-        index: usize,
-        world: &FlyWorld,
-    ) -> Result<(), ApiAnswer> {
+    fn limit(&mut self, action: &'static str, id: &str, world: &FlyWorld) -> Result<(), ApiAnswer> {
         let now = world.settings.scale.real(world.now());
-        let id = &world.machines[index].id;
         if !world.settings.faults.rate_limits || self.limits.allows(action, id, now) {
             return Ok(());
         }
@@ -138,15 +141,7 @@ impl MachinesApi {
     }
 
     fn list(&mut self, call: &ApiCall, world: &FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
-        if call.method != Method::GET {
-            let error = "the rehearsal creates no machines: name them in its file";
-            return Err(ApiAnswer::error(StatusCode::METHOD_NOT_ALLOWED, error));
-        }
-        let now = world.settings.scale.real(world.now());
-        let limited = world.settings.faults.rate_limits;
-        if limited && !self.limits.allows("list", &world.settings.app, now) {
-            return Err(ApiAnswer::error(StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded"));
-        }
+        self.limit("list", &world.settings.app, world)?;
         let states: Vec<&str> = call.values("state").collect();
         let with_deleted = call.value("include_deleted") == Some("true");
         let region = call.value("region").is_none_or(|region| region == world.settings.region);
@@ -158,6 +153,12 @@ impl MachinesApi {
         };
         let machines = (0..world.machines.len()).filter(wanted);
         Ok(ApiAnswer::ok(machines.map(|index| self.machine(index, world)).collect()))
+    }
+
+    fn create(&mut self, call: &ApiCall, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
+        self.limit("create", &world.settings.app, world)?;
+        let index = changes::create(call, world)?;
+        Ok(ApiAnswer::ok(self.machine(index, world)))
     }
 
     fn lease(

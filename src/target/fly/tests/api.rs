@@ -6,7 +6,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::super::api::{ApiCall, ApiOutcome};
-use super::{EXACT, Rehearsal, api_call, error};
+use super::{EXACT, REFUSED, Rehearsal, api_call, error};
 
 fn wait(fly: &mut Rehearsal, query: &str) -> ApiOutcome {
     fly.outcome(0, &format!("GET wait?{query}"), &Value::Null, "")
@@ -86,7 +86,7 @@ fn what_does_not_exist_is_404_and_a_wrong_method_405() {
         ("GET", "apps/rehearsal/volumes".to_owned(), 404, "404 page not found"),
         ("GET", format!("apps/rehearsal/machines/{id}/dance"), 404, "404 page not found"),
         ("GET", format!("apps/rehearsal/machines/{id}/start"), 405, "method not allowed"),
-        ("POST", "apps/rehearsal/machines".to_owned(), 405, "creates no machines"),
+        ("DELETE", "apps/rehearsal/machines".to_owned(), 405, "method not allowed"),
     ] {
         let call = api_call(method, &format!("/v1/{path}"), &Value::Null, "");
         let ApiOutcome::Answer(answer) = fly.api.carry_out(&call, &mut fly.world) else { panic!() };
@@ -307,4 +307,36 @@ fn a_destroyed_machine_is_gone_for_good() {
     assert_eq!(error(&fly.call(0, "POST start")).0, 412);
     let request = fly.admit();
     assert_eq!(fly.finish(request).0, super::REFUSED);
+}
+
+#[test]
+fn a_created_machine_boots_and_has_no_traffic_if_its_services_are_not_registered() {
+    let mut fly = Rehearsal::new(EXACT);
+    let config = fly.world.machines[0].config.clone();
+    let create = |fly: &mut Rehearsal, body: Value| {
+        let call = api_call("POST", "/v1/apps/rehearsal/machines", &body, "");
+        let ApiOutcome::Answer(answer) = fly.api.carry_out(&call, &mut fly.world) else { panic!() };
+        answer
+    };
+    let body = json!({"name": "green", "config": config, "skip_service_registration": true});
+    let answer = create(&mut fly, body).body.unwrap();
+    assert_eq!((&answer["name"], &answer["state"]), (&json!("green"), &json!("starting")));
+    assert_eq!(answer["cordoned"], true);
+    assert_eq!(answer["private_ip"], "::ffff:127.6.0.2");
+    fly.pass(5.0);
+    assert_eq!(fly.state(1), "started");
+    let pinned = fly.admit_pinned(1);
+    assert_eq!(fly.finish(pinned).0, REFUSED);
+    let asleep = create(&mut fly, json!({"config": config, "skip_launch": true})).body.unwrap();
+    assert_eq!((&asleep["state"], &asleep["cordoned"]), (&json!("stopped"), &json!(false)));
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"config": {}}), 422),
+        (json!({"config": config, "region": "moon"}), 422),
+    ] {
+        assert_eq!(create(&mut fly, body).status.as_u16(), status);
+    }
+    assert_eq!(fly.world.machines.len(), 3);
+    fly.ok(1, "DELETE ?force=true", &json!(null));
+    assert_eq!(fly.state(1), "destroyed");
 }

@@ -1,9 +1,11 @@
 //! The proxy: routing, autostart, autostop and pins.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::request::RequestEnd;
+use super::super::request::{RequestEnd, RequestWork};
 use super::{EXACT, REFUSED, Rehearsal, assert_near};
 
 const TWO: &str =
@@ -144,4 +146,26 @@ fn a_request_whose_client_is_gone_frees_its_place() {
     assert!(fly.world.forget(gone));
     assert!(fly.finish(next).1 < 0.3);
     assert!(!fly.world.forget(gone));
+}
+
+#[test]
+fn a_private_address_leads_past_the_cordon_and_the_limits_and_keeps_nothing_awake() {
+    let mut fly = Rehearsal::new(&format!(
+        "{EXACT}[service]\nidle = \"5m\"\nsoft_limit = 1\nhard_limit = 1\n"
+    ));
+    fly.ok(0, "POST cordon", &json!(null));
+    let page = RequestWork::Page(Duration::ZERO);
+    let requests = [0, 1].map(|_| fly.world.admit_privately(0, page).unwrap());
+    assert_eq!(fly.world.load(0), 0, "the proxy does not know them");
+    for request in requests {
+        assert!(matches!(fly.finish(request).0, RequestEnd::Served { .. }));
+    }
+    fly.pass(10_000.0);
+    assert_eq!(fly.state(0), "started", "the proxy does not stop what it does not know");
+    fly.ok(0, "POST uncordon", &json!(null));
+    assert!(fly.world.admit_privately(0, page).is_some());
+    fly.pass(2.0);
+    assert_eq!(fly.state(0), "stopped");
+    assert_eq!(fly.world.admit_privately(0, page), None);
+    assert_eq!(fly.world.admit_privately(7, page), None);
 }
