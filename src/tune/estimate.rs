@@ -45,12 +45,13 @@ pub struct RestartValue {
 
 /// The mean over restarts, with its interval from two restarts on; `None` without any.
 ///
-/// No figure is negative, so an interval never reaches below zero.
+/// An interval of a figure that cannot be negative never reaches below zero.
 pub fn estimate_mean(kind: FigureKind, values: &[RestartValue]) -> Option<Estimate> {
     let mut sample = Sample::of(values.iter().map(|restart| restart.value), resolution(kind))?;
     sample.bias = search_step(kind) * sample.mean.abs();
     let mut estimate = sample.estimate(ERROR);
-    estimate.interval = estimate.interval.map(|(low, high)| (low.max(0.0), high));
+    let least = if kind.is_signed() { f64::NEG_INFINITY } else { 0.0 };
+    estimate.interval = estimate.interval.map(|(low, high)| (low.max(least), high));
     Some(estimate)
 }
 
@@ -201,6 +202,15 @@ mod tests {
     fn no_interval_of_a_mean_reaches_below_zero() {
         let mean = estimate_mean(P50, &restarts(&[0.1, 0.9])).unwrap();
         close(mean.interval.unwrap().0, 0.0);
+    }
+
+    /// A request before the steady state may be faster than one in it.
+    #[test]
+    fn the_cost_of_a_cold_request_may_be_negative() {
+        let kind = FigureKind::ColdCost;
+        let mean = estimate_mean(kind, &restarts(&[-0.004, -0.005, -0.006])).unwrap();
+        let (low, high) = mean.interval.unwrap();
+        assert!(low < -0.005 && -0.005 < high && high < 0.0, "{low} {high}");
     }
 
     #[test]

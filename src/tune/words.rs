@@ -10,6 +10,11 @@ pub(super) fn amount(kind: FigureKind, value: f64) -> String {
     if kind.is_time() { seconds(value) } else { counted(value, "request") }
 }
 
+/// A figure within a sentence: `the first answer`, `steady p50`.
+pub(super) fn spoken(kind: FigureKind) -> String {
+    if kind == FigureKind::FirstAnswer { format!("the {kind}") } else { kind.to_string() }
+}
+
 /// A duration of this many seconds, without its sign.
 pub(super) fn seconds(value: f64) -> String {
     let value = value.abs();
@@ -30,7 +35,7 @@ pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// An estimate with its interval: `2.31 s (2.2 s to 2.42 s)`.
+/// An estimate with its interval: `2.31 s (2.2 to 2.42 s)`.
 pub(super) fn estimate(kind: FigureKind, estimate: &Estimate) -> String {
     let value = amount(kind, estimate.value);
     match estimate.interval {
@@ -39,21 +44,24 @@ pub(super) fn estimate(kind: FigureKind, estimate: &Estimate) -> String {
     }
 }
 
-/// An interval: `2.2 s to 2.42 s`.
+/// An interval, with a shared unit once: `2.2 to 2.42 s`, `980 ms to 1.02 s`.
 pub(super) fn range(kind: FigureKind, low: f64, high: f64) -> String {
-    if kind.is_time() {
-        return format!("{} to {}", signed(low), signed(high));
+    if !kind.is_time() {
+        return format!("{} to {}", rounded(low), rounded(high));
     }
-    format!("{} to {}", rounded(low), rounded(high))
+    let (low, high) = (signed(low), signed(high));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
 }
 
-/// How much less or more a difference is, with its interval: `60 ms less (45 ms to 75 ms)`.
-pub(super) fn difference(kind: FigureKind, estimate: &Estimate) -> String {
-    let side = if estimate.value < 0.0 { "less" } else { "more" };
-    let much = amount(kind, estimate.value);
-    let Some((low, high)) = estimate.interval else { return format!("{much} {side}") };
+/// The size of a difference without its sign, with its interval: `60 ms (45 to 75 ms)`.
+pub(super) fn size(kind: FigureKind, estimate: &Estimate) -> String {
+    let size = amount(kind, estimate.value);
+    let Some((low, high)) = estimate.interval else { return size };
     let (near, far) = if estimate.value < 0.0 { (-high, -low) } else { (low, high) };
-    format!("{much} {side} ({})", range(kind, near, far))
+    format!("{size} ({})", range(kind, near, far))
 }
 
 fn signed(value: f64) -> String {
@@ -87,7 +95,7 @@ mod tests {
     fn figures_have_their_units_and_intervals() {
         let first = FigureKind::FirstAnswer;
         let requests = FigureKind::RequestsToSteady;
-        assert_eq!(estimate(first, &of(2.31, Some((2.2, 2.42)))), "2.31 s (2.2 s to 2.42 s)");
+        assert_eq!(estimate(first, &of(2.31, Some((2.2, 2.42)))), "2.31 s (2.2 to 2.42 s)");
         assert_eq!(estimate(first, &of(0.243, None)), "243 ms");
         assert_eq!(estimate(requests, &of(40.8, Some((38.2, 44.0)))), "41 requests (38 to 44)");
         assert_eq!(amount(requests, 1.0), "1 request");
@@ -95,12 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_has_a_side_and_the_interval_of_its_size() {
+    fn the_size_of_a_difference_has_its_interval_and_no_sign() {
         let p50 = FigureKind::SteadyP50;
         let less = of(-0.060, Some((-0.075, -0.045)));
-        assert_eq!(difference(p50, &less), "60 ms less (45 ms to 75 ms)");
+        assert_eq!(size(p50, &less), "60 ms (45 to 75 ms)");
         let unclear = of(0.010, Some((-0.005, 0.025)));
-        assert_eq!(difference(p50, &unclear), "10 ms more (−5 ms to 25 ms)");
+        assert_eq!(size(p50, &unclear), "10 ms (−5 to 25 ms)");
     }
 
     #[test]

@@ -155,8 +155,8 @@ fn differences(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
     }
     let comparable: Vec<Vec<String>> = by_page.into_values().filter(|own| own.len() > 1).collect();
     if comparable.is_empty() {
-        return "No effect of a configuration can be concluded: only one is known, so that nothing \
-                can be compared."
+        return "No effect of a configuration can be concluded: only one is known, so nothing can be \
+                compared."
             .to_owned();
     }
     let texts: Vec<String> = comparable.iter().map(|own| difference(groups, own)).collect();
@@ -174,8 +174,8 @@ fn difference(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
     let attempts = attempts.join(", ");
     let Some(spread) = PooledSpread::of(&values) else {
         return format!(
-            "no configuration was tried twice ({attempts}), so that no difference can be told from \
-             chance."
+            "no configuration was tried twice ({attempts}), so no difference can be distinguished \
+             from chance."
         );
     };
     let mut counts: Vec<usize> = values.iter().map(Vec::len).filter(|own| *own > 0).collect();

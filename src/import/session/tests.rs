@@ -165,7 +165,7 @@ fn without_a_second_attempt_no_difference_can_be_told_from_chance() {
     let notes = imported(&lines.join("\n"), &[]).provenance.import_notes.join("\n");
     assert!(notes.contains("no configuration was tried twice"), "{notes}");
     let one = imported(&lines[..2].join("\n"), &[]).provenance.import_notes.join("\n");
-    assert!(one.contains("only one is known, so that nothing can be compared"), "{one}");
+    assert!(one.contains("only one is known, so nothing can be compared"), "{one}");
 }
 
 #[test]

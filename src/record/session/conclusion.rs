@@ -11,7 +11,7 @@ use crate::units::Ratio;
 /// What follows from a session's attempts, as data.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SessionConclusion {
-    /// What is said first: the answer in one to three sentences.
+    /// What is said first: the answer in one to four sentences.
     pub headline: Vec<String>,
     /// One outcome for each configuration, in the order of the plan.
     pub configurations: Vec<ConfigurationOutcome>,
@@ -123,13 +123,18 @@ impl FigureKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::FirstAnswer => "first answer",
-            Self::ConnectionSetup => "of it, connection",
+            Self::ConnectionSetup => "connection setup",
             Self::RequestsToSteady => "requests to steady",
             Self::TimeToSteady => "time to steady",
             Self::ColdCost => "cost of a cold request",
             Self::SteadyP50 => "steady p50",
             Self::SteadyP95 => "steady p95",
         }
+    }
+
+    /// Whether its values may be negative: a request before the steady state may be faster.
+    pub fn is_signed(self) -> bool {
+        self == Self::ColdCost
     }
 
     /// Whether its values are seconds; otherwise they are numbers.

@@ -7,7 +7,8 @@ use super::{facts, figures_table, page, prose, scrolling};
 use crate::record::session::FigureKind;
 use crate::report::plot::session_sketches;
 use crate::report::session::{
-    AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, SessionModel, value,
+    AttemptView, ConfigurationView, DifferenceView, FigureView, INVENTORY_HEADS, InventoryRow,
+    ReasonedText, SessionModel, value,
 };
 use crate::report::words;
 
@@ -28,8 +29,8 @@ fn body(model: &SessionModel) -> Markup {
             p.muted { (model.subtitle) }
         }
         (answer(model))
-        (caveats(model))
         (figures(model))
+        (caveats(model))
         (differences(model))
         (plots(model))
         (quota(model))
@@ -58,22 +59,27 @@ fn answer(model: &SessionModel) -> Markup {
             @for sentence in &model.headline { p.why { (prose(sentence)) } }
             @if !model.advice.is_empty() {
                 p.why { strong { "What to do" } }
-                ul { @for line in &model.advice { li { (prose(line)) } } }
+                ul { @for line in &model.advice { li { (reasoned(line)) } } }
             }
         }
     }
 }
 
-fn caveats(model: &SessionModel) -> Markup {
-    let problems: Vec<String> = model.problems().collect();
+/// A statement with the figures that it rests on below it.
+fn reasoned(line: &ReasonedText) -> Markup {
     html! {
-        @if !model.caveats.is_empty() || !problems.is_empty() {
+        (prose(&line.what))
+        @if !line.because.is_empty() { br; span.muted.small { (prose(&line.because)) } }
+    }
+}
+
+fn caveats(model: &SessionModel) -> Markup {
+    let caveats: Vec<String> = model.all_caveats().collect();
+    html! {
+        @if !caveats.is_empty() {
             aside.caveats {
                 p.word { "Caveats" }
-                ul {
-                    @for caveat in &model.caveats { li { (prose(caveat)) } }
-                    @for problem in &problems { li { "Not completed: " (prose(problem)) } }
-                }
+                ul { @for caveat in &caveats { li { (prose(caveat)) } } }
             }
         }
     }
@@ -86,15 +92,15 @@ fn figures(model: &SessionModel) -> Markup {
         table.session {
             thead { tr {
                 th scope="col" { "configuration" }
-                th.number scope="col" { "restarts" }
-                th scope="col" { "class" }
                 @for kind in &kinds { th.number scope="col" { (kind.name()) } }
+                th scope="col" { "class" }
+                th.number scope="col" { "restarts" }
             } }
             tbody { @for it in &model.configurations { tr {
                 (place(it))
-                td.number.narrow-words { (it.restarts_words()) }
-                td.narrow-words { (it.class_name()) }
                 @for kind in &kinds { td.number { (estimate(it.figure(*kind))) } }
+                td.narrow-words { (it.class_name()) }
+                td.number.narrow-words { (it.restarts_words()) }
             } } }
         }
     };
@@ -106,7 +112,8 @@ fn figures(model: &SessionModel) -> Markup {
                 p.muted.small {
                     "Each figure is the mean over restarts"
                     @if let Some(confidence) = model.confidence() { ", with its " (confidence) " interval" }
-                    ". “Of it, connection” is dns, tcp, tls and redirects of the first answer, which no machine changes."
+                    "."
+                    @if let Some(connection) = model.connection_note() { " " (connection) }
                 }
             }
         }
@@ -130,26 +137,24 @@ fn estimate(figure: Option<&FigureView>) -> Markup {
     }
 }
 
+/// The outcome comes right after the names, so that a phone shows it without scrolling.
 fn differences(model: &SessionModel) -> Markup {
-    let mut rows = Vec::new();
-    for kind in FigureKind::ALL {
-        for (configuration, figure) in model.differences(kind) {
-            rows.extend(figure.difference.as_ref().map(|by| (kind, configuration, by)));
-        }
-    }
+    let rows: Vec<_> = model.all_differences().collect();
     let table = html! {
         table.session {
             thead { tr {
                 th scope="col" { "figure" } th scope="col" { "configuration" }
-                th.number scope="col" { "difference" } th.number scope="col" { "interval" }
                 th scope="col" { "outcome" }
+                th.number scope="col" { "difference" } th.number scope="col" { "interval" }
+                th.number scope="col" { "seen above" }
             } }
             tbody { @for (kind, it, by) in &rows { tr {
-                th scope="row" { (kind.name()) }
-                td { (it.short_place()) }
+                th.narrow-words scope="row" { (kind.name()) }
+                td.words { strong { (it.key) } " " (it.name) }
+                td { (outcome(by)) }
                 td.number { strong { (by.value) } }
                 td.number { (by.interval) }
-                td.words { (by.words) }
+                td.number { (by.seen_above) }
             } } }
         }
     };
@@ -157,8 +162,21 @@ fn differences(model: &SessionModel) -> Markup {
         @if !rows.is_empty() {
             section {
                 h2 { (model.differences_heading()) }
-                div.card { (scrolling("Differences", &table)) }
+                div.card {
+                    (scrolling("Differences", &table))
+                    p.muted.small { (model.seen_above_note()) }
+                }
             }
+        }
+    }
+}
+
+fn outcome(by: &DifferenceView) -> Markup {
+    html! {
+        @match by.is_better() {
+            Some(true) => span.badge.pass { (by.outcome) },
+            Some(false) => span.badge.fail { (by.outcome) },
+            None => span.muted { (by.outcome) },
         }
     }
 }
@@ -175,21 +193,21 @@ fn plots(model: &SessionModel) -> Markup {
     }
 }
 
-/// What the CPU quota did, and the other findings.
+/// What the CPU quota did, and findings about configurations.
 fn quota(model: &SessionModel) -> Markup {
     html! {
         section {
             h2 { "CPU quota and findings" }
             div.card {
-                ul.plain { @for it in &model.configurations {
-                    li {
-                        strong { (it.key) } " " (it.name) ": "
-                        @if it.is_throttled { strong.fail { (it.throttle) } } @else { (it.throttle) }
-                        @if !it.findings.is_empty() {
-                            ul { @for finding in &it.findings { li { (prose(finding)) } } }
-                        }
-                    }
-                } }
+                ul.plain {
+                    @for (is_throttled, keys, words) in model.quota_lines() { li {
+                        strong { (keys) } " "
+                        @if is_throttled { strong.fail { (words) } } @else { (words) }
+                    } }
+                    @for (it, line) in model.findings() { li {
+                        strong { (it.key) } " " (reasoned(line))
+                    } }
+                }
             }
         }
     }

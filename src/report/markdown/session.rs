@@ -4,7 +4,8 @@ use super::{code, escape, facts, prose, prose_cell, table};
 use crate::record::session::FigureKind;
 use crate::report::plot::session_sketches;
 use crate::report::session::{
-    AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, SessionModel, value,
+    AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, ReasonedText,
+    SessionModel, value,
 };
 use crate::report::words;
 
@@ -14,18 +15,17 @@ const MACHINES: usize = 60;
 /// Renders a session as markdown. It refers to plots by file name, relative to the report.
 pub fn session_markdown(model: &SessionModel) -> String {
     let mut parts = vec![
-        caveats(model),
         heading(model),
+        list("What to do", model.advice.iter().map(ReasonedText::line)),
         figures(model),
+        caveats(model),
         differences(model),
-        list("What to do", model.advice.iter().cloned()),
         throttling(model),
-        findings(model),
-        list("Attempts that did not complete", model.problems()),
+        list("Findings", model.findings().map(|(it, line)| format!("{}: {}", it.key, line.line()))),
+        pictures(model),
         configurations(model),
         attempts(model),
         inventory(model),
-        pictures(model),
         format!("### Plan\n\n{}", facts(&model.plan)),
         format!("### Provenance\n\n{}", facts(&model.provenance)),
         format!("_{}_\n", escape(&model.method)),
@@ -37,53 +37,78 @@ pub fn session_markdown(model: &SessionModel) -> String {
 /// Caveats, as a block that code hosts render as a warning.
 fn caveats(model: &SessionModel) -> String {
     let lines: String =
-        model.caveats.iter().map(|caveat| format!("> - {}\n", prose(caveat))).collect();
+        model.all_caveats().map(|caveat| format!("> - {}\n", prose(&caveat))).collect();
     if lines.is_empty() { lines } else { format!("> [!WARNING]\n{lines}") }
 }
 
 fn heading(model: &SessionModel) -> String {
     let headline: String =
         model.headline.iter().map(|sentence| format!("**{}**\n\n", prose(sentence))).collect();
-    format!("## {}\n\n{headline}{}\n", escape(&model.title), escape(&model.subtitle))
+    let [title, subtitle] = [&model.title, &model.subtitle].map(|text| escape(text));
+    format!("## {title}\n\n{subtitle}\n\n{}", headline.trim_end_matches('\n').to_owned() + "\n")
 }
 
 /// One row for each configuration.
 fn figures(model: &SessionModel) -> String {
     let kinds: Vec<FigureKind> = model.kinds().collect();
     let confidence = model.confidence().map(|of| format!(" ({of} intervals)")).unwrap_or_default();
-    let heads: Vec<&str> = ["", "Configuration", "Restarts", "Class"]
+    let heads: Vec<String> = ["", "Configuration"]
+        .map(str::to_owned)
         .into_iter()
-        .chain(kinds.iter().map(|kind| kind.name()))
+        .chain(kinds.iter().map(|kind| capitalised(kind.name())))
+        .chain(["Class", "Restarts"].map(str::to_owned))
         .collect();
     let row = |it: &ConfigurationView| {
-        let lead =
-            [it.key.clone(), escape(&it.name), it.restarts_words(), it.class_name().to_owned()];
+        let lead = [it.key.clone(), escape(&it.name)];
+        let last = [it.class_name().to_owned(), it.restarts_words()];
         let figure = |kind: &FigureKind| {
             it.figure(*kind).map_or_else(|| "–".to_owned(), FigureView::with_interval)
         };
-        lead.into_iter().chain(kinds.iter().map(figure)).collect::<Vec<_>>()
+        lead.into_iter().chain(kinds.iter().map(figure)).chain(last).collect::<Vec<_>>()
     };
-    format!("### Figures{confidence}\n\n{}", table(&heads, model.configurations.iter().map(row)))
+    let note = model.connection_note().map(|note| format!("\n{}\n", escape(&note)));
+    let table = table(&borrowed(&heads), model.configurations.iter().map(row));
+    format!("### Figures{confidence}\n\n{table}{}", note.unwrap_or_default())
+}
+
+/// A word at the start of a column heading: `First answer`.
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn borrowed(heads: &[String]) -> Vec<&str> {
+    heads.iter().map(String::as_str).collect()
 }
 
 fn differences(model: &SessionModel) -> String {
-    if !model.has_differences() {
+    let mut rows = model
+        .all_differences()
+        .map(|(kind, it, by)| {
+            [
+                capitalised(kind.name()),
+                escape(&it.short_place()),
+                if by.difference.is_clear {
+                    format!("**{}**", by.outcome)
+                } else {
+                    by.outcome.to_owned()
+                },
+                by.value.clone(),
+                by.interval.clone(),
+                by.seen_above.clone(),
+            ]
+        })
+        .peekable();
+    if rows.peek().is_none() {
         return String::new();
     }
-    let rows = FigureKind::ALL.into_iter().flat_map(|kind| {
-        model.differences(kind).filter_map(move |(configuration, figure)| {
-            let difference = figure.difference.as_ref()?;
-            Some([
-                kind.name().to_owned(),
-                escape(&configuration.short_place()),
-                difference.value.clone(),
-                difference.interval.clone(),
-                difference.words.clone(),
-            ])
-        })
-    });
-    let heads = ["Figure", "Configuration", "Difference", "Interval", "Outcome"];
-    format!("### {}\n\n{}", escape(&model.differences_heading()), table(&heads, rows))
+    let heads = ["Figure", "Configuration", "Outcome", "Difference", "Interval", "Seen above"];
+    format!(
+        "### {}\n\n{}\n{}\n",
+        escape(&model.differences_heading()),
+        table(&heads, rows),
+        escape(&model.seen_above_note())
+    )
 }
 
 fn pictures(model: &SessionModel) -> String {
@@ -103,16 +128,8 @@ fn list(heading: &str, lines: impl Iterator<Item = String>) -> String {
 }
 
 fn throttling(model: &SessionModel) -> String {
-    let line = |it: &ConfigurationView| format!("{}: {}", it.place(), it.throttle);
-    list("CPU quota", model.configurations.iter().map(line))
-}
-
-fn findings(model: &SessionModel) -> String {
-    let of = |it: &ConfigurationView| {
-        let place = it.place();
-        it.findings.iter().map(move |finding| format!("{place}: {finding}")).collect::<Vec<_>>()
-    };
-    list("Findings", model.configurations.iter().flat_map(of))
+    let line = |(_, keys, words): (bool, String, String)| format!("{keys}: {words}");
+    list("CPU quota", model.quota_lines().into_iter().map(line))
 }
 
 fn configurations(model: &SessionModel) -> String {
@@ -134,9 +151,10 @@ fn attempts(model: &SessionModel) -> String {
         return String::new();
     }
     let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads: Vec<&str> = ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Throttled"]
+    let heads: Vec<String> = ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Throttled"]
+        .map(str::to_owned)
         .into_iter()
-        .chain(kinds.iter().map(|kind| kind.name()))
+        .chain(kinds.iter().map(|kind| capitalised(kind.name())))
         .collect();
     let row = |it: &AttemptView| {
         let curve = if it.problem.is_some() { "not completed" } else { it.curve_end };
@@ -156,7 +174,8 @@ fn attempts(model: &SessionModel) -> String {
         };
         lead.into_iter().chain(kinds.iter().map(figure)).collect::<Vec<_>>()
     };
-    format!("### Attempts\n\n{}", table(&heads, model.attempts.iter().map(row)))
+    let table = table(&borrowed(&heads), model.attempts.iter().map(row));
+    format!("### Attempts\n\n{table}")
 }
 
 /// The machines of each attempt. What changed during the attempt is bold.
@@ -175,5 +194,6 @@ fn inventory(model: &SessionModel) -> String {
     let more = model.inventory.len().saturating_sub(MACHINES);
     let note =
         if more > 0 { format!("\n{more} more rows are in session.json.\n") } else { String::new() };
-    format!("### Machines\n\n{}{note}", table(&INVENTORY_HEADS, shown))
+    let heads = INVENTORY_HEADS.map(capitalised);
+    format!("### Machines\n\n{}{note}", table(&borrowed(&heads), shown))
 }

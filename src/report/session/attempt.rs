@@ -28,7 +28,7 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) since_start: Duration,
     /// How long it took.
     pub(in crate::report) took: Duration,
-    /// How its machine came to run.
+    /// How its machine started.
     pub(in crate::report) start: StartKind,
     /// Its figures, as the conclusion states them.
     pub(in crate::report) values: BTreeMap<FigureKind, f64>,
@@ -42,7 +42,7 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) curve_end: &'static str,
     /// How long the quota held CPUs back, added over machines; `None` if it is not known.
     pub(in crate::report) throttled: Option<Duration>,
-    /// When it did, counted from the first request; spans before it are left out.
+    /// When it held them back, counted from the first request; earlier spans are left out.
     pub(in crate::report) throttled_spans: Vec<(Duration, Duration)>,
     /// What went wrong; `None` if it was completed.
     pub(in crate::report) problem: Option<String>,
@@ -64,7 +64,7 @@ pub(in crate::report) struct CurvePoint {
 /// How long each part of an exchange took.
 pub(in crate::report) type PartTimes = BTreeMap<Dimension, Duration>;
 
-/// The exchanges of an attempt in the order that phases show them.
+/// A part of an attempt's exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum StageSplit {
     /// The very first request.
@@ -119,7 +119,7 @@ impl AttemptView {
         format!("{}, attempt {}", self.key, self.number)
     }
 
-    /// What its requests before the steady state met: `cold`, `resumed`, `warm` or `unknown`.
+    /// What state its requests before the steady state met: `cold`, `resumed`, `warm` or `unknown`.
     pub(in crate::report) fn heat(&self) -> &'static str {
         match self.start {
             StartKind::Booted => "cold",
@@ -134,7 +134,7 @@ impl AttemptView {
         format!("+{}", words::time(Some(self.since_start)))
     }
 
-    /// How its machine came to run, in words.
+    /// How its machine started, in words.
     pub(in crate::report) fn start_words(&self) -> &'static str {
         match self.start {
             StartKind::Booted => "booted",
@@ -144,8 +144,8 @@ impl AttemptView {
         }
     }
 
-    /// The ok exchanges of one part of the attempt. Without a steady state only the first is told
-    /// apart.
+    /// The ok exchanges of one part of the attempt. Without a steady state all after the first are
+    /// before it.
     pub(in crate::report) fn split(&self, stage: StageSplit) -> impl Iterator<Item = &CurvePoint> {
         let steady = self.steady_from.unwrap_or(self.points.len()).max(1);
         let range = match stage {

@@ -37,8 +37,8 @@ pub(in crate::report) struct ConfigurationView {
     pub(in crate::report) throttle: String,
     /// Whether it held CPUs back.
     pub(in crate::report) is_throttled: bool,
-    /// Further findings, each in one line with its figures.
-    pub(in crate::report) findings: Vec<String>,
+    /// Further findings.
+    pub(in crate::report) findings: Vec<ReasonedText>,
 }
 
 /// A figure of a configuration.
@@ -65,8 +65,10 @@ pub(in crate::report) struct DifferenceView {
     pub(in crate::report) value: String,
     /// The interval in words: `−1.4 s to −1.0 s`; empty if there is none.
     pub(in crate::report) interval: String,
-    /// What it says: `faster`, or the smallest difference that would have been seen.
-    pub(in crate::report) words: String,
+    /// What it says in two or three words: `faster`, `not clear`.
+    pub(in crate::report) outcome: &'static str,
+    /// The smallest difference that would have been seen: `95 ms`.
+    pub(in crate::report) seen_above: String,
 }
 
 impl DifferenceView {
@@ -74,20 +76,25 @@ impl DifferenceView {
         Self {
             value: figure::signed(kind, difference.estimate.value),
             interval: figure::signed_interval(kind, &difference.estimate),
-            words: figure::difference_words(kind, &difference),
+            outcome: figure::outcome(kind, &difference),
+            seen_above: figure::seen_above(kind, &difference),
             difference,
         }
     }
 
-    /// The difference in one line: `−1.2 s (−1.4 s to −1.0 s) faster`.
+    /// The difference in one line: `−1.2 s (−1.4 s to −1.0 s), faster`.
     pub(in crate::report) fn line(&self) -> String {
-        let Self { value, interval, words, .. } = self;
-        let link = if self.difference.is_clear { "" } else { ":" };
+        let Self { value, interval, outcome, .. } = self;
         if interval.is_empty() {
-            format!("{value}{link} {words}")
+            format!("{value}, {outcome}")
         } else {
-            format!("{value} ({interval}){link} {words}")
+            format!("{value} ({interval}), {outcome}")
         }
+    }
+
+    /// Whether it is clear, and better (`true`) or worse.
+    pub(in crate::report) fn is_better(&self) -> Option<bool> {
+        self.difference.is_clear.then_some(self.difference.estimate.value < 0.0)
     }
 }
 
@@ -144,7 +151,7 @@ impl ConfigurationView {
             throttle,
             is_throttled,
             findings: outcome
-                .map(|outcome| outcome.findings.iter().map(finding).collect())
+                .map(|outcome| outcome.findings.iter().map(ReasonedText::of_finding).collect())
                 .unwrap_or_default(),
         }
     }
@@ -212,12 +219,30 @@ fn throttle_words(outcome: &ThrottleOutcome) -> (String, bool) {
     }
 }
 
-fn finding(finding: &Finding) -> String {
-    with_reason(&finding.what, &finding.because)
+/// A statement and the figures that it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::report) struct ReasonedText {
+    /// The statement.
+    pub(in crate::report) what: String,
+    /// The figures; may be empty.
+    pub(in crate::report) because: String,
 }
 
-/// A statement and the figures it rests on in one line.
-pub(super) fn with_reason(what: &str, because: &str) -> String {
-    let [what, because] = [what, because].map(|text| words::display(text, words::REASON));
-    if because.is_empty() { what } else { format!("{} ({because})", what.trim_end_matches('.')) }
+impl ReasonedText {
+    pub(super) fn new(what: &str, because: &str) -> Self {
+        let [what, because] = [what, because].map(|text| words::display(text, words::REASON));
+        Self { what, because }
+    }
+
+    fn of_finding(finding: &Finding) -> Self {
+        Self::new(&finding.what, &finding.because)
+    }
+
+    /// Both in one line: `Apply it — in 3 rounds it took …`.
+    pub(in crate::report) fn line(&self) -> String {
+        if self.because.is_empty() {
+            return self.what.clone();
+        }
+        format!("{} — {}", self.what.trim_end_matches('.'), self.because)
+    }
 }

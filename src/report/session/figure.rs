@@ -42,11 +42,21 @@ fn number(value: f64) -> String {
 
 /// The interval of a figure, a shared unit once: `2.2 – 2.4 s`; empty if there is none.
 pub(super) fn interval(kind: FigureKind, estimate: &Estimate) -> String {
-    let Some((low, high)) = estimate.interval else { return String::new() };
-    // No figure is below zero; an interval of a few restarts may be.
-    let [low, high] = [low.max(0.0), high].map(|end| value(kind, end));
+    estimate.interval.map(|(low, high)| range(kind, low, high)).unwrap_or_default()
+}
+
+/// A range of a figure, a shared unit once: `2.2 – 2.4 s`.
+pub(super) fn range(kind: FigureKind, low: f64, high: f64) -> String {
+    // An old record may have an interval that reaches below zero for a figure that cannot.
+    let low = if kind.is_signed() { low } else { low.max(0.0) };
+    let has_sign = low < 0.0;
+    let [low, high] = [low, high].map(|end| value(kind, end));
     if low == high {
         return high;
+    }
+    if has_sign {
+        // A dash next to a minus sign is hard to read.
+        return format!("{low} to {high}");
     }
     match (low.split_once(' '), high.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
@@ -62,31 +72,23 @@ pub(super) fn signed_interval(kind: FigureKind, estimate: &Estimate) -> String {
         .unwrap_or_default()
 }
 
-/// What a difference says, without its figure: `faster`, `no difference above 95 ms …`.
-pub(super) fn difference_words(kind: FigureKind, difference: &Difference) -> String {
+/// What a difference says, in two or three words: `faster`, `not clear`.
+pub(super) fn outcome(kind: FigureKind, difference: &Difference) -> &'static str {
     let is_less = difference.estimate.value < 0.0;
-    if difference.is_clear {
-        return match (kind.is_time(), is_less) {
-            (true, true) => "faster",
-            (true, false) => "slower",
-            (false, true) => "fewer",
-            (false, false) => "more",
-        }
-        .to_owned();
+    match (difference.is_clear, kind.is_time(), is_less) {
+        (true, true, true) => "faster",
+        (true, true, false) => "slower",
+        (true, false, true) => "fewer",
+        (true, false, false) => "more",
+        (false, ..) if difference.estimate.interval.is_none() => "too few restarts",
+        (false, ..) if difference.detectable <= 0.0 => "the same",
+        (false, ..) => "not clear",
     }
-    if difference.estimate.interval.is_none() {
-        return "too few restarts to tell".to_owned();
-    }
-    let detectable = value(kind, difference.detectable);
-    if difference.detectable <= 0.0 {
-        return "the same in every round".to_owned();
-    }
-    let more = match difference.rounds_to_halve {
-        0 => String::new(),
-        1 => "; 1 more round would halve that".to_owned(),
-        rounds => format!("; {rounds} more rounds would halve that"),
-    };
-    format!("no clear difference: one above {detectable} would have been seen{more}")
+}
+
+/// The smallest difference that would have been seen: `95 ms`; a dash if that is not known.
+pub(super) fn seen_above(kind: FigureKind, difference: &Difference) -> String {
+    if difference.detectable > 0.0 { value(kind, difference.detectable) } else { "–".to_owned() }
 }
 
 #[cfg(test)]
@@ -127,20 +129,30 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_is_not_clear_names_the_smallest_that_would_have_been_seen() {
+    fn a_difference_has_an_outcome_and_the_smallest_that_would_have_been_seen() {
         let mut difference = Difference {
             estimate: estimate(0.003, Some((-0.08, 0.086))),
             is_clear: false,
             detectable: 0.095,
             rounds_to_halve: 12,
         };
-        assert_eq!(
-            difference_words(FigureKind::SteadyP50, &difference),
-            "no clear difference: one above 95 ms would have been seen; \
-             12 more rounds would halve that"
-        );
+        let p50 = FigureKind::SteadyP50;
+        assert_eq!(outcome(p50, &difference), "not clear");
+        assert_eq!(seen_above(p50, &difference), "95 ms");
         difference.is_clear = true;
-        assert_eq!(difference_words(FigureKind::SteadyP50, &difference), "slower");
-        assert_eq!(difference_words(FigureKind::RequestsToSteady, &difference), "more");
+        assert_eq!(outcome(p50, &difference), "slower");
+        assert_eq!(outcome(FigureKind::RequestsToSteady, &difference), "more");
+        difference = Difference { is_clear: false, detectable: 0.0, ..difference };
+        assert_eq!(
+            (outcome(p50, &difference), seen_above(p50, &difference).as_str()),
+            ("the same", "–")
+        );
+    }
+
+    #[test]
+    fn an_interval_below_zero_keeps_its_signs() {
+        let cost = |low, high| interval(FigureKind::ColdCost, &estimate(low, Some((low, high))));
+        assert_eq!(cost(-0.004, -0.001), "−4 ms to −1 ms");
+        assert_eq!(cost(-0.004, 0.001), "−4 ms to 1 ms");
     }
 }

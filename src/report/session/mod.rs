@@ -8,6 +8,7 @@ mod evidence;
 mod figure;
 mod inventory;
 mod model;
+mod notes;
 
 #[cfg(test)]
 pub(in crate::report) mod fixture;
@@ -15,7 +16,7 @@ pub(in crate::report) mod fixture;
 mod tests;
 
 pub(super) use attempt::{AttemptView, CurvePoint, StageSplit};
-pub(super) use configuration::{ConfigurationView, DifferenceView, FigureView};
+pub(super) use configuration::{ConfigurationView, DifferenceView, FigureView, ReasonedText};
 pub use evidence::{AttemptEntry, attempt_entry};
 pub(super) use figure::{duration, signed, value};
 pub(super) use inventory::{INVENTORY_HEADS, InventoryCell, InventoryRow};

@@ -10,27 +10,39 @@ use crate::report::words;
 use crate::units::{Ratio, format_duration};
 
 use super::attempt::AttemptView;
-use super::configuration::{ConfigurationView, FigureView, with_reason};
+use super::configuration::{ConfigurationView, DifferenceView, FigureView, ReasonedText};
 use super::figure;
 use super::inventory::InventoryRow;
+
+/// The figures in the order of tables: what a user waits for comes first, so that a phone shows it
+/// without scrolling.
+const ORDER: [FigureKind; 7] = [
+    FigureKind::FirstAnswer,
+    FigureKind::SteadyP50,
+    FigureKind::SteadyP95,
+    FigureKind::RequestsToSteady,
+    FigureKind::TimeToSteady,
+    FigureKind::ColdCost,
+    FigureKind::ConnectionSetup,
+];
 
 /// Everything that the reports of a session show.
 #[derive(Debug, Clone)]
 pub struct SessionModel {
     /// Its name.
     pub(in crate::report) title: String,
-    /// When it started, what it probed and how far it is.
+    /// When it started, what it probed and how many attempts were made.
     pub(in crate::report) subtitle: String,
     /// Whether every planned attempt was made.
     pub(in crate::report) is_complete: bool,
-    /// What is said first.
+    /// The answer, in one to four sentences.
     pub(in crate::report) headline: Vec<String>,
     /// The configurations, in the order of the plan.
     pub(in crate::report) configurations: Vec<ConfigurationView>,
     /// The attempts, in the order of time.
     pub(in crate::report) attempts: Vec<AttemptView>,
-    /// What to do, most important first, each with its figures.
-    pub(in crate::report) advice: Vec<String>,
+    /// What to do, most important first.
+    pub(in crate::report) advice: Vec<ReasonedText>,
     /// What a reader must know about the figures.
     pub(in crate::report) caveats: Vec<String>,
     /// The machines of each attempt.
@@ -66,7 +78,7 @@ impl SessionModel {
             advice: conclusion
                 .advice
                 .iter()
-                .map(|advice| with_reason(&advice.what, &advice.because))
+                .map(|advice| ReasonedText::new(&advice.what, &advice.because))
                 .collect(),
             caveats: sentences(&conclusion.caveats),
             inventory: InventoryRow::all(record),
@@ -75,20 +87,25 @@ impl SessionModel {
         }
     }
 
-    /// The figures that at least one configuration has.
+    /// The figures that at least one configuration has, in the order of tables.
     pub(in crate::report) fn kinds(&self) -> impl Iterator<Item = FigureKind> + '_ {
-        FigureKind::ALL.into_iter().filter(|kind| {
+        ORDER.into_iter().filter(|kind| {
             self.configurations.iter().any(|configuration| configuration.figure(*kind).is_some())
         })
     }
 
-    /// The configurations after the first with their difference in a figure, where there is one.
+    /// The configurations after the first with their difference in a figure, where there is one. No
+    /// configuration changes the connection: only a clear difference there says something, namely
+    /// that the network changed.
     pub(in crate::report) fn differences(
         &self,
         kind: FigureKind,
     ) -> impl Iterator<Item = (&ConfigurationView, &FigureView)> {
         let of = move |configuration: &ConfigurationView| {
-            configuration.figure(kind).is_some_and(|figure| figure.difference.is_some())
+            configuration
+                .figure(kind)
+                .and_then(|figure| figure.difference.as_ref())
+                .is_some_and(|by| kind != FigureKind::ConnectionSetup || by.difference.is_clear)
         };
         self.configurations
             .iter()
@@ -96,20 +113,25 @@ impl SessionModel {
             .filter_map(move |configuration| Some((configuration, configuration.figure(kind)?)))
     }
 
-    /// Whether any figure has a difference.
-    pub(in crate::report) fn has_differences(&self) -> bool {
-        FigureKind::ALL.into_iter().any(|kind| self.differences(kind).next().is_some())
+    /// All differences, in the order of tables: figure by figure.
+    pub(in crate::report) fn all_differences(
+        &self,
+    ) -> impl Iterator<Item = (FigureKind, &ConfigurationView, &DifferenceView)> {
+        let of = |kind| {
+            self.differences(kind).filter_map(move |(configuration, figure)| {
+                Some((kind, configuration, figure.difference.as_ref()?))
+            })
+        };
+        ORDER.into_iter().flat_map(of)
     }
 
-    /// The heading of the differences: `Differences from A as it is (95 % intervals)`.
+    /// The heading of the differences: `Differences from A as it is (90 % intervals)`.
     pub(in crate::report) fn differences_heading(&self) -> String {
         let first = self.configurations.first().map(ConfigurationView::place).unwrap_or_default();
-        let mut differences =
-            FigureKind::ALL.into_iter().flat_map(|kind| self.differences(kind)).filter_map(
-                |(_, figure)| Some(figure.difference.as_ref()?.difference.estimate.confidence),
-            );
-        let stated = differences
+        let stated = self
+            .all_differences()
             .next()
+            .map(|(.., by)| by.difference.estimate.confidence)
             .map(|of| format!(" ({} intervals)", figure::confidence(of)))
             .unwrap_or_default();
         format!("Differences from {first}{stated}")
@@ -240,15 +262,15 @@ fn method(configurations: &[ConfigurationView]) -> String {
         || "With fewer than two restarts a figure has no interval.".to_owned(),
         |of| {
             format!(
-                "Intervals are over restarts: {} of sessions have intervals that contain the truth.",
+                "Intervals are over restarts: in {} of sessions they contain the true mean.",
                 figure::confidence(of)
             )
         },
     );
     format!(
-        "Each figure is a mean over restarts, one for each completed attempt. {stated} “No clear \
-         difference” does not mean that there is none: one of the stated size would have been seen \
-         in 80 of 100 such sessions. A curve is steady from the first change point after which no \
-         later segment differs (Barrett et al., OOPSLA 2017)."
+        "Each figure is a mean over restarts, one for each completed attempt. {stated} “Not clear” \
+         does not mean that there is no difference: a small one may have been missed. A curve is \
+         steady from the first change point after which no later segment differs (Barrett et al., \
+         OOPSLA 2017)."
     )
 }

@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::fixture::{empty, saying, session};
 use super::*;
+use crate::record::session::FigureKind;
 use crate::report::fixture::HOSTILE;
 use crate::report::plot::{PlotPaper, session_sketches};
 use crate::report::{session_html, session_markdown, session_terminal};
@@ -38,12 +39,52 @@ fn no_line_is_wider_than_the_terminal_and_none_steers_it() {
         for width in [80_u16, 100, 140] {
             let text = session_terminal(&model, width, true);
             for line in plain(&text).lines() {
-                assert!(line.width() <= usize::from(width), "{} columns: {line}", line.width());
+                let most = usize::from(width).min(100);
+                assert!(line.width() <= most, "{} columns: {line}", line.width());
                 assert!(!line.chars().any(char::is_control), "{line}");
             }
             assert_eq!(plain(&text), session_terminal(&model, width, false));
         }
     }
+}
+
+#[test]
+fn what_more_rounds_would_show_is_said_once_for_each_configuration() {
+    let mut record = session();
+    let outcomes = &mut record.conclusion.as_mut().unwrap().configurations;
+    for figure in outcomes.iter_mut().flat_map(|outcome| &mut outcome.figures) {
+        let Some(difference) = &mut figure.difference else { continue };
+        difference.is_clear = false;
+        if figure.kind == FigureKind::RequestsToSteady {
+            difference.rounds_to_halve = 995;
+        }
+    }
+    outcomes[2].figures[0].difference.as_mut().unwrap().rounds_to_halve = 21;
+    let note = SessionModel::new(&record).seen_above_note();
+    assert!(note.contains(": 15 for B, 21 for C."), "{note}");
+    assert!(note.contains("steps of 12 %") && !note.contains("995"), "{note}");
+}
+
+#[test]
+fn what_the_connection_takes_is_said_once_for_all_configurations() {
+    let note = model().connection_note().unwrap();
+    assert!(note.contains(" takes 62 ms, at most 5 % of the first answer."), "{note}");
+    let text = session_terminal(&model(), 100, false);
+    assert_eq!(text.matches("Opening the connection").count(), 1, "{text}");
+    assert_eq!(SessionModel::new(&empty()).connection_note(), None);
+}
+
+#[test]
+fn a_difference_in_what_no_machine_changes_is_shown_only_if_it_is_clear() {
+    let mut record = session();
+    let kind = FigureKind::ConnectionSetup;
+    let mut shown = |is_clear: bool| {
+        let outcome = &mut record.conclusion.as_mut().unwrap().configurations[1];
+        let figure = outcome.figures.iter_mut().find(|figure| figure.kind == kind).unwrap();
+        figure.difference.as_mut().unwrap().is_clear = is_clear;
+        SessionModel::new(&record).all_differences().filter(|(of, ..)| *of == kind).count()
+    };
+    assert_eq!((shown(false), shown(true)), (0, 1));
 }
 
 #[test]

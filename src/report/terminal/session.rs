@@ -7,36 +7,41 @@ use super::layout::{TextGrid, cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::session::{CurveClass, FigureKind, SessionEnding, SessionRecord};
-use crate::report::session::{ConfigurationView, FigureView, SessionModel};
+use crate::report::session::{ConfigurationView, DifferenceView, FigureView, SessionModel};
 
 /// The figures in the table of configurations; [`TableColumn::spare`] of each.
-const COLUMNS: [(FigureKind, &str, u8); 5] = [
+const COLUMNS: [(FigureKind, &str, u8); 4] = [
     (FigureKind::FirstAnswer, "first answer", 0),
-    (FigureKind::ConnectionSetup, "of it conn.", 2),
-    (FigureKind::RequestsToSteady, "to steady", 1),
     (FigureKind::SteadyP50, "steady p50", 0),
     (FigureKind::SteadyP95, "steady p95", 0),
+    (FigureKind::RequestsToSteady, "requests to steady", 1),
 ];
 
 /// Minimum width of a configuration's name.
 const NAME: usize = 12;
 
+/// Maximum width of the page: longer lines are hard to read.
+const WIDEST: usize = 100;
+
 /// Renders a session for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// Columns that do not fit are left out. No line is wider than `width`, or than 60 if `width` is
-/// smaller.
+/// Columns that do not fit are left out. No line is wider than `width` or 100, or than 60 if `width`
+/// is smaller.
 pub fn session_terminal(model: &SessionModel, width: u16, colour: bool) -> String {
-    let page =
-        SessionPage { width: usize::from(width).max(MOST_NARROW), style: AnsiStyle::new(colour) };
-    let mut parts = vec![page.heading(model), page.table(model)];
+    let width = usize::from(width).clamp(MOST_NARROW, WIDEST);
+    let page = SessionPage { width, style: AnsiStyle::new(colour) };
+    let advice = model.advice.iter().map(|advice| (advice.what.clone(), advice.because.as_str()));
+    let findings = model
+        .findings()
+        .map(|(it, line)| (format!("{}: {}", it.key, line.what), line.because.as_str()));
+    let mut parts = vec![
+        page.heading(model),
+        page.list("what to do", "→", advice),
+        page.table(model),
+        page.list("caveats", "!", model.all_caveats().map(|caveat| (caveat, ""))),
+    ];
     parts.extend(page.differences(model));
-    parts.push(page.throttling(model));
-    parts.extend([
-        page.findings(model),
-        page.list("what to do", "→", model.advice.iter().cloned()),
-        page.list("attempts that did not complete", "!", model.problems()),
-        page.list("caveats", "!", model.caveats.iter().cloned()),
-    ]);
+    parts.extend([page.throttling(model), page.list("findings", "·", findings)]);
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -72,7 +77,7 @@ impl SessionPage {
             TableColumn::left("", 0),
             TableColumn::left("configuration", 0),
             TableColumn::right("n", 0),
-            TableColumn::left("class", 3),
+            TableColumn::left("class", 2),
         ];
         columns.extend(COLUMNS.map(|(_, head, spare)| TableColumn::right(head, spare)));
         if name == 0 {
@@ -100,40 +105,54 @@ impl SessionPage {
         vec![values, blank.chain(intervals).collect()]
     }
 
-    /// How each figure differs from the first configuration's; `None` if there is nothing to
-    /// compare.
+    /// One row for each difference from the first configuration; `None` if there is nothing to
+    /// compare. The name of a figure is in its first row.
     fn differences(&self, model: &SessionModel) -> Option<String> {
-        if !model.has_differences() {
+        let columns = [
+            TableColumn::left("figure", 0),
+            TableColumn::left("", 0),
+            TableColumn::left("configuration", 3),
+            TableColumn::left("outcome", 0),
+            TableColumn::right("difference", 0),
+            TableColumn::right("interval", 1),
+            TableColumn::right("seen above", 2),
+        ];
+        let mut before = None;
+        let row = |(kind, it, by): (FigureKind, &ConfigurationView, &DifferenceView)| {
+            let is_first = before.replace(kind) != Some(kind);
+            vec![
+                if is_first { kind.name().to_owned() } else { String::new() },
+                self.style.bold(&it.key),
+                cut(&it.name, 2 * NAME),
+                self.outcome(by),
+                by.value.clone(),
+                by.interval.clone(),
+                by.seen_above.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = model.all_differences().map(row).collect();
+        if rows.is_empty() {
             return None;
         }
-        let heading = cut(&model.differences_heading(), self.width);
-        let mut text = format!("{}\n", self.style.bold(&heading));
-        for kind in FigureKind::ALL {
-            let rows: Vec<_> = model.differences(kind).collect();
-            if !rows.is_empty() {
-                text += &format!("  {kind}\n");
-            }
-            for (configuration, figure) in rows {
-                let Some(difference) = &figure.difference else { continue };
-                let line = format!("{}  {}", configuration.key, difference.line());
-                let line = wrap(&line, self.width, 4);
-                let words = &difference.words;
-                text += &match (difference.difference.is_clear, words.as_str()) {
-                    (true, "faster" | "fewer") => line.replacen(words, &self.style.good(words), 1),
-                    (true, _) => line.replacen(words, &self.style.bad(words), 1),
-                    (false, _) => line,
-                };
-            }
+        let heading = self.style.bold(&cut(&lowercased(&model.differences_heading()), self.width));
+        let table = fit_columns(&columns, &rows, self.width, &self.style).text(self.width);
+        let note = self.dimmed(&wrap(&model.seen_above_note(), self.width, 0));
+        Some(format!("{heading}\n{table}{note}"))
+    }
+
+    fn outcome(&self, by: &DifferenceView) -> String {
+        match by.is_better() {
+            Some(true) => self.style.good(by.outcome),
+            Some(false) => self.style.bad(by.outcome),
+            None => by.outcome.to_owned(),
         }
-        Some(text)
     }
 
     fn throttling(&self, model: &SessionModel) -> String {
         let mut text = format!("{}\n", self.style.bold("CPU quota"));
-        for configuration in &model.configurations {
-            let line = format!("{}  {}", configuration.key, configuration.throttle);
-            let lines = wrap(&line, self.width, 2);
-            text += &if configuration.is_throttled {
+        for (is_throttled, keys, words) in model.quota_lines() {
+            let lines = wrap(&format!("{keys}  {words}"), self.width, 2);
+            text += &if is_throttled {
                 lines.replacen("throttled", &self.style.bad("throttled"), 1)
             } else {
                 lines
@@ -142,20 +161,18 @@ impl SessionPage {
         text
     }
 
-    fn findings(&self, model: &SessionModel) -> String {
-        let findings = model.configurations.iter().flat_map(|configuration| {
-            let of = move |finding: &String| format!("{}: {finding}", configuration.key);
-            configuration.findings.iter().map(of)
-        });
-        self.list("findings", "·", findings)
-    }
-
-    /// A list under a heading; empty without lines.
-    fn list(&self, heading: &str, sign: &str, lines: impl Iterator<Item = String>) -> String {
+    /// A list under a heading, each line with its reason below; empty without lines.
+    fn list<'a>(
+        &self,
+        heading: &str,
+        sign: &str,
+        lines: impl Iterator<Item = (String, &'a str)>,
+    ) -> String {
         let lines: String = lines
-            .map(|line| {
-                let wrapped = wrap(&line, self.width, 4);
-                format!("  {sign} {}", wrapped.trim_start())
+            .map(|(line, reason)| {
+                let line = wrap(&line, self.width, 4);
+                let reason = self.dimmed(&wrap(reason, self.width, 4));
+                format!("  {sign} {}{reason}", line.trim_start())
             })
             .collect();
         if lines.is_empty() { lines } else { format!("{}\n{lines}", self.style.bold(heading)) }
@@ -183,13 +200,16 @@ fn class(configuration: &ConfigurationView) -> &'static str {
 fn note(model: &SessionModel) -> String {
     let intervals = model
         .confidence()
-        .map(|confidence| format!("; below each its {confidence} interval"))
+        .map(|confidence| format!(", with its {confidence} interval below"))
         .unwrap_or_default();
-    format!(
-        "n: restarts, the completed attempts. Each figure is their mean{intervals}. “of it conn.”: \
-         dns, tcp, tls and redirects of the first answer, which no machine changes. “to steady”: \
-         requests."
-    )
+    let connection = model.connection_note().map(|note| format!(" {note}")).unwrap_or_default();
+    format!("Each figure is the mean of n restarts{intervals}.{connection}")
+}
+
+/// A heading as terminals show it: without a capital.
+fn lowercased(heading: &str) -> String {
+    let mut letters = heading.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Lists sessions, one line each, for a terminal `width` columns wide.

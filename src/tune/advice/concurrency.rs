@@ -62,7 +62,7 @@ pub(super) fn limits(record: &SessionRecord) -> Option<Advice> {
         (None, Some(limit)) => (
             format!(
                 "Raise `soft_limit` to at least {peak:.0} in total, or run more machines: above it \
-                 the proxy starts a cold machine in mid-load."
+                 the proxy starts a cold machine during the load."
             ),
             format!("the `soft_limit` of {} is {limit}", words::count(machines.len(), "machine")),
         ),
@@ -71,7 +71,7 @@ pub(super) fn limits(record: &SessionRecord) -> Option<Advice> {
     Some(Advice {
         what,
         because: format!(
-            "{:.1}/s with a mean latency of {} keep {:.1} requests in flight, at peaks {peak:.0}; \
+            "{:.1}/s with a mean latency of {} keep {:.1} requests in flight, and {peak:.0} at peaks; \
              {limit}",
             load.rate,
             words::seconds(load.latency),

@@ -57,15 +57,15 @@ pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
     let most = over.iter().max_by(|one, other| one.share().total_cmp(&other.share()))?;
     let needed = most.cpus_needed();
     let size = if needed > MOST_SHARED_CPUS {
-        "CPUs of the kind `performance`, which have no quota".to_owned()
+        "`performance` CPUs, which have no quota".to_owned()
     } else {
-        format!("at least {needed:.0} shared CPUs, or one of the kind `performance`")
+        format!("at least {needed:.0} shared CPUs, or a `performance` CPU")
     };
     let numbers: Vec<u32> = over.iter().map(|one| one.attempt.number).collect();
     Some(Advice {
         what: format!("Give the machine {size}."),
         because: format!(
-            "in attempt{} {} it used up to {} of CPU in {}, and the quota of its {} gives {}",
+            "in attempt{} {} it used up to {} of CPU in {}, and the quota of its {} allows {}",
             if numbers.len() == 1 { "" } else { "s" },
             listed(&numbers),
             format_duration(most.used),

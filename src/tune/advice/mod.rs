@@ -72,16 +72,16 @@ fn better_configuration(configurations: &[ConfigurationOutcome]) -> Option<Advic
     let figures: Vec<String> = clear
         .iter()
         .map(|(kind, difference)| {
-            format!("{kind} {}", words::difference(*kind, &difference.estimate))
+            format!("{} less in {}", words::size(*kind, &difference.estimate), words::spoken(*kind))
         })
         .collect();
     Some(Advice {
         what: format!("Apply `{}`.", best.name),
         because: format!(
-            "compared with `{}` in {}: {}",
-            configurations[0].name,
+            "in {} it took {} than `{}`",
             words::count(clear[0].1.estimate.restarts as usize, "round"),
-            words::listed(&figures)
+            words::listed(&figures),
+            configurations[0].name
         ),
     })
 }

@@ -3,7 +3,7 @@
 use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord};
 use crate::tune::words;
 
-/// Fewer requests than this are no warm-up worth a step of its own.
+/// Fewer requests than this are not worth a step of their own.
 const FEWEST: f64 = 5.0;
 
 /// The number of requests after which the app is steady: the upper end of the interval, or the most
@@ -32,10 +32,10 @@ pub(super) fn requests_after_deploy(
             record.plan.scenario
         ),
         because: format!(
-            "`{}` was steady after {}, at most {most:.0}, in {}",
+            "in {}, `{}` was steady after {}, at the latest after {most:.0}",
+            words::count(figure.estimate.restarts as usize, "restart"),
             own.name,
-            words::estimate(kind, &figure.estimate),
-            words::count(figure.estimate.restarts as usize, "restart")
+            words::estimate(kind, &figure.estimate)
         ),
     })
 }

@@ -63,7 +63,7 @@ fn incomplete(record: &SessionRecord) -> Option<String> {
         _ => ("Attempts", "their"),
     };
     Some(format!(
-        "{attempts} {} did not complete; {their} figures enter no estimate.",
+        "{attempts} {} did not complete; no estimate uses {their} figures.",
         listed(&failed)
     ))
 }
@@ -76,7 +76,7 @@ fn few_restarts(configurations: &[ConfigurationOutcome]) -> Option<String> {
         .collect();
     (!few.is_empty()).then(|| {
         let have = if few.len() == 1 { "has" } else { "have" };
-        format!("{} {have} fewer than two restarts, so that no interval is known.", listed(&few))
+        format!("{} {have} fewer than two restarts, so there is no interval.", listed(&few))
     })
 }
 
@@ -89,8 +89,9 @@ fn not_comparable(configurations: &[ConfigurationOutcome]) -> Option<String> {
         .map(|one| format!("`{}`", one.name))
         .collect();
     (!apart.is_empty()).then(|| {
+        let share = if apart.len() == 1 { "shares" } else { "share" };
         format!(
-            "{} shares fewer than two rounds with `{}`, so that they cannot be compared: what else \
+            "{} {share} fewer than two rounds with `{}`, so they cannot be compared: whatever else \
              changed between the rounds would count as a difference.",
             listed(&apart),
             first.name
@@ -106,7 +107,7 @@ fn machines_not_known(record: &SessionRecord) -> Option<String> {
     record.plan.app.as_ref()?;
     let unknown = completed(record).filter(|attempt| attempt.machine.is_none()).count();
     (unknown > 0).then(|| {
-        format!("In {} it is not known which machine answered.", count(unknown, "attempt"))
+        format!("It is not known which machine answered in {}.", count(unknown, "attempt"))
     })
 }
 
@@ -117,7 +118,7 @@ fn starts_not_known(record: &SessionRecord) -> Option<String> {
     let unknown = completed(record).filter(|attempt| attempt.start == StartKind::Unknown).count();
     (unknown > 0).then(|| {
         format!(
-            "In {} it is not known whether the machine booted or resumed.",
+            "It is not known whether the machine booted or resumed in {}.",
             count(unknown, "attempt")
         )
     })

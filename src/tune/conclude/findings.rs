@@ -14,6 +14,9 @@ use crate::units::format_duration;
 /// while requests wait.
 const LOW_MEMORY: f64 = 0.1;
 
+/// The share of the first answer from which its connection is a finding.
+const NOTABLE_CONNECTION: f64 = 0.05;
+
 /// The findings about a configuration, most important first.
 pub(super) fn findings(
     record: &SessionRecord,
@@ -22,7 +25,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let all = [
         throttled(restarts),
-        machine_part(figures, restarts.len()),
+        connection_part(figures, restarts.len()),
         never_steady(record, restarts),
         failed_requests(restarts),
         low_memory(restarts),
@@ -43,8 +46,7 @@ fn throttled(restarts: &[Restart<'_>]) -> Option<Finding> {
     let up_to = if numbers.len() == 1 { "for" } else { "for up to" };
     Some(Finding {
         what: format!(
-            "{attempt} {} {were} throttled {up_to} {}: {their} figures are those of the CPU quota, \
-             not of the configuration.",
+            "{attempt} {} {were} throttled {up_to} {}: the CPU quota decided {their} figures.",
             listed(&numbers),
             format_duration(longest)
         ),
@@ -69,25 +71,20 @@ fn balances(attempts: &[&Attempt]) -> String {
     }
 }
 
-/// How much of the first answer a machine can change at most.
-fn machine_part(figures: &[FigureOutcome], restarts: usize) -> Option<Finding> {
+/// How much of the first answer goes into the connection, which no machine changes. The report
+/// states a smaller share once for all configurations.
+fn connection_part(figures: &[FigureOutcome], restarts: usize) -> Option<Finding> {
     let mean = |kind| figures.iter().find(|one| one.kind == kind).map(|one| one.estimate.value);
     let first = mean(FigureKind::FirstAnswer)?;
-    let setup = mean(FigureKind::ConnectionSetup).filter(|setup| *setup > 0.0)?;
-    let machine = (first - setup).max(0.0);
-    Some(Finding {
+    let setup = mean(FigureKind::ConnectionSetup)?;
+    (setup >= NOTABLE_CONNECTION * first && setup > 0.0).then(|| Finding {
         what: format!(
-            "At most {} of the {} until the first answer are the machine's: opening the connection \
-             (dns, tcp, tls) takes the rest, and no size changes it.",
-            seconds(machine),
+            "Opening the connection takes {} of the {} until the first answer. No machine size \
+             changes that part.",
+            seconds(setup),
             seconds(first)
         ),
-        because: format!(
-            "first answer {}, of it connection {}: means over {}",
-            seconds(first),
-            seconds(setup),
-            count(restarts, "restart")
-        ),
+        because: format!("dns, tcp, tls and redirects, mean over {}", count(restarts, "restart")),
     })
 }
 
@@ -97,7 +94,7 @@ fn never_steady(record: &SessionRecord, restarts: &[Restart<'_>]) -> Option<Find
     let never = restarts.iter().filter(is_never).count();
     let known = restarts.iter().filter(|one| one.figures.class.is_some()).count();
     (never > 0).then(|| Finding {
-        what: format!("In {never} of {} no steady state was reached.", count(known, "restart")),
+        what: format!("{never} of {} reached no steady state.", count(known, "restart")),
         because: format!(
             "the curves sent up to {}/s for up to {}",
             record.plan.curve_rate,
@@ -131,6 +128,6 @@ fn low_memory(restarts: &[Restart<'_>]) -> Option<Finding> {
     let least = shares.fold(f64::INFINITY, f64::min);
     (least < LOW_MEMORY).then(|| Finding {
         what: "Memory was nearly used up.".to_owned(),
-        because: format!("{:.0} % of it was available at the least", least * 100.0),
+        because: format!("at the lowest, {:.0} % of it was available", least * 100.0),
     })
 }

@@ -1,4 +1,4 @@
-//! The answer of a session, in one to three sentences.
+//! The answer of a session, in one to four sentences.
 
 use crate::record::session::{
     ColdState, ConfigurationOutcome, CurveClass, Difference, FigureKind, FigureOutcome,
@@ -32,7 +32,7 @@ pub(super) fn headline(
     let answer = if others.is_empty() {
         own_answer(record, first)
     } else {
-        [differences(first, &others), unclear(first, &others)].into_iter().flatten().collect()
+        clear_answer(first, &others).into_iter().chain(unclear(first, &others)).collect()
     };
     answer.into_iter().chain(throttled(configurations)).collect()
 }
@@ -75,76 +75,88 @@ fn steady_answer(own: &ConfigurationOutcome) -> Option<String> {
     }
 }
 
-/// The clear differences: the best configuration in full, others by name.
-fn differences(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Option<String> {
-    let mut clear: Vec<_> = others
-        .iter()
-        .map(|one| (*one, clear_differences(one)))
-        .filter(|(_, clear)| !clear.is_empty())
-        .collect();
-    if clear.is_empty() {
-        return None;
-    }
-    clear.sort_by(|(_, one), (_, other)| gain(other).total_cmp(&gain(one)));
-    let texts = clear.iter().map(|(one, clear)| {
-        let parts: Vec<String> = clear
+/// One sentence for the configurations that are clearly faster, and one for those clearly slower.
+fn clear_answer(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Vec<String> {
+    let side = |word: &str, is_this_side: fn(f64) -> bool| {
+        let mut found: Vec<_> = others
             .iter()
-            .map(|(kind, difference)| {
-                format!("{kind} {}", words::difference(*kind, &difference.estimate))
-            })
+            .map(|one| (*one, clear_differences(one, is_this_side)))
+            .filter(|(_, clear)| !clear.is_empty())
             .collect();
-        format!("`{}`: {}", one.name, words::listed(&parts))
-    });
-    let shown: Vec<String> = texts.take(SHOWN).collect();
-    let more = clear.len().saturating_sub(SHOWN);
-    let rest = if more > 0 { format!("; {more} more differ") } else { String::new() };
-    Some(format!("Compared with `{}`, {}{rest}.", first.name, shown.join("; ")))
+        found.sort_by(|(_, one), (_, other)| size(other).total_cmp(&size(one)));
+        let named = named(found.iter().map(|(one, clear)| sizes_of(one, clear)), "; ")?;
+        Some(format!("Clearly {word} than `{}`: {named}.", first.name))
+    };
+    let sides = [side("faster", |value| value < 0.0), side("slower", |value| value > 0.0)];
+    sides.into_iter().flatten().collect()
+}
+
+/// A configuration and its differences: `` `2 GB` by 22 ms (7 to 37 ms) in first answer ``.
+fn sizes_of(one: &ConfigurationOutcome, clear: &[(FigureKind, &Difference)]) -> String {
+    let sizes: Vec<String> = clear
+        .iter()
+        .map(|(kind, difference)| {
+            format!("by {} in {}", words::size(*kind, &difference.estimate), words::spoken(*kind))
+        })
+        .collect();
+    format!("`{}` {}", one.name, words::listed(&sizes))
 }
 
 /// How many configurations a sentence names.
 const SHOWN: usize = 3;
 
-fn clear_differences(one: &ConfigurationOutcome) -> Vec<(FigureKind, &Difference)> {
-    let clear = |kind| Some((kind, difference(one, kind).filter(|one| one.is_clear)?));
+/// The first few texts in a list, and how many more there are; `None` without any.
+fn named(texts: impl ExactSizeIterator<Item = String>, link: &str) -> Option<String> {
+    let more = texts.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = texts.take(SHOWN).collect();
+    shown.extend((more > 0).then(|| format!("and {more} more")));
+    (!shown.is_empty()).then(|| shown.join(link))
+}
+
+/// The clear differences on one side of zero.
+fn clear_differences(
+    one: &ConfigurationOutcome,
+    is_this_side: fn(f64) -> bool,
+) -> Vec<(FigureKind, &Difference)> {
+    let clear = |kind| {
+        let difference = difference(one, kind).filter(|one| one.is_clear)?;
+        is_this_side(difference.estimate.value).then_some((kind, difference))
+    };
     COMPARED.into_iter().filter_map(clear).collect()
 }
 
-/// How many seconds a configuration saves.
-fn gain(clear: &[(FigureKind, &Difference)]) -> f64 {
-    clear.iter().map(|(_, difference)| -difference.estimate.value).sum()
+/// How many seconds the differences of a configuration are.
+fn size(clear: &[(FigureKind, &Difference)]) -> f64 {
+    clear.iter().map(|(_, difference)| difference.estimate.value.abs()).sum()
 }
 
-/// Configurations without a clear difference, and what could have been seen.
+/// Configurations without a clear difference, and the smallest one that would have been seen.
 fn unclear(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Option<String> {
-    let texts: Vec<String> = others
-        .iter()
-        .filter(|one| clear_differences(one).is_empty())
-        .filter_map(|one| {
-            let (kind, seen) =
-                COMPARED.into_iter().rev().find_map(|kind| Some((kind, difference(one, kind)?)))?;
-            Some(format!("`{}` {}", one.name, could_have_been_seen(kind, seen)))
-        })
-        .collect();
-    if texts.is_empty() {
-        let lone = others.iter().any(|one| clear_differences(one).is_empty());
-        return lone.then(|| {
+    let unclear: Vec<&ConfigurationOutcome> =
+        others.iter().copied().filter(|one| clear_differences(one, |_| true).is_empty()).collect();
+    let named = named(unclear.iter().map(|one| format!("`{}`", one.name)), ", ")?;
+    Some(match seen_above(&unclear) {
+        Some(seen) => format!(
+            "No clear difference from `{}`: {named}; one above {seen} would have been seen.",
+            first.name
+        ),
+        None => {
             format!("With fewer than two rounds nothing can be compared with `{}`.", first.name)
-        });
-    }
-    let shown = texts[..texts.len().min(SHOWN)].join("; ");
-    Some(format!("No clear difference from `{}`: {shown}.", first.name))
+        }
+    })
 }
 
-/// "(no difference above 12 ms in steady p50 could …": what the session was able to see.
-fn could_have_been_seen(kind: FigureKind, difference: &Difference) -> String {
-    format!(
-        "(a difference above {} in {kind} could have been seen; {} would halve that)",
-        words::amount(kind, difference.detectable),
-        words::count(difference.rounds_to_halve as usize, "more round"),
-    )
+/// The smallest difference that would have been seen in each of some configurations:
+/// `4.5 ms in steady p50`.
+fn seen_above(unclear: &[&ConfigurationOutcome]) -> Option<String> {
+    COMPARED.into_iter().rev().find_map(|kind| {
+        let seen = unclear.iter().filter_map(|one| Some(difference(one, kind)?.detectable));
+        let largest = seen.reduce(f64::max)?;
+        Some(format!("{} in {}", words::amount(kind, largest), words::spoken(kind)))
+    })
 }
 
-/// Configurations whose figures are those of the quota.
+/// Configurations that the quota held back.
 fn throttled(configurations: &[ConfigurationOutcome]) -> Option<String> {
     let texts: Vec<String> = configurations
         .iter()
@@ -160,7 +172,7 @@ fn throttled(configurations: &[ConfigurationOutcome]) -> Option<String> {
         .collect();
     (!texts.is_empty()).then(|| {
         format!(
-            "The CPU quota throttled {}: these figures are the quota's, not the configuration's.",
+            "The CPU quota throttled {}; it decided their figures.",
             texts[..texts.len().min(SHOWN)].join("; ")
         )
     })

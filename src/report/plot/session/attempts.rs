@@ -18,10 +18,11 @@ const LETTERED: usize = 40;
 /// Maximum number of rows in the table.
 const ROWS: usize = 60;
 
-/// The plot of a figure; `None` if no attempt has it.
+/// The plot of a figure; `None` if fewer than two attempts have it.
 pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot<'_>> {
     let values: Vec<f64> =
         model.attempts.iter().filter_map(|attempt| attempt.values.get(&kind).copied()).collect();
+    values.get(1)?;
     let low = values.iter().copied().reduce(f64::min)?;
     let high = values.iter().copied().reduce(f64::max)?;
     let [from, to] = [low, high].map(|end| value(kind, end));
@@ -71,7 +72,7 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
 fn scene(model: &SessionModel, kind: FigureKind, sheet: PlotSheet<'_>) -> Scene {
     let figure = AttemptsPlot::new(model, kind);
     let subtitle = format!(
-        "each restart in the order of time, and the mean of each configuration with its interval{}",
+        "each restart in the order of time; right: means over restarts with intervals{}",
         figure.axis.note()
     );
     let (mut scene, below) = sheet.headed(&subtitle);
@@ -95,10 +96,12 @@ impl<'a> AttemptsPlot<'a> {
     fn new(model: &'a SessionModel, kind: FigureKind) -> Self {
         let attempts = model.attempts.iter();
         let values = attempts.clone().filter_map(|it| it.values.get(&kind).copied());
-        let ends = attempts.filter_map(|it| it.intervals.get(&kind)).map(|(_, high)| *high);
-        let means = model.configurations.iter().filter_map(|it| it.figure(kind));
-        let means =
-            means.map(|it| it.estimate.interval.map_or(it.estimate.value, |(_, high)| high));
+        let ends = attempts.filter_map(|it| it.intervals.get(&kind)).flat_map(|it| [it.0, it.1]);
+        let means = model.configurations.iter().filter_map(|it| it.figure(kind)).flat_map(|it| {
+            let value = it.estimate.value;
+            let (low, high) = it.estimate.interval.unwrap_or((value, value));
+            [if kind.is_signed() { low } else { low.max(0.0) }, value, high]
+        });
         let values: Vec<f64> =
             values.chain(ends).chain(means).filter(|value| value.is_finite()).collect();
         Self { model, kind, axis: FigureAxis::over(kind, &values) }
@@ -185,7 +188,7 @@ impl<'a> AttemptsPlot<'a> {
             let x = frame.across(ATTEMPTS + 0.02 + (place as f64 + 0.5) * step);
             let y = |value: f64| frame.up(self.axis.share(value));
             if let Some((low, high)) = figure.estimate.interval {
-                scene.whisker(x, y(high), y(low.max(0.0)), colour(*at));
+                scene.whisker(x, y(high), y(low), colour(*at));
             }
             scene.disc((x, y(figure.estimate.value)), 3.5, colour(*at));
         }

@@ -8,16 +8,17 @@ use super::super::table::PlotTable;
 use super::figure_axis::FlatAxis;
 use super::{SessionPlot, colour, configuration_legend, heading};
 use crate::record::session::{Estimate, FigureKind};
-use crate::report::session::SessionModel;
+use crate::report::session::{ConfigurationView, DifferenceView, SessionModel};
 
 /// Height of a configuration's row.
 const ROW: f64 = 44.0;
 /// Space for the keys left of a panel.
 const KEY: f64 = 34.0;
 
-/// The plot of a figure; `None` if no configuration has it.
+/// The plot of a figure; `None` if fewer than two configurations have it, because the table of
+/// figures then says as much.
 pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot<'_>> {
-    model.configurations.iter().find_map(|it| it.figure(kind))?;
+    model.configurations.iter().filter_map(|it| it.figure(kind)).nth(1)?;
     Some(SessionPlot {
         title: format!("{}: {}", heading(kind), finding(model, kind)),
         alt: alt(model, kind),
@@ -33,7 +34,7 @@ fn finding(model: &SessionModel, kind: FigureKind) -> String {
         .filter_map(|(configuration, figure)| {
             let difference = figure.difference.as_ref().filter(|it| it.difference.is_clear)?;
             let size = difference.value.trim_start_matches(['+', '−']);
-            Some(format!("{} {size} {}", configuration.key, difference.words))
+            Some(format!("{} {size} {}", configuration.key, difference.outcome))
         })
         .collect();
     let first = model.configurations.first().map_or("A", |it| it.key.as_str());
@@ -52,7 +53,7 @@ fn finding(model: &SessionModel, kind: FigureKind) -> String {
 }
 
 fn alt(model: &SessionModel, kind: FigureKind) -> String {
-    let of = |it: &crate::report::session::ConfigurationView| {
+    let of = |it: &ConfigurationView| {
         let figure = it.figure(kind)?;
         let difference = figure.difference.as_ref();
         let difference = difference.map(|it| format!(", difference {}", it.line()));
@@ -72,11 +73,12 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
         "difference",
         "interval",
         "outcome",
+        "seen above",
     ]);
     for it in &model.configurations {
         let Some(figure) = it.figure(kind) else { continue };
-        let of = |text: fn(&crate::report::session::DifferenceView) -> &String| {
-            figure.difference.as_ref().map_or_else(|| "–".to_owned(), |it| text(it).clone())
+        let of = |text: fn(&DifferenceView) -> &str| {
+            figure.difference.as_ref().map_or("–", text).to_owned()
         };
         table.rows.push(vec![
             it.place(),
@@ -85,7 +87,8 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
             figure.interval.clone(),
             of(|it| &it.value),
             of(|it| &it.interval),
-            of(|it| &it.words),
+            of(|it| it.outcome),
+            of(|it| &it.seen_above),
         ]);
     }
     table
@@ -100,17 +103,14 @@ struct PanelRow<'a> {
 }
 
 fn scene(model: &SessionModel, kind: FigureKind, sheet: PlotSheet<'_>) -> Scene {
-    let confidence = model.confidence().unwrap_or_default();
-    let subtitle = if confidence.is_empty() {
-        "mean over restarts; one restart has no interval".to_owned()
-    } else {
-        format!(
-            "mean over restarts with its {confidence} interval, and the differences from the first"
-        )
-    };
+    let (estimates, differences) = rows(model, kind);
+    let interval = model.confidence().map(|of| format!(", with its {of} interval"));
+    let mut subtitle = format!("mean over restarts{}", interval.unwrap_or_default());
+    if !differences.is_empty() {
+        subtitle += ", and its difference from the first configuration";
+    }
     let (mut scene, below) = sheet.headed(&subtitle);
     let below = configuration_legend(&mut scene, below, model, &[]);
-    let (estimates, differences) = rows(model, kind);
     let (edge, width) = (scene.paper.edge, scene.width);
     let is_wide = width > 600.0;
     let half = if is_wide && !differences.is_empty() { width / 2.0 - 8.0 } else { width - edge };
@@ -150,7 +150,7 @@ fn panel(
     let axis = FlatAxis::over(kind, ends, is_signed);
     let bottom = top + ROW * rows.len() as f64 + 6.0;
     let frame = PlotFrame { left: left + KEY, right: right - 12.0, top, bottom };
-    let ticks = axis.ticks(&frame, if right - left > 500.0 { 6.0 } else { 3.0 });
+    let ticks = axis.ticks(&frame, if right - left > 500.0 { 6.0 } else { 4.0 });
     for (x, _) in &ticks {
         scene.line(vec![(*x, top), (*x, bottom)], 1.0, GRID);
     }
@@ -161,8 +161,7 @@ fn panel(
     for (at, row) in rows.iter().enumerate() {
         draw_row(scene, &frame, (top + ROW * at as f64, left), row, axis);
     }
-    let name =
-        if is_signed { "difference from the first".to_owned() } else { kind.name().to_owned() };
+    let name = if is_signed { "difference".to_owned() } else { kind.name().to_owned() };
     frame.floor(scene, &ticks, &name);
     scene.height = scene.height.max(bottom + 54.0).ceil();
     bottom + 54.0

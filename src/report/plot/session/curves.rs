@@ -16,6 +16,8 @@ use crate::report::words;
 const MOST: usize = 30;
 /// Maximum number of rows in the table.
 const ROWS: usize = 60;
+/// Number of requests in a running median.
+const WINDOW: usize = 9;
 
 /// The plot of a configuration; `None` if none of its attempts has a curve.
 pub(super) fn plot(model: &SessionModel, at: usize) -> Option<SessionPlot<'_>> {
@@ -95,7 +97,7 @@ fn scene(model: &SessionModel, at: usize, sheet: PlotSheet<'_>) -> Scene {
     let newest =
         if left_out > 0 { format!(" · the newest {MOST} restarts") } else { String::new() };
     let subtitle = format!(
-        "latency of each request by due time, one line a restart{}{newest}",
+        "latency of each request by due time; bold: a restart’s median of {WINDOW}{}{newest}",
         figure.heights.note()
     );
     let (mut scene, below) = sheet.headed(&subtitle);
@@ -179,7 +181,9 @@ impl<'a> CurvesPlot<'a> {
         };
         let spot = |at, latency| (self.x(frame, at), self.y(frame, latency));
         let ok = attempt.points.iter().filter(|point| point.is_ok);
-        scene.line_or_dot(ok.map(|point| spot(point.at, point.latency)).collect(), 1.2, colour);
+        scene.line_or_dot(ok.map(|point| spot(point.at, point.latency)).collect(), 0.5, colour);
+        let trend = trend(attempt);
+        scene.line(trend.iter().map(|(at, latency)| spot(*at, *latency)).collect(), 2.2, colour);
         for point in attempt.points.iter().filter(|point| !point.is_ok) {
             scene.dot(spot(point.at, point.latency), 3.0, ALARM);
         }
@@ -189,9 +193,24 @@ impl<'a> CurvesPlot<'a> {
     }
 
     fn steady_point(&self, scene: &mut Scene, frame: &PlotFrame, attempt: &AttemptView) {
-        let point = attempt.steady_from.and_then(|from| attempt.points.get(from));
-        if let Some(point) = point {
-            scene.disc((self.x(frame, point.at), self.y(frame, point.latency)), 4.0, INK);
-        }
+        let from = attempt.steady_from.and_then(|from| attempt.points.get(from));
+        let Some(from) = from else { return };
+        let trend = trend(attempt).into_iter().find(|(at, _)| *at >= from.at);
+        let (at, latency) = trend.unwrap_or((from.at, from.latency));
+        scene.disc((self.x(frame, at), self.y(frame, latency)), 4.5, INK);
     }
+}
+
+/// The running median of a curve's ok requests. The first request has its own: a boot is not part
+/// of the curve.
+fn trend(attempt: &AttemptView) -> Vec<(Duration, Duration)> {
+    let ok: Vec<_> = attempt.points.iter().skip(1).filter(|point| point.is_ok).collect();
+    let median = |at: usize| {
+        // A window that shrinks at both ends alike is centred everywhere.
+        let half = (WINDOW / 2).min(at).min(ok.len() - 1 - at);
+        let mut window: Vec<_> = ok[at - half..=at + half].iter().map(|it| it.latency).collect();
+        window.sort_unstable();
+        (ok[at].at, window[half])
+    };
+    (0..ok.len()).map(median).collect()
 }

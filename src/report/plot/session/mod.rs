@@ -1,4 +1,4 @@
-//! Plots of a tuning session: the figures of its configurations and attempts, warm-up curves, the
+//! Plots of a tuning session: warm-up curves, the figures of its configurations and attempts, the
 //! parts of requests, and the time in which the CPU quota held the target back.
 
 mod attempts;
@@ -18,10 +18,10 @@ use crate::report::session::{ConfigurationView, SessionModel};
 /// The figures that have plots. Tables have the others too.
 const PLOTTED: [FigureKind; 5] = [
     FigureKind::FirstAnswer,
-    FigureKind::RequestsToSteady,
-    FigureKind::ColdCost,
     FigureKind::SteadyP50,
     FigureKind::SteadyP95,
+    FigureKind::RequestsToSteady,
+    FigureKind::ColdCost,
 ];
 
 /// Draws all plots of a session. A plot without data is left out.
@@ -30,19 +30,20 @@ pub fn session_plots(model: &SessionModel) -> Result<Vec<Plot>, PlotError> {
     session_sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
 }
 
-/// The plots of a session, not drawn yet. Plots of one kind belong next to each other.
+/// The plots of a session, not drawn yet: warm-up curves first, because they show most at one look.
+/// Plots of one kind belong next to each other.
 pub(in crate::report) fn session_sketches<'a>(model: &'a SessionModel) -> Vec<PlotSketch<'a>> {
     let mut stems = FileStems::default();
     let mut sketches = Vec::new();
     let mut add = |kind, stem: &[&str], plot: Option<SessionPlot<'a>>| {
         sketches.extend(plot.map(|plot| plot.into_sketch(kind, stems.unique(stem))));
     };
+    for (at, configuration) in model.configurations.iter().enumerate() {
+        add("curve", &["curve", &configuration.key, &configuration.name], curves::plot(model, at));
+    }
     for kind in PLOTTED {
         add(stem(kind), &["configurations", stem(kind)], comparison::plot(model, kind));
         add(stem(kind), &["attempts", stem(kind)], attempts::plot(model, kind));
-    }
-    for (at, configuration) in model.configurations.iter().enumerate() {
-        add("curve", &["curve", &configuration.key, &configuration.name], curves::plot(model, at));
     }
     add("phases", &["phases-first"], phases::first(model));
     add("phases", &["phases-warming"], phases::warming(model));

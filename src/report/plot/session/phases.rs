@@ -48,12 +48,14 @@ pub(super) fn first(model: &SessionModel) -> Option<SessionPlot<'_>> {
     Some(plot(title, subtitle, groups))
 }
 
-/// Requests before and in the steady state of each configuration; `None` if none has parts.
+/// Requests before and in the steady state of each configuration; `None` if none has parts. Where no
+/// steady state was found, no request is known to be before it.
 pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
     let groups = groups(model, |attempts| {
         let mut bars = Vec::new();
         for heat in ["cold", "resumed", "unknown"] {
-            let of_heat = attempts.iter().filter(|it| it.heat() == heat);
+            let of_heat =
+                attempts.iter().filter(|it| it.heat() == heat && it.steady_from.is_some());
             bars.extend(bar(heat, of_heat.flat_map(|it| it.split(StageSplit::Before))));
         }
         bars.extend(bar("warm", attempts.iter().flat_map(|it| it.split(StageSplit::Steady))));
@@ -61,9 +63,12 @@ pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
     });
     let (place, bars) = groups.first()?;
     let ends = [bars.first()?, bars.last()?].map(|bar| words::time(bar.latency.p50));
-    let title =
-        format!("Requests after the first: {} before steady, {} after ({place})", ends[0], ends[1]);
-    let subtitle = "median of each part, without the first request: cold or resumed until the curve is steady, then warm";
+    let title = format!(
+        "Requests after the first: {} before the steady state, {} in it ({place})",
+        ends[0], ends[1]
+    );
+    let subtitle =
+        "the median of each part, without the first request; warm: from the steady point on";
     Some(plot(title, subtitle, groups))
 }
 
@@ -96,7 +101,7 @@ fn bar<'a>(name: &str, points: impl Iterator<Item = &'a CurvePoint>) -> Option<P
             points.iter().filter_map(|point| point.parts.get(&part).copied()).collect();
         // A part that fewer than half of them entered is not part of the median exchange.
         let is_usual = entered.len() * 2 >= points.len();
-        median(entered).filter(|_| is_usual).map(|time| (part, time))
+        median(entered).filter(|time| is_usual && !time.is_zero()).map(|time| (part, time))
     };
     let parts: Vec<_> = PARTS.into_iter().filter_map(part).collect();
     let p50 = median(points.iter().map(|point| point.latency).collect())?;
