@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tollgate::units::Ratio;
+use tollgate::verdict::binomial::ErrorRate;
 use tollgate::verdict::evidence::{BetSide, BlockRule, EarlyRule, ExceedanceSlots};
 
 use crate::rules::{self, Decided};
@@ -57,7 +58,7 @@ type CellRates = [Rates; 6];
 /// The rates of all rules in one cell, in the order of [`RULES`]. The stall horizon is 1 s.
 fn cell(shape: Shape, load: Load, allowed: f64, runs: u64) -> CellRates {
     let allowed = Ratio::new(allowed).unwrap_or(Ratio::ONE);
-    let rule = BlockRule { horizon: rounded(load.rate), budgets: 1 };
+    let rule = BlockRule { error_rate: ErrorRate::STATED, horizon: rounded(load.rate), budgets: 1 };
     let early = EarlyRule { rule, planned: load.exchanges() };
     let cell = [load.rate, load.seconds, load.share].map(f64::to_bits);
     let seed = cell.iter().fold(SEED, |seed, bits| seed.rotate_left(21) ^ bits);

@@ -83,11 +83,11 @@ mod tests {
     fn a_curve_has_as_many_connections_as_its_rate_can_use_and_the_scenario_allows() {
         let scenario = planned(TEXT, "").scenarios.remove(0);
         let rate = |per_second| Rate::per_second(per_second).unwrap();
-        let slow = scenario.as_curve(rate(0.5), Duration::from_secs(60));
+        let slow = scenario.as_curve(rate(0.5), Duration::from_mins(1));
         assert_eq!((slow.load.connections(), slow.load.max_connections()), (1, 5));
         assert_eq!(slow.load.arrivals(), Some(30));
         assert_eq!(slow.shown.load, "open, 30/min constant for 1m, up to 5 connections");
-        let fast = scenario.as_curve(rate(20.0), Duration::from_secs(60));
+        let fast = scenario.as_curve(rate(20.0), Duration::from_mins(1));
         assert_eq!(fast.load.max_connections(), 12);
     }
 }

@@ -248,12 +248,13 @@ proptest! {
 
     #[test]
     fn any_requests_make_a_session(times in prop::collection::vec((0_u32..100_000, 0_u32..5_000), 1..30)) {
-        let rows: String = times.iter().map(|(second, millis)| {
+        let row = |(second, millis): &(u32, u32)| {
             let at = datetime!(2025-10-11 00:00 UTC) + time::Duration::seconds(i64::from(*second));
             let at = at.format(&time::format_description::well_known::Rfc3339).unwrap();
             format!("{at},{LIVE},{millis},800,200,n,s\n")
-        }).collect();
-        let record = imported(&format!("{HEADER}{rows}"), &[]);
+        };
+        let rows: Vec<String> = times.iter().map(row).collect();
+        let record = imported(&format!("{HEADER}{}", rows.concat()), &[]);
         let requests: usize = record.attempts.iter().map(|attempt| attempt.first.len()).sum();
         prop_assert_eq!(requests, times.len());
     }

@@ -74,6 +74,9 @@ fn a_machine_that_is_as_the_file_says_does_not_differ() {
     assert!(report.settings.iter().all(|setting| setting.compared == 2));
 }
 
+/// A change of a machine, and the difference that it makes.
+type Edit = (fn(&mut RunningMachine), &'static str);
+
 #[test]
 fn each_setting_that_differs_is_named_with_its_line_and_its_machine() {
     let change = |edit: fn(&mut RunningMachine)| {
@@ -81,7 +84,7 @@ fn each_setting_that_differs_is_named_with_its_line_and_its_machine() {
         edit(&mut changed);
         differences(STAGING, &[machine("a"), changed])
     };
-    let edits: [(fn(&mut RunningMachine), &str); 12] = [
+    let edits: [Edit; 12] = [
         (|it| it.memory_mb = Some(512), "16: memory = \"1gb\": b (ord, started): 512 MB"),
         (|it| it.memory_mb = None, "16: memory = \"1gb\": b (ord, started): not set"),
         (|it| it.cpus = Some(2), "15: size = \"shared-cpu-1x\" (CPUs): b (ord, started): 2 CPUs"),

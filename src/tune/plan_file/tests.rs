@@ -71,7 +71,7 @@ fn a_file_without_configurations_tries_the_app_as_it_is() {
     for end in ["", "configuration = []\n"] {
         let plan = SessionPlan::parse("tune.toml", &format!("{HEAD}{end}")).unwrap();
         assert_eq!(plan.configurations, [ConfigurationPlan::as_it_is()]);
-        assert_eq!((plan.rounds, plan.seed, plan.curve.limit), (6, 0, Duration::from_secs(120)));
+        assert_eq!((plan.rounds, plan.seed, plan.curve.limit), (6, 0, Duration::from_mins(2)));
     }
 }
 

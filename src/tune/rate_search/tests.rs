@@ -96,14 +96,17 @@ fn if_not_even_the_lowest_rate_holds_nothing_else_is_measured() {
 
 #[test]
 fn an_inconclusive_step_is_measured_longer_once_and_adds_to_its_evidence() {
-    let judge = |step: SearchStep| match step.continues {
-        false if step.rate == rate(20.0) => Decision::Inconclusive,
-        _ => up_to(25.0)(step),
+    let judge = |step: SearchStep| {
+        if !step.continues && step.rate == rate(20.0) {
+            Decision::Inconclusive
+        } else {
+            up_to(25.0)(step)
+        }
     };
     let mut begun = search(20.0, 30.0);
     begun.judged(Decision::Inconclusive, String::new());
     let NextStep::Measure(step) = begun.next() else { panic!("done") };
-    assert_eq!((step.number, step.duration, step.continues), (1, Duration::from_secs(60), true));
+    assert_eq!((step.number, step.duration, step.continues), (1, Duration::from_mins(1), true));
     let (interval, measured) = searched(search(20.0, 30.0), judge);
     assert_eq!(measured[..2], ["20/s inconclusive", "20/s longer pass"]);
     assert_eq!(interval.ending, SearchEnding::Found);
