@@ -71,7 +71,7 @@ pub const FLY_TOKEN: &str = "rehearsal-token";
 pub const FLY: [(&str, &str); 3] = [
     (
         "/v1/apps/{app}/machines…",
-        "the Machines API: list, create, get, start, stop, suspend, restart, update, cordon, destroy, wait, lease, metadata",
+        "the Machines API: list, create, start, stop, suspend, restart, update, cordon, wait, lease",
     ),
     (
         "/prometheus/{org}/api/v1/query_range",
