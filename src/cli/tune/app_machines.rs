@@ -299,7 +299,8 @@ impl<'a> AppMachines<'a> {
         let steps = steps_to_restore(&saved, current.as_ref()).ok_or_else(|| {
             AppProblem(format!(
                 "machine {id} is gone, so it cannot be restored; `fly machine clone` makes one \
-                 like another, and the restore file holds its configuration"
+                 like another, and the restore file holds its configuration; remove that file once \
+                 the app is as it should be"
             ))
         })?;
         if !steps.is_empty() {
