@@ -32,7 +32,8 @@ impl SessionModel {
             .collect();
         if !rounds.is_empty() {
             let rounds = rounds.join(", ");
-            note += &format!(" More rounds that halve it where nothing is clear: {rounds}.");
+            note +=
+                &format!(" More rounds that halve it where the difference is not clear: {rounds}.");
         }
         if unclear().any(|(kind, ..)| STEPPED.contains(&kind)) {
             note +=
