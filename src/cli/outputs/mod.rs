@@ -1,6 +1,6 @@
 //! The outputs of a finished run: reports in its folder, and rows or files elsewhere.
 //!
-//! An output is one file in this folder and one line in a table: [`ReportSelection::outputs`] if it
+//! An output is one file in this folder and one line in a table: [`selected_reports`] if it
 //! is a report in the run's folder, [`Flags::destinations`] if a flag sends the run elsewhere.
 
 mod comment;
@@ -90,12 +90,21 @@ fn delivered(done: Result<String, String>) -> Result<Vec<OutputArtifact>, Output
     }
 }
 
+/// The selected reports in the order in which they are written and listed.
+fn selected_reports(selection: ReportSelection) -> &'static [&'static dyn RunOutput] {
+    match selection {
+        ReportSelection::All => &[&html::HtmlReport, &markdown::MarkdownReport, &plots::PlotFiles],
+        ReportSelection::Html => &[&html::HtmlReport],
+        ReportSelection::None => &[],
+    }
+}
+
 /// Writes the selected reports of a run into its folder and returns the names of their files.
 ///
 /// The first report that fails ends the command. The run itself is complete in its folder by then.
 pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
-    for report in run.reports.outputs() {
+    for report in selected_reports(run.reports) {
         let artifacts = report.write(run).map_err(|error| CommandError::internal(error.message))?;
         files.extend(artifacts.into_iter().filter_map(|artifact| match artifact {
             OutputArtifact::File(name) => Some(name),

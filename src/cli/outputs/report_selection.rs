@@ -2,10 +2,11 @@
 
 use clap::ValueEnum;
 
-use super::RunOutput;
-use super::html::HtmlReport;
-use super::markdown::MarkdownReport;
-use super::plots::PlotFiles;
+/// The name of the page.
+pub(super) const HTML: &str = "report.html";
+
+/// The name of the report in markdown.
+pub(super) const MARKDOWN: &str = "report.md";
 
 /// Which reports to write into a run's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,20 +20,11 @@ pub(in crate::cli) enum ReportSelection {
 }
 
 impl ReportSelection {
-    /// The reports in the order in which they are written and listed.
-    pub(super) fn outputs(self) -> &'static [&'static dyn RunOutput] {
-        match self {
-            Self::All => &[&HtmlReport, &MarkdownReport, &PlotFiles],
-            Self::Html => &[&HtmlReport],
-            Self::None => &[],
-        }
-    }
-
     /// The names of the reports without the plots.
     pub(in crate::cli) fn names(self) -> &'static [&'static str] {
         match self {
-            Self::All => &[HtmlReport::NAME, MarkdownReport::NAME],
-            Self::Html => &[HtmlReport::NAME],
+            Self::All => &[HTML, MARKDOWN],
+            Self::Html => &[HTML],
             Self::None => &[],
         }
     }
