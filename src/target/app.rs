@@ -260,7 +260,8 @@ impl TargetApp {
     }
 
     /// Gives a request to the rehearsal of Fly if there is one: to the `machine` at whose private
-    /// address it arrived, or to the proxy. `latency` is what the page waits for its upstream calls.
+    /// address it arrived, or to the proxy. `latency` is what the page waits for its upstream
+    /// calls.
     fn share_with_fly<B>(
         &self,
         machine: Option<usize>,

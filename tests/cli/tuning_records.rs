@@ -179,7 +179,7 @@ fn session() -> String {
 fn without_a_stated_cpu_time_the_newest_session_of_the_scenario_says_it() {
     let folder = Folder::new();
     folder.write("shop.toml", SCENARIO);
-    let unknown = text(&folder.run(&["check", "shop.toml"]).stdout).to_owned();
+    let unknown = text(&folder.run(&["check", "shop.toml"]).stdout);
     assert!(!unknown.contains("machines:"), "{unknown}");
     let place = folder.0.path().join("sessions/2026-11-29T04-00-00Z-0199d0c2");
     std::fs::create_dir_all(&place).unwrap();

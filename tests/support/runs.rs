@@ -206,7 +206,9 @@ fn interval(seed: u64, scenario: usize, second: u64, exchanges: u64) -> Interval
         // The longest first: a histogram grows with each longer value, which takes time.
         durations.sort_unstable_by_key(|duration| Reverse(*duration));
         let mut histogram = Histogram::default();
-        durations.into_iter().for_each(|duration| histogram.record(duration));
+        for duration in durations {
+            histogram.record(duration);
+        }
         if at == 0 {
             server_timings.add("db, total", &histogram);
         }

@@ -25,8 +25,8 @@ const WIDEST: usize = 100;
 
 /// Renders a session for a terminal `width` columns wide, with ANSI colours if `colour` is set.
 ///
-/// Columns that do not fit are left out. No line is wider than `width` or 100, or than 60 if `width`
-/// is smaller.
+/// Columns that do not fit are left out. No line is wider than `width` or 100, or than 60 if
+/// `width` is smaller.
 pub fn session_terminal(model: &SessionModel, width: u16, colour: bool) -> String {
     let width = usize::from(width).clamp(MOST_NARROW, WIDEST);
     let page = SessionPage { width, style: AnsiStyle::new(colour) };

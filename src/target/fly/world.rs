@@ -78,7 +78,8 @@ impl FlyWorld {
         }
     }
 
-    /// Adds a machine that has never run, with a name of its own or by its number. Returns its index.
+    /// Adds a machine that has never run, with a name of its own or by its number. Returns its
+    /// index.
     pub(super) fn add_machine(
         &mut self,
         name: Option<String>,

@@ -48,8 +48,8 @@ pub(super) fn first(model: &SessionModel) -> Option<SessionPlot<'_>> {
     Some(plot(title, subtitle, groups))
 }
 
-/// Requests before and in the steady state of each configuration; `None` if none has parts. Where no
-/// steady state was found, no request is known to be before it.
+/// Requests before and in the steady state of each configuration; `None` if none has parts. Where
+/// no steady state was found, no request is known to be before it.
 pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
     let groups = groups(model, |attempts| {
         let mut bars = Vec::new();

@@ -306,7 +306,7 @@ fn a_destroyed_machine_is_gone_for_good() {
     assert_eq!(fly.state(0), "destroyed");
     assert_eq!(error(&fly.call(0, "POST start")).0, 412);
     let request = fly.admit();
-    assert_eq!(fly.finish(request).0, super::REFUSED);
+    assert_eq!(fly.finish(request).0, REFUSED);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_pin_reaches_its_machine_and_starts_it() {
     assert_eq!(fly.state(1), "starting");
     assert!(fly.finish(request).1 > 2.0);
     assert_eq!(fly.world.machines[1].served, 1);
-    let unknown = fly.world.admit(Some("nobody"), super::RequestWork::Nothing).0;
+    let unknown = fly.world.admit(Some("nobody"), RequestWork::Nothing).0;
     assert_eq!(fly.finish(unknown), (REFUSED, 0.0));
 }
 
