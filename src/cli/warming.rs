@@ -94,6 +94,10 @@ pub(super) fn first_requests(
             || clock::now() - began + RETRY_PAUSE >= limit
             || signals.stops_within(RETRY_PAUSE);
         if is_over {
+            let mut measurement = measurement;
+            if answered.is_none() && signals.stops_within(Duration::ZERO) {
+                measurement.ending = RunEnding::Interrupted;
+            }
             let answered_after = answered.map(|answered| offset + answered);
             return Ok(FirstRequests { samples, answered_after, measurement });
         }

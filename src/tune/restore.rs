@@ -55,7 +55,7 @@ pub enum RestingState {
 }
 
 impl RestingState {
-    /// The state that a machine is in, or is about to be in; `None` if it is gone.
+    /// The state that a machine is in, or is about to be in; `None` if it is gone or failed.
     pub fn of(state: &str) -> Option<Self> {
         match state {
             "started" | "starting" | "created" | "replacing" | "restarting" | "updating" => {
@@ -112,9 +112,14 @@ pub fn steps_to_restore(
     use RestingState::{Started, Stopped, Suspended};
     use RestoreStep::{Start, Stop, Suspend, Update};
     let now = now?;
-    let mut state = RestingState::of(&now.state)?;
+    let resting = RestingState::of(&now.state);
+    if resting.is_none() && matches!(now.state.as_str(), "destroyed" | "destroying") {
+        return None;
+    }
+    // A machine that failed neither runs nor is gone: only an update brings it back.
+    let mut state = resting.unwrap_or(Stopped);
     let mut steps = Vec::new();
-    if now.config != saved.config {
+    if resting.is_none() || now.config != saved.config {
         let launches = saved.state != Stopped;
         steps.push(Update { launches });
         state = if launches { Started } else { Stopped };
@@ -191,6 +196,8 @@ mod tests {
         assert_eq!(steps(Started, "stopped", 2048), Some(vec![update(true)]));
         assert_eq!(steps(Stopped, "started", 2048), Some(vec![update(false)]));
         assert_eq!(steps(Suspended, "stopped", 2048), Some(vec![update(true), Suspend]));
+        assert_eq!(steps(Started, "failed", 1024), Some(vec![update(true)]));
+        assert_eq!(steps(Stopped, "failed", 1024), Some(vec![update(false)]));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::inventory::machine_facts;
-use super::machine_choice::{AppRequest, api_error, choose_machines, parse_id, runs, saved};
+use super::machine_choice::{
+    AppRequest, api_error, choose_machines, parse_id, runs, saved, serving,
+};
 use super::restore_file::RestoreStore;
 use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
@@ -20,11 +22,13 @@ use crate::fly::{
     MachineConfig, MachineId, MachineUpdate, MachinesClient, StartKind as FlyStart, StopOptions,
     SystemCallClock, WaitGoal, WaitState, last_start,
 };
+use crate::library_text::describe_io;
 use crate::plan::SecretSet;
 use crate::record::session::{ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
-    CurrentMachine, RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, steps_to_restore,
+    CurrentMachine, RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, refuse_downtime,
+    steps_to_restore,
 };
 use crate::units::format_duration;
 
@@ -37,6 +41,9 @@ const LEASE: Duration = Duration::from_mins(5);
 
 /// How long a restore waits for the lease of a session that was killed.
 const LEASE_PATIENCE: Duration = Duration::from_secs(310);
+
+/// How often a command is looked at until it ends.
+const COMMAND_LOOK: Duration = Duration::from_millis(100);
 
 /// Who holds the leases, for whoever meets one.
 const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
@@ -67,6 +74,8 @@ pub(super) struct AppMachines<'a> {
     applied: Option<usize>,
     /// Whether calls go on after a signal, because they restore the machines.
     restores: Rc<Cell<bool>>,
+    allows_downtime: bool,
+    signals: &'a RunSignals,
 }
 
 impl<'a> AppMachines<'a> {
@@ -82,7 +91,8 @@ impl<'a> AppMachines<'a> {
         let saved = chosen.iter().copied().map(saved).collect::<Result<_, _>>()?;
         let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
         let api = environment.machines_url().to_string();
-        Ok(Self { client, api, chosen, saved, applied: None, restores })
+        let allows_downtime = request.allows_downtime;
+        Ok(Self { client, api, chosen, saved, applied: None, restores, allows_downtime, signals })
     }
 
     /// What has to be on disk before the first change.
@@ -159,7 +169,7 @@ impl<'a> AppMachines<'a> {
         if let ConfigurationChange::Command(words) = change {
             // The command takes leases itself.
             self.release_leases()?;
-            run_command(words)?;
+            run_command(words, self.signals)?;
             self.hold_leases(store)?;
         }
         self.applied = Some(index);
@@ -178,6 +188,9 @@ impl<'a> AppMachines<'a> {
             config.ok_or_else(|| AppProblem(format!("machine {id} has no configuration")))?;
         if machine.config.as_ref().is_some_and(|now| now.as_json() == config.as_json()) {
             return Ok(());
+        }
+        if runs(&machine) {
+            self.refuse_new_downtime()?;
         }
         let updated = self.client.update(id, &update(&machine, config, false))?;
         self.client.wait(
@@ -201,6 +214,7 @@ impl<'a> AppMachines<'a> {
             ColdState::Idle { .. } | ColdState::None => return Ok(()),
         };
         self.hold_leases(store)?;
+        self.refuse_new_downtime()?;
         for id in self.chosen.clone() {
             match state {
                 // A restarted machine is met while it boots.
@@ -265,7 +279,21 @@ impl<'a> AppMachines<'a> {
         })
     }
 
-    /// Brings every machine back to what it was, and ends the leases. A signal does not stop it.
+    /// Refuses a change that would leave the app without a running machine: other machines may have
+    /// stopped since the session began.
+    fn refuse_new_downtime(&mut self) -> Result<(), AppProblem> {
+        if self.allows_downtime {
+            return Ok(());
+        }
+        let machines = self.client.list_machines()?;
+        let running = serving(&machines).into_iter().filter(|machine| runs(machine));
+        let running: Vec<String> = running.map(|machine| machine.id.clone()).collect();
+        let chosen: Vec<String> = self.chosen.iter().map(ToString::to_string).collect();
+        refuse_downtime(&running, &chosen).map_or(Ok(()), |why| Err(AppProblem(why)))
+    }
+
+    /// Brings every machine back to what it was, and ends the leases. One signal does not stop it.
+    /// A second one ends the process, and `tollgate tune restore` goes on from the restore file.
     pub(super) fn restore(&mut self, store: &mut RestoreStore) -> Result<(), AppProblem> {
         self.restores.set(true);
         let problems: Vec<String> = self
@@ -351,10 +379,22 @@ pub(super) fn restore_from(
     let file = store.content().clone();
     let app = AppName::parse(&file.app)
         .map_err(|error| CommandError::usage(format!("error: {error}")))?;
+    let api = environment.machines_url().to_string();
+    if file.api != api {
+        return Err(CommandError::usage(format!(
+            "error: the session changed app {app} through {}, and this command would use {api}; \
+             set FLY_FLAPS_BASE_URL={} (if that API was simulated and is gone, remove {})",
+            file.api,
+            file.api,
+            store.path().display()
+        )));
+    }
     let (client, restores) = client(environment, &app, signals);
     let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
-    let (api, saved) = (file.api, file.machines);
-    let mut machines = AppMachines { client, api, chosen, saved, applied: None, restores };
+    let saved = file.machines;
+    let (applied, allows_downtime) = (None, true);
+    let mut machines =
+        AppMachines { client, api, chosen, saved, applied, restores, allows_downtime, signals };
     for (id, nonce) in &file.leases {
         if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
             machines.client.adopt_lease(&id, nonce);
@@ -397,17 +437,30 @@ fn update(machine: &Machine, config: MachineConfig, skip_launch: bool) -> Machin
 }
 
 /// Runs a user's command. What it prints goes to stderr.
-fn run_command(words: &[String]) -> Result<(), AppProblem> {
+fn run_command(words: &[String], signals: &RunSignals) -> Result<(), AppProblem> {
     let [program, arguments @ ..] = words else { return Ok(()) };
     let shown = words.join(" ");
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr());
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(AppProblem(format!("`{shown}` failed ({status}); its message is above"))),
-        Err(error) => Err(AppProblem(format!(
+    let mut child = command.spawn().map_err(|error| {
+        AppProblem(format!(
             "`{shown}` cannot be started: {}; name a program that is on the PATH",
-            crate::library_text::describe_io(&error)
-        ))),
+            describe_io(&error)
+        ))
+    })?;
+    loop {
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => {
+                return Err(AppProblem(format!("`{shown}` failed ({status}); see its message")));
+            }
+            Err(error) => return Err(AppProblem(format!("`{shown}`: {}", describe_io(&error)))),
+        }
+        if signals.stops_within(COMMAND_LOOK) {
+            // It may have ended meanwhile.
+            let _ended = child.kill().and_then(|()| child.wait());
+            return Err(AppProblem("it was interrupted".to_owned()));
+        }
     }
 }

@@ -112,11 +112,12 @@ impl AttemptContext<'_> {
         attempt.first_due = Some(clock::wall_clock());
         let first = warming::first_requests(load, self.scenario(), limit, self.signals)?;
         let is_answered = first.answered_after.is_some();
+        let is_set_up = !matches!(first.measurement.ending, RunEnding::SetupFailed(_));
         let evidence = first.evidence().map(FailureEvidence::description);
         attempt.first = first.samples;
         self.check_signals()?;
         if is_answered {
-            return Ok(());
+            return if is_set_up { Ok(()) } else { Err(setup_failed()) };
         }
         let why = evidence.map(|why| format!(": {why}")).unwrap_or_default();
         Err(AttemptFailure::Attempt(format!(
@@ -132,10 +133,13 @@ impl AttemptContext<'_> {
         let run = warming::follow_curve(load, scenario, curve, self.signals, &mut is_steady)?;
         (attempt.curve, attempt.curve_end) = (run.samples, run.end);
         self.check_signals()?;
-        if let RunEnding::TargetDown(why) = run.measurement.ending {
-            return Err(AttemptFailure::Attempt(format!("the app went down: {why}")));
+        match run.measurement.ending {
+            RunEnding::TargetDown(why) => {
+                Err(AttemptFailure::Attempt(format!("the app went down: {why}")))
+            }
+            RunEnding::SetupFailed(_) => Err(setup_failed()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn measure_steady(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
@@ -189,6 +193,12 @@ enum AttemptFailure {
     Attempt(String),
     /// The prober itself.
     Prober(CommandError),
+}
+
+fn setup_failed() -> AttemptFailure {
+    AttemptFailure::Attempt(
+        "a step of [[setup]] failed; fix that step in the scenario, or the app".to_owned(),
+    )
 }
 
 impl From<AppProblem> for AttemptFailure {

@@ -1,14 +1,13 @@
 //! `tollgate tune drift`
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::{app_machines, machine_choice};
 use crate::cli::console::{Console, OutputFormat, stderr_has_colour};
 use crate::cli::exit::{CommandError, ExitStatus};
-use crate::cli::variables;
 use crate::fly::{
-    AppName, FetchTransport, FlyEnvironment, Machine, MachineConfig, MachineService,
-    MachinesClient, SystemCallClock,
+    AppName, FetchTransport, Machine, MachineConfig, MachineService, MachinesClient,
+    SystemCallClock,
 };
 use crate::tune::drift::{
     ComparedSetting, DriftReport, FlyToml, RunningMachine, RunningService, find_drift,
@@ -49,12 +48,10 @@ pub(super) struct Args {
 pub(super) fn drift(args: &Args) -> Result<ExitStatus, CommandError> {
     let file = FlyToml::read(&args.file)
         .map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
-    let variables: BTreeMap<String, String> = variables::utf8_variables().collect();
-    let environment = FlyEnvironment::read(|name| variables.get(name).cloned())
-        .map_err(|error| CommandError::usage(format!("error: {error}")))?;
+    let environment = app_machines::environment()?;
     let clock = SystemCallClock::new();
     let mut client = MachinesClient::new(&environment, args.app.clone(), FetchTransport, clock);
-    let machines = client.list_machines().map_err(CommandError::internal)?;
+    let machines = client.list_machines().map_err(|error| machine_choice::api_error(&error))?;
     let running: Vec<RunningMachine> = machines.iter().map(running_machine).collect();
     let mut report = find_drift(&file, &running);
     report.notes.extend(other_app(&file, &args.app));
@@ -69,7 +66,8 @@ pub(super) fn drift(args: &Args) -> Result<ExitStatus, CommandError> {
             console.print_result(&text(args, &report))?;
         }
     }
-    Ok(if report.count_differences() > 0 { ExitStatus::Fail } else { ExitStatus::Pass })
+    let differs = report.machines == 0 || report.count_differences() > 0;
+    Ok(if differs { ExitStatus::Fail } else { ExitStatus::Pass })
 }
 
 /// Says that the file is that of another app: several apps may share one file.
@@ -81,9 +79,10 @@ fn other_app(file: &FlyToml, app: &AppName) -> Option<String> {
 /// Says that a machine's host cannot be reached, so that little of its config is known.
 fn unreachable(machine: &Machine) -> Option<String> {
     let id = &machine.id;
-    machine.config.is_none().then(|| {
-        format!("Fly does not reach the host of {id} now, so that its settings may not be known")
-    })
+    machine
+        .config
+        .is_none()
+        .then(|| format!("Fly cannot reach the host of {id} now, so its settings may be unknown"))
 }
 
 fn running_machine(machine: &Machine) -> RunningMachine {
@@ -146,7 +145,7 @@ fn text(args: &Args, report: &DriftReport) -> String {
 fn conclusion(report: &DriftReport) -> String {
     let compared = report.settings.len();
     match (report.machines, report.count_differences()) {
-        (0, _) => "The app has no machines.".to_owned(),
+        (0, _) => "The app has no machines; `fly deploy` makes them.".to_owned(),
         (_, 0) => format!("Nothing differs in {compared} settings."),
         (_, differing) => format!(
             "{differing} of {compared} settings {}. `fly deploy` applies the file; `fly config save` \

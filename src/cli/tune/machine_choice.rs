@@ -40,7 +40,7 @@ pub(super) fn runs(machine: &Machine) -> bool {
 
 /// The machines of the app itself that have a service; all of them if none has one. Fly's own ones,
 /// for release commands and consoles, are left out.
-fn serving(machines: &[Machine]) -> Vec<&Machine> {
+pub(super) fn serving(machines: &[Machine]) -> Vec<&Machine> {
     let is_there = |machine: &&Machine| {
         let group = machine.config.as_ref().and_then(|c| c.metadata("fly_process_group"));
         !matches!(machine.state, MachineState::Destroyed | MachineState::Destroying)

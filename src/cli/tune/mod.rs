@@ -38,8 +38,8 @@ A session needs FLY_API_TOKEN, and FLY_ORG to read the CPU quota. docs/tuning.md
 Exit codes:
   0  every attempt of the session was made, and every configuration has a result
   2  usage: a flag, the plan file or its scenario is wrong, or the API refuses the app; nothing was changed
-  3  the session was interrupted, or a configuration has no result
-  4  internal: the app could not be restored, or a result could not be written";
+  3  the session was interrupted, three attempts in a row had no result, or a configuration has none
+  4  internal: the API failed, the app could not be restored, or a result could not be written";
 
 /// Find what makes the first requests after a start slow, and which change helps
 ///

@@ -38,17 +38,27 @@ pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
     }
     let environment = app_machines::environment()?;
     let signals = RunSignals::listen()?;
+    let mut failed = Ok(ExitStatus::Pass);
     for folder in pending {
-        if store::is_session_open(&folder) {
-            return Err(CommandError::usage(format!(
+        let restored = if store::is_session_open(&folder) {
+            Err(CommandError::usage(format!(
                 "error: the session in {} is in progress; it restores the app itself when it ends",
                 folder.display()
-            )));
+            )))
+        } else {
+            restore_earlier(&environment, &folder, &signals)
+        };
+        match restored {
+            Ok(()) => {
+                let done = format!("Restored what {} had changed.", folder.display());
+                console.print_result(&done)?;
+            }
+            // The others are restored all the same.
+            Err(error) if failed.is_err() => tracing::error!("{error}"),
+            Err(error) => failed = Err(error),
         }
-        restore_earlier(&environment, &folder, &signals)?;
-        console.print_result(&format!("Restored what {} had changed.", folder.display()))?;
     }
-    Ok(ExitStatus::Pass)
+    failed
 }
 
 /// Restores what an earlier process of a session left behind, if anything.
@@ -67,10 +77,15 @@ pub(super) fn restore_earlier(
 
 /// Refuses a session of an app that an earlier one left changed: it would take the changed machines
 /// for the original ones.
-pub(super) fn refuse_unrestored(sessions_dir: &Path, app: &AppName) -> Result<(), CommandError> {
+pub(super) fn refuse_unrestored(
+    sessions_dir: &Path,
+    app: &AppName,
+    environment: &FlyEnvironment,
+) -> Result<(), CommandError> {
+    let api = environment.machines_url().to_string();
     for folder in unrestored(sessions_dir)? {
         let file = restore_file::read(&folder)?;
-        if file.is_some_and(|file| file.app == app.as_str()) {
+        if file.is_some_and(|file| file.app == app.as_str() && file.api == api) {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             return Err(CommandError::usage(format!(
                 "error: session {name} has changed app {} and has not restored it yet; run \

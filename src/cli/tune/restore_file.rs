@@ -25,6 +25,11 @@ pub(super) struct RestoreStore {
 }
 
 impl RestoreStore {
+    /// The path of the file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes the file, readable by its owner only, and makes sure that it is on disk.
     pub(super) fn create(folder: &Path, content: RestoreFile) -> Result<Self, CommandError> {
         let store = Self { path: folder.join(RESTORE_FILE), content };
@@ -81,7 +86,7 @@ pub(super) fn read(folder: &Path) -> Result<Option<RestoreFile>, CommandError> {
         files::read_regular(&path, MAX_SIZE).map_err(|error| cannot("read", &path, &error))?;
     let damaged = |why: String| {
         CommandError::usage(format!(
-            "error: {}: {why}; restore the machines by hand with `fly machine update`",
+            "error: {}: {why}; restore the machines by hand with `fly machine update`, then remove this file",
             path.display()
         ))
     };

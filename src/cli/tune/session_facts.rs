@@ -8,6 +8,7 @@ use crate::record::session::{
 };
 use crate::record::{Budget, PlannedScenario, RunProvenance};
 use crate::tune::plan_file::{ConfigurationPlan, SessionPlan};
+use crate::units::duration_literal;
 
 /// Where and by whom a session is made now.
 pub(super) fn session_provenance(load: &Plan, flags: &RunFlags) -> SessionProvenance {
@@ -84,6 +85,10 @@ pub(super) fn plan_difference(
         .or_else(|| differs("the cold state", &earlier.cold, &now.cold))
         .or_else(|| differs("the seed", &earlier.seed, &now.seed))
         .or_else(|| differs("the curve's rate", &earlier.curve_rate, &now.curve_rate))
+        .or_else(|| {
+            let limit = |facts: &SessionPlanFacts| duration_literal(facts.curve_limit);
+            differs("the curve's limit", &limit(earlier), &limit(now))
+        })
         .or_else(|| differs("the steady load", &earlier.steady_load, &now.steady_load))
         .or_else(|| differs("the list of configurations", &list(earlier), &list(now)))
         .or(fewer)

@@ -145,11 +145,14 @@ pub(super) fn run_session(
         Ok(ending) => ending.clone(),
         Err(error) => SessionEnding::Failed(log::redact(&error.to_string())),
     });
-    read_quotas(&input, app.as_ref(), &signals, &mut record);
-    finish(&folder, &mut record, flags)?;
-    store_session(&record, flags)?;
-    made?;
+    if restored.is_ok() {
+        read_quotas(&input, app.as_ref(), &signals, &mut record);
+    }
+    let written = finish(&folder, &mut record, flags).and_then(|()| store_session(&record, flags));
+    // An app that is still changed matters more than anything else that failed.
     restored?;
+    made?;
+    written?;
     Ok(exit_of(&record))
 }
 
@@ -167,7 +170,7 @@ fn find_app<'a>(
     if let Some((folder, _)) = &resumed {
         restore::restore_earlier(environment, folder.path(), signals)?;
     }
-    restore::refuse_unrestored(flags.folder.sessions_dir(), app)?;
+    restore::refuse_unrestored(flags.folder.sessions_dir(), app, environment)?;
     let machines = find_machines(environment, app, &input.plan, flags, signals)?;
     Ok((Some(machines), resumed))
 }
@@ -377,7 +380,8 @@ fn report_attempt(attempt: &Attempt) {
         tracing::warn!("  no result: {problem}");
         return;
     }
-    let first = attempt.first.first().map(|sample| format_duration(sample.latency));
+    let answered = attempt.first.iter().find(|sample| sample.failure.is_none());
+    let first = answered.map(|sample| format_duration(sample.due + sample.latency));
     let steady = attempt.steady.as_ref().and_then(|steady| {
         Some(format_duration(steady.latency.quantile(crate::units::Quantile::P50)?))
     });
@@ -396,11 +400,13 @@ fn restore_machines(
     folder: &Path,
 ) -> Result<(), CommandError> {
     let (Some(machines), Some(mut store)) = (machines, store) else { return Ok(()) };
-    tracing::info!("Restoring the machines");
+    tracing::info!(
+        "Restoring the machines. A second signal would leave the app changed; `tollgate tune \
+         restore` then restores it"
+    );
     machines.restore(&mut store).map_err(|problem| {
         CommandError::internal(format!(
-            "the app was not restored:\n{}\nrun `tollgate tune restore` once that is mended; {} \
-             has what is needed",
+            "the app was not restored:\n{}\nfix that and run `tollgate tune restore`; it needs {}",
             problem.0,
             folder.join(restore_file::RESTORE_FILE).display()
         ))

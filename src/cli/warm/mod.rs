@@ -153,7 +153,7 @@ fn refuse_unusable(quick: &quick::Flags) -> Result<(), CommandError> {
 
 /// Refuses a curve with too few requests to be steady.
 fn refuse_short(WarmingTerms { rate, limit, .. }: WarmingTerms) -> Result<(), CommandError> {
-    let requests = rate.as_per_second() * limit.as_secs_f64();
+    let requests = (rate.as_per_second() * limit.as_secs_f64()).floor();
     let least = LEAST_SAMPLES as f64;
     if requests >= least {
         return Ok(());

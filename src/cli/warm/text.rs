@@ -87,8 +87,8 @@ fn advice(outcome: WarmingOutcome) -> Option<&'static str> {
         WarmingOutcome::NotSteady => {
             Some("give it more time with --limit, or find out what keeps changing")
         }
-        WarmingOutcome::WrongAnswers => Some("mend the target or the scenario's expectations"),
-        WarmingOutcome::SetupFailed => Some("mend the step of [[setup]] that failed"),
+        WarmingOutcome::WrongAnswers => Some("fix the target or the scenario's expectations"),
+        WarmingOutcome::SetupFailed => Some("fix the step of [[setup]] that failed"),
         WarmingOutcome::TargetDown => Some("find out why the target went down under a low load"),
         WarmingOutcome::NoAnswer => Some(
             "check that the target runs and is reachable from here; a longer boot needs \

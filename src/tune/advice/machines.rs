@@ -64,8 +64,8 @@ pub(super) fn keep_alive(record: &SessionRecord) -> Option<Advice> {
     let all_may_stop = attempts.iter().all(|attempt| machines_of(attempt).any(may_stop));
     (kept == attempts.len() && kept >= FEWEST && all_may_stop).then(|| Advice {
         what: format!(
-            "A request every {} keeps the machine running; send it from outside, because a machine \
-             that asked itself was stopped all the same.",
+            "A request every {} keeps the machine running. Send it from outside: Fly stopped a \
+             machine that sent requests to itself.",
             duration_literal(pause)
         ),
         because: format!(

@@ -27,9 +27,8 @@ pub(super) fn requests_after_deploy(
         own.curves.iter().any(|curve| curve.class == Some(CurveClass::NoSteadyState));
     (requests >= FEWEST && !is_contradicted).then(|| Advice {
         what: format!(
-            "After a deploy, send {requests:.0} requests before the gate measures; \
-             `tollgate warm {}` sends until steady.",
-            record.plan.scenario
+            "After a deploy, send {requests:.0} requests before the gate measures. `tollgate \
+             warm` with the session's scenario file sends until latency is steady."
         ),
         because: format!(
             "in {}, `{}` was steady after {}, at the latest after {most:.0}",

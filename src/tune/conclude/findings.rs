@@ -96,7 +96,7 @@ fn never_steady(record: &SessionRecord, restarts: &[Restart<'_>]) -> Option<Find
     (never > 0).then(|| Finding {
         what: format!("{never} of {} reached no steady state.", count(known, "restart")),
         because: format!(
-            "the curves sent up to {}/s for up to {}",
+            "the curves sent {}/s for up to {}",
             record.plan.curve_rate,
             format_duration(record.plan.curve_limit)
         ),
@@ -116,7 +116,7 @@ fn failed_requests(restarts: &[Restart<'_>]) -> Option<Finding> {
     (first + curve > 0).then(|| Finding {
         what: format!("{} failed while the app warmed up.", count(first + curve, "request")),
         because: format!(
-            "{first} of {} and {curve} of {of_curve} of the curves",
+            "{first} of {} and {curve} of {of_curve} requests of the curves",
             count(of_first, "first request")
         ),
     })

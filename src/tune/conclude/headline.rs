@@ -134,6 +134,11 @@ fn size(clear: &[(FigureKind, &Difference)]) -> f64 {
 fn unclear(first: &ConfigurationOutcome, others: &[&ConfigurationOutcome]) -> Option<String> {
     let unclear: Vec<&ConfigurationOutcome> =
         others.iter().copied().filter(|one| clear_differences(one, |_| true).is_empty()).collect();
+    let is_compared =
+        |one: &&&ConfigurationOutcome| one.figures.iter().any(|own| own.difference.is_some());
+    let compared: Vec<&ConfigurationOutcome> =
+        unclear.iter().filter(is_compared).copied().collect();
+    let unclear = if compared.is_empty() { unclear } else { compared };
     let named = named(unclear.iter().map(|one| format!("`{}`", one.name)), ", ")?;
     Some(match seen_above(&unclear) {
         Some(seen) => format!(
@@ -170,11 +175,8 @@ fn throttled(configurations: &[ConfigurationOutcome]) -> Option<String> {
             ThrottleOutcome::Free { .. } | ThrottleOutcome::NotKnown { .. } => None,
         })
         .collect();
-    (!texts.is_empty()).then(|| {
-        format!(
-            "The CPU quota throttled {}; it decided their figures.",
-            texts[..texts.len().min(SHOWN)].join("; ")
-        )
+    named(texts.into_iter(), "; ").map(|named| {
+        format!("The CPU quota throttled {named}. It decided the figures of those attempts.")
     })
 }
 

@@ -97,7 +97,7 @@ fn scene(model: &SessionModel, at: usize, sheet: PlotSheet<'_>) -> Scene {
     let newest =
         if left_out > 0 { format!(" · the newest {MOST} restarts") } else { String::new() };
     let subtitle = format!(
-        "latency of each request by due time; bold: a restart’s median of {WINDOW}{}{newest}",
+        "latency of each request by due time; bold: its running median over {WINDOW} requests{}{newest}",
         figure.heights.note()
     );
     let (mut scene, below) = sheet.headed(&subtitle);
