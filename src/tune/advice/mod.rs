@@ -27,7 +27,7 @@ pub(super) fn advice(
         cpu_size::size_against_quota(record),
         better_configuration(configurations),
         own.and_then(|own| machines::running_machines(record, own)),
-        own.and_then(|own| warm_up::requests_after_deploy(record, own)),
+        own.and_then(warm_up::requests_after_deploy),
         concurrency::limits(record),
         machines::keep_alive(record),
     ];

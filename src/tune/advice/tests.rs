@@ -53,7 +53,7 @@ fn requests_after_a_deploy_are_at_least_the_most_that_any_restart_needed() {
     let advice = given(&lone_session(), "After a deploy").unwrap();
     let requests: u32 = advice.split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert!((43..=47).contains(&requests), "{advice}");
-    assert!(advice.contains("`tollgate warm simulated.toml` sends until steady"), "{advice}");
+    assert!(advice.contains("`tollgate warm` with the session's scenario file"), "{advice}");
     assert!(advice.contains("in 6 restarts"), "{advice}");
 }
 

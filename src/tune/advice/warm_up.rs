@@ -1,6 +1,6 @@
 //! How many requests warm an app up after a deploy.
 
-use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind, SessionRecord};
+use crate::record::session::{Advice, ConfigurationOutcome, CurveClass, FigureKind};
 use crate::tune::words;
 
 /// Fewer requests than this are not worth a step of their own.
@@ -8,10 +8,7 @@ const FEWEST: f64 = 5.0;
 
 /// The number of requests after which the app is steady: the upper end of the interval, or the most
 /// that any restart needed, if that is more.
-pub(super) fn requests_after_deploy(
-    record: &SessionRecord,
-    own: &ConfigurationOutcome,
-) -> Option<Advice> {
+pub(super) fn requests_after_deploy(own: &ConfigurationOutcome) -> Option<Advice> {
     if !matches!(own.class, Some(CurveClass::WarmUp | CurveClass::Inconsistent)) {
         return None;
     }
