@@ -54,8 +54,8 @@ pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
                 console.print_result(&done)?;
             }
             // The others are restored all the same.
-            Err(error) if failed.is_err() => tracing::error!("{error}"),
-            Err(error) => failed = Err(error),
+            Err(problem) if failed.is_err() => tracing::error!("{problem}"),
+            Err(problem) => failed = Err(problem),
         }
     }
     failed

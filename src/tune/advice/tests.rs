@@ -159,7 +159,7 @@ fn limits_are_held_against_the_requests_in_flight() {
 
 /// A session whose machine used this much CPU time in each attempt of 90 s.
 fn with_use(seconds: u64) -> SessionRecord {
-    let mut record = lone_session();
+    let mut record = loaded(Duration::from_millis(100));
     for attempt in &mut record.attempts {
         let used_us = Some(seconds * 1_000_000);
         let reading = CpuReading { used_us, ..CpuReading::default() };
