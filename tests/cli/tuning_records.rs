@@ -124,7 +124,7 @@ fn drift_compares_the_machines_of_an_app_with_its_file() {
     let mut without = folder.command(&["tune", "drift", "fly.toml", "--app", "rehearsal"]);
     folder.write("fly.toml", "app = \"rehearsal\"\n");
     let refused = without.env("FLY_API_TOKEN", "x").env("FLY_FLAPS_BASE_URL", target.base_url());
-    assert_eq!(refused.output().unwrap().status.code(), Some(4));
+    assert_eq!(refused.output().unwrap().status.code(), Some(2));
 }
 
 const SCENARIO: &str = "name = \"shop\"\nbudgets = [\"max < 1s\"]\n\

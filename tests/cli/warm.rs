@@ -89,7 +89,7 @@ fn a_target_that_starts_later_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let url = format!("http://{address}/plain");
+    let url = format!("http://{address}/app?mock=1");
     let mut child = tollgate()
         .args(["warm", &url, "--rate", "40/s", "--output", "json"])
         .stdout(Stdio::piped())
@@ -100,7 +100,7 @@ fn a_target_that_starts_later_is_waited_for() {
     let mut line = String::new();
     messages.read_line(&mut line).unwrap();
     assert!(line.contains("waiting up to 1m"), "{line}");
-    let _target = Target::start(&["--listen", &address]);
+    let _target = Target::start(&["--listen", &address, "--mock-latency", "constant:50ms"]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     let first = document(&output)["scenarios"][0]["first"].clone();

@@ -22,8 +22,8 @@ FLY_API_TOKEN allows the requests; a read-only token is enough. Nothing is chang
 
 Exit codes:
   0  every machine is as the file says
-  1  a setting differs
-  2  usage: a flag, a variable or the file is wrong
+  1  a setting differs, or the app has no machines
+  2  usage: a flag, a variable or the file is wrong, or the API refuses the app
   4  internal: the Machines API could not be asked";
 
 /// Compare what runs on Fly with what fly.toml says
