@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::app_machines::StoppableClock;
 use crate::engine::clock;
 use crate::fly::{
-    AppName, CountedTime, FetchTransport, FlyEnvironment, InstanceMetrics, MetricReading,
-    MetricSample, MetricWindow, PrometheusClient, SystemCallClock,
+    AppName, CountedSpan, CountedTime, FetchTransport, FlyEnvironment, InstanceMetrics,
+    MetricReading, MetricSample, MetricWindow, PrometheusClient, SystemCallClock,
 };
 use crate::record::session::{Attempt, CpuReading, QuotaReading, TimeSpan};
 use crate::units::ByteSize;
@@ -61,24 +63,13 @@ impl<'a> QuotaMeter<'a> {
 
     /// The reading of the machines in an attempt. The window reaches one step further on both
     /// sides, so that it holds a sample from before the attempt and one from after it.
-    ///
-    /// If the attempt before it was throttled until its end, the first sample of this one also
-    /// counts the end of that one. The window then begins with this sample.
-    pub(super) fn read(&mut self, attempt: &Attempt, earlier: Option<&Attempt>) -> QuotaReading {
+    pub(super) fn read(&mut self, attempt: &Attempt) -> QuotaReading {
         let (Some(client), Some(app)) = (&mut self.client, &self.app) else {
             return QuotaReading::NotKnown("no Fly app is named".to_owned());
         };
         let (started, step) = (attempt.started, self.pace.step);
-        let to = (started + attempt.took + step).min(clock::wall_clock());
-        let from = match earlier {
-            Some(earlier)
-                if ends_throttled(earlier, step)
-                    && started < earlier.started + earlier.took + step =>
-            {
-                (started + step).min(to - step)
-            }
-            _ => started - step,
-        };
+        let ended = started + attempt.took;
+        let (from, to) = (started - step, (ended + step).min(clock::wall_clock()));
         let window = MetricWindow::new(from, to, step);
         match client.read_instances(app, &window) {
             MetricReading::NotKnown { because } => QuotaReading::NotKnown(because),
@@ -86,7 +77,7 @@ impl<'a> QuotaMeter<'a> {
                 let readings: BTreeMap<String, CpuReading> = instances
                     .into_iter()
                     .filter_map(|instance| {
-                        let reading = cpu_reading(&instance)?;
+                        let reading = cpu_reading(&instance, (started, ended))?;
                         Some((instance.instance, reading))
                     })
                     .collect();
@@ -100,24 +91,30 @@ impl<'a> QuotaMeter<'a> {
     }
 }
 
-/// Whether the quota held back any machine of an attempt in the last step of its time.
-fn ends_throttled(attempt: &Attempt, step: Duration) -> bool {
-    let QuotaReading::Known(readings) = &attempt.quota else { return false };
-    let end = attempt.started + attempt.took;
-    let mut spans = readings.values().flat_map(|reading| &reading.throttled_spans);
-    spans.any(|span| span.to > end - step)
+/// Whether growth between two samples belongs to an attempt: at least half of the time between them
+/// does. Samples are one step apart, so the rest may be that of a neighbouring attempt.
+fn belongs(span: &CountedSpan, (started, ended): (OffsetDateTime, OffsetDateTime)) -> bool {
+    let middle = span.from + (span.to - span.from) / 2;
+    (started..=ended).contains(&middle)
 }
 
 /// The reading of one machine; `None` if Fly does not say whether it was throttled.
-fn cpu_reading(metrics: &InstanceMetrics) -> Option<CpuReading> {
+fn cpu_reading(
+    metrics: &InstanceMetrics,
+    attempt: (OffsetDateTime, OffsetDateTime),
+) -> Option<CpuReading> {
     let throttled = metrics.throttled.known()?;
     let balance = |pick: fn(&[MetricSample<Duration>]) -> Option<&MetricSample<Duration>>| {
         metrics.balance.known().and_then(|samples| pick(samples)).map(|sample| micros(sample.value))
     };
-    let spans = throttled.spans.iter().filter(|span| !span.counted.is_zero());
+    let own = throttled.spans.iter().filter(|span| belongs(span, attempt));
+    let spans: Vec<&CountedSpan> = own.filter(|span| !span.counted.is_zero()).collect();
     Some(CpuReading {
-        throttled: throttled.total(),
-        throttled_spans: spans.map(|span| TimeSpan { from: span.from, to: span.to }).collect(),
+        throttled: spans.iter().map(|span| span.counted).sum(),
+        throttled_spans: spans
+            .iter()
+            .map(|span| TimeSpan { from: span.from, to: span.to })
+            .collect(),
         balance_before_us: balance(<[_]>::first),
         balance_after_us: balance(<[_]>::last),
         used_us: metrics.used.known().map(|used| micros(used.total())),
@@ -143,49 +140,24 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::record::session::{CurveEnd, StartKind};
-
-    /// An attempt of a minute that was throttled from one second to another.
-    fn throttled(from: u64, to: u64) -> Attempt {
-        let started = datetime!(2026-11-29 04:00 UTC);
-        let at = |second| started + Duration::from_secs(second);
-        let reading = CpuReading {
-            throttled: Duration::from_secs(to - from),
-            throttled_spans: vec![TimeSpan { from: at(from), to: at(to) }],
-            balance_before_us: None,
-            balance_after_us: None,
-            used_us: None,
-            steal_us: None,
-            memory_available: None,
-        };
-        Attempt {
-            number: 1,
-            round: 1,
-            configuration: 0,
-            started,
-            first_due: None,
-            took: Duration::from_mins(1),
-            machines_before: Vec::new(),
-            machines_after: Vec::new(),
-            machine: None,
-            start: StartKind::Unknown,
-            first: Vec::new(),
-            curve: Vec::new(),
-            curve_end: CurveEnd::Skipped,
-            steady: None,
-            quota: QuotaReading::Known(BTreeMap::from([("m1".to_owned(), reading)])),
-            problem: None,
-        }
-    }
 
     #[test]
-    fn only_throttling_in_the_last_step_can_reach_into_the_next_attempt() {
-        for (from, to, reaches) in
-            [(15, 30, false), (30, 45, false), (40, 55, true), (60, 75, true)]
-        {
-            assert_eq!(ends_throttled(&throttled(from, to), STEP), reaches, "{from} to {to}");
+    fn growth_belongs_to_the_attempt_that_has_most_of_its_time() {
+        let started = datetime!(2026-11-29 04:00 UTC);
+        let at = |second: i64| started + time::Duration::seconds(second);
+        let attempt = (started, at(60));
+        for (from, to, is_own) in [
+            (-15, 0, false),
+            (-10, 5, false),
+            (-5, 10, true),
+            (30, 45, true),
+            (50, 65, true),
+            (55, 70, false),
+            (60, 75, false),
+        ] {
+            let (from, to) = (at(from), at(to));
+            let span = CountedSpan { from, to, counted: Duration::from_secs(1) };
+            assert_eq!(belongs(&span, attempt), is_own, "{from} to {to}");
         }
-        let unknown = QuotaReading::NotKnown("no token".to_owned());
-        assert!(!ends_throttled(&Attempt { quota: unknown, ..throttled(40, 55) }, STEP));
     }
 }

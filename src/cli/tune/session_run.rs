@@ -187,12 +187,9 @@ fn read_quotas(
     if signals.stops_within(quota.delay()) {
         return;
     }
-    for index in 0..record.attempts.len() {
-        let (before, rest) = record.attempts.split_at_mut(index);
-        let Some(attempt) = rest.first_mut() else { return };
-        if matches!(attempt.quota, QuotaReading::NotKnown(_)) {
-            attempt.quota = quota.read(attempt, before.last());
-        }
+    let is_unknown = |attempt: &&mut Attempt| matches!(attempt.quota, QuotaReading::NotKnown(_));
+    for attempt in record.attempts.iter_mut().filter(is_unknown) {
+        attempt.quota = quota.read(attempt);
     }
 }
 

@@ -237,8 +237,8 @@ fn configurations(model: &SessionModel) -> Markup {
 
 fn attempts(model: &SessionModel) -> Markup {
     let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads =
-        ["attempt", "round", "began", "took", "start", "curve", "throttled"].map(str::to_owned);
+    let heads = ["attempt", "round", "began", "took", "start", "curve", "verdict", "throttled"]
+        .map(str::to_owned);
     let heads: Vec<String> =
         heads.into_iter().chain(kinds.iter().map(|kind| kind.name().to_owned())).collect();
     let row = |it: &AttemptView| {
@@ -252,6 +252,7 @@ fn attempts(model: &SessionModel) -> Markup {
             words::time(Some(it.took)),
             it.start_words().to_owned(),
             curve.to_owned(),
+            it.verdict(),
             throttled,
         ];
         let figure = |kind: &FigureKind| {

@@ -151,11 +151,12 @@ fn attempts(model: &SessionModel) -> String {
         return String::new();
     }
     let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads: Vec<String> = ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Throttled"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(kinds.iter().map(|kind| capitalised(kind.name())))
-        .collect();
+    let heads: Vec<String> =
+        ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Verdict", "Throttled"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(kinds.iter().map(|kind| capitalised(kind.name())))
+            .collect();
     let row = |it: &AttemptView| {
         let curve = if it.problem.is_some() { "not completed" } else { it.curve_end };
         let throttled =
@@ -167,6 +168,7 @@ fn attempts(model: &SessionModel) -> String {
             words::time(Some(it.took)),
             it.start_words().to_owned(),
             curve.to_owned(),
+            it.verdict(),
             throttled,
         ];
         let figure = |kind: &FigureKind| {

@@ -7,7 +7,7 @@ use crate::record::session::{
     Attempt, ConfigurationOutcome, CurveEnd, CurveFigures, ExchangeSample, FigureKind,
     QuotaReading, SessionRecord, StartKind,
 };
-use crate::record::{Dimension, Histogram};
+use crate::record::{Decision, Dimension, Histogram};
 use crate::report::words;
 use crate::units::Quantile;
 
@@ -40,6 +40,8 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) steady_from: Option<usize>,
     /// How its curve ended, in words.
     pub(in crate::report) curve_end: &'static str,
+    /// The decision on its steady stage; `None` without one.
+    pub(in crate::report) decision: Option<Decision>,
     /// How long the quota held CPUs back, added over machines; `None` if it is not known.
     pub(in crate::report) throttled: Option<Duration>,
     /// When it held them back, counted from the first request; earlier spans are left out.
@@ -103,10 +105,16 @@ impl AttemptView {
                 .filter(|from| *from < attempt.curve.len())
                 .map(|from| first + from),
             curve_end: curve_end(attempt.curve_end),
+            decision: attempt.steady.as_ref().map(|steady| steady.decision),
             throttled: throttled(&attempt.quota),
             throttled_spans: throttled_spans(attempt),
             problem: attempt.problem.as_ref().map(|why| words::display(why, words::REASON)),
         }
+    }
+
+    /// The verdict on its steady stage, in words.
+    pub(in crate::report) fn verdict(&self) -> String {
+        self.decision.map_or_else(|| "–".to_owned(), |decision| decision.to_string())
     }
 
     /// Whether the quota held its CPUs back.
