@@ -194,8 +194,7 @@ fn read_plan(args: &Args) -> Result<Plan, CommandError> {
     let checked = quick
         .read(&args.files)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, warnings) =
-        checked.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let (plan, warnings) = checked?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));
     }

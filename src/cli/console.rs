@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::exit::CommandError;
 use super::log;
 use crate::library_text::describe_io;
+use crate::scenario::ScenarioErrors;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,12 @@ pub(super) enum OutputFormat {
     Text,
     /// The RunRecord as JSON, with nothing else on stdout
     Json,
+}
+
+impl From<ScenarioErrors> for CommandError {
+    fn from(errors: ScenarioErrors) -> Self {
+        Self::usage(errors.render(stderr_has_colour()))
+    }
 }
 
 /// Where results are printed, and how they may look.

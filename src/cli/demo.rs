@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args as _;
 
 use super::connection::{AddressFlags, ConnectionFlags};
-use super::console::{Console, OutputFormat, stderr_has_colour};
+use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::log::{self, PEOPLE_ONLY};
 use super::outputs::FinishedRun;
@@ -118,8 +118,7 @@ fn plan(base_url: &str, connection: &ConnectionFlags) -> Result<Plan, CommandErr
     let parsed: Result<Vec<_>, _> =
         SCENARIOS.iter().map(|(name, text)| shortened(Scenario::parse(name, text)?)).collect();
     let resolved = parsed.and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, _) =
-        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let (plan, _) = resolved?;
     let console = Console { output: OutputFormat::Text };
     super::connection::warn_caveats(&plan, console.is_among_messages());
     Ok(plan)

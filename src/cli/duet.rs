@@ -159,8 +159,7 @@ fn plan(
     let resolved = quick
         .read_sides(&args.files, urls)
         .and_then(|scenarios| Plan::resolve(&scenarios, environment, &overrides));
-    let (plan, warnings) =
-        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let (plan, warnings) = resolved?;
     let rendered = warnings.iter().map(|warning| warning.render(stderr_has_colour()));
     for warning in rendered.collect::<BTreeSet<_>>() {
         tracing::warn!("{warning}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use url::{Host, Position, Url};
 
-use super::console::{Console, OutputFormat, stderr_has_colour};
+use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::next_steps::shell_quote;
 use crate::library_text::describe_io;
@@ -111,7 +111,7 @@ fn validate(file: &Path, text: &str) -> Result<(), CommandError> {
     Scenario::parse(&file.display().to_string(), text)
         .and_then(|scenario| Plan::resolve(&[scenario], &nothing_set, &PlanOverrides::default()))
         .map(drop)
-        .map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))
+        .map_err(CommandError::from)
 }
 
 /// Writes the file. Overwrites an existing file only with `force`.

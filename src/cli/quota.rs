@@ -4,14 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tune::DEFAULT_SESSIONS_DIR;
 use crate::plan::{MachinePlan, QuotaForecast, ScenarioPlan};
 use crate::record::session::SessionRecord;
 use crate::store;
 use crate::tune::cpu_use::{self, MeasuredCpu};
 use crate::units::format_duration;
-
-/// The folder of session folders, if no variable names another.
-const DEFAULT_SESSIONS_DIR: &str = "reports/sessions";
 
 /// What is known about the quota and the load of one scenario.
 pub(super) struct QuotaFacts {

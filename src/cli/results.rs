@@ -92,7 +92,7 @@ fn file_list(run: &FinishedRun, reports: Vec<String>, plots: usize) -> String {
 const DATA_FILES: [&str; 3] = ["run.json", "intervals.jsonl", "intervals.hlog"];
 
 /// The number of plots in words; `None` if none was drawn.
-fn counted(plots: usize) -> Option<String> {
+pub(super) fn counted(plots: usize) -> Option<String> {
     match plots {
         0 => None,
         1 => Some("1 plot (.svg, .png)".to_owned()),
@@ -100,7 +100,8 @@ fn counted(plots: usize) -> Option<String> {
     }
 }
 
-fn has_extension(name: &str, extension: &str) -> bool {
+/// Whether a file's name has an extension.
+pub(super) fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name).extension().is_some_and(|found| found == extension)
 }
 

@@ -253,7 +253,7 @@ fn resolve(
     let resolved = quick
         .read(&args.sources)
         .and_then(|scenarios| Plan::resolve(&scenarios, environment, overrides));
-    resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))
+    Ok(resolved?)
 }
 
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.

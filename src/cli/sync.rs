@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "DIR",
-        default_value = "reports/sessions",
+        default_value = super::tune::DEFAULT_SESSIONS_DIR,
         env = "TOLLGATE_SESSIONS_DIR"
     )]
     sessions_dir: PathBuf,

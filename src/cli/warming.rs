@@ -145,7 +145,6 @@ fn measure(
     let engine = Engine::prepare(&plan)?;
     let (stopper, stop) = engine::stop_channel();
     let measured = signals.during(stopper, || engine.run(observer, stop))?;
-    observer.samples.sort_by_key(|sample| sample.due);
     Ok(session::redact_evidence(measured, &plan.secrets))
 }
 

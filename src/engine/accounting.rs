@@ -48,6 +48,8 @@ pub(super) struct LaneCounters {
 
 /// What one lane records of its arrivals, exchanges and connections.
 pub(super) struct LaneAccounting {
+    /// Whether exchanges are kept on their own. Few runs need that.
+    keeps_samples: bool,
     recorder: RefCell<Recorder>,
     counters: RefCell<LaneCounters>,
     /// Start of the current stage; the recorder counts due times from here.
@@ -71,6 +73,7 @@ impl LaneAccounting {
         let recorder =
             Recorder::new(ceilings, connections).with_slots(slot_width).with_samples(most_samples);
         Self {
+            keeps_samples: most_samples > 0,
             recorder: RefCell::new(recorder),
             counters: RefCell::default(),
             stage_start: Cell::new(start),
@@ -126,7 +129,7 @@ impl LaneAccounting {
         (due, done): (Instant, Instant),
         exchange: &Exchange,
     ) {
-        if stage == Stage::Measured {
+        if stage == Stage::Measured && self.keeps_samples {
             let latency = done.saturating_duration_since(due);
             let due = self.since_stage_start(due);
             self.recorder.borrow_mut().keep_sample(index, due, latency, exchange);

@@ -168,9 +168,15 @@ fn flags_that_cannot_be_used_are_refused_before_anything_is_sent() {
 fn the_rate_of_a_run_is_not_that_of_a_warm_up() {
     let url = "http://tollgate.example/";
     let with = |variable: &str| {
-        let output = tollgate().args(["warm", url]).env(variable, "0.1/s").output().unwrap();
+        let mut command = tollgate();
+        let output = command.args(["warm", url, "--limit", "5s"]).env(variable, "0.1/s").output();
+        let output = output.unwrap();
         (output.status.code(), text(&output.stderr))
     };
-    let (code, messages) = with("TOLLGATE_WARM_RATE");
-    assert!(code == Some(2) && messages.contains("6/min for 1m"), "{messages}");
+    for (variable, rate) in
+        [("TOLLGATE_WARM_RATE", "6/min for 5s"), ("TOLLGATE_RATE", "2/s for 5s")]
+    {
+        let (code, messages) = with(variable);
+        assert!(code == Some(2) && messages.contains(rate), "{variable}: {messages}");
+    }
 }

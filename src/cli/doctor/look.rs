@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::console::stderr_has_colour;
 use super::super::exit::CommandError;
 use super::super::quick::{self, ComposeContext, UrlScenarios};
 use super::super::quota::QuotaFacts;
@@ -66,15 +65,14 @@ fn read_plan(args: &Args) -> Result<DoctorPlan, CommandError> {
     }
     let overrides = args.quick.plan_overrides(&args.connection, &args.addresses, args.duration);
     let variables = || environment.clone().into_iter().chain(quick.variables.clone());
-    let wrong = |errors: ScenarioErrors| CommandError::usage(errors.render(stderr_has_colour()));
-    let scenarios = quick.read(&args.sources).map_err(wrong)?;
+    let scenarios = quick.read(&args.sources)?;
     match Plan::resolve(&scenarios, &Environment::new(variables()), &overrides) {
         Ok((plan, warnings)) => Ok(DoctorPlan { plan, warnings, missing: None }),
         // If only variables are missing, everything else can still be checked.
         Err(errors) => {
             let lenient =
                 Plan::resolve(&scenarios, &Environment::for_check(variables()), &overrides);
-            let (plan, warnings) = lenient.map_err(wrong)?;
+            let (plan, warnings) = lenient?;
             Ok(DoctorPlan { plan, warnings, missing: Some(errors) })
         }
     }

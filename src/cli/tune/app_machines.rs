@@ -1,8 +1,11 @@
-//! The machines of the app that a session may change: reading, changing and restoring them.
+//! The machines of the app that a session may change: reading and changing them.
+
+mod leases;
+mod restoring;
+mod user_command;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,35 +21,21 @@ use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
 use crate::cli::{log, variables};
 use crate::fly::{
-    AppName, FetchTransport, FlyEnvironment, FlyError, FlyProblem, LeaseNonce, Machine,
-    MachineConfig, MachineId, MachineUpdate, MachinesClient, StartKind as FlyStart, StopOptions,
-    SystemCallClock, WaitGoal, WaitState, last_start,
+    AppName, FetchTransport, FlyEnvironment, FlyError, Machine, MachineConfig, MachineId,
+    MachineUpdate, MachinesClient, StartKind as FlyStart, StopOptions, SystemCallClock, WaitGoal,
+    WaitState, last_start,
 };
-use crate::library_text::describe_io;
 use crate::plan::SecretSet;
 use crate::record::session::{ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
-    CurrentMachine, RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, refuse_downtime,
-    steps_to_restore,
+    RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, refuse_downtime,
 };
-use crate::units::format_duration;
+
+pub(super) use restoring::restore_from;
 
 /// How long a machine may take to reach a state.
 const STATE_PATIENCE: Duration = Duration::from_mins(3);
-
-/// How long a lease lasts. It is extended before each change, and ends by itself if this process is
-/// killed.
-const LEASE: Duration = Duration::from_mins(5);
-
-/// How long a restore waits for the lease of a session that was killed.
-const LEASE_PATIENCE: Duration = Duration::from_secs(310);
-
-/// How often a command is looked at until it ends.
-const COMMAND_LOOK: Duration = Duration::from_millis(100);
-
-/// Who holds the leases, for whoever meets one.
-const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
 
 /// The clock of API calls, which Ctrl-C stops.
 pub(super) type StoppableClock<'a> = SystemCallClock<Box<dyn Fn() -> bool + 'a>>;
@@ -107,46 +96,6 @@ impl<'a> AppMachines<'a> {
         }
     }
 
-    /// Takes or extends the leases of the machines, and notes their nonces in the restore file.
-    pub(super) fn hold_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
-        self.chosen.clone().iter().try_for_each(|id| self.hold_lease(id, store))
-    }
-
-    fn hold_lease(&mut self, id: &MachineId, store: &mut RestoreStore) -> Result<(), FlyError> {
-        let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
-        let lease = match extended {
-            Some(Ok(lease)) => lease,
-            // It had none, or it has ended.
-            _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
-        };
-        if let Some(nonce) = lease.nonce {
-            store.note_lease(id.as_str(), nonce.as_str());
-        }
-        Ok(())
-    }
-
-    /// Waits while leases are held by somebody else: a session that was killed right after it took
-    /// one has not noted its nonce. Other failures are left to the changes that follow.
-    fn await_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
-        for id in self.chosen.clone() {
-            let Err(error) = self.hold_lease(&id, store) else { continue };
-            if let FlyProblem::LeaseHeld { .. } = error.problem() {
-                tracing::warn!("{error}; waiting for up to {}", format_duration(LEASE_PATIENCE));
-                let lease =
-                    self.client.await_lease(&id, LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
-                lease.nonce.iter().for_each(|nonce| store.note_lease(id.as_str(), nonce.as_str()));
-            }
-        }
-        Ok(())
-    }
-
-    fn release_leases(&mut self) -> Result<(), FlyError> {
-        for id in self.chosen.clone() {
-            self.client.release_lease(&id)?;
-        }
-        Ok(())
-    }
-
     /// Gives the machines a configuration, unless they have it.
     pub(super) fn apply(
         &mut self,
@@ -169,7 +118,7 @@ impl<'a> AppMachines<'a> {
         if let ConfigurationChange::Command(words) = change {
             // The command takes leases itself.
             self.release_leases()?;
-            run_command(words, self.signals)?;
+            user_command::run_command(words, self.signals)?;
             self.hold_leases(store)?;
         }
         self.applied = Some(index);
@@ -207,43 +156,39 @@ impl<'a> AppMachines<'a> {
         cold: ColdState,
         store: &mut RestoreStore,
     ) -> Result<(), AppProblem> {
-        let (step, state) = match cold {
-            ColdState::Stop => (RestoreStep::Stop, Some(WaitState::Stopped)),
-            ColdState::Suspend => (RestoreStep::Suspend, Some(WaitState::Suspended)),
-            ColdState::Restart => (RestoreStep::Start, None),
+        let step = match cold {
+            ColdState::Stop => Some(RestoreStep::Stop),
+            ColdState::Suspend => Some(RestoreStep::Suspend),
+            ColdState::Restart => None,
             ColdState::Idle { .. } | ColdState::None => return Ok(()),
         };
         self.hold_leases(store)?;
         self.refuse_new_downtime()?;
         for id in self.chosen.clone() {
-            match state {
+            let Some(step) = step else {
                 // A restarted machine is met while it boots.
-                None => self.client.restart(&id, None)?,
-                Some(state) => {
-                    if step == RestoreStep::Suspend && !runs(&self.client.machine(&id)?) {
-                        self.carry_out(&id, RestoreStep::Start)?;
-                    }
-                    self.begin_step(&id, step)?;
-                    self.client.wait(&id, &WaitGoal::new(state), STATE_PATIENCE)?;
-                }
+                self.client.restart(&id, None)?;
+                continue;
+            };
+            if step == RestoreStep::Suspend && !runs(&self.client.machine(&id)?) {
+                self.carry_out(&id, RestoreStep::Start)?;
             }
+            self.carry_out(&id, step)?;
         }
         Ok(())
     }
 
-    /// Starts the machines that the proxy would not start. Returns whether there were any.
-    pub(super) fn start_unless_proxy_does(&mut self) -> Result<bool, AppProblem> {
-        let mut started = false;
+    /// Starts the machines that the proxy would not start.
+    pub(super) fn start_unless_proxy_does(&mut self) -> Result<(), AppProblem> {
         for id in self.chosen.clone() {
             let machine = self.client.machine(&id)?;
             let services = machine.config.as_ref().map(MachineConfig::services).unwrap_or_default();
             let autostarts = services.iter().any(|service| service.autostart.unwrap_or(true));
             if !runs(&machine) && !autostarts {
                 self.carry_out(&id, RestoreStep::Start)?;
-                started = true;
             }
         }
-        Ok(started)
+        Ok(())
     }
 
     /// The machines that are used, as they are now.
@@ -292,54 +237,6 @@ impl<'a> AppMachines<'a> {
         refuse_downtime(&running, &chosen).map_or(Ok(()), |why| Err(AppProblem(why)))
     }
 
-    /// Brings every machine back to what it was, and ends the leases. One signal does not stop it.
-    /// A second one ends the process, and `tollgate tune restore` goes on from the restore file.
-    pub(super) fn restore(&mut self, store: &mut RestoreStore) -> Result<(), AppProblem> {
-        self.restores.set(true);
-        let problems: Vec<String> = self
-            .chosen
-            .clone()
-            .iter()
-            .filter_map(|id| self.restore_machine(id, store).err().map(|problem| problem.0))
-            .collect();
-        // A lease ends by itself, so a failure here changes nothing.
-        let _ends_by_itself = self.release_leases();
-        self.restores.set(false);
-        if problems.is_empty() { Ok(()) } else { Err(AppProblem(problems.join("\n"))) }
-    }
-
-    /// A signal or a kill may have come between a change and its end, so the machine settles first.
-    fn restore_machine(
-        &mut self,
-        id: &MachineId,
-        store: &mut RestoreStore,
-    ) -> Result<(), AppProblem> {
-        let now = match self.client.wait_settled(id, STATE_PATIENCE) {
-            Ok(machine) => Some(machine),
-            Err(error) if matches!(error.problem(), FlyProblem::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let saved = self.saved[id.as_str()].clone();
-        let current = now.as_ref().map(|machine| CurrentMachine {
-            state: machine.state.as_str().to_owned(),
-            config: machine.config.as_ref().map(|c| c.as_json().clone()).unwrap_or_default(),
-        });
-        let steps = steps_to_restore(&saved, current.as_ref()).ok_or_else(|| {
-            AppProblem(format!(
-                "machine {id} is gone, so it cannot be restored; `fly machine clone` makes one \
-                 like another, and the restore file holds its configuration; remove that file once \
-                 the app is as it should be"
-            ))
-        })?;
-        if !steps.is_empty() {
-            self.hold_lease(id, store)?;
-        }
-        for step in steps {
-            self.carry_out(id, step)?;
-        }
-        Ok(())
-    }
-
     /// Carries out one step and waits for its end.
     fn carry_out(&mut self, id: &MachineId, step: RestoreStep) -> Result<(), AppProblem> {
         let goal = match step {
@@ -368,40 +265,6 @@ impl<'a> AppMachines<'a> {
             RestoreStep::Suspend => self.client.suspend(id),
         }
     }
-}
-
-/// Restores an app from a file that a killed session left behind.
-pub(super) fn restore_from(
-    environment: &FlyEnvironment,
-    store: &mut RestoreStore,
-    signals: &RunSignals,
-) -> Result<(), CommandError> {
-    let file = store.content().clone();
-    let app = AppName::parse(&file.app)
-        .map_err(|error| CommandError::usage(format!("error: {error}")))?;
-    let api = environment.machines_url().to_string();
-    if file.api != api {
-        return Err(CommandError::usage(format!(
-            "error: the session changed app {app} through {}, and this command would use {api}; \
-             set FLY_FLAPS_BASE_URL={} (if that API was simulated and is gone, remove {})",
-            file.api,
-            file.api,
-            store.path().display()
-        )));
-    }
-    let (client, restores) = client(environment, &app, signals);
-    let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
-    let saved = file.machines;
-    let (applied, allows_downtime) = (None, true);
-    let mut machines =
-        AppMachines { client, api, chosen, saved, applied, restores, allows_downtime, signals };
-    for (id, nonce) in &file.leases {
-        if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
-            machines.client.adopt_lease(&id, nonce);
-        }
-    }
-    machines.await_leases(store).map_err(CommandError::internal)?;
-    machines.restore(store).map_err(|problem| CommandError::internal(problem.0))
 }
 
 fn client<'a>(
@@ -433,34 +296,5 @@ fn update(machine: &Machine, config: MachineConfig, skip_launch: bool) -> Machin
         current_version: machine.instance_id.clone(),
         skip_launch,
         skip_service_registration: false,
-    }
-}
-
-/// Runs a user's command. What it prints goes to stderr.
-fn run_command(words: &[String], signals: &RunSignals) -> Result<(), AppProblem> {
-    let [program, arguments @ ..] = words else { return Ok(()) };
-    let shown = words.join(" ");
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(std::io::stderr());
-    let mut child = command.spawn().map_err(|error| {
-        AppProblem(format!(
-            "`{shown}` cannot be started: {}; name a program that is on the PATH",
-            describe_io(&error)
-        ))
-    })?;
-    loop {
-        match child.try_wait() {
-            Ok(None) => {}
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => {
-                return Err(AppProblem(format!("`{shown}` failed ({status}); see its message")));
-            }
-            Err(error) => return Err(AppProblem(format!("`{shown}`: {}", describe_io(&error)))),
-        }
-        if signals.stops_within(COMMAND_LOOK) {
-            // It may have ended meanwhile.
-            let _ended = child.kill().and_then(|()| child.wait());
-            return Err(AppProblem("it was interrupted".to_owned()));
-        }
     }
 }

@@ -103,8 +103,7 @@ impl AttemptContext<'_> {
         attempt.machine = machines.only_machine().map(str::to_owned);
         machines.cool_down(self.plan.cold, store)?;
         self.check_signals()?;
-        machines.start_unless_proxy_does()?;
-        Ok(())
+        Ok(machines.start_unless_proxy_does()?)
     }
 
     fn send_first(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {

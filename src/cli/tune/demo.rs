@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::quota::MetricPace;
 use super::session_run::{Flags, SessionInput, run_session};
-use crate::cli::console::stderr_has_colour;
 use crate::cli::demo::{TILE_LOADER_MOCK, TargetProcess};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::fly::FlyEnvironment;
@@ -35,10 +34,9 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     let target = TargetProcess::start(["--fly", "demo"])?;
     let url = &target.base_url;
     tracing::info!(url, "Simulated Fly machines: {url} (a separate process on this machine)");
-    let rendered = |errors: ScenarioErrors| CommandError::usage(errors.render(stderr_has_colour()));
-    let plan = SessionPlan::parse("demo.toml", PLAN).map_err(rendered)?;
+    let plan = SessionPlan::parse("demo.toml", PLAN)?;
     let (name, text) = TILE_LOADER_MOCK;
-    let scenario = Scenario::parse(name, text).and_then(shortened).map_err(rendered)?;
+    let scenario = Scenario::parse(name, text).and_then(shortened)?;
     let fly = FlyEnvironment::read(|name| simulated_api(url, name))
         .map_err(|error| CommandError::internal(error.to_string()))?;
     let variables = BTreeMap::from([("TOLLGATE_TARGET".to_owned(), url.clone())]);

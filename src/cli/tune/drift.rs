@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{app_machines, machine_choice};
-use crate::cli::console::{Console, OutputFormat, stderr_has_colour};
+use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::fly::{
     AppName, FetchTransport, Machine, MachineConfig, MachineService, MachinesClient,
@@ -46,8 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn drift(args: &Args) -> Result<ExitStatus, CommandError> {
-    let file = FlyToml::read(&args.file)
-        .map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let file = FlyToml::read(&args.file)?;
     let environment = app_machines::environment()?;
     let clock = SystemCallClock::new();
     let mut client = MachinesClient::new(&environment, args.app.clone(), FetchTransport, clock);

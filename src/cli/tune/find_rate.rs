@@ -5,7 +5,7 @@ mod step_plan;
 mod step_run;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::time::Duration;
 
 use self::search_record::{SearchRecord, step_line};
@@ -38,6 +38,13 @@ Exit codes:
   3  undecided or interrupted
   4  internal: the prober failed (results not written, or a defect)";
 
+const CONNECTIONS_HELP: &str = "\
+Connections to open before each step, or `fresh` for a new one for each request [default: the \
+file's; for URLs 16, or as many as --max-rate times the largest ceiling needs, up to 100]";
+
+const OUTPUT_HELP: &str = "\
+What to print on stdout: `text` (a line for each step, then the answer) or `json` (the whole search)";
+
 /// How much of a step's length a target that was overloaded gets to finish what it holds.
 const RECOVERY: u32 = 4;
 
@@ -51,6 +58,8 @@ const RECOVERY: u32 = 4;
 #[command(mut_arg("rate", |arg| arg.hide(true)))]
 #[command(mut_arg("closed", |arg| arg.hide(true)))]
 #[command(mut_arg("print_scenario", |arg| arg.hide(true)))]
+#[command(mut_arg("connections", |arg| arg.help(CONNECTIONS_HELP)))]
+#[command(mut_arg("output", |arg| arg.hide_possible_values(true).help(OUTPUT_HELP)))]
 pub(super) struct Args {
     /// The scenario file or the URL
     #[arg(value_name = "SCENARIO|URL")]
@@ -86,13 +95,13 @@ pub(super) struct Args {
 
 /// Searches for the rate that `--find-rate` asks for.
 pub(super) fn find_rate(args: &Args) -> Result<ExitStatus, CommandError> {
-    let (source, limit) = (&args.source, args.max_rate);
-    args.check(source)?;
+    let limit = args.max_rate;
+    args.check()?;
     let bounds = SearchBounds::new(args.min_rate, limit, args.step_duration, args.resolution)
         .map_err(|error| CommandError::usage(format!("error: {error}")))?;
-    stray_variables::check(std::slice::from_ref(source))?;
+    stray_variables::check(std::slice::from_ref(&args.source))?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
-    let plans = StepPlans::new(args, source, environment, limit)?;
+    let plans = StepPlans::new(args, environment)?;
     let (highest, warnings) = plans.resolve(limit, args.step_duration)?;
     guard::check(&highest, args.run.may_load_foreign_hosts())?;
     plans.check_blocks(&bounds)?;
@@ -108,14 +117,14 @@ pub(super) fn find_rate(args: &Args) -> Result<ExitStatus, CommandError> {
 
 impl Args {
     /// Refuses what makes no sense in a search.
-    fn check(&self, source: &OsStr) -> Result<(), CommandError> {
+    fn check(&self) -> Result<(), CommandError> {
         if let Some(flag) = self.quick.set_by_search().first() {
             return Err(CommandError::usage(format!(
                 "error: {flag} cannot be combined with --find-rate, which sets rates itself; remove {flag}, and \
                  write --min-rate and --max-rate"
             )));
         }
-        if quick::is_url(source) && self.quick.without_latency().is_some() {
+        if quick::is_url(&self.source) && self.quick.without_latency().is_some() {
             return Err(CommandError::usage(
                 "error: a search needs the budget that is to hold: add one for latency, such as \
                  --budget 'p95 < 300ms'",

@@ -10,10 +10,9 @@ use crate::import::{
     ConfigurationRange, ImportError, ImportedArtifact, RecordedSample, SessionImport, read_table,
 };
 use crate::record::session::SessionRecord;
-use crate::report::{self, SessionModel};
+use crate::report::SessionModel;
 use crate::store::SessionFolder;
 use crate::tune::conclude;
-use crate::units::UnitError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -95,11 +94,9 @@ fn print(
             Console::print_json(&json)?;
         }
         OutputFormat::Text => {
-            let console = Console { output: OutputFormat::Text };
-            let model = SessionModel::new(record);
-            let text = report::session_terminal(&model, console.width(), console.has_colour());
-            let place = format!("Wrote {}/ with {written} reports and plots", folder.display());
-            console.print_result(&format!("{text}\n\n{place}"))?;
+            super::show::print_text(&SessionModel::new(record))?;
+            let place = format!("\nWrote {}/ with {written} reports and plots", folder.display());
+            Console { output: OutputFormat::Text }.print_result(&place)?;
         }
     }
     Ok(ExitStatus::Pass)
@@ -155,11 +152,9 @@ fn name(args: &Args) -> Result<String, CommandError> {
     if is_valid {
         return Ok(name);
     }
-    let remedy = "write `--name` with 1 to 80 characters";
-    Err(CommandError::usage(format!(
-        "error: {}",
-        UnitError::new("the session has no valid name", remedy)
-    )))
+    Err(CommandError::usage(
+        "error: the session has no valid name; write `--name` with 1 to 80 characters",
+    ))
 }
 
 /// The name of a file without its folder, which belongs to this machine alone.

@@ -41,6 +41,9 @@ Exit codes:
   3  the session was interrupted, three attempts in a row had no result, or a configuration has none
   4  internal: the API failed, the app could not be restored, or a result could not be written";
 
+const OUTPUT_HELP: &str =
+    "What to print on stdout: `text` (the session's report) or `json` (its record)";
+
 /// Find what makes the first requests after a start slow, and which change helps
 ///
 /// A session tries configurations of an app in rounds. Each attempt brings the app's machines into
@@ -49,6 +52,7 @@ Exit codes:
 /// the configuration and the state that they had.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(mut_arg("output", |arg| arg.hide_possible_values(true).help(OUTPUT_HELP)))]
 pub(super) struct Args {
     /// The session's plan file
     #[arg(value_name = "PLAN", required_unless_present = "demo", conflicts_with = "demo")]
@@ -87,7 +91,7 @@ pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
 }
 
 /// The folder that session folders are in, unless a flag or a variable names another.
-const DEFAULT_SESSIONS_DIR: &str = "reports/sessions";
+pub(super) const DEFAULT_SESSIONS_DIR: &str = "reports/sessions";
 
 /// Where sessions are kept.
 #[derive(Debug, Clone, clap::Args)]

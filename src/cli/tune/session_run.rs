@@ -1,44 +1,41 @@
 //! `tollgate tune PLAN`: a session from its plan file to its conclusion.
 
+mod attempt_loop;
+mod resolving;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::app_machines::{self, AppMachines};
 use super::attempt::AttemptContext;
-use super::machine_choice::AppRequest;
 use super::quota::{MetricPace, QuotaMeter};
 use super::restore_file::{self, RestoreStore};
-use super::session_facts::{note_size, plan_difference, plan_facts, session_provenance};
+use super::session_facts::{plan_difference, plan_facts, session_provenance};
 use super::{FolderFlags, reports, restore};
-use crate::cli::connection::{self, AddressFlags, ConnectionFlags};
-use crate::cli::console::{OutputFormat, stderr_has_colour};
+use crate::cli::connection::ConnectionFlags;
+use crate::cli::console::OutputFormat;
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::outputs::database;
 use crate::cli::run_time::new_run_id;
 use crate::cli::session::RunFlags;
 use crate::cli::signals::RunSignals;
-use crate::cli::{evidence, guard, log, stray_variables, variables};
+use crate::cli::{evidence, log, stray_variables, variables};
 use crate::engine::clock;
-use crate::fly::{AppName, FlyEnvironment, MachineId};
-use crate::plan::{Environment, Plan, SecretSet};
+use crate::fly::{AppName, FlyEnvironment};
+use crate::plan::Plan;
 use crate::record::session::{
-    Attempt, ColdState, QuotaReading, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
-    SessionProvenance, SessionRecord,
+    Attempt, QuotaReading, SESSION_FORMAT, SessionEnding, SessionPlanFacts, SessionProvenance,
+    SessionRecord,
 };
 use crate::report::SessionModel;
-use crate::scenario::{OverrideValue, Scenario, ScenarioOverrides, Template};
+use crate::scenario::Scenario;
 use crate::store::{self, Database, SessionFolder, UploadLimits};
 use crate::tune::conclude::conclude;
-use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
-use crate::tune::rounds::{PlannedAttempt, planned_attempts, remaining_attempts};
-use crate::units::{format_duration, parse_duration};
-
-/// The header by which Fly's proxy sends a request to one machine.
-const PIN_HEADER: &str = "fly-force-instance-id";
-
-/// So many attempts in a row without a result end a session.
-const MAX_PROBLEMS: usize = 3;
+use crate::tune::plan_file::SessionPlan;
+use crate::units::parse_duration;
+use attempt_loop::make_attempts;
+use resolving::{find_machines, named_app, resolve};
 
 /// What a session tries, and what it may do to the app.
 #[derive(Debug, Clone, clap::Args)]
@@ -94,11 +91,8 @@ pub(super) struct SessionInput {
 /// Reads the plan file and its scenario, and runs the session.
 pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, CommandError> {
     stray_variables::check(&[path.as_os_str().to_owned()])?;
-    let rendered = |errors: crate::scenario::ScenarioErrors| {
-        CommandError::usage(errors.render(stderr_has_colour()))
-    };
-    let plan = SessionPlan::read(path).map_err(rendered)?;
-    let scenario = Scenario::read(&plan.scenario).map_err(rendered)?;
+    let plan = SessionPlan::read(path)?;
+    let scenario = Scenario::read(&plan.scenario)?;
     let fly = plan.app.is_some().then(app_machines::environment).transpose()?;
     let pace = flags
         .metric_step
@@ -193,86 +187,6 @@ fn read_quotas(
     }
 }
 
-/// The app that the plan changes. It must be named twice, so that no file alone can stop machines.
-fn named_app(plan: &SessionPlan, flags: &Flags) -> Result<Option<AppName>, CommandError> {
-    let usage = |message: String| CommandError::usage(format!("error: {message}"));
-    match (&plan.app, &flags.app) {
-        (None, None) => Ok(None),
-        (Some(planned), Some(typed)) if planned == typed => {
-            AppName::parse(typed).map(Some).map_err(|error| usage(error.to_string()))
-        }
-        (Some(planned), Some(typed)) => Err(usage(format!(
-            "the plan file is for app `{planned}`, and --app names `{typed}`; name the same app in \
-             both"
-        ))),
-        (Some(planned), None) => Err(usage(format!(
-            "this session changes the machines of app `{planned}`; add `--app {planned}` to allow it"
-        ))),
-        (None, Some(typed)) => Err(usage(format!(
-            "--app names `{typed}`, but the plan file names no app; add `app = \"{typed}\"` to it"
-        ))),
-    }
-}
-
-fn machine_id(flags: &Flags) -> Result<Option<MachineId>, CommandError> {
-    let parsed = flags.machine.as_deref().map(MachineId::parse).transpose();
-    parsed.map_err(|error| CommandError::usage(format!("error: --machine: {error}")))
-}
-
-fn find_machines<'a>(
-    environment: &FlyEnvironment,
-    app: &AppName,
-    plan: &SessionPlan,
-    flags: &Flags,
-    signals: &'a RunSignals,
-) -> Result<AppMachines<'a>, CommandError> {
-    let machine = machine_id(flags)?;
-    let is_changed = |change: &ConfigurationChange| *change != ConfigurationChange::None;
-    let cools_down = matches!(plan.cold, ColdState::Stop | ColdState::Suspend | ColdState::Restart);
-    let request = AppRequest {
-        app,
-        machine: machine.as_ref(),
-        allows_downtime: flags.allow_downtime,
-        stops_machines: cools_down
-            || plan.configurations.iter().any(|configuration| is_changed(&configuration.change)),
-    };
-    AppMachines::find(environment, &request, signals)
-}
-
-/// The scenario as every attempt sends it.
-fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, CommandError> {
-    let rendered = |errors: crate::scenario::ScenarioErrors| {
-        CommandError::usage(errors.render(stderr_has_colour()))
-    };
-    let pin = machine_id(flags)?
-        .map(|id| Template::parse(id.as_str()))
-        .transpose()
-        .map_err(|error| CommandError::usage(format!("error: --machine: {error}")))?;
-    let pinned = ScenarioOverrides {
-        headers: pin.map(|id| OverrideValue {
-            origin: "--machine".to_owned(),
-            value: vec![(PIN_HEADER.to_owned(), id)],
-        }),
-        ..ScenarioOverrides::default()
-    };
-    let scenario = input.scenario.clone().with_overrides(&pinned).map_err(rendered)?;
-    let environment = Environment::new(input.variables.clone());
-    let overrides = flags.connection.overrides(&AddressFlags::default(), None);
-    let (mut plan, warnings) =
-        Plan::resolve(&[scenario], &environment, &overrides).map_err(rendered)?;
-    if input.warns {
-        for warning in warnings {
-            tracing::warn!("{}", warning.render(stderr_has_colour()));
-        }
-        connection::warn_caveats(&plan, flags.run.console().is_among_messages());
-    }
-    plan.pacing = flags.run.pacing();
-    plan.secrets.extend(&SecretSet::new(input.variables.get("FLY_API_TOKEN").cloned()));
-    log::add_secrets(&plan.secrets);
-    guard::check(&plan, flags.run.may_load_foreign_hosts())?;
-    Ok(plan)
-}
-
 /// The folder and the record of a new session.
 fn begin_session(
     input: &SessionInput,
@@ -316,78 +230,6 @@ fn open_earlier(
     record.provenance = SessionProvenance { started, ..session_provenance(load, &flags.run) };
     record.ending = None;
     Ok(Some((folder, record)))
-}
-
-/// Makes every attempt that is left, and keeps the session's folder up to date.
-fn make_attempts(
-    context: &AttemptContext<'_>,
-    folder: &SessionFolder,
-    record: &mut SessionRecord,
-    mut app: Option<(&mut AppMachines<'_>, &mut RestoreStore)>,
-) -> Result<SessionEnding, CommandError> {
-    let plan = context.plan;
-    let planned = planned_attempts(plan.configurations.len(), plan.rounds, plan.seed);
-    let left = remaining_attempts(&planned, &record.attempts);
-    let (count, mut problems) = (planned.len(), 0);
-    for (index, next) in left.iter().enumerate() {
-        if context.signals.stops_within(Duration::ZERO) {
-            return Ok(SessionEnding::Interrupted);
-        }
-        announce(plan, *next, count - left.len() + index + 1, count);
-        let number = record.attempts.last().map_or(0, |last| last.number) + 1;
-        let app = app.as_mut().map(|(machines, store)| (&mut **machines, &mut **store));
-        let attempt = context.make(number, *next, app)?;
-        report_attempt(&attempt);
-        problems = if attempt.problem.is_some() { problems + 1 } else { 0 };
-        note_size(record, &attempt);
-        let why = attempt.problem.clone();
-        let steady_run = attempt.steady.as_ref().map(|steady| steady.run_name.clone());
-        record.attempts.push(attempt);
-        record.conclusion = Some(conclude(record));
-        reports::write_session(folder, record)?;
-        let run_file = |run| context.flags.runs_dir().join(run).join("run.json");
-        let files: Vec<PathBuf> = steady_run.map(run_file).into_iter().collect();
-        context.evidence.append_attempt(record, number, &files);
-        if context.signals.stops_within(Duration::ZERO) {
-            return Ok(SessionEnding::Interrupted);
-        }
-        if let Some(why) = why.filter(|_| problems >= MAX_PROBLEMS) {
-            let why =
-                format!("{MAX_PROBLEMS} attempts in a row had no result; the last one: {why}");
-            return Ok(SessionEnding::Failed(why));
-        }
-    }
-    Ok(SessionEnding::Complete)
-}
-
-fn announce(plan: &SessionPlan, next: PlannedAttempt, number: usize, count: usize) {
-    let configuration = &plan.configurations[next.configuration].name;
-    tracing::info!(
-        attempt = number,
-        round = next.round,
-        configuration,
-        "Attempt {number} of {count}: {configuration} (round {})",
-        next.round
-    );
-}
-
-/// One line about an attempt that has ended.
-fn report_attempt(attempt: &Attempt) {
-    if let Some(problem) = &attempt.problem {
-        tracing::warn!("  no result: {problem}");
-        return;
-    }
-    let answered = attempt.first.iter().find(|sample| sample.failure.is_none());
-    let first = answered.map(|sample| format_duration(sample.due + sample.latency));
-    let steady = attempt.steady.as_ref().and_then(|steady| {
-        Some(format_duration(steady.latency.quantile(crate::units::Quantile::P50)?))
-    });
-    tracing::info!(
-        "  first answer {}, {} requests until the curve ended, steady p50 {}",
-        first.unwrap_or_else(|| "none".to_owned()),
-        attempt.curve.len(),
-        steady.unwrap_or_else(|| "unknown".to_owned())
-    );
 }
 
 /// Brings the app back, and removes the restore file once that is done.

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::{FolderFlags, reports};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::results::{counted, has_extension};
 use crate::cli::source;
 use crate::record::session::SessionRecord;
 use crate::report::{self, SessionModel};
@@ -94,16 +95,12 @@ pub(super) fn print_text(model: &SessionModel) -> Result<(), CommandError> {
 
 /// The files of a session's folder, in a sentence.
 pub(super) fn list_files(folder: &Path, files: &[String]) -> String {
-    let is_a = |name: &str, kind| Path::new(name).extension().is_some_and(|found| found == kind);
-    let is_plot = |name: &String| is_a(name, "svg") || is_a(name, "png");
-    let plots = files.iter().filter(|name| is_a(name, "svg")).count();
+    let is_plot = |name: &String| has_extension(name, "svg") || has_extension(name, "png");
+    let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
     let mut named: Vec<&str> =
         files.iter().filter(|name| !is_plot(name)).map(String::as_str).collect();
     named.push("session.json");
-    let plots = match plots {
-        0 => String::new(),
-        1 => "  1 plot (.svg, .png)".to_owned(),
-        plots => format!("  {plots} plots (.svg, .png)"),
-    };
-    format!("\nWrote {}/\n  {}{plots}", folder.display(), named.join("  "))
+    let plots = counted(plots);
+    named.extend(plots.as_deref());
+    format!("\nWrote {}/\n  {}", folder.display(), named.join("  "))
 }

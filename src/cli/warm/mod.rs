@@ -14,7 +14,7 @@ use serde::Serialize;
 use self::display::WarmingDisplay;
 use self::outcome::{ScenarioWarming, WarmingOutcome};
 use super::connection::{self, AddressFlags, ConnectionFlags};
-use super::console::{Console, OutputFormat, stderr_has_colour};
+use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::quick::{self, ComposeContext};
 use super::signals::RunSignals;
@@ -50,7 +50,7 @@ own load, warm-up and budgets play no part.
 
 Exit codes:
   0  every request is answered as expected, and its latency is steady
-  1  the target never answered, went down, or still answers wrongly at the end
+  1  the target never answered, went down or still answers wrongly, or a setup step failed
   2  usage: a flag or a scenario file is wrong; nothing was sent
   3  not steady within the limit, interrupted, or nothing could be sent
   4  internal: the prober failed (results not written, or a defect)";
@@ -188,8 +188,7 @@ fn plan(args: &Args, quick: &quick::Flags) -> Result<Plan, CommandError> {
     let resolved = composed
         .read(&args.sources)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
-    let (plan, _) =
-        resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+    let (plan, _) = resolved?;
     Ok(Plan { pacing: PacingMode::Sleep, every: None, ..plan })
 }
 
@@ -224,7 +223,7 @@ fn warm_scenario(
         signals,
         &mut |samples| {
             display.shows(samples);
-            series::by_request(samples).are_steady()
+            is_curve_steady(samples)
         },
     )?;
     let offset = curve_began + curve.measurement.measured_from;

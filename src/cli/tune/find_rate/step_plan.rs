@@ -1,12 +1,10 @@
 //! The plan of each step: the scenario at another rate.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::time::Duration;
 
 use super::Args;
 use super::step_run::MeasuredStep;
-use crate::cli::console::stderr_has_colour;
 use crate::cli::exit::CommandError;
 use crate::cli::quick::{self, ComposeContext, UrlScenarios};
 use crate::cli::{continuation, log};
@@ -20,20 +18,17 @@ use crate::verdict::evidence::fewest_blocks_at;
 /// The scenario of a search, from which the plans of all its steps are made.
 pub(super) struct StepPlans<'a> {
     args: &'a Args,
-    source: &'a OsString,
     scenarios: UrlScenarios,
     environment: Environment,
 }
 
 impl<'a> StepPlans<'a> {
-    /// The plans of a search up to `limit`.
+    /// The plans of a search up to its limit.
     pub(super) fn new(
         args: &'a Args,
-        source: &'a OsString,
         environment: BTreeMap<String, String>,
-        limit: Rate,
     ) -> Result<Self, CommandError> {
-        let urls = quick::urls(std::slice::from_ref(source));
+        let urls = quick::urls(std::slice::from_ref(&args.source));
         let around = ComposeContext {
             duration: Some(args.step_duration),
             every: None,
@@ -43,12 +38,12 @@ impl<'a> StepPlans<'a> {
             variables: &environment,
             is_duet: false,
         };
-        let flags = args.quick.for_search((!urls.is_empty()).then_some(limit));
+        let flags = args.quick.for_search((!urls.is_empty()).then_some(args.max_rate));
         let scenarios = flags.compose(&urls, &around)?;
         log::add_secrets(&SecretSet::new(scenarios.variables.values().cloned()));
         let variables = environment.into_iter().chain(scenarios.variables.clone());
         let environment = Environment::new(variables);
-        Ok(Self { args, source, scenarios, environment })
+        Ok(Self { args, scenarios, environment })
     }
 
     /// The plan at one rate. It repeats nothing, whatever the file says.
@@ -64,10 +59,9 @@ impl<'a> StepPlans<'a> {
         };
         let resolved = self
             .scenarios
-            .read_at(self.source, rate, duration)
+            .read_at(&args.source, rate, duration)
             .and_then(|scenario| Plan::resolve(&[scenario], &self.environment, &overrides));
-        let (mut plan, warnings) =
-            resolved.map_err(|errors| CommandError::usage(errors.render(stderr_has_colour())))?;
+        let (mut plan, warnings) = resolved?;
         plan.pacing = args.run.pacing();
         Ok((plan, warnings))
     }

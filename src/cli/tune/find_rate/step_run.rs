@@ -87,6 +87,9 @@ fn evidence(record: &RunRecord, verdict: Verdict) -> EarlierEvidence {
 
 /// What the verdict says about the first budget that does not pass, or about the run.
 fn reason(verdict: &Verdict) -> String {
+    if verdict.decision == Decision::Pass {
+        return String::new();
+    }
     let Some(scenario) =
         verdict.scenarios.iter().find(|scenario| scenario.decision == verdict.decision)
     else {
@@ -94,7 +97,6 @@ fn reason(verdict: &Verdict) -> String {
     };
     let budget = scenario.budgets.iter().find(|budget| budget.decision == verdict.decision);
     match (budget, scenario.reasons.first()) {
-        _ if verdict.decision == Decision::Pass => String::new(),
         (Some(budget), _) => format!("{}: {}", budget.budget, budget.reason.what),
         (None, Some(reason)) => reason.what.clone(),
         (None, None) => String::new(),

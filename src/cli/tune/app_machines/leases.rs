@@ -1,0 +1,65 @@
+//! The leases of the machines, which keep others from changing them meanwhile.
+
+use std::time::Duration;
+
+use super::AppMachines;
+use crate::cli::tune::restore_file::RestoreStore;
+use crate::fly::{FlyError, FlyProblem, MachineId};
+use crate::units::format_duration;
+
+/// How long a lease lasts. It is extended before each change, and ends by itself if this process is
+/// killed.
+const LEASE: Duration = Duration::from_mins(5);
+
+/// How long a restore waits for the lease of a session that was killed.
+const LEASE_PATIENCE: Duration = Duration::from_secs(310);
+
+/// Who holds the leases, for whoever meets one.
+const LEASE_DESCRIPTION: &str = "tollgate tune changes this machine and restores it";
+
+impl AppMachines<'_> {
+    /// Takes or extends the leases of the machines, and notes their nonces in the restore file.
+    pub(super) fn hold_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
+        self.chosen.clone().iter().try_for_each(|id| self.hold_lease(id, store))
+    }
+
+    pub(super) fn hold_lease(
+        &mut self,
+        id: &MachineId,
+        store: &mut RestoreStore,
+    ) -> Result<(), FlyError> {
+        let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
+        let lease = match extended {
+            Some(Ok(lease)) => lease,
+            // It had none, or it has ended.
+            _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
+        };
+        if let Some(nonce) = lease.nonce {
+            store.note_lease(id.as_str(), nonce.as_str());
+        }
+        Ok(())
+    }
+
+    /// Waits while leases are held by somebody else: a session that was killed right after it took
+    /// one has not noted its nonce. Other failures are left to the changes that follow.
+    pub(super) fn await_leases(&mut self, store: &mut RestoreStore) -> Result<(), FlyError> {
+        for id in self.chosen.clone() {
+            let Err(error) = self.hold_lease(&id, store) else { continue };
+            if let FlyProblem::LeaseHeld { .. } = error.problem() {
+                tracing::warn!("{error}; waiting for up to {}", format_duration(LEASE_PATIENCE));
+                let lease =
+                    self.client.await_lease(&id, LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
+                lease.nonce.iter().for_each(|nonce| store.note_lease(id.as_str(), nonce.as_str()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the leases that are held.
+    pub(super) fn release_leases(&mut self) -> Result<(), FlyError> {
+        for id in self.chosen.clone() {
+            self.client.release_lease(&id)?;
+        }
+        Ok(())
+    }
+}
