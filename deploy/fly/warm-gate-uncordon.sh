@@ -10,8 +10,9 @@
 # Reads FLY_API_TOKEN, and FLY_FLAPS_BASE_URL (http://_api.internal:4280 unless it is set).
 # WARM_FLAGS holds flags of `tollgate warm`, such as --limit=2m; TOLLGATE names the program.
 # Must run where the private network is reachable. Needs a POSIX shell, awk and curl.
-# Exit codes: 0 the machine passed and has traffic; 1 it failed; 2 usage, nothing was changed;
-# 3 not steady, inconclusive or interrupted; 4 Fly's API or the prober failed. docs/fly.md explains.
+# Exit codes: 0 the machine passed and has traffic; 1 it failed; 2 usage, or the API refuses the
+# app; 3 not steady, inconclusive or interrupted; 4 Fly's API or the prober failed. docs/fly.md
+# explains.
 set -u
 umask 077
 
@@ -81,7 +82,7 @@ EOF
   ) 2>"$work/why" || status=000
 }
 
-# A call that may be repeated. curl repeats 408, 429 and 5xx with growing pauses.
+# A call that may be repeated. curl repeats 408, 429, 500, 502, 503 and 504 with growing pauses.
 repeatable() { call --retry 5 --retry-connrefused --retry-max-time 120 "$@"; }
 
 # Prints a value of the answer's outermost object; text only if it has no escapes.

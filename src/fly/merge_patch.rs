@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 ///
 /// Members of an object are merged, a `null` removes its member, and everything else, arrays
 /// included, is replaced. Members that the patch does not name keep their value and their place.
-pub fn merge_patch(target: &mut Value, patch: &Value) {
+pub(super) fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *target = patch.clone();
         return;

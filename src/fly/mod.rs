@@ -41,7 +41,6 @@ pub use machine::{
     last_start,
 };
 pub use machines_client::{MachineUpdate, MachinesClient, StopOptions, WaitGoal, WaitState};
-pub use merge_patch::merge_patch;
 pub use names::{AppName, MachineId, NameError};
 pub use prometheus::{
     CountedSpan, CountedTime, InstanceMetrics, MetricReading, MetricSample, MetricSeries,

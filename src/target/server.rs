@@ -86,10 +86,7 @@ impl TargetServer {
     /// The environment in which a client of Fly finds the rehearsal of `--fly`: names and values,
     /// the app's name as `FLY_APP` among them. Empty without `--fly`.
     pub fn fly_environment(&self) -> Vec<(&'static str, String)> {
-        let Some(fly) = self.app.fly() else { return Vec::new() };
-        let mut environment = fly.environment(&self.base_url());
-        environment.push(("FLY_APP", fly.app().to_owned()));
-        environment
+        self.app.fly().map_or_else(Vec::new, |fly| fly.environment(&self.base_url()))
     }
 
     /// Serves until `until` is done, then drops every connection and completes the arrival log.

@@ -111,8 +111,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 return Ok(());
             }
             // Beyond the deadline, one more look: the state may have been reached just now.
-            let look_until = deadline.max(self.deadline());
-            let machine = self.machine_until(id, look_until)?;
+            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
             if goal.is_reached(&machine) {
                 return Ok(());
             }
@@ -137,26 +136,10 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         earlier: Option<OffsetDateTime>,
         limit: Duration,
     ) -> Result<(), FlyError> {
-        let start = self.caller.clock.now();
-        let deadline = start.saturating_add(limit);
-        let task = format!("wait until machine {id} of app `{}` has restarted", self.app);
-        let error = |problem| FlyError::of_read(&task, FlyApi::Machines, problem);
-        loop {
-            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
-            let is_running = machine.state == MachineState::Started;
-            if is_running && last_start(&machine.events).at > earlier {
-                return Ok(());
-            }
-            let now = self.caller.clock.now();
-            if now >= deadline {
-                let seen = machine.state.as_str().to_owned();
-                let after = now.saturating_sub(start);
-                let wanted = "started again";
-                return Err(error(FlyProblem::NotReached { wanted, seen, after }));
-            }
-            let paused = self.caller.clock.pause(LOOK_EVERY);
-            paused.map_err(|_| error(FlyProblem::Stopped))?;
-        }
+        let is_reached = |machine: &Machine| {
+            machine.state == MachineState::Started && last_start(&machine.events).at > earlier
+        };
+        self.look_until(id, limit, ("restarted", "started again"), is_reached).map(drop)
     }
 
     /// Waits until a machine is in a state that it does not leave by itself, and returns it.
@@ -164,19 +147,33 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     /// Whoever ended between a change and its wait left the machine on its way. Fails with
     /// [`FlyProblem::NotReached`] after `limit`.
     pub fn wait_settled(&mut self, id: &MachineId, limit: Duration) -> Result<Machine, FlyError> {
+        let is_reached = |machine: &Machine| !machine.state.is_passing();
+        self.look_until(id, limit, ("settled", "settled"), is_reached)
+    }
+
+    /// Reads a machine every [`LOOK_EVERY`] until `is_reached`, and returns it.
+    ///
+    /// In errors, `done` names what the machine was to do, and `wanted` the state it was to be in.
+    fn look_until(
+        &mut self,
+        id: &MachineId,
+        limit: Duration,
+        (done, wanted): (&str, &'static str),
+        is_reached: impl Fn(&Machine) -> bool,
+    ) -> Result<Machine, FlyError> {
         let start = self.caller.clock.now();
         let deadline = start.saturating_add(limit);
-        let task = format!("wait until machine {id} of app `{}` has settled", self.app);
+        let task = format!("wait until machine {id} of app `{}` has {done}", self.app);
         let error = |problem| FlyError::of_read(&task, FlyApi::Machines, problem);
         loop {
             let machine = self.machine_until(id, deadline.max(self.deadline()))?;
-            if !machine.state.is_passing() {
+            if is_reached(&machine) {
                 return Ok(machine);
             }
             let now = self.caller.clock.now();
             if now >= deadline {
                 let seen = machine.state.as_str().to_owned();
-                let (wanted, after) = ("settled", now.saturating_sub(start));
+                let after = now.saturating_sub(start);
                 return Err(error(FlyProblem::NotReached { wanted, seen, after }));
             }
             let paused = self.caller.clock.pause(LOOK_EVERY);

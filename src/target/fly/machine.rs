@@ -176,7 +176,7 @@ impl Machine {
                 self.served = warm_after;
                 self.note(("suspend", "suspended", "flyd"), None, at);
             }
-            _ => self.note(("exit", "stopped", "flyd"), Some(exit(true)), at),
+            _ => self.note_exit(at),
         }
     }
 
@@ -241,7 +241,7 @@ impl Machine {
         self.note(("stop", "stopping", source), None, at);
         if self.state == MachineState::Suspended {
             self.enter(MachineState::Stopped, None, at);
-            self.note(("exit", "stopped", "flyd"), Some(exit(true)), at);
+            self.note_exit(at);
             return;
         }
         let next = NextStep::Rest(MachineState::Stopped);
@@ -289,6 +289,11 @@ impl Machine {
         self.note(("destroy", "destroyed", "flyd"), None, at);
     }
 
+    /// Whether a transition ends by `now`.
+    pub(super) fn has_due_transition(&self, now: Duration) -> bool {
+        self.transition.is_some_and(|(end, _)| end <= now)
+    }
+
     /// Ends the transition that is due at `at`, if one is.
     pub(super) fn finish_transition(&mut self, cost: &WorkCost, at: &mut Moment<'_>) -> bool {
         let Some((_, next)) = self.transition.take_if(|(end, _)| *end <= at.now) else {
@@ -311,11 +316,11 @@ impl Machine {
             NextStep::Rest(state) => {
                 self.forget_memory();
                 self.enter(state, None, at);
-                self.note(("exit", "stopped", "flyd"), Some(exit(true)), at);
+                self.note_exit(at);
             }
             NextStep::StartAgain => {
                 self.forget_memory();
-                self.note(("exit", "stopped", "flyd"), Some(exit(true)), at);
+                self.note_exit(at);
                 let boot = Some((at.now + VM_START, NextStep::Boot));
                 self.enter(MachineState::Starting, boot, at);
                 self.note(("restart", "starting", "flyd"), None, at);
@@ -359,6 +364,10 @@ impl Machine {
         self.running_since = at.now;
     }
 
+    fn note_exit(&mut self, at: &mut Moment<'_>) {
+        self.note(("exit", "stopped", "flyd"), Some(exit()), at);
+    }
+
     fn note(
         &mut self,
         (kind, status, source): (&'static str, &'static str, &'static str),
@@ -380,10 +389,10 @@ impl Machine {
     }
 }
 
-/// The details of an `exit` event, in Fly's form.
-fn exit(requested: bool) -> Value {
+/// The details of the `exit` event of a requested stop, in Fly's form.
+fn exit() -> Value {
     json!({ "exit_event": {
-        "requested_stop": requested,
+        "requested_stop": true,
         "restarting": false,
         "guest_exit_code": 0,
         "guest_signal": -1,

@@ -64,9 +64,6 @@ const PROXY: HeaderValue = HeaderValue::from_static("Fly/rehearsal");
 const PROXY_VIA: HeaderValue = HeaderValue::from_static("1.1 fly.io");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// What a client of the rehearsal needs to know, as variables of its environment.
-pub(super) type FlyEnvironment = Vec<(&'static str, String)>;
-
 /// The simulation, in the server's time.
 #[derive(Debug)]
 pub(super) struct FlyRehearsal {
@@ -114,19 +111,16 @@ impl FlyRehearsal {
         })
     }
 
-    /// The environment of a client, if the server has this base URL.
-    pub(super) fn environment(&self, base_url: &str) -> FlyEnvironment {
+    /// What a client needs to know, as names and values of its environment, if the server has this
+    /// base URL.
+    pub(super) fn environment(&self, base_url: &str) -> Vec<(&'static str, String)> {
         vec![
             ("FLY_FLAPS_BASE_URL", base_url.to_owned()),
             ("FLY_PROMETHEUS_URL", format!("{base_url}/prometheus")),
             ("FLY_API_TOKEN", self.settings.token.expose_secret().to_owned()),
             ("FLY_ORG", self.settings.org.clone()),
+            ("FLY_APP", self.settings.app.clone()),
         ]
-    }
-
-    /// The app's name.
-    pub(super) fn app(&self) -> &str {
-        &self.settings.app
     }
 
     /// Accepts a request of the app.

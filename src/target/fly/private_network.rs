@@ -2,7 +2,7 @@
 //!
 //! A machine of Fly has an IPv6 address in the organisation's private network, where the app
 //! answers without the proxy. IPv6 has one loopback address only, so the rehearsal's are IPv4
-//! addresses below 127.6.0.0/16 in their IPv6 form. Linux answers on all of them without being told
+//! addresses in 127.6.0.0/16 in their IPv6 form. Linux answers on all of them without being told
 //! to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

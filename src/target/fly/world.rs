@@ -247,9 +247,13 @@ impl FlyWorld {
         } else {
             self.machines[index].quota.skip(self.now);
         }
-        let cost = self.cost(index);
-        let mut at = moment(self.now, wall(self.wall_time(self.now)), &mut self.ids);
-        self.machines[index].finish_transition(&cost, &mut at) | changed
+        // The cost depends on the whole config, and few steps end a transition.
+        if self.machines[index].has_due_transition(self.now) {
+            let cost = self.cost(index);
+            let mut at = moment(self.now, wall(self.wall_time(self.now)), &mut self.ids);
+            changed |= self.machines[index].finish_transition(&cost, &mut at);
+        }
+        changed
     }
 
     /// Returns whether the machine listens now.

@@ -122,16 +122,7 @@ fn image_ref(image: &str) -> Value {
 /// A digest that differs from image to image; nothing is behind it.
 fn digest(image: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    let hash = Sha256::digest(image.as_bytes());
-    let mut digest = "sha256:".to_owned();
-    for byte in hash {
-        digest.extend(hex_digits(byte));
-    }
-    digest
-}
-
-fn hex_digits(byte: u8) -> impl Iterator<Item = char> {
-    [byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(digit.into(), 16))
+    format!("sha256:{:x}", Sha256::digest(image.as_bytes()))
 }
 
 /// A wall time in milliseconds since the Unix epoch as RFC 3339, without fractions, as Fly has it.
