@@ -129,10 +129,13 @@ fn an_interrupted_search_ends_cleanly_with_what_it_knows() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.trim_start().starts_with("1 ")));
+    // On a busy machine, a first step can be inconclusive and is then measured longer.
+    assert!(lines.any(|line| line.contains("/s  pass ")));
     signal(&child, "INT");
     let rest: Vec<_> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
-    let answer = rest.iter().find(|line| line.starts_with("Interrupted: so far 50/s is within"));
-    assert!(answer.is_some(), "{rest:?}");
+    let is_answer = |line: &String| {
+        line.starts_with("Interrupted: so far ") && line.contains("/s is within")
+    };
+    assert!(rest.iter().any(is_answer), "{rest:?}");
 }
