@@ -25,7 +25,8 @@ while read -r workers latency capacity; do
         --runs-dir "$work/runs" "$@" </dev/null >"$work/search.json" 2>/dev/null || true
     kill "$server"
     wait "$server" 2>/dev/null || true
-    holds="(.within // 0) <= $capacity and $capacity < (.over.rate // infinite)"
+    # A search that ended in any other way has not proven both ends of an interval.
+    holds=".ending == \"found\" and .within <= $capacity and $capacity < .over.rate"
     verdict=$(jq -r "if $holds then \"right\" else \"WRONG\" end" "$work/search.json")
     jq -r "\"capacity $capacity/s: \(.within // \"-\")/s to \(.over.rate // \"-\")/s, \(.ending), \" +
         \"\(.steps | length) runs, $((SECONDS - started)) s, $verdict\"" "$work/search.json"

@@ -260,9 +260,8 @@ mod tests {
             assert_eq!(spent, expected, "{cpus}, {rate}, {millis}, {balance}");
         }
         assert!((quota(1).sustained_rate(Duration::from_millis(15)) - 4.1667).abs() < 1e-3);
-        assert!(
-            (quota(2).of_machines(2).sustained_rate(Duration::from_millis(15)) - 16.667) < 1e-3
-        );
+        let four = quota(2).of_machines(2).sustained_rate(Duration::from_millis(15));
+        assert!((four - 16.667).abs() < 1e-3, "{four}");
     }
 
     #[test]

@@ -81,6 +81,18 @@ impl Dimension {
     /// The parts that add up to service.
     pub const SERVICE: [Self; 2] = [Self::FirstByte, Self::Body];
 
+    /// The parts that consist of no others, in the order of an exchange. They add up to latency.
+    pub const PARTS: [Self; 8] = [
+        Self::Lag,
+        Self::Wait,
+        Self::Dns,
+        Self::Connect,
+        Self::Proxy,
+        Self::Tls,
+        Self::FirstByte,
+        Self::Body,
+    ];
+
     /// The name used in files and budgets: `first_byte`.
     pub fn name(self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Histogram, HistogramError};
+use super::{Histogram, HistogramError, micros};
 use crate::units::Quantile;
 
 /// A histogram in V2 deflate encoding, with the figures that lists and queries show.
@@ -45,9 +45,7 @@ pub struct EncodedHistogram {
 impl EncodedHistogram {
     /// Encodes a histogram and reads its figures.
     pub fn of(histogram: &Histogram) -> Self {
-        let micros = |duration: Option<Duration>| {
-            duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
-        };
+        let micros = |duration: Option<Duration>| duration.map(micros::whole);
         let at = |quantile| micros(histogram.quantile(quantile));
         Self {
             count: histogram.count(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Dimension;
 use super::encoded::{self, HistogramError};
+use super::{Dimension, micros};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -47,7 +47,7 @@ impl Histogram {
         self.clipped += if duration > Self::CEILING { times } else { 0 };
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
         // The histogram resizes itself, so every value up to the ceiling fits.
-        let _always_fits = self.counts.record_n(whole_micros(nearest), times);
+        let _always_fits = self.counts.record_n(micros::whole(nearest), times);
     }
 
     /// Adds a bucket of another histogram of the same precision. `micros` is any value in the
@@ -172,10 +172,6 @@ impl Histogram {
     pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
         encoded::counts(bytes)
     }
-}
-
-fn whole_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// One histogram for each dimension that any exchange entered.

@@ -88,9 +88,14 @@ pub mod micros {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// A duration in whole microseconds, saturating at `u64::MAX`.
+    pub fn whole(duration: Duration) -> u64 {
+        u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Writes a duration as microseconds, saturating at `u64::MAX`.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+        serializer.serialize_u64(whole(*duration))
     }
 
     /// Reads a duration from microseconds.

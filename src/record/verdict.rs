@@ -161,13 +161,14 @@ mod optional_micros {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use super::micros;
+
     #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub(super) fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        duration.map(micros).serialize(serializer)
+        duration.map(micros::whole).serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Exchange, ExchangeParts, PartOutcome};
-use crate::record::Dimension;
 use crate::record::session::ExchangeSample;
+use crate::record::{Dimension, micros};
 
 /// An exchange as a sample. Its request has no name yet: a recorder knows only the index.
 pub(super) fn of(due: Duration, latency: Duration, exchange: &Exchange) -> ExchangeSample {
@@ -24,17 +24,13 @@ pub(super) fn of(due: Duration, latency: Duration, exchange: &Exchange) -> Excha
 /// The sum so far is rounded, not each part, so that they add up to the rounded latency.
 fn completed_parts(parts: &ExchangeParts) -> BTreeMap<Dimension, u64> {
     let mut sum = Duration::ZERO;
-    let completed = ExchangeSample::PARTS.into_iter().filter_map(|part| {
+    let completed = Dimension::PARTS.into_iter().filter_map(|part| {
         let PartOutcome::Took(took) = parts.get(part) else { return None };
-        let before = whole_micros(sum);
+        let before = micros::whole(sum);
         sum += took;
-        Some((part, whole_micros(sum) - before))
+        Some((part, micros::whole(sum) - before))
     });
     completed.collect()
-}
-
-fn whole_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

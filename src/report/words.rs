@@ -105,6 +105,12 @@ pub(super) fn count(value: u64) -> String {
     text
 }
 
+/// A word at the start of a title or a column heading: `First answer`.
+pub(super) fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What to do next, after a sign such as ` → `; empty if nothing is to be done.
 pub(super) fn advice(sign: &str, next: &str) -> String {
     if next.is_empty() { String::new() } else { format!("{sign}{next}") }
@@ -170,11 +176,15 @@ pub(super) fn range(low: ActualQuantile, high: ActualQuantile) -> String {
         (low == ActualQuantile::At(Duration::ZERO), high == ActualQuantile::Unbounded);
     let (low, high) = (actual(low), actual(high));
     match (is_open_below, is_open_above) {
-        (true, true) => return NO_BOUND.to_owned(),
-        (true, false) => return format!("at most {high}"),
-        (false, true) => return format!("at least {low}"),
-        (false, false) => {}
+        (true, true) => NO_BOUND.to_owned(),
+        (true, false) => format!("at most {high}"),
+        (false, true) => format!("at least {low}"),
+        (false, false) => between(&low, &high),
     }
+}
+
+/// A range between two values with units; a shared unit appears once: `238 – 251 ms`.
+pub(super) fn between(low: &str, high: &str) -> String {
     match (low.split_once(' '), high.split_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
         _ => format!("{low} – {high}"),

@@ -1,7 +1,7 @@
 //! Writes a file to where its path leads: replaces it atomically if possible, and writes in place
 //! if not.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::stdio::{stderr, stdin, stdout};
 use tempfile::NamedTempFile;
+
+use crate::files;
 
 /// How many symbolic links are followed to a file that does not exist yet. Linux follows as many to
 /// one that exists.
@@ -69,6 +71,13 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path)?;
     Ok(())
+}
+
+/// Whether a process holds the lock of a file. The lock ends with the process, even if it is
+/// killed.
+pub(super) fn is_locked(path: &Path) -> bool {
+    let is_held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    files::open_regular(path).is_ok_and(is_held)
 }
 
 /// Whether a path can only name a folder: `a/`, `a/.` and `a/..`. [`Path`] drops the first two

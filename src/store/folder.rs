@@ -1,6 +1,6 @@
 //! The folder of one run, written during the run.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -222,11 +222,9 @@ pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     Ok(json::<IdOnly>(folder, RUN)?.map(|only| only.id))
 }
 
-/// Whether a process holds the lock of a run in progress. The lock ends with the process, even if
-/// it is killed.
+/// Whether a process holds the lock of a run in progress.
 fn is_being_written(folder: &Path) -> bool {
-    let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-    files::open_regular(&folder.join(INTERVALS)).is_ok_and(held)
+    file::is_locked(&folder.join(INTERVALS))
 }
 
 /// Reads a run's intervals in the order in which they settled, one at a time: a long run has more

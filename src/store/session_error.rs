@@ -115,7 +115,8 @@ impl SessionError {
         Self::Damaged { path: path.to_owned(), why: why.to_string() }
     }
 
-    /// Whether a different name, path or version on the command line mends it.
+    /// Whether it is reported as a mistake on the command line (exit 2) and not as an internal
+    /// error: everything except a failed or refused write.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Write { .. } | Self::TooLarge { .. })
     }

@@ -4,12 +4,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::finding::alike;
 use super::listing::folders;
-use super::{SessionError, file};
+use super::{SessionError, file, folder};
 use crate::files;
 use crate::library_text::describe_json;
 use crate::record::session::{SESSION_FORMAT, SessionRecord};
@@ -92,8 +91,7 @@ fn lock(folder: &Path) -> Result<File, SessionError> {
 
 /// Whether a process writes the session in a folder now.
 pub fn is_session_open(folder: &Path) -> bool {
-    let is_held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-    files::open_regular(&folder.join(LOCK)).is_ok_and(is_held)
+    file::is_locked(&folder.join(LOCK))
 }
 
 /// Reads the record of a session from its folder.
@@ -113,13 +111,8 @@ pub fn read_session(folder: &Path) -> Result<SessionRecord, SessionError> {
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<SessionRecord, SessionError> {
-    /// The only field that every version of the format has.
-    #[derive(Deserialize)]
-    struct FormatOnly {
-        format: u32,
-    }
     let damaged = |error: serde_json::Error| SessionError::damaged(path, &describe_json(&error));
-    let FormatOnly { format: found } = serde_json::from_slice(bytes).map_err(damaged)?;
+    let found = folder::format(bytes).map_err(damaged)?;
     if found > SESSION_FORMAT {
         return Err(SessionError::Newer { path: path.to_owned(), found });
     }
@@ -196,7 +189,8 @@ fn by_path(session: &Path, sessions_dir: &Path) -> Option<PathBuf> {
         None => session,
     };
     let below = sessions_dir.join(named);
-    // The plan of a session may be a folder's name, and the name of a file is often the plan's.
+    // A word may be both a session's name and that of some other file or folder here: only a folder
+    // with a record counts.
     let holds_one = |folder: &Path| folder.join(SESSION).exists();
     if holds_one(named) {
         return Some(named.to_owned());

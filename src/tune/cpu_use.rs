@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::record::cpu_quota::MachineSize;
-use crate::record::session::{
-    Attempt, CpuReading, MachineFacts, QuotaReading, SessionRecord, StartKind,
-};
+use crate::record::session::{Attempt, MachineFacts, SessionRecord, StartKind};
+use crate::tune::throttle::own_entry;
 
 /// Fewer exchanges say too little: the machine's own background work would count as theirs.
 const FEWEST_EXCHANGES: u64 = 20;
@@ -46,7 +45,9 @@ pub fn cpu_per_request(record: &SessionRecord) -> Option<MeasuredCpu> {
 }
 
 fn of_attempt(attempt: &Attempt) -> Option<Duration> {
-    let (reading, cpus) = own_reading(attempt)?;
+    let (id, reading) = own_entry(attempt)?;
+    let facts = attempt.machines_before.iter().find(|facts| facts.id == id);
+    let cpus = facts.map_or(1, |facts| facts.cpus);
     let exchanges = exchanges(attempt);
     if exchanges < FEWEST_EXCHANGES {
         return None;
@@ -69,17 +70,6 @@ fn exchanges(attempt: &Attempt) -> u64 {
     attempt.first.len() as u64 + attempt.curve.len() as u64 + steady
 }
 
-/// The reading of the machine that answered, or of the only one, and its number of CPUs.
-fn own_reading(attempt: &Attempt) -> Option<(&CpuReading, u32)> {
-    let QuotaReading::Known(readings) = &attempt.quota else { return None };
-    let (id, reading) = match &attempt.machine {
-        Some(own) => readings.get_key_value(own)?,
-        None => readings.iter().next().filter(|_| readings.len() == 1)?,
-    };
-    let facts = attempt.machines_before.iter().find(|facts| &facts.id == id);
-    Some((reading, facts.map_or(1, |facts| facts.cpus)))
-}
-
 fn size_of(attempt: &Attempt) -> Option<MachineSize> {
     let is_own = |facts: &&MachineFacts| attempt.machine.as_ref().is_none_or(|id| *id == facts.id);
     let facts = attempt.machines_before.iter().find(is_own)?;
@@ -97,6 +87,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::record::session::QuotaReading;
 
     const SECOND: u64 = 1_000_000;
 

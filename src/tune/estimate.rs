@@ -90,8 +90,9 @@ fn resolution(kind: FigureKind) -> f64 {
     if kind.is_time() { 1e-6 } else { 1.0 }
 }
 
-/// How far off a figure may be in every restart alike, as a share of its value. The steady point is
-/// searched in steps of 12 % (`tune::steady`), and no number of restarts averages half a step out.
+/// How far off a figure may be in every restart alike, as a share of its value: more than half of
+/// the 8 % steps in which the steady point is searched (`tune::steady`), which no number of
+/// restarts averages out.
 fn search_step(kind: FigureKind) -> f64 {
     match kind {
         FigureKind::RequestsToSteady | FigureKind::TimeToSteady => 0.06,

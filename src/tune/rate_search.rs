@@ -1,7 +1,7 @@
 //! The search for the largest rate within budget: upward in steps, then between the last rate
 //! within budget and the first one over it, and at the end once more at the rate that it found.
 //!
-//! The search knows nothing of runs. It says what to measure next, and is told how that was judged.
+//! The search knows nothing of runs. It says what to measure next and takes in how that was judged.
 //!
 //! **Errors.** A search states that one rate is within budget and another over it. Each step is
 //! judged by the verdict's own rule at an error rate of α / k, with k the largest number of steps

@@ -113,7 +113,7 @@ pub fn steps_to_restore(
     use RestoreStep::{Start, Stop, Suspend, Update};
     let now = now?;
     let resting = RestingState::of(&now.state);
-    if resting.is_none() && matches!(now.state.as_str(), "destroyed" | "destroying") {
+    if matches!(now.state.as_str(), "destroyed" | "destroying") {
         return None;
     }
     // A machine that failed neither runs nor is gone: only an update brings it back.

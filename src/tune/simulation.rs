@@ -347,8 +347,7 @@ impl TruthTally {
     fn count_figure(&mut self, conclusion: &SessionConclusion, kind: FigureKind, is_spent: bool) {
         let of = |at| truth(kind, at, is_spent).unwrap_or_default();
         for (at, outcome) in conclusion.configurations.iter().enumerate() {
-            let figure = outcome.figures.iter().find(|figure| figure.kind == kind);
-            let interval = figure.and_then(|figure| figure.estimate.interval);
+            let interval = outcome.figure(kind).and_then(|figure| figure.estimate.interval);
             let covers = interval.is_some_and(|interval| covers(interval, of(at)));
             self.means.entry(kind).or_default().count(covers);
         }
@@ -372,8 +371,7 @@ fn difference(
     configuration: usize,
     kind: FigureKind,
 ) -> Option<(f64, (f64, f64), bool)> {
-    let figures = &conclusion.configurations[configuration].figures;
-    let difference = figures.iter().find(|figure| figure.kind == kind)?.difference?;
+    let difference = conclusion.configurations[configuration].figure(kind)?.difference?;
     let estimate = difference.estimate;
     Some((estimate.value, estimate.interval?, difference.is_clear))
 }

@@ -26,10 +26,15 @@ pub(super) fn is_throttled(attempt: &Attempt) -> bool {
 
 /// The reading of the machine that answered, or of the only one.
 pub(super) fn own_reading(attempt: &Attempt) -> Option<&CpuReading> {
+    own_entry(attempt).map(|(_, reading)| reading)
+}
+
+/// The id of the machine that answered, or of the only one, and its reading.
+pub(super) fn own_entry(attempt: &Attempt) -> Option<(&str, &CpuReading)> {
     let QuotaReading::Known(readings) = &attempt.quota else { return None };
-    match &attempt.machine {
-        Some(id) => readings.get(id),
-        None if readings.len() == 1 => readings.values().next(),
-        None => None,
-    }
+    let (id, reading) = match &attempt.machine {
+        Some(own) => readings.get_key_value(own)?,
+        None => readings.iter().next().filter(|_| readings.len() == 1)?,
+    };
+    Some((id, reading))
 }

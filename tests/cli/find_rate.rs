@@ -134,8 +134,7 @@ fn an_interrupted_search_ends_cleanly_with_what_it_knows() {
     signal(&child, "INT");
     let rest: Vec<_> = lines.collect();
     assert_eq!(child.wait().unwrap().code(), Some(3), "{rest:?}");
-    let is_answer = |line: &String| {
-        line.starts_with("Interrupted: so far ") && line.contains("/s is within")
-    };
+    let is_answer =
+        |line: &String| line.starts_with("Interrupted: so far ") && line.contains("/s is within");
     assert!(rest.iter().any(is_answer), "{rest:?}");
 }

@@ -11,6 +11,7 @@ use crate::fly::{
     AppName, CountedSpan, CountedTime, FetchTransport, FlyEnvironment, InstanceMetrics,
     MetricReading, MetricSample, MetricWindow, PrometheusClient, SystemCallClock,
 };
+use crate::record::micros;
 use crate::record::session::{Attempt, CpuReading, QuotaReading, TimeSpan};
 use crate::units::ByteSize;
 
@@ -105,7 +106,11 @@ fn cpu_reading(
 ) -> Option<CpuReading> {
     let throttled = metrics.throttled.known()?;
     let balance = |pick: fn(&[MetricSample<Duration>]) -> Option<&MetricSample<Duration>>| {
-        metrics.balance.known().and_then(|samples| pick(samples)).map(|sample| micros(sample.value))
+        metrics
+            .balance
+            .known()
+            .and_then(|samples| pick(samples))
+            .map(|sample| micros::whole(sample.value))
     };
     let own = throttled.spans.iter().filter(|span| belongs(span, attempt));
     let spans: Vec<&CountedSpan> = own.filter(|span| !span.counted.is_zero()).collect();
@@ -117,8 +122,8 @@ fn cpu_reading(
             .collect(),
         balance_before_us: balance(<[_]>::first),
         balance_after_us: balance(<[_]>::last),
-        used_us: metrics.used.known().map(|used| micros(used.total())),
-        steal_us: metrics.stolen.known().map(|stolen: &CountedTime| micros(stolen.total())),
+        used_us: metrics.used.known().map(|used| micros::whole(used.total())),
+        steal_us: metrics.stolen.known().map(|stolen: &CountedTime| micros::whole(stolen.total())),
         memory_available: memory_share(metrics),
     })
 }
@@ -129,10 +134,6 @@ fn memory_share(metrics: &InstanceMetrics) -> Option<f64> {
     let samples: &Vec<MetricSample<ByteSize>> = metrics.memory_available.known()?;
     let least = samples.iter().map(|sample| sample.value.0).min()?;
     (total.0 > 0).then(|| least as f64 / total.0 as f64)
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -152,21 +152,14 @@ fn base_url(samples: &[RecordedSample]) -> String {
 /// The names of the configurations: those of spans in the order given, then others in the order of
 /// time.
 fn configuration_names(groups: &[AttemptGroup<'_>], ranges: &[ConfigurationRange]) -> Vec<String> {
+    let in_groups = || groups.iter().map(|group| group.configuration.as_str());
+    let of_span = |range: &ConfigurationRange| {
+        let pages = format!("{}{TARGET_MARK}", range.name);
+        let is_own = |group: &&str| *group == range.name || group.starts_with(&pages);
+        in_groups().filter(is_own).collect::<Vec<_>>()
+    };
     let mut names: Vec<String> = Vec::new();
-    let of_spans = ranges.iter().map(|range| range.name.as_str());
-    let used = |name: &str| groups.iter().any(|group| group.configuration.starts_with(name));
-    let in_groups = groups.iter().map(|group| group.configuration.as_str());
-    let of_ranges: Vec<&str> = of_spans.filter(|name| used(name)).collect();
-    let ordered = of_ranges
-        .iter()
-        .flat_map(|name| {
-            let is_own = move |group: &&str| {
-                *group == *name || group.starts_with(&format!("{name}{TARGET_MARK}"))
-            };
-            in_groups.clone().filter(is_own).collect::<Vec<_>>()
-        })
-        .collect::<Vec<_>>();
-    for name in ordered.into_iter().chain(in_groups) {
+    for name in ranges.iter().flat_map(of_span).chain(in_groups()) {
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }

@@ -43,6 +43,13 @@ pub struct ConfigurationOutcome {
     pub findings: Vec<Finding>,
 }
 
+impl ConfigurationOutcome {
+    /// One of its figures; `None` if no attempt has it.
+    pub fn figure(&self, kind: FigureKind) -> Option<&FigureOutcome> {
+        self.figures.iter().find(|figure| figure.kind == kind)
+    }
+}
+
 /// How the latency of an app develops after a start (Barrett et al., "Virtual Machine Warmup Blows
 /// Hot and Cold", OOPSLA 2017).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

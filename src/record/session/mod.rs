@@ -54,6 +54,11 @@ impl SessionRecord {
         run_name(self.provenance.started, self.id)
     }
 
+    /// How many attempts were planned: one for each configuration and round.
+    pub fn planned_attempts(&self) -> u64 {
+        self.plan.configurations.len() as u64 * u64::from(self.plan.rounds)
+    }
+
     /// The attempts that tried a configuration, in the order of time.
     pub fn attempts_of(&self, configuration: usize) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().filter(move |attempt| attempt.configuration == configuration)

@@ -38,18 +38,6 @@ impl ExchangeSample {
     /// The maximum number that one scenario of a run keeps.
     pub const MAX_KEPT: usize = 10_000;
 
-    /// The parts that are kept: those that consist of no others.
-    pub const PARTS: [Dimension; 8] = [
-        Dimension::Lag,
-        Dimension::Wait,
-        Dimension::Dns,
-        Dimension::Connect,
-        Dimension::Proxy,
-        Dimension::Tls,
-        Dimension::FirstByte,
-        Dimension::Body,
-    ];
-
     /// How long a part took; zero if it did not complete it.
     pub fn part(&self, dimension: Dimension) -> Duration {
         Duration::from_micros(self.parts.get(&dimension).copied().unwrap_or_default())

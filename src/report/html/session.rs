@@ -7,10 +7,9 @@ use super::{facts, figures_table, page, prose, scrolling};
 use crate::record::session::FigureKind;
 use crate::report::plot::session_sketches;
 use crate::report::session::{
-    AttemptView, ConfigurationView, DifferenceView, FigureView, INVENTORY_HEADS, InventoryRow,
-    ReasonedText, SessionModel, value,
+    ConfigurationView, DifferenceView, FigureView, INVENTORY_HEADS, InventoryRow, ReasonedText,
+    SessionModel,
 };
-use crate::report::words;
 
 /// Maximum number of machines in the inventory; `session.json` has all of them.
 const MACHINES: usize = 200;
@@ -236,36 +235,12 @@ fn configurations(model: &SessionModel) -> Markup {
 }
 
 fn attempts(model: &SessionModel) -> Markup {
-    let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads = ["attempt", "round", "began", "took", "start", "curve", "verdict", "throttled"]
-        .map(str::to_owned);
-    let heads: Vec<String> =
-        heads.into_iter().chain(kinds.iter().map(|kind| kind.name().to_owned())).collect();
-    let row = |it: &AttemptView| {
-        let curve = if it.problem.is_some() { "not completed" } else { it.curve_end };
-        let throttled =
-            it.throttled.map_or_else(|| "not known".to_owned(), |time| words::time(Some(time)));
-        let lead = [
-            format!("{} {}", it.number, it.key),
-            it.round.to_string(),
-            it.began_words(),
-            words::time(Some(it.took)),
-            it.start_words().to_owned(),
-            curve.to_owned(),
-            it.verdict(),
-            throttled,
-        ];
-        let figure = |kind: &FigureKind| {
-            it.values.get(kind).map_or_else(|| "–".to_owned(), |figure| value(*kind, *figure))
-        };
-        lead.into_iter().chain(kinds.iter().map(figure)).collect()
-    };
-    let rows: Vec<Vec<String>> = model.attempts.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = model.attempt_rows().collect();
     html! {
         @if !rows.is_empty() {
             section {
                 h2 { "Attempts" }
-                div.card { (scrolling("Attempts", &figures_table(&heads, &rows))) }
+                div.card { (scrolling("Attempts", &figures_table(&model.attempt_heads(), &rows))) }
             }
         }
     }

@@ -4,10 +4,9 @@ use super::{code, escape, facts, prose, prose_cell, table};
 use crate::record::session::FigureKind;
 use crate::report::plot::session_sketches;
 use crate::report::session::{
-    AttemptView, ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, ReasonedText,
-    SessionModel, value,
+    ConfigurationView, FigureView, INVENTORY_HEADS, InventoryRow, ReasonedText, SessionModel,
 };
-use crate::report::words;
+use crate::report::words::capitalised;
 
 /// Maximum number of machines in the inventory; `session.json` has all of them.
 const MACHINES: usize = 60;
@@ -69,12 +68,6 @@ fn figures(model: &SessionModel) -> String {
     let note = model.connection_note().map(|note| format!("\n{}\n", escape(&note)));
     let table = table(&borrowed(&heads), model.configurations.iter().map(row));
     format!("### Figures{confidence}\n\n{table}{}", note.unwrap_or_default())
-}
-
-/// A word at the start of a column heading: `First answer`.
-fn capitalised(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn borrowed(heads: &[String]) -> Vec<&str> {
@@ -150,33 +143,8 @@ fn attempts(model: &SessionModel) -> String {
     if model.attempts.is_empty() {
         return String::new();
     }
-    let kinds: Vec<FigureKind> = model.kinds().collect();
-    let heads: Vec<String> =
-        ["Attempt", "Round", "Began", "Took", "Start", "Curve", "Verdict", "Throttled"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(kinds.iter().map(|kind| capitalised(kind.name())))
-            .collect();
-    let row = |it: &AttemptView| {
-        let curve = if it.problem.is_some() { "not completed" } else { it.curve_end };
-        let throttled =
-            it.throttled.map_or_else(|| "not known".to_owned(), |it| words::time(Some(it)));
-        let lead = [
-            format!("{} {}", it.number, it.key),
-            it.round.to_string(),
-            it.began_words(),
-            words::time(Some(it.took)),
-            it.start_words().to_owned(),
-            curve.to_owned(),
-            it.verdict(),
-            throttled,
-        ];
-        let figure = |kind: &FigureKind| {
-            it.values.get(kind).map_or_else(|| "–".to_owned(), |figure| value(*kind, *figure))
-        };
-        lead.into_iter().chain(kinds.iter().map(figure)).collect::<Vec<_>>()
-    };
-    let table = table(&borrowed(&heads), model.attempts.iter().map(row));
+    let heads: Vec<String> = model.attempt_heads().iter().map(|head| capitalised(head)).collect();
+    let table = table(&borrowed(&heads), model.attempt_rows());
     format!("### Attempts\n\n{table}")
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
@@ -25,23 +26,27 @@ pub(in crate::report) struct ReportFact {
     pub(in crate::report) value: String,
 }
 
-fn fact(name: &'static str, value: &str) -> ReportFact {
+/// A fact whose value is safe to display.
+pub(in crate::report) fn fact(name: &'static str, value: &str) -> ReportFact {
     ReportFact { name, value: words::display(value, words::LINE) }
 }
 
-const MINUTE: &[BorrowedFormatItem<'_>] =
+/// A moment to the minute.
+pub(in crate::report) const MINUTE: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 const SECOND: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
-fn started(record: &RunRecord, format: &[BorrowedFormatItem<'_>]) -> String {
-    let utc = in_utc(record.provenance.started);
+/// A moment in UTC.
+pub(in crate::report) fn moment(at: OffsetDateTime, format: &[BorrowedFormatItem<'_>]) -> String {
+    let utc = in_utc(at);
     utc.format(format).unwrap_or_else(|_| utc.to_string())
 }
 
 /// When the run started and how long it took.
 pub(super) fn subtitle(record: &RunRecord) -> String {
-    format!("{} · {}", started(record, MINUTE), format_duration(record.measurement.elapsed))
+    let started = moment(record.provenance.started, MINUTE);
+    format!("{started} · {}", format_duration(record.measurement.elapsed))
 }
 
 /// The record's provenance.
@@ -57,7 +62,7 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     };
     let mut facts = vec![
         fact("run", &record.id.to_string()),
-        fact("started", &started(record, SECOND)),
+        fact("started", &moment(from.started, SECOND)),
         fact("took", &format_duration(record.measurement.elapsed)),
         fact("ended", &ending(&record.measurement)),
         fact("command", &from.command.join(" ")),
@@ -74,7 +79,8 @@ pub(super) fn provenance(record: &RunRecord) -> Vec<ReportFact> {
     facts
 }
 
-fn tags(tags: &BTreeMap<String, String>) -> String {
+/// Tags in one line: `environment=staging, deploy=41`.
+pub(in crate::report) fn tags(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
 }
 

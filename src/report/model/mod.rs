@@ -2,7 +2,7 @@
 
 mod budget;
 mod comparison;
-mod facts;
+pub(super) mod facts;
 mod finding;
 mod gate;
 mod latency_curve;

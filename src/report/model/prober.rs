@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::record::{Ceiling, Dimension, Histogram, Measurement, RunRecord, ScenarioMeasurement};
+use crate::record::{
+    Ceiling, Dimension, Histogram, Measurement, RunRecord, ScenarioMeasurement, micros,
+};
 use crate::units::{Quantile, Ratio};
 
 use super::{DurationQuantiles, ReportFact, request, words};
@@ -110,7 +112,7 @@ impl LatenessEffect {
     fn share(&self, lag: Duration) -> Option<(f64, String)> {
         let (scale, name) = self.scale().filter(|(scale, _)| !scale.is_zero())?;
         let share = lag.as_secs_f64() / scale.as_secs_f64();
-        let ratio = Ratio::of(micros(lag), micros(scale).max(1));
+        let ratio = Ratio::of(micros::whole(lag), micros::whole(scale).max(1));
         let shown = if share <= 1.0 {
             format!("{} of {name} ({})", words::share(ratio), words::time(Some(scale)))
         } else {
@@ -118,10 +120,6 @@ impl LatenessEffect {
         };
         Some((share, shown))
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whether the prober was punctual enough, and the sentence that says so. It was if its own time

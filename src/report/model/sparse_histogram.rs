@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::record::Histogram;
+use crate::record::{Histogram, micros};
 use crate::units::Quantile;
 
 use super::DurationQuantiles;
@@ -72,7 +72,7 @@ impl SparseHistogram {
 
 /// Upper end of a value's bucket: the highest eight bits are kept and the rest set.
 fn upper_end(value: Duration) -> u64 {
-    let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+    let micros = micros::whole(value);
     let dropped = (u64::BITS - micros.leading_zeros()).saturating_sub(8);
     micros | ((1 << dropped) - 1)
 }

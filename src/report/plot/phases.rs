@@ -12,18 +12,6 @@ use super::style::{self, AXIS, LABEL, MUTED, STRONG, TICK};
 use super::table::PlotTable;
 use super::{PlotFunctions, PlotKind, PlotSubject};
 
-/// The parts that add up to latency, in the order of an exchange.
-pub(super) const PARTS: [Dimension; 8] = [
-    Dimension::Lag,
-    Dimension::Wait,
-    Dimension::Dns,
-    Dimension::Connect,
-    Dimension::Proxy,
-    Dimension::Tls,
-    Dimension::FirstByte,
-    Dimension::Body,
-];
-
 /// Maximum number of requests in the plot.
 const MOST: usize = 5;
 const HEADING: f64 = 26.0;
@@ -51,7 +39,7 @@ impl PhaseBar {
             let entered = of(row).n * 2 >= latency.n;
             of(row).p50.filter(|_| entered).map(|value| (dimension, value))
         };
-        let parts = PARTS.into_iter().filter_map(median).collect();
+        let parts = Dimension::PARTS.into_iter().filter_map(median).collect();
         (latency.n > 0).then(|| Self { name: name.to_owned(), latency, parts })
     }
 
@@ -103,7 +91,7 @@ fn plotted_requests(scenario: &ScenarioView) -> Vec<&RequestView> {
 
 /// The figure in figures.
 fn table(scenario: &ScenarioView) -> PlotTable {
-    let heads = PARTS.iter().map(|part| label(*part));
+    let heads = Dimension::PARTS.iter().map(|part| label(*part));
     let mut table = PlotTable::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
     for request in plotted_requests(scenario) {
         for bar in bars(request) {
@@ -111,7 +99,7 @@ fn table(scenario: &ScenarioView) -> PlotTable {
                 bar.parts.iter().find(|(of, _)| of == part).map(|(_, value)| *value)
             };
             let name = format!("{}, {}", request.name, bar.name);
-            let cells = PARTS.iter().map(|of| words::time(part(of)));
+            let cells = Dimension::PARTS.iter().map(|of| words::time(part(of)));
             let n = words::count(bar.latency.n);
             table.rows.push(
                 [name, n].into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect(),

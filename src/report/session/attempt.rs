@@ -12,6 +12,7 @@ use crate::report::words;
 use crate::units::Quantile;
 
 use super::configuration;
+use super::figure;
 
 /// One attempt.
 #[derive(Debug, Clone)]
@@ -115,6 +116,21 @@ impl AttemptView {
     /// The verdict on its steady stage, in words.
     pub(in crate::report) fn verdict(&self) -> String {
         self.decision.map_or_else(|| "–".to_owned(), |decision| decision.to_string())
+    }
+
+    /// How its curve ended, or that it was not completed.
+    pub(in crate::report) fn curve_words(&self) -> &'static str {
+        if self.problem.is_some() { "not completed" } else { self.curve_end }
+    }
+
+    /// How long the quota held its CPUs back, in words.
+    pub(in crate::report) fn throttled_words(&self) -> String {
+        self.throttled.map_or_else(|| "not known".to_owned(), |time| words::time(Some(time)))
+    }
+
+    /// One of its figures in words; a dash without it.
+    pub(in crate::report) fn value_words(&self, kind: FigureKind) -> String {
+        self.values.get(&kind).map_or_else(|| "–".to_owned(), |value| figure::value(kind, *value))
     }
 
     /// Whether the quota held its CPUs back.

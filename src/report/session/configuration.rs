@@ -187,8 +187,11 @@ impl ConfigurationView {
 
 /// The figures in the order of tables, each kind once.
 fn figures(outcome: &ConfigurationOutcome) -> Vec<FigureView> {
-    let of = |kind| outcome.figures.iter().find(|figure| figure.kind == kind);
-    FigureKind::ALL.into_iter().filter_map(of).map(FigureView::new).collect()
+    FigureKind::ALL
+        .into_iter()
+        .filter_map(|kind| outcome.figure(kind))
+        .map(FigureView::new)
+        .collect()
 }
 
 /// The key of a configuration: `A` to `Z`, then `A2` and so on.

@@ -1,6 +1,6 @@
 //! An attempt's entry in a markdown log.
 
-use crate::record::session::{Attempt, FigureKind, SessionRecord};
+use crate::record::session::{Attempt, FigureKind, SessionRecord, StartKind};
 use crate::report::evidence::{RunArtifact, artifact, bullet_list, code, moment, plain};
 use crate::report::words;
 
@@ -85,9 +85,9 @@ fn notes(record: &SessionRecord, attempt: &Attempt, view: &AttemptView) -> Vec<S
         "round {}, cold state {}, the machine {}",
         attempt.round,
         record.plan.cold,
-        match view.start_words() {
-            "unknown" => "resumed or booted (Fly does not say which)",
-            known => known,
+        match view.start {
+            StartKind::Unknown => "resumed or booted (Fly does not say which)",
+            StartKind::Booted | StartKind::Resumed | StartKind::Ran => view.start_words(),
         }
     )];
     notes.extend(planned.and_then(|it| stated("hypothesis", &it.hypothesis)));

@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use crate::record::session::{Difference, Estimate, FigureKind};
-use crate::units::{self, Ratio};
-
-/// A share in whole percent: `90 %`.
-pub(super) fn confidence(ratio: Ratio) -> String {
-    crate::report::words::share(ratio)
-}
+use crate::report::words;
+use crate::units;
 
 /// Seconds as a duration. A record may hold any number: one that is not a duration becomes zero.
 pub(in crate::report) fn duration(seconds: f64) -> Duration {
@@ -58,10 +54,7 @@ pub(super) fn range(kind: FigureKind, low: f64, high: f64) -> String {
         // A dash next to a minus sign is hard to read.
         return format!("{low} to {high}");
     }
-    match (low.split_once(' '), high.split_once(' ')) {
-        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} – {high}"),
-        _ => format!("{low} – {high}"),
-    }
+    words::between(&low, &high)
 }
 
 /// The interval of a difference: `−1.4 s to −1.0 s`; empty if there is none.
@@ -94,6 +87,7 @@ pub(super) fn seen_above(kind: FigureKind, difference: &Difference) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Ratio;
 
     fn estimate(value: f64, interval: Option<(f64, f64)>) -> Estimate {
         Estimate { value, interval, confidence: Ratio::of(9, 10), restarts: 5 }

@@ -1,17 +1,14 @@
 //! The model of a session.
 
-use time::OffsetDateTime;
-use time::macros::format_description;
-
-use crate::record::in_utc;
-use crate::record::session::{ColdState, FigureKind, SessionEnding, SessionRecord};
-use crate::report::model::ReportFact;
+use crate::record::session::{
+    ColdState, FigureKind, SessionConclusion, SessionEnding, SessionRecord,
+};
+use crate::report::model::facts::{MINUTE, ReportFact, fact, moment, tags};
 use crate::report::words;
 use crate::units::{Ratio, format_duration};
 
 use super::attempt::AttemptView;
-use super::configuration::{ConfigurationView, DifferenceView, FigureView, ReasonedText};
-use super::figure;
+use super::configuration::{ConfigurationView, DifferenceView, ReasonedText};
 use super::inventory::InventoryRow;
 
 /// The figures in the order of tables: what a user waits for comes first, so that a phone shows it
@@ -58,7 +55,8 @@ pub struct SessionModel {
 impl SessionModel {
     /// Builds the model of a record and its conclusion.
     pub fn new(record: &SessionRecord) -> Self {
-        let conclusion = record.conclusion.clone().unwrap_or_default();
+        let nothing = SessionConclusion::default();
+        let conclusion = record.conclusion.as_ref().unwrap_or(&nothing);
         let sentences = |texts: &[String]| -> Vec<String> {
             texts.iter().map(|text| words::display(text, words::REASON)).collect()
         };
@@ -100,28 +98,20 @@ impl SessionModel {
     pub(in crate::report) fn differences(
         &self,
         kind: FigureKind,
-    ) -> impl Iterator<Item = (&ConfigurationView, &FigureView)> {
-        let of = move |configuration: &ConfigurationView| {
-            configuration
-                .figure(kind)
-                .and_then(|figure| figure.difference.as_ref())
-                .is_some_and(|by| kind != FigureKind::ConnectionSetup || by.difference.is_clear)
-        };
+    ) -> impl Iterator<Item = (&ConfigurationView, &DifferenceView)> {
+        let needs_clear = kind == FigureKind::ConnectionSetup;
         self.configurations
             .iter()
-            .filter(move |configuration| of(configuration))
-            .filter_map(move |configuration| Some((configuration, configuration.figure(kind)?)))
+            .filter_map(move |it| Some((it, it.figure(kind)?.difference.as_ref()?)))
+            .filter(move |(_, by)| by.difference.is_clear || !needs_clear)
     }
 
     /// All differences, in the order of tables: figure by figure.
     pub(in crate::report) fn all_differences(
         &self,
     ) -> impl Iterator<Item = (FigureKind, &ConfigurationView, &DifferenceView)> {
-        let of = |kind| {
-            self.differences(kind).filter_map(move |(configuration, figure)| {
-                Some((kind, configuration, figure.difference.as_ref()?))
-            })
-        };
+        let of =
+            |kind| self.differences(kind).map(move |(configuration, by)| (kind, configuration, by));
         ORDER.into_iter().flat_map(of)
     }
 
@@ -132,7 +122,7 @@ impl SessionModel {
             .all_differences()
             .next()
             .map(|(.., by)| by.difference.estimate.confidence)
-            .map(|of| format!(" ({} intervals)", figure::confidence(of)))
+            .map(|of| format!(" ({} intervals)", words::share(of)))
             .unwrap_or_default();
         format!("Differences from {first}{stated}")
     }
@@ -143,6 +133,32 @@ impl SessionModel {
         configuration: usize,
     ) -> impl Iterator<Item = &AttemptView> {
         self.attempts.iter().filter(move |attempt| attempt.configuration == configuration)
+    }
+
+    /// The column headings of [`Self::attempt_rows`].
+    pub(in crate::report) fn attempt_heads(&self) -> Vec<String> {
+        ["attempt", "round", "began", "took", "start", "curve", "verdict", "throttled"]
+            .into_iter()
+            .chain(self.kinds().map(FigureKind::name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The attempts as rows of a table, in the order of time.
+    pub(in crate::report) fn attempt_rows(&self) -> impl Iterator<Item = Vec<String>> + '_ {
+        self.attempts.iter().map(|it| {
+            let lead = [
+                format!("{} {}", it.number, it.key),
+                it.round.to_string(),
+                it.began_words(),
+                words::time(Some(it.took)),
+                it.start_words().to_owned(),
+                it.curve_words().to_owned(),
+                it.verdict(),
+                it.throttled_words(),
+            ];
+            lead.into_iter().chain(self.kinds().map(|kind| it.value_words(kind))).collect()
+        })
     }
 
     /// The attempts that did not complete, each in one line.
@@ -158,7 +174,7 @@ impl SessionModel {
 
     /// The confidence of the intervals of figures, in words; `None` without one.
     pub(in crate::report) fn confidence(&self) -> Option<String> {
-        confidence(&self.configurations).map(figure::confidence)
+        confidence(&self.configurations).map(words::share)
     }
 }
 
@@ -176,19 +192,18 @@ fn nothing_concluded(record: &SessionRecord) -> String {
 }
 
 /// How far a session is: `15 of 15 attempts, complete`.
-pub(in crate::report) fn progress(record: &SessionRecord) -> String {
-    let planned = record.plan.configurations.len() as u64 * u64::from(record.plan.rounds);
+fn progress(record: &SessionRecord) -> String {
     let made = record.attempts.len();
     let made = if record.provenance.imported_from.is_some() {
         words::plural(made as u64, "attempt")
     } else {
-        format!("{made} of {}", words::plural(planned, "attempt"))
+        format!("{made} of {}", words::plural(record.planned_attempts(), "attempt"))
     };
     format!("{made}, {}", ending(record))
 }
 
 /// How a session ended, in words.
-pub(in crate::report) fn ending(record: &SessionRecord) -> String {
+fn ending(record: &SessionRecord) -> String {
     match &record.ending {
         Some(SessionEnding::Complete) => "complete".to_owned(),
         Some(SessionEnding::Interrupted) => "interrupted: it can be resumed".to_owned(),
@@ -199,19 +214,10 @@ pub(in crate::report) fn ending(record: &SessionRecord) -> String {
     }
 }
 
-fn moment(at: OffsetDateTime) -> String {
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    let at = in_utc(at);
-    at.format(format).unwrap_or_else(|_| at.to_string())
-}
-
 fn subtitle(record: &SessionRecord) -> String {
     let app = record.plan.app.as_deref().unwrap_or(&record.plan.base_url);
-    format!("{} · {} · {}", moment(record.provenance.started), words::name(app), progress(record))
-}
-
-fn fact(name: &'static str, value: &str) -> ReportFact {
-    ReportFact { name, value: words::display(value, words::LINE) }
+    let started = moment(record.provenance.started, MINUTE);
+    format!("{started} · {} · {}", words::name(app), progress(record))
 }
 
 fn plan(record: &SessionRecord) -> Vec<ReportFact> {
@@ -244,7 +250,7 @@ fn provenance(record: &SessionRecord) -> Vec<ReportFact> {
     let host = &from.host;
     let mut facts = vec![
         fact("session", &record.id.to_string()),
-        fact("started", &moment(from.started)),
+        fact("started", &moment(from.started, MINUTE)),
         fact("state", &progress(record)),
         fact("command", &from.command.join(" ")),
         fact("commit", from.git_commit.as_deref().unwrap_or("unknown")),
@@ -252,8 +258,7 @@ fn provenance(record: &SessionRecord) -> Vec<ReportFact> {
         fact("tollgate", &from.tollgate),
     ];
     facts.extend(from.imported_from.as_ref().map(|file| fact("imported from", file)));
-    let tags: Vec<_> = from.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    facts.extend((!tags.is_empty()).then(|| fact("tags", &tags.join(", "))));
+    facts.extend((!from.tags.is_empty()).then(|| fact("tags", &tags(&from.tags))));
     facts
 }
 
@@ -263,7 +268,7 @@ fn method(configurations: &[ConfigurationView]) -> String {
         |of| {
             format!(
                 "Intervals are over restarts: in {} of sessions they contain the true mean.",
-                figure::confidence(of)
+                words::share(of)
             )
         },
     );
@@ -271,6 +276,6 @@ fn method(configurations: &[ConfigurationView]) -> String {
         "Each figure is a mean over restarts, one for each completed attempt. {stated} “Not clear” \
          does not mean that there is no difference: a small one may have been missed. A curve is \
          steady from the first change point after which no later segment differs (Barrett et al., \
-         OOPSLA 2017)."
+         OOPSLA 2017), or from the end of a gradual slope if one describes it better."
     )
 }

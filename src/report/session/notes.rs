@@ -6,7 +6,7 @@ use super::configuration::ConfigurationView;
 use super::figure;
 use super::model::SessionModel;
 
-/// The figures that are found in steps of 12 % (`tune::steady`). No number of rounds averages a
+/// The figures that are found in steps of 8 % (`tune::steady`). No number of rounds averages a
 /// step out, so the rounds that would halve their differences are many, or none is enough.
 const STEPPED: [FigureKind; 2] = [FigureKind::RequestsToSteady, FigureKind::TimeToSteady];
 
@@ -37,7 +37,7 @@ impl SessionModel {
         }
         if unclear().any(|(kind, ..)| STEPPED.contains(&kind)) {
             note +=
-                " The steady point is found in steps of 12 %, and no number of rounds shows less.";
+                " The steady point is found in steps of 8 %, and no number of rounds shows less.";
         }
         note
     }

@@ -62,7 +62,7 @@ fn what_more_rounds_would_show_is_said_once_for_each_configuration() {
     outcomes[2].figures[0].difference.as_mut().unwrap().rounds_to_halve = 21;
     let note = SessionModel::new(&record).seen_above_note();
     assert!(note.contains(": 15 for B, 21 for C."), "{note}");
-    assert!(note.contains("steps of 12 %") && !note.contains("995"), "{note}");
+    assert!(note.contains("steps of 8 %") && !note.contains("995"), "{note}");
 }
 
 #[test]

@@ -241,7 +241,6 @@ pub fn session_list(
 
 fn list_row((folder, record, is_open): (&Path, &SessionRecord, bool)) -> Vec<String> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let planned = record.plan.configurations.len() as u64 * u64::from(record.plan.rounds);
     let state = match &record.ending {
         None if is_open => "in progress",
         None => "cut off",
@@ -254,7 +253,7 @@ fn list_row((folder, record, is_open): (&Path, &SessionRecord, bool)) -> Vec<Str
         words::abbreviated(&words::name(&record.name), 32),
         words::abbreviated(record.plan.app.as_deref().unwrap_or("–"), 32),
         record.plan.configurations.len().to_string(),
-        format!("{} of {planned}", record.attempts.len()),
+        format!("{} of {}", record.attempts.len(), record.planned_attempts()),
         state.to_owned(),
     ]
 }

@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use super::{completed_as_it_is, machines_of};
+use crate::record::cpu_quota::CpuQuota;
 use crate::record::session::{Advice, Attempt, MachineFacts, SessionRecord};
 use crate::tune::throttle::{is_throttled, own_reading};
 use crate::tune::words::{self, listed};
 use crate::units::format_duration;
-
-/// The share of its time that Fly lets a shared CPU work: 5 ms in every 80 ms.
-const QUOTA: f64 = 5.0 / 80.0;
 
 /// The CPU use of one attempt.
 struct CpuUse<'a> {
@@ -37,9 +35,14 @@ impl<'a> CpuUse<'a> {
         is_throttled(self.attempt) || lasted * 2 >= self.attempt.took
     }
 
+    /// CPU seconds a second that its machine's quota gives.
+    fn quota(&self) -> f64 {
+        CpuQuota::of_shared_cpus(self.machine.cpus).share()
+    }
+
     /// How many shared CPUs have a quota of this size.
     fn cpus_needed(&self) -> f64 {
-        (self.share() / QUOTA).ceil()
+        (self.share() / CpuQuota::of_shared_cpus(1).share()).ceil()
     }
 }
 
@@ -52,7 +55,7 @@ pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
     let over: Vec<CpuUse<'_>> = completed_as_it_is(record)
         .filter_map(CpuUse::of)
         .filter(CpuUse::is_of_the_load)
-        .filter(|one| one.share() > QUOTA * f64::from(one.machine.cpus))
+        .filter(|one| one.share() > one.quota())
         .collect();
     let most = over.iter().max_by(|one, other| one.share().total_cmp(&other.share()))?;
     let needed = most.cpus_needed();
@@ -71,7 +74,7 @@ pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
             format_duration(most.used),
             format_duration(most.attempt.took),
             words::count(most.machine.cpus as usize, "shared CPU"),
-            words::seconds(most.attempt.took.as_secs_f64() * QUOTA * f64::from(most.machine.cpus)),
+            words::seconds(most.attempt.took.as_secs_f64() * most.quota()),
         ),
     })
 }

@@ -21,7 +21,7 @@ pub(super) fn running_machines(
 ) -> Option<Advice> {
     let ceiling = lowest_ceiling(record)?;
     let kind = FigureKind::FirstAnswer;
-    let first = own.figures.iter().find(|figure| figure.kind == kind)?;
+    let first = own.figure(kind)?;
     let (low, _) = first.estimate.interval?;
     let is_cold = completed_as_it_is(record)
         .all(|attempt| matches!(attempt.start, StartKind::Booted | StartKind::Resumed));

@@ -35,7 +35,7 @@ pub(super) fn advice(
 }
 
 /// The attempts that completed, at any configuration.
-fn completed(record: &SessionRecord) -> impl Iterator<Item = &Attempt> {
+pub(in crate::tune) fn completed(record: &SessionRecord) -> impl Iterator<Item = &Attempt> {
     record.attempts.iter().filter(|attempt| attempt.problem.is_none())
 }
 

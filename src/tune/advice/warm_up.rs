@@ -13,7 +13,7 @@ pub(super) fn requests_after_deploy(own: &ConfigurationOutcome) -> Option<Advice
         return None;
     }
     let kind = FigureKind::RequestsToSteady;
-    let figure = own.figures.iter().find(|figure| figure.kind == kind)?;
+    let figure = own.figure(kind)?;
     let (_, upper) = figure.estimate.interval?;
     let most = own.curves.iter().flat_map(|curve| &curve.values);
     let most = most.filter(|(own, _)| *own == kind).map(|(_, value)| *value);

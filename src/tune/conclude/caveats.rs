@@ -2,9 +2,9 @@
 
 use super::headline;
 use crate::record::session::{
-    Attempt, ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
-    ThrottleOutcome,
+    ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind, ThrottleOutcome,
 };
+use crate::tune::advice::completed;
 use crate::tune::words::{count, listed};
 
 /// One sentence for each thing that weakens what the figures say.
@@ -35,8 +35,8 @@ fn imported(record: &SessionRecord) -> Vec<String> {
 }
 
 fn unfinished(record: &SessionRecord) -> Option<String> {
-    let planned = record.plan.configurations.len() as u64 * u64::from(record.plan.rounds);
-    let made = record.attempts.iter().filter(|attempt| attempt.problem.is_none()).count();
+    let planned = record.planned_attempts();
+    let made = completed(record).count();
     let so_far = format!("{made} of {planned} attempts were completed");
     match &record.ending {
         Some(SessionEnding::Complete) => None,
@@ -97,10 +97,6 @@ fn not_comparable(configurations: &[ConfigurationOutcome]) -> Option<String> {
             first.name
         )
     })
-}
-
-fn completed(record: &SessionRecord) -> impl Iterator<Item = &Attempt> {
-    record.attempts.iter().filter(|attempt| attempt.problem.is_none())
 }
 
 fn machines_not_known(record: &SessionRecord) -> Option<String> {

@@ -1,8 +1,8 @@
 //! The answer of a session, in one to four sentences.
 
 use crate::record::session::{
-    ColdState, ConfigurationOutcome, CurveClass, Difference, FigureKind, FigureOutcome,
-    SessionRecord, ThrottleOutcome,
+    ColdState, ConfigurationOutcome, CurveClass, Difference, FigureKind, SessionRecord,
+    ThrottleOutcome,
 };
 use crate::tune::words;
 use crate::units::format_duration;
@@ -48,7 +48,7 @@ fn own_answer(record: &SessionRecord, own: &ConfigurationOutcome) -> Vec<String>
         ColdState::Idle { .. } => "After a pause",
         ColdState::None => "As the app was found",
     };
-    let first = figure(own, FigureKind::FirstAnswer).map(|one| {
+    let first = own.figure(FigureKind::FirstAnswer).map(|one| {
         let text = words::estimate(one.kind, &one.estimate);
         format!("{start}, the first answer took {text}.")
     });
@@ -56,10 +56,12 @@ fn own_answer(record: &SessionRecord, own: &ConfigurationOutcome) -> Vec<String>
 }
 
 fn steady_answer(own: &ConfigurationOutcome) -> Option<String> {
-    let p50 = figure(own, FigureKind::SteadyP50)
+    let p50 = own
+        .figure(FigureKind::SteadyP50)
         .map(|one| format!(", with a p50 of {}", words::estimate(one.kind, &one.estimate)))
         .unwrap_or_default();
-    let requests = figure(own, FigureKind::RequestsToSteady)
+    let requests = own
+        .figure(FigureKind::RequestsToSteady)
         .map(|one| words::estimate(one.kind, &one.estimate));
     match (own.class?, requests) {
         (CurveClass::Flat, _) => Some(format!("It was steady from the start{p50}.")),
@@ -180,10 +182,6 @@ fn throttled(configurations: &[ConfigurationOutcome]) -> Option<String> {
     })
 }
 
-fn figure(own: &ConfigurationOutcome, kind: FigureKind) -> Option<&FigureOutcome> {
-    own.figures.iter().find(|one| one.kind == kind)
-}
-
 fn difference(own: &ConfigurationOutcome, kind: FigureKind) -> Option<&Difference> {
-    figure(own, kind)?.difference.as_ref()
+    own.figure(kind)?.difference.as_ref()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::fly_toml::{FlyToml, StatedService, StatedSize};
 use super::reader::StatedValue;
 use super::{ComparedSetting, DifferingMachine, DriftReport, RunningMachine, RunningService};
+use crate::tune::words;
 
 /// Groups of machines that flyctl makes for one command and destroys again.
 const PASSING_GROUPS: &str = "fly_app_";
@@ -86,8 +87,7 @@ impl<'a> Comparison<'a> {
         }
         let (memory, cpus, kind) = (&size.memory_mb, &size.cpus, &size.cpu_kind);
         let megabytes = |mb: u32| format!("{mb} MB");
-        let counted =
-            |cpus: u32| if cpus == 1 { "1 CPU".to_owned() } else { format!("{cpus} CPUs") };
+        let counted = |cpus: u32| words::count(cpus as usize, "CPU");
         vec![
             Self::setting(&machines, memory, megabytes(memory.value), |machine| {
                 found(machine.memory_mb, &memory.value, megabytes)
@@ -152,8 +152,8 @@ impl<'a> Comparison<'a> {
         let place = region.map(|region| format!(" in `{region}`")).unwrap_or_default();
         let wanted = minimum.value as usize;
         let together = if counted.len() < wanted {
-            let machines = if counted.len() == 1 { "machine" } else { "machines" };
-            Some(format!("only {} {machines}{place} can run", counted.len()))
+            let machines = words::count(counted.len(), "machine");
+            Some(format!("only {machines}{place} can run"))
         } else if running < wanted {
             Some(format!("{running} of {} machines{place} run", counted.len()))
         } else {

@@ -137,8 +137,7 @@ impl FlyToml {
             app: reader.text_of(table, "app"),
             primary_region: reader.text_of(table, "primary_region"),
             groups: groups(table),
-            groups_line: entry(table, "processes")
-                .map_or(1, |(name, _)| reader.line_of(name.span().start)),
+            groups_line: line_of(table, "processes", reader).unwrap_or(1),
             sizes,
             services,
             notes,

@@ -108,7 +108,7 @@ fn without_secrets(patch: &Value) -> Value {
     Value::Object(entries.collect())
 }
 
-/// The value with every text replaced by dots.
+/// The value with every text, number and boolean replaced by dots.
 fn hide_texts(value: &Value) -> Value {
     match value {
         Value::Object(keys) => {

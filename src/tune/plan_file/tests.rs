@@ -185,7 +185,7 @@ fn cold_states_are_read_and_misspelt_ones_get_the_right_word() {
         }
     };
     for state in ["stop", "suspend", "restart", "none", "idle:5m", "idle:90s"] {
-        assert!(!found(&format!("\"{state}\"")).contains("unknown"), "{state}");
+        assert_eq!(found(&format!("\"{state}\"")), state);
     }
     for (cold, expected) in [
         ("\"Stop\"", "write `stop`"),

@@ -27,7 +27,8 @@ impl SearchBounds {
     /// that ended early then still decides its step.
     pub const MOST_STEPS: usize = 50;
 
-    /// The largest resolution: at the ratio of two steps on the way up there is nothing to narrow.
+    /// The largest resolution. Neighbouring rates on the way up differ by at most 1.5 times, so
+    /// above that there is nothing to narrow.
     const COARSEST: f64 = 2.0;
     /// Finer resolutions would need rates of more than three digits.
     const FINEST: f64 = 1.02;

@@ -80,7 +80,11 @@ fn every_capacity_ends_in_an_interval_that_holds_it_within_the_planned_steps() {
 
 #[test]
 fn no_step_is_above_the_limit_and_a_limit_that_holds_is_the_answer() {
-    let (interval, measured) = searched(search(10.0, 30.0), up_to(1_000.0));
+    let judge = |step: SearchStep| {
+        assert!(step.rate.as_per_second() <= 30.0, "{}", step.rate);
+        up_to(1_000.0)(step)
+    };
+    let (interval, measured) = searched(search(10.0, 30.0), judge);
     assert_eq!(measured.last().map(String::as_str), Some("30/s pass"));
     assert_eq!((interval.ending, interval.within), (SearchEnding::LimitHolds, Some(rate(30.0))));
     assert!(interval.answer().contains("no higher rate was allowed"));

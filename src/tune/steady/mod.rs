@@ -38,7 +38,6 @@ mod simulated_curve;
 mod trend;
 
 use std::ops::Range;
-use std::time::Duration;
 
 use self::comparison::{Difference, compare_segments};
 use self::decay::{CurvePoint, end_of_decay};
@@ -100,12 +99,6 @@ pub struct SteadyState {
     /// Its class; `None` if the sequence is too short (*not known yet*). One sequence is never
     /// [`CurveClass::Inconsistent`].
     pub class: Option<CurveClass>,
-}
-
-/// Finds the steady state of a sequence of requests, in the order in which they were due.
-pub fn find_steady_requests(latencies: &[Duration]) -> SteadyState {
-    let seconds: Vec<f64> = latencies.iter().map(Duration::as_secs_f64).collect();
-    find_steady_state(&seconds, SequenceKind::Requests)
 }
 
 /// Finds the steady state of a sequence of latencies in any unit.

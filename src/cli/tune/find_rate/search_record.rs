@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::step_run::MeasuredStep;
 use crate::plan::Plan;
-use crate::record::Decision;
+use crate::record::{Decision, micros};
 use crate::tune::rate_search::{RateInterval, SearchBounds, SearchStep, StepPurpose};
 use crate::units::{Rate, duration_literal, format_duration};
 
@@ -54,7 +54,7 @@ impl SearchRecord {
             scenario: names.collect::<Vec<_>>().join(", "),
             lowest: bounds.lowest(),
             limit: bounds.limit(),
-            step_us: micros(bounds.step()),
+            step_us: micros::whole(bounds.step()),
             resolution: bounds.resolution(),
             most_steps: bounds.most_steps(),
             steps: Vec::new(),
@@ -87,7 +87,7 @@ impl SearchRecord {
             continues: step.continues,
             decision: measured.decision,
             reason: measured.reason.clone(),
-            p95_us: measured.p95().map(micros),
+            p95_us: measured.p95().map(micros::whole),
             run: measured.run.record.name(),
             folder: measured.run.folder.clone(),
         });
@@ -113,8 +113,4 @@ pub(super) fn step_line(step: &SearchStep, measured: &MeasuredStep) -> String {
         step.rate.to_string()
     );
     line.replace(char::is_control, " ").trim_end().to_owned()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

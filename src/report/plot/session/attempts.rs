@@ -6,7 +6,7 @@ use super::super::sheet::PlotSheet;
 use super::super::style::{ALARM, GRID, TICK, TextFace};
 use super::super::table::PlotTable;
 use super::figure_axis::FigureAxis;
-use super::{SessionPlot, colour, configuration_legend, heading};
+use super::{SessionPlot, colour, configuration_legend};
 use crate::record::session::FigureKind;
 use crate::report::session::{AttemptView, ConfigurationView, SessionModel, value};
 use crate::report::words;
@@ -30,7 +30,10 @@ pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot
     let throttled = if throttled > 0 { format!(", {throttled} throttled") } else { String::new() };
     let restarts = words::plural(values.len() as u64, "restart");
     Some(SessionPlot {
-        title: format!("{} over time: {from} to {to} in {restarts}{throttled}", heading(kind)),
+        title: format!(
+            "{} over time: {from} to {to} in {restarts}{throttled}",
+            words::capitalised(kind.name())
+        ),
         alt: alt(model, kind),
         table: Box::new(move || table(model, kind)),
         scene: Box::new(move |sheet| scene(model, kind, sheet)),
@@ -41,7 +44,8 @@ fn alt(model: &SessionModel, kind: FigureKind) -> String {
     let of =
         |it: &AttemptView| Some(format!("{} {}", it.place(), value(kind, *it.values.get(&kind)?)));
     let all: Vec<String> = model.attempts.iter().filter_map(of).take(ROWS).collect();
-    format!("{} of each attempt in the order of time: {}", heading(kind), all.join("; "))
+    let figure = words::capitalised(kind.name());
+    format!("{figure} of each attempt in the order of time: {}", all.join("; "))
 }
 
 fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
@@ -53,9 +57,9 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
             || "–".to_owned(),
             |(low, high)| format!("{} – {}", value(kind, *low), value(kind, *high)),
         );
-        let figure = match (&it.problem, it.values.get(&kind)) {
-            (Some(_), _) => "not completed".to_owned(),
-            (None, figure) => figure.map_or_else(|| "–".to_owned(), |figure| value(kind, *figure)),
+        let figure = match &it.problem {
+            Some(_) => "not completed".to_owned(),
+            None => it.value_words(kind),
         };
         table.rows.push(vec![
             it.number.to_string(),
@@ -63,7 +67,7 @@ fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {
             it.round.to_string(),
             figure,
             interval,
-            it.throttled.map_or_else(|| "not known".to_owned(), |it| words::time(Some(it))),
+            it.throttled_words(),
         ]);
     }
     table

@@ -6,9 +6,10 @@ use super::super::sheet::PlotSheet;
 use super::super::style::{AXIS, GRID, LABEL, RgbColour, STRONG, TextFace};
 use super::super::table::PlotTable;
 use super::figure_axis::FlatAxis;
-use super::{SessionPlot, colour, configuration_legend, heading};
+use super::{SessionPlot, colour, configuration_legend};
 use crate::record::session::{Estimate, FigureKind};
 use crate::report::session::{ConfigurationView, DifferenceView, SessionModel};
+use crate::report::words;
 
 /// Height of a configuration's row.
 const ROW: f64 = 44.0;
@@ -20,7 +21,7 @@ const KEY: f64 = 34.0;
 pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot<'_>> {
     model.configurations.iter().filter_map(|it| it.figure(kind)).nth(1)?;
     Some(SessionPlot {
-        title: format!("{}: {}", heading(kind), finding(model, kind)),
+        title: format!("{}: {}", words::capitalised(kind.name()), finding(model, kind)),
         alt: alt(model, kind),
         table: Box::new(move || table(model, kind)),
         scene: Box::new(move |sheet| scene(model, kind, sheet)),
@@ -31,10 +32,10 @@ pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot
 fn finding(model: &SessionModel, kind: FigureKind) -> String {
     let clear: Vec<String> = model
         .differences(kind)
-        .filter_map(|(configuration, figure)| {
-            let difference = figure.difference.as_ref().filter(|it| it.difference.is_clear)?;
-            let size = difference.value.trim_start_matches(['+', '−']);
-            Some(format!("{} {size} {}", configuration.key, difference.outcome))
+        .filter(|(_, by)| by.difference.is_clear)
+        .map(|(configuration, by)| {
+            let size = by.value.trim_start_matches(['+', '−']);
+            format!("{} {size} {}", configuration.key, by.outcome)
         })
         .collect();
     let first = model.configurations.first().map_or("A", |it| it.key.as_str());
@@ -61,7 +62,7 @@ fn alt(model: &SessionModel, kind: FigureKind) -> String {
         Some(format!("{place} {}{}", figure.with_interval(), difference.unwrap_or_default()))
     };
     let all: Vec<String> = model.configurations.iter().filter_map(of).collect();
-    format!("{} of each configuration: {}", heading(kind), all.join("; "))
+    format!("{} of each configuration: {}", words::capitalised(kind.name()), all.join("; "))
 }
 
 fn table(model: &SessionModel, kind: FigureKind) -> PlotTable {

@@ -7,7 +7,7 @@ use super::super::scene::{LegendMark, Scene};
 use super::super::sheet::PlotSheet;
 use super::super::style::{ALARM, INK, MUTED, RgbColour};
 use super::super::table::PlotTable;
-use super::{SessionPlot, colour};
+use super::{SessionPlot, colour, median};
 use crate::record::session::{CurveClass, FigureKind};
 use crate::report::session::{AttemptView, ConfigurationView, SessionModel, StageSplit};
 use crate::report::words;
@@ -52,7 +52,7 @@ fn title(configuration: &ConfigurationView) -> String {
 fn alt(model: &SessionModel, at: usize) -> String {
     let of = |it: &AttemptView| {
         let first = it.points.first().map(|point| point.latency);
-        let steady = median(it, StageSplit::Steady);
+        let steady = median_latency(it, StageSplit::Steady);
         format!(
             "attempt {}: {} requests, first {}, steady median {}",
             it.number,
@@ -77,18 +77,16 @@ fn table(model: &SessionModel, at: usize) -> PlotTable {
             it.start_words().to_owned(),
             words::count(it.points.len() as u64),
             words::time(it.points.first().map(|point| point.latency)),
-            words::time(median(it, StageSplit::Before)),
+            words::time(median_latency(it, StageSplit::Before)),
             from,
-            words::time(median(it, StageSplit::Steady)),
+            words::time(median_latency(it, StageSplit::Steady)),
         ]);
     }
     table
 }
 
-fn median(attempt: &AttemptView, stage: StageSplit) -> Option<Duration> {
-    let mut latencies: Vec<_> = attempt.split(stage).map(|point| point.latency).collect();
-    latencies.sort_unstable();
-    latencies.get(latencies.len().saturating_sub(1) / 2).copied()
+fn median_latency(attempt: &AttemptView, stage: StageSplit) -> Option<Duration> {
+    median(attempt.split(stage).map(|point| point.latency).collect())
 }
 
 fn scene(model: &SessionModel, at: usize, sheet: PlotSheet<'_>) -> Scene {

@@ -8,6 +8,8 @@ mod figure_axis;
 mod phases;
 mod throttled;
 
+use std::time::Duration;
+
 use super::scene::{LegendMark, Scene};
 use super::sheet::PlotSheet;
 use super::style::{RgbColour, SERIES};
@@ -81,11 +83,10 @@ fn stem(kind: FigureKind) -> &'static str {
     }
 }
 
-/// The name of a figure at the start of a title: `First answer`.
-fn heading(kind: FigureKind) -> String {
-    let name = kind.name();
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// The median of some times, the lower one of two; `None` without any.
+fn median(mut times: Vec<Duration>) -> Option<Duration> {
+    times.sort_unstable();
+    times.get(times.len().saturating_sub(1) / 2).copied()
 }
 
 /// The colour of a configuration. Letters repeat what the colour says: more than six

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::super::phases::{PARTS, PhaseBar, draw};
+use super::super::phases::{PhaseBar, draw};
 use super::super::scene::{Scene, TextAnchor};
 use super::super::sheet::PlotSheet;
 use super::super::style::{STRONG, TICK};
 use super::super::table::PlotTable;
-use super::SessionPlot;
+use super::{SessionPlot, median};
 use crate::record::Dimension;
 use crate::report::model::{DurationQuantiles, label};
 use crate::report::session::{
@@ -103,16 +103,11 @@ fn bar<'a>(name: &str, points: impl Iterator<Item = &'a CurvePoint>) -> Option<P
         let is_usual = entered.len() * 2 >= points.len();
         median(entered).filter(|time| is_usual && !time.is_zero()).map(|time| (part, time))
     };
-    let parts: Vec<_> = PARTS.into_iter().filter_map(part).collect();
+    let parts: Vec<_> = Dimension::PARTS.into_iter().filter_map(part).collect();
     let p50 = median(points.iter().map(|point| point.latency).collect())?;
     let n = points.len() as u64;
     let latency = DurationQuantiles { n, p50: Some(p50), ..DurationQuantiles::default() };
     (!parts.is_empty()).then(|| PhaseBar { name: name.to_owned(), latency, parts })
-}
-
-fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    times.get(times.len().saturating_sub(1) / 2).copied()
 }
 
 fn alt(groups: &[BarGroup]) -> String {
@@ -124,7 +119,7 @@ fn alt(groups: &[BarGroup]) -> String {
 }
 
 fn table(groups: &[BarGroup]) -> PlotTable {
-    let heads = PARTS.iter().map(|part| label(*part));
+    let heads = Dimension::PARTS.iter().map(|part| label(*part));
     let mut table = PlotTable::new(["median of", "n"].into_iter().chain(heads).chain(["latency"]));
     for (place, bars) in groups {
         for bar in bars {
@@ -132,7 +127,7 @@ fn table(groups: &[BarGroup]) -> PlotTable {
                 bar.parts.iter().find(|(of, _)| of == part).map(|(_, time)| *time)
             };
             let lead = [format!("{place}, {}", bar.name), words::count(bar.latency.n)];
-            let cells = PARTS.iter().map(|of| words::time(part(of)));
+            let cells = Dimension::PARTS.iter().map(|of| words::time(part(of)));
             table.rows.push(
                 lead.into_iter().chain(cells).chain([words::time(bar.latency.p50)]).collect(),
             );
