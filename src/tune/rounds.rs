@@ -230,6 +230,7 @@ mod tests {
             round: planned.round,
             configuration: planned.configuration,
             started: time::OffsetDateTime::UNIX_EPOCH,
+            cold_from: None,
             first_due: None,
             took: std::time::Duration::from_mins(1),
             machines_before: Vec::new(),

@@ -150,6 +150,7 @@ impl SimulatedApp<'_> {
             round,
             configuration,
             started,
+            cold_from: None,
             first_due: None,
             took: Duration::from_secs(90),
             machines_before: vec![machine()],

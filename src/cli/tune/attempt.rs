@@ -29,6 +29,8 @@ pub(super) struct AttemptContext<'a> {
     pub(super) signals: &'a RunSignals,
     /// How long the first request may take, boot included.
     pub(super) first_limit: Duration,
+    /// How long machines rest before they are made cold; see `QuotaMeter::rest`.
+    pub(super) rest: Duration,
     /// Sends a finished run to where runs are stored in addition to their folder.
     pub(super) store_run: &'a dyn Fn(&FinishedRun),
     /// The file that gets an entry for each attempt.
@@ -101,6 +103,9 @@ impl AttemptContext<'_> {
         self.check_signals()?;
         attempt.machines_before = machines.inventory()?;
         attempt.machine = machines.only_machine().map(str::to_owned);
+        self.signals.stops_within(self.rest);
+        self.check_signals()?;
+        attempt.cold_from = Some(clock::wall_clock());
         machines.cool_down(self.plan.cold, store)?;
         self.check_signals()?;
         Ok(machines.start_unless_proxy_does()?)
@@ -171,6 +176,7 @@ fn empty_attempt(number: u32, planned: PlannedAttempt, started: OffsetDateTime) 
         round: planned.round,
         configuration: planned.configuration,
         started,
+        cold_from: None,
         first_due: None,
         took: Duration::ZERO,
         machines_before: Vec::new(),

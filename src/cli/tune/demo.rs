@@ -22,8 +22,8 @@ const APP: &str = "rehearsal";
 const RATE: f64 = 60.0;
 const DURATION: Duration = Duration::from_secs(1);
 
-/// How far apart the simulated metrics are: Fly's 15 s, at four times the speed.
-const METRIC_STEP: Duration = Duration::from_millis(3_750);
+/// How far apart the samples of the simulated metrics are: 5 s, at four times the speed.
+const METRIC_INTERVAL: Duration = Duration::from_millis(1_250);
 
 pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     if flags.app.is_some() || flags.machine.is_some() || flags.resume.is_some() {
@@ -40,7 +40,7 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     let fly = FlyEnvironment::read(|name| simulated_api(url, name))
         .map_err(|error| CommandError::internal(error.to_string()))?;
     let variables = BTreeMap::from([("TOLLGATE_TARGET".to_owned(), url.clone())]);
-    let pace = MetricPace { step: METRIC_STEP, delay: METRIC_STEP * 2 };
+    let pace = MetricPace { interval: METRIC_INTERVAL, delay: METRIC_INTERVAL * 2 };
     let input = SessionInput { plan, scenario, variables, fly: Some(fly), pace, warns: false };
     let flags = Flags { app: Some(APP.to_owned()), allow_downtime: true, ..flags.clone() };
     run_session(input, &flags)

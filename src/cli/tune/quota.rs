@@ -15,8 +15,12 @@ use crate::record::micros;
 use crate::record::session::{Attempt, CpuReading, QuotaReading, TimeSpan};
 use crate::units::ByteSize;
 
-/// How far apart the metrics are read. Fly collects them every 15 s.
-const STEP: Duration = Duration::from_secs(15);
+/// How far apart Fly's samples are.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// So many values are read for each sample: Prometheus repeats a sample until the next one, so that
+/// the moment at which a value changes tells when the sample was taken.
+const VALUES_PER_SAMPLE: u32 = 15;
 
 /// How long to wait for the last metrics at the end of a session.
 const COLLECTION_DELAY: Duration = Duration::from_secs(20);
@@ -32,13 +36,22 @@ pub(super) struct QuotaMeter<'a> {
 /// How fast metrics come. Simulated machines are faster than Fly.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MetricPace {
-    pub(super) step: Duration,
+    /// How far apart samples are.
+    pub(super) interval: Duration,
+    /// How long the last ones take to arrive.
     pub(super) delay: Duration,
+}
+
+impl MetricPace {
+    /// How far apart values are read.
+    fn step(&self) -> Duration {
+        self.interval / VALUES_PER_SAMPLE
+    }
 }
 
 impl Default for MetricPace {
     fn default() -> Self {
-        Self { step: STEP, delay: COLLECTION_DELAY }
+        Self { interval: SAMPLE_INTERVAL, delay: COLLECTION_DELAY }
     }
 }
 
@@ -62,68 +75,123 @@ impl<'a> QuotaMeter<'a> {
         if self.client.is_some() { self.pace.delay } else { Duration::ZERO }
     }
 
-    /// The reading of the machines in an attempt. The window reaches one step further on both
-    /// sides, so that it holds a sample from before the attempt and one from after it.
+    /// How long machines must have been at rest before an attempt, so that a sample tells what they
+    /// did before from what they do in it. Zero if no metrics can be read.
+    pub(super) fn rest(&self) -> Duration {
+        let is_readable = self.app.is_some()
+            && self.client.as_ref().is_some_and(PrometheusClient::names_organisation);
+        if is_readable { self.pace.interval + self.pace.step() * 2 } else { Duration::ZERO }
+    }
+
+    /// The reading of the machines in an attempt.
     pub(super) fn read(&mut self, attempt: &Attempt) -> QuotaReading {
         let (Some(client), Some(app)) = (&mut self.client, &self.app) else {
             return QuotaReading::NotKnown("no Fly app is named".to_owned());
         };
-        let (started, step) = (attempt.started, self.pace.step);
-        let ended = started + attempt.took;
-        let (from, to) = (started - step, (ended + step).min(clock::wall_clock()));
-        let window = MetricWindow::new(from, to, step);
+        let times = AttemptTimes::new(attempt, self.pace.interval);
+        let (from, to) = (times.from - self.pace.interval, times.last_sample());
+        let window = MetricWindow::new(from, to.min(clock::wall_clock()), self.pace.step());
         match client.read_instances(app, &window) {
             MetricReading::NotKnown { because } => QuotaReading::NotKnown(because),
-            MetricReading::Known(instances) => {
-                let readings: BTreeMap<String, CpuReading> = instances
-                    .into_iter()
-                    .filter_map(|instance| {
-                        let reading = cpu_reading(&instance, (started, ended))?;
-                        Some((instance.instance, reading))
-                    })
-                    .collect();
-                if readings.is_empty() {
-                    QuotaReading::NotKnown("Fly has no CPU metrics of this time yet".to_owned())
-                } else {
-                    QuotaReading::Known(readings)
-                }
-            }
+            MetricReading::Known(instances) => read_instances(&instances, attempt, &times),
         }
     }
 }
 
-/// Whether growth between two samples belongs to an attempt: at least half of the time between them
-/// does. Samples are one step apart, so the rest may be that of a neighbouring attempt.
-fn belongs(span: &CountedSpan, (started, ended): (OffsetDateTime, OffsetDateTime)) -> bool {
-    let middle = span.from + (span.to - span.from) / 2;
-    (started..=ended).contains(&middle)
+/// The readings of all machines. Not known if the samples end before the attempt does: Prometheus
+/// repeats the last one for minutes, and a counter that is repeated seems to stand still.
+fn read_instances(
+    instances: &[InstanceMetrics],
+    attempt: &Attempt,
+    times: &AttemptTimes,
+) -> QuotaReading {
+    let is_own = |metrics: &&InstanceMetrics| {
+        attempt.machine.as_ref().is_none_or(|own| *own == metrics.instance)
+    };
+    if !instances.iter().filter(is_own).any(|metrics| times.are_covered_by(metrics)) {
+        return QuotaReading::NotKnown(
+            "Fly has no samples yet of the end of this attempt; they can arrive minutes late"
+                .to_owned(),
+        );
+    }
+    let reading =
+        |metrics: &InstanceMetrics| Some((metrics.instance.clone(), cpu_reading(metrics, times)?));
+    let readings: BTreeMap<String, CpuReading> = instances.iter().filter_map(reading).collect();
+    if readings.is_empty() {
+        return QuotaReading::NotKnown("Fly does not say whether CPUs were held back".to_owned());
+    }
+    QuotaReading::Known(readings)
+}
+
+/// When the machines worked for an attempt.
+#[derive(Debug, Clone, Copy)]
+struct AttemptTimes {
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+    /// How far apart samples are.
+    interval: Duration,
+}
+
+impl AttemptTimes {
+    fn new(attempt: &Attempt, interval: Duration) -> Self {
+        let from = attempt.cold_from.unwrap_or(attempt.started);
+        Self { from, to: attempt.started + attempt.took, interval }
+    }
+
+    /// When the sample that shows the end of the attempt is there at the latest.
+    fn last_sample(&self) -> OffsetDateTime {
+        self.to + self.interval
+    }
+
+    /// The growth of a counter that belongs to the attempt: the samples that show it were taken
+    /// after it began, and at the latest one interval after its end. Machines rest for longer than
+    /// an interval between attempts, so that nothing belongs to two.
+    fn own<'a>(&self, counted: &'a CountedTime) -> impl Iterator<Item = &'a CountedSpan> {
+        let times = *self;
+        let is_own = move |sampled| times.from < sampled && sampled <= times.last_sample();
+        counted.spans.iter().filter(move |span| is_own(span.to))
+    }
+
+    /// How much a counter grew.
+    fn growth(&self, counted: &CountedTime) -> Duration {
+        self.own(counted).map(|span| span.counted).sum()
+    }
+
+    /// When a counter may have grown: what a sample shows happened since the one before it.
+    fn spans(&self, counted: &CountedTime) -> Vec<TimeSpan> {
+        let mut spans: Vec<TimeSpan> = Vec::new();
+        for sampled in self.own(counted).map(|span| span.to) {
+            let from = (sampled - self.interval).clamp(self.from, self.to);
+            let to = sampled.min(self.to);
+            match spans.last_mut().filter(|last| from <= last.to) {
+                Some(last) => last.to = to,
+                None => spans.push(TimeSpan { from, to }),
+            }
+        }
+        spans
+    }
+
+    /// Whether samples reach to the end of the attempt. CPUs work until then, so their use grows.
+    fn are_covered_by(&self, metrics: &InstanceMetrics) -> bool {
+        let last = metrics.used.known().and_then(|used| used.spans.last());
+        last.is_some_and(|last| last.to > self.to - self.interval)
+    }
 }
 
 /// The reading of one machine; `None` if Fly does not say whether it was throttled.
-fn cpu_reading(
-    metrics: &InstanceMetrics,
-    attempt: (OffsetDateTime, OffsetDateTime),
-) -> Option<CpuReading> {
+fn cpu_reading(metrics: &InstanceMetrics, times: &AttemptTimes) -> Option<CpuReading> {
     let throttled = metrics.throttled.known()?;
-    let balance = |pick: fn(&[MetricSample<Duration>]) -> Option<&MetricSample<Duration>>| {
-        metrics
-            .balance
-            .known()
-            .and_then(|samples| pick(samples))
-            .map(|sample| micros::whole(sample.value))
-    };
-    let own = throttled.spans.iter().filter(|span| belongs(span, attempt));
-    let spans: Vec<&CountedSpan> = own.filter(|span| !span.counted.is_zero()).collect();
+    let balance: &[MetricSample<Duration>] = metrics.balance.known().map_or(&[], Vec::as_slice);
+    let before = balance.iter().rev().find(|sample| sample.at <= times.from).or(balance.first());
+    let in_micros = |sample: &MetricSample<Duration>| micros::whole(sample.value);
+    let grown = |counted: &CountedTime| micros::whole(times.growth(counted));
     Some(CpuReading {
-        throttled: spans.iter().map(|span| span.counted).sum(),
-        throttled_spans: spans
-            .iter()
-            .map(|span| TimeSpan { from: span.from, to: span.to })
-            .collect(),
-        balance_before_us: balance(<[_]>::first),
-        balance_after_us: balance(<[_]>::last),
-        used_us: metrics.used.known().map(|used| micros::whole(used.total())),
-        steal_us: metrics.stolen.known().map(|stolen: &CountedTime| micros::whole(stolen.total())),
+        throttled: times.growth(throttled),
+        throttled_spans: times.spans(throttled),
+        balance_before_us: before.map(in_micros),
+        balance_after_us: balance.last().map(in_micros),
+        used_us: metrics.used.known().map(grown),
+        steal_us: metrics.stolen.known().map(grown),
         memory_available: memory_share(metrics),
     })
 }
@@ -142,23 +210,57 @@ mod tests {
 
     use super::*;
 
+    const STARTED: OffsetDateTime = datetime!(2026-11-29 04:00 UTC);
+
+    /// An attempt of a minute.
+    fn attempt() -> AttemptTimes {
+        AttemptTimes { from: STARTED, to: at(60), interval: Duration::from_secs(15) }
+    }
+
+    fn at(second: i64) -> OffsetDateTime {
+        STARTED + time::Duration::seconds(second)
+    }
+
+    /// A counter that grew by 100 ms before each of these samples.
+    fn counter(seconds: &[i64]) -> CountedTime {
+        let span = |second: &i64| CountedSpan {
+            from: at(second - 1),
+            to: at(*second),
+            counted: Duration::from_millis(100),
+        };
+        CountedTime { from: at(-15), to: at(75), spans: seconds.iter().map(span).collect() }
+    }
+
     #[test]
-    fn growth_belongs_to_the_attempt_that_has_most_of_its_time() {
-        let started = datetime!(2026-11-29 04:00 UTC);
-        let at = |second: i64| started + time::Duration::seconds(second);
-        let attempt = (started, at(60));
-        for (from, to, is_own) in [
-            (-15, 0, false),
-            (-10, 5, false),
-            (-5, 10, true),
-            (30, 45, true),
-            (50, 65, true),
-            (55, 70, false),
-            (60, 75, false),
-        ] {
-            let (from, to) = (at(from), at(to));
-            let span = CountedSpan { from, to, counted: Duration::from_secs(1) };
-            assert_eq!(belongs(&span, attempt), is_own, "{from} to {to}");
+    fn growth_belongs_to_the_attempt_after_whose_start_it_was_sampled() {
+        for (sampled, is_own) in
+            [(-3, false), (0, false), (1, true), (60, true), (75, true), (76, false)]
+        {
+            let grown = attempt().growth(&counter(&[sampled]));
+            assert_eq!(grown, Duration::from_millis(if is_own { 100 } else { 0 }), "{sampled} s");
         }
+    }
+
+    #[test]
+    fn spans_reach_back_to_the_sample_before_and_join_where_they_touch() {
+        let spans = attempt().spans(&counter(&[7, 37, 52, 68]));
+        let joined = |from, to| TimeSpan { from: at(from), to: at(to) };
+        assert_eq!(spans, [joined(0, 7), joined(22, 60)]);
+    }
+
+    #[test]
+    fn samples_that_end_before_the_attempt_cover_it_not() {
+        let known = |seconds: &[i64]| InstanceMetrics {
+            instance: "m".to_owned(),
+            balance: MetricReading::NotKnown { because: String::new() },
+            throttled: MetricReading::Known(counter(&[])),
+            stolen: MetricReading::Known(counter(&[])),
+            used: MetricReading::Known(counter(seconds)),
+            memory_total: MetricReading::NotKnown { because: String::new() },
+            memory_available: MetricReading::NotKnown { because: String::new() },
+        };
+        assert!(attempt().are_covered_by(&known(&[10, 25, 50])));
+        assert!(!attempt().are_covered_by(&known(&[10, 25, 40])));
+        assert!(!attempt().are_covered_by(&known(&[])));
     }
 }

@@ -68,9 +68,10 @@ pub(super) struct Flags {
     pub(super) run: RunFlags,
     #[command(flatten)]
     pub(super) evidence: evidence::Flags,
-    /// How far apart the app's metrics are; only simulated machines differ from Fly's 15 s
+    /// How far apart the samples of the app's metrics are; only simulated machines differ from
+    /// Fly's 15 s
     #[arg(long, value_name = "DURATION", hide = true, value_parser = parse_duration)]
-    pub(super) metric_step: Option<Duration>,
+    pub(super) metric_interval: Option<Duration>,
 }
 
 /// A session that this process writes, and its record.
@@ -95,8 +96,8 @@ pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, Comman
     let scenario = Scenario::read(&plan.scenario)?;
     let fly = plan.app.is_some().then(app_machines::environment).transpose()?;
     let pace = flags
-        .metric_step
-        .map_or_else(MetricPace::default, |step| MetricPace { step, delay: step * 2 });
+        .metric_interval
+        .map_or_else(MetricPace::default, |interval| MetricPace { interval, delay: interval * 2 });
     let variables = variables::utf8_variables().collect();
     run_session(SessionInput { plan, scenario, variables, fly, pace, warns: true }, flags)
 }
@@ -121,12 +122,16 @@ pub(super) fn run_session(
         RestoreStore::create(folder.path(), machines.restore_file(clock::wall_clock()))
     };
     let mut store = machines.as_ref().map(save).transpose()?;
+    let is_stopped = || signals.stops_within(Duration::ZERO);
+    let mut quota =
+        QuotaMeter::new(input.fly.as_ref(), app.as_ref(), input.pace, Box::new(is_stopped));
     let context = AttemptContext {
         plan: &input.plan,
         load: &load,
         flags: &flags.run,
         signals: &signals,
         first_limit: flags.first_limit,
+        rest: quota.rest(),
         store_run: &|run| {
             // What fails is marked and reported, and `tollgate sync` uploads it.
             let _marked = database.as_ref().map(|database| database.write(run));
@@ -140,7 +145,7 @@ pub(super) fn run_session(
         Err(error) => SessionEnding::Failed(log::redact(&error.to_string())),
     });
     if restored.is_ok() {
-        read_quotas(&input, app.as_ref(), &signals, &mut record);
+        read_quotas(&mut quota, &signals, &mut record);
     }
     let written = finish(&folder, &mut record, flags).and_then(|()| store_session(&record, flags));
     // An app that is still changed matters more than anything else that failed.
@@ -170,14 +175,7 @@ fn find_app<'a>(
 }
 
 /// Reads the metrics of every attempt without any. They arrive late, so this comes last.
-fn read_quotas(
-    input: &SessionInput,
-    app: Option<&AppName>,
-    signals: &RunSignals,
-    record: &mut SessionRecord,
-) {
-    let is_stopped = || signals.stops_within(Duration::ZERO);
-    let mut quota = QuotaMeter::new(input.fly.as_ref(), app, input.pace, Box::new(is_stopped));
+fn read_quotas(quota: &mut QuotaMeter<'_>, signals: &RunSignals, record: &mut SessionRecord) {
     if signals.stops_within(quota.delay()) {
         return;
     }

@@ -106,6 +106,11 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
         Self { caller, base }
     }
 
+    /// Whether metrics can be asked for at all.
+    pub fn names_organisation(&self) -> bool {
+        self.base.is_some()
+    }
+
     /// Evaluates a query at every step of a window.
     ///
     /// Samples outside the window and values that are not finite are left out and counted. A value

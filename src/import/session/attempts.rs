@@ -109,6 +109,7 @@ fn attempt(number: u32, group: &AttemptGroup<'_>, names: &[String]) -> Option<At
         round: number,
         configuration: names.iter().position(|name| *name == group.configuration)?,
         started: first.at,
+        cold_from: None,
         first_due: Some(first.at),
         took: until_last + last.took,
         machines_before: Vec::new(),

@@ -22,6 +22,14 @@ pub struct Attempt {
     /// When it started, before the app was brought into its state (RFC 3339, UTC).
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
+    /// When the app began to be brought into its cold state; `None` if it never was. What the
+    /// machines did before, such as boot with a new configuration, is not part of the attempt.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub cold_from: Option<OffsetDateTime>,
     /// When its first request was due: spans of throttled time are drawn against it; `None` if none
     /// was sent.
     #[serde(

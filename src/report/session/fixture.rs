@@ -164,6 +164,7 @@ fn attempt(number: u32, random: &mut ChaCha8Rng) -> Attempt {
         round,
         configuration,
         started,
+        cold_from: Some(started + Duration::from_secs(10)),
         first_due: Some(first_due),
         took: Duration::from_secs(if is_failed { 24 } else { 98 }),
         machines_before: vec![machine(configuration, number, "stopped")],

@@ -57,6 +57,7 @@ fn attempt(number: u32) -> Attempt {
         round: 1,
         configuration: 0,
         started: datetime!(2026-11-29 4:10 UTC),
+        cold_from: None,
         first_due: Some(datetime!(2026-11-29 4:10:05 UTC)),
         took: Duration::from_secs(90),
         machines_before: Vec::new(),

@@ -13,6 +13,7 @@ use super::super::warmth::WarmingCurve;
 use super::config::MachineShape;
 use super::effects::{ConfigEffect, WorkCost};
 use super::machine::MachineState;
+use super::metrics::SAMPLE_EVERY;
 use super::settings::{ApiFaults, FirstMachine, FlySettings, TimeScale, WorkSettings};
 use super::written::{WrittenShift, WrittenTime, latency, ratio};
 use crate::library_text::describe_toml;
@@ -43,6 +44,7 @@ struct FlyFile {
     seed: u64,
     region: String,
     token: String,
+    metrics_every: WrittenTime,
     machine: Vec<MachineTable>,
     service: ServiceTable,
     work: WorkTable,
@@ -135,6 +137,7 @@ impl Default for FlyFile {
             seed: 1,
             region: "ord".to_owned(),
             token: FLY_TOKEN.to_owned(),
+            metrics_every: WrittenTime(SAMPLE_EVERY),
             machine: vec![MachineTable::default()],
             service: ServiceTable::default(),
             work: WorkTable::default(),
@@ -215,6 +218,7 @@ impl FlyFile {
             token: SecretString::from(self.token),
             seed: self.seed,
             scale: TimeScale(self.scale),
+            metrics_every: self.metrics_every.0,
             machines,
             idle: self.service.idle.0,
             self_ping: self.service.self_ping.map(|every| every.0),
@@ -241,6 +245,10 @@ impl FlyFile {
             (
                 SCALES.contains(&self.scale),
                 "`scale` is out of range; write a number from 0.01 to 1000",
+            ),
+            (
+                self.metrics_every.0 >= Duration::from_secs(1),
+                "`metrics_every` is too short; write at least `1s`",
             ),
             (positive(self.service.idle), "`service.idle` is zero; write a time such as `5m`"),
             (

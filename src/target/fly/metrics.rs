@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::config::MachineShape;
 use super::machine::Machine;
 
-/// Between two samples, in simulated time.
+/// Between two samples of Fly's.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(15);
 
 /// Samples kept of each app, so that a target that runs for days does not grow.
@@ -55,13 +55,20 @@ pub(super) const METRICS: [MetricName; 10] = [
 ];
 
 /// The samples so far, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MetricHistory {
+    /// Between two samples, in simulated time.
+    every: Duration,
     samples: VecDeque<MetricSample>,
     next: Duration,
 }
 
 impl MetricHistory {
+    /// No samples yet; the first ones are due at the start.
+    pub(super) fn new(every: Duration) -> Self {
+        Self { every, samples: VecDeque::new(), next: Duration::ZERO }
+    }
+
     /// When the next samples are due.
     pub(super) fn next_sample(&self) -> Duration {
         self.next
@@ -76,7 +83,7 @@ impl MetricHistory {
         while self.samples.len() > KEPT {
             self.samples.pop_front();
         }
-        self.next += SAMPLE_EVERY;
+        self.next += self.every;
     }
 
     /// The samples of a machine, oldest first.

@@ -20,6 +20,8 @@ pub(super) struct FlySettings {
     pub(super) token: SecretString,
     pub(super) seed: u64,
     pub(super) scale: TimeScale,
+    /// Between two samples of a machine's metrics, in simulated time.
+    pub(super) metrics_every: Duration,
     pub(super) machines: Vec<FirstMachine>,
     /// After which the proxy stops a surplus machine.
     pub(super) idle: Duration,

@@ -54,7 +54,7 @@ impl FlyWorld {
         let mut world = Self {
             ids: IdSource::new(settings.seed),
             machines: Vec::new(),
-            metrics: MetricHistory::default(),
+            metrics: MetricHistory::new(settings.metrics_every),
             now: Duration::ZERO,
             unix_start,
             requests: BTreeMap::new(),

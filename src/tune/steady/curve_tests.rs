@@ -41,6 +41,7 @@ fn attempt() -> Attempt {
         round: 1,
         configuration: 0,
         started: OffsetDateTime::UNIX_EPOCH,
+        cold_from: None,
         first_due: None,
         took: Duration::from_mins(1),
         machines_before: Vec::new(),

@@ -126,9 +126,9 @@ impl TuneBench {
         // The rehearsal samples its metrics every 15 simulated seconds.
         let step = format!("{}ms", (15_000.0 / self.scale).ceil());
         if self.scale >= FAST {
-            command.args(["--metric-step", &step]);
+            command.args(["--metric-interval", &step]);
         } else {
-            command.args(["--metric-step", "10ms"]);
+            command.args(["--metric-interval", "10ms"]);
         }
         command
     }
