@@ -141,14 +141,15 @@ fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
     }
     let are_several = by_page.len() > 1;
     let text = |(page, gaps): (&&str, &Vec<f64>)| {
-        let of = if are_several { format!("`{page}`: ") } else { String::new() };
-        of + &gaps_words(gaps)
+        let (times, size) = gap_words(gaps);
+        let on = if are_several { format!(" on `{page}`") } else { String::new() };
+        format!("in {times}{on}, by {size}")
     };
     let texts: Vec<String> = by_page.iter().map(text).collect();
     (!texts.is_empty()).then(|| {
         format!(
-            "The first request of an attempt against the mean of its later ones: {}. A cold machine, \
-             a cold cache and a new connection would all look like that.",
+            "The first request of an attempt took longer than the mean of its later ones {}. A cold \
+             machine, a cold cache and a new connection would all look like that.",
             texts.join("; ")
         )
     })
@@ -161,29 +162,21 @@ fn first_gap(group: &AttemptGroup<'_>) -> Option<f64> {
     let first = times.next()?;
     let later: Vec<f64> = times.map(|took| took.as_secs_f64()).collect();
     let mean = later.iter().sum::<f64>() / later.len() as f64;
-    (!later.is_empty()).then(|| first.as_secs_f64() - mean)
+    (!later.is_empty()).then_some(first.as_secs_f64() - mean)
 }
 
-/// `it took longer in 2 of 3 attempts, and the difference was −20 ms to 152 ms`
-fn gaps_words(gaps: &[f64]) -> String {
+/// In how many attempts the first request took longer, and by how much in all of them: `2 of 3
+/// attempts`, `−20 ms to 152 ms`.
+fn gap_words(gaps: &[f64]) -> (String, String) {
     let slower = gaps.iter().filter(|gap| **gap > 0.0).count();
     let signed = |gap: f64| {
         let size = Duration::try_from_secs_f64(gap.abs()).unwrap_or_default();
         format!("{}{}", if gap < 0.0 { "−" } else { "" }, format_duration(size))
     };
-    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let attempts = count(gaps.len(), "attempt");
-    match gaps {
-        [only] => {
-            format!("in the only attempt with later ones, the difference was {}", signed(*only))
-        }
-        _ => format!(
-            "it took longer in {slower} of {attempts}, and the difference was {} to {}",
-            signed(least),
-            signed(most)
-        ),
-    }
+    let least = signed(gaps.iter().copied().fold(f64::INFINITY, f64::min));
+    let most = signed(gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let size = if gaps.len() == 1 { most } else { format!("{least} to {most}") };
+    (format!("{slower} of {}", count(gaps.len(), "attempt")), size)
 }
 
 /// The first answers of the attempts at each configuration, in seconds.

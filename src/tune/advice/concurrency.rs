@@ -58,7 +58,7 @@ impl Demand {
 
     fn in_connections(stage: &SteadyStage) -> Option<Self> {
         let kept = stage.connections?;
-        let because = format!("the load keeps {} open", words::count(kept as usize, "connection"));
+        let because = format!("the load keeps {} open", words::counted(kept as f64, "connection"));
         Some(Self { peak: kept as f64, unit: "connections", because })
     }
 

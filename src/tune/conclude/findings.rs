@@ -70,13 +70,13 @@ fn machines_part(restarts: &[Restart<'_>]) -> Option<Finding> {
     let parts: Vec<String> = split.connection.iter().map(part).collect();
     let connection = if parts.is_empty() { "no connection".to_owned() } else { parts.join(", ") };
     let prober = (split.prober >= Duration::from_millis(1))
-        .then(|| format!("; lag and wait of tollgate {}", format_duration(split.prober)));
+        .then(|| format!(", lag and wait of tollgate {}", format_duration(split.prober)));
     Some(Finding {
         what: format!("Of the first answer, {split}."),
         because: format!(
-            "mean over {}: {connection}, redirects included{}",
-            count(split.restarts as usize, "restart"),
-            prober.unwrap_or_default()
+            "the rest: {connection} (redirects included){}, mean over {}",
+            prober.unwrap_or_default(),
+            count(split.restarts as usize, "restart")
         ),
     })
 }

@@ -26,9 +26,7 @@ type BarGroup = (String, Vec<PhaseBar>);
 
 /// The first request of each configuration; `None` if none has parts.
 pub(super) fn first(model: &SessionModel) -> Option<SessionPlot<'_>> {
-    let groups = groups(model, |attempts| {
-        heat_bars(attempts, StageSplit::First, |heat| format!("first, {}", heat.name()))
-    });
+    let groups = groups(model, |attempts| heat_bars(attempts, &[StageSplit::First]));
     let (place, bars) = groups.first()?;
     let bar = bars.first()?;
     let setup: Duration = bar
@@ -53,9 +51,7 @@ pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
     let groups = groups(model, |attempts| {
         let steady: Vec<&AttemptView> =
             attempts.iter().copied().filter(|it| it.steady_from.is_some()).collect();
-        let name = |heat: SampleHeat| heat.name().to_owned();
-        let before = heat_bars(&steady, StageSplit::Before, name);
-        before.into_iter().chain(heat_bars(&steady, StageSplit::Steady, name)).collect()
+        heat_bars(&steady, &[StageSplit::Before, StageSplit::Steady])
     });
     let title = format!("Requests after the first: {}", warming_finding(&groups)?);
     let subtitle =
@@ -68,7 +64,9 @@ pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
 fn warming_finding(groups: &[BarGroup]) -> Option<String> {
     let time = |bar: &PhaseBar| words::time(bar.latency.p50);
     let warms_up = groups.iter().find_map(|(place, bars)| match bars.as_slice() {
-        [before, .., steady] => Some((place, before, steady)),
+        [before, .., steady] if steady.name == SampleHeat::Warm.name() => {
+            Some((place, before, steady))
+        }
         _ => None,
     });
     if let Some((place, before, steady)) = warms_up {
@@ -79,15 +77,12 @@ fn warming_finding(groups: &[BarGroup]) -> Option<String> {
     Some(format!("{} from the start ({place})", time(bars.first()?)))
 }
 
-/// A bar for each state that some requests of a part of the attempts met.
-fn heat_bars(
-    attempts: &[&AttemptView],
-    stage: StageSplit,
-    name: impl Fn(SampleHeat) -> String,
-) -> Vec<PhaseBar> {
+/// A bar for each state that some requests of these parts of the attempts met; *warm* is the last.
+fn heat_bars(attempts: &[&AttemptView], stages: &[StageSplit]) -> Vec<PhaseBar> {
     let of_heat = |heat: SampleHeat| {
-        let points = attempts.iter().flat_map(|it| it.split(stage));
-        bar(&name(heat), points.filter(move |point| point.heat == heat))
+        let points =
+            attempts.iter().flat_map(|it| stages.iter().flat_map(|stage| it.split(*stage)));
+        bar(heat.name(), points.filter(move |point| point.heat == heat))
     };
     SampleHeat::ALL.into_iter().filter_map(of_heat).collect()
 }
