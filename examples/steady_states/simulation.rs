@@ -106,6 +106,7 @@ fn end_of(seconds: &[f64]) -> Option<usize> {
         parts: BTreeMap::new(),
         failure: None,
         fresh: false,
+        heat: None,
     };
     let samples: Vec<ExchangeSample> = seconds.iter().map(sample).collect();
     (1..=samples.len()).find(|count| is_steady_now(&samples[..*count]))

@@ -16,6 +16,7 @@ pub(super) fn of(due: Duration, latency: Duration, exchange: &Exchange) -> Excha
         parts: completed_parts(&exchange.parts),
         failure: exchange.failed.as_ref().map(|failed| failed.failure),
         fresh: exchange.fresh,
+        heat: None,
     }
 }
 

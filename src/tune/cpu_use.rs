@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::record::cpu_quota::MachineSize;
 use crate::record::session::{Attempt, MachineFacts, SessionRecord, StartKind};
-use crate::tune::throttle::own_entry;
 
 /// Fewer exchanges say too little: the machine's own background work would count as theirs.
 const FEWEST_EXCHANGES: u64 = 20;
@@ -45,7 +44,7 @@ pub fn cpu_per_request(record: &SessionRecord) -> Option<MeasuredCpu> {
 }
 
 fn of_attempt(attempt: &Attempt) -> Option<Duration> {
-    let (id, reading) = own_entry(attempt)?;
+    let (id, reading) = attempt.own_cpu()?;
     let facts = attempt.machines_before.iter().find(|facts| facts.id == id);
     let cpus = facts.map_or(1, |facts| facts.cpus);
     let exchanges = exchanges(attempt);

@@ -90,9 +90,12 @@ fn resolution(kind: FigureKind) -> f64 {
     if kind.is_time() { 1e-6 } else { 1.0 }
 }
 
-/// How far off a figure may be in every restart alike, as a share of its value: more than half of
-/// the 8 % steps in which the steady point is searched (`tune::steady`), which no number of
-/// restarts averages out.
+/// How far off a figure may be in every restart alike, as a share of its value. No number of
+/// restarts averages it out.
+///
+/// The steady point of a slope is searched in lengths 8 % apart (`tune::steady`), so even the
+/// nearest length can be half a step, 4 %, off. Noise can lead most restarts to the same neighbour
+/// of it. A further 2 %, a quarter of a step, allows for the mean of such restarts.
 fn search_step(kind: FigureKind) -> f64 {
     match kind {
         FigureKind::RequestsToSteady | FigureKind::TimeToSteady => 0.06,

@@ -237,6 +237,7 @@ mod tests {
             machines_after: Vec::new(),
             machine: None,
             start: StartKind::Unknown,
+            start_by_events: None,
             first: Vec::new(),
             curve: Vec::new(),
             curve_end: CurveEnd::Skipped,

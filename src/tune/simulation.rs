@@ -124,6 +124,7 @@ fn empty_session() -> SessionRecord {
             configurations: NAMES.iter().map(configuration).collect(),
         },
         attempts: Vec::new(),
+        added_machines: Vec::new(),
         ending: Some(SessionEnding::Complete),
         conclusion: None,
     }
@@ -157,6 +158,7 @@ impl SimulatedApp<'_> {
             machines_after: vec![machine()],
             machine: Some("m".to_owned()),
             start: StartKind::Booted,
+            start_by_events: None,
             first: vec![self.first(boot + throttled, latency)],
             curve,
             curve_end: CurveEnd::Steady,
@@ -217,7 +219,15 @@ fn sample(due: Duration, setup: &[(Dimension, f64)], service: f64) -> ExchangeSa
     parts.insert(Dimension::FirstByte, micros(service));
     let latency = Duration::from_micros(parts.values().sum());
     let fresh = !setup.is_empty();
-    ExchangeSample { request: "page".to_owned(), due, latency, parts, failure: None, fresh }
+    ExchangeSample {
+        request: "page".to_owned(),
+        due,
+        latency,
+        parts,
+        failure: None,
+        fresh,
+        heat: None,
+    }
 }
 
 fn machine() -> MachineFacts {
@@ -235,6 +245,7 @@ fn machine() -> MachineFacts {
         autostop: "stop".to_owned(),
         autostart: Some(true),
         min_machines_running: Some(0),
+        concurrency_type: "requests".to_owned(),
         soft_limit: Some(20),
         hard_limit: Some(25),
         events: Vec::new(),
@@ -320,7 +331,9 @@ impl TruthTally {
         let mut tally = Self::default();
         for seed in 1..=sessions {
             let is_spent = seed % 2 == 0;
-            tally.count(&conclude_with(&session(seed, is_spent), figures), is_spent);
+            let mut session = session(seed, is_spent);
+            conclude_with(&mut session, figures);
+            tally.count(&session.conclusion.unwrap_or_default(), is_spent);
         }
         tally
     }

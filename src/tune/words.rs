@@ -25,8 +25,7 @@ pub(super) fn seconds(value: f64) -> String {
 /// A number of things, without its sign: `41 requests`, `2.5 requests`, `1 request`.
 pub(super) fn counted(value: f64, what: &str) -> String {
     let value = value.abs();
-    let text = if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
-    let text = text.strip_suffix(".0").unwrap_or(&text);
+    let text = rounded(value);
     format!("{text} {what}{}", if text == "1" { "" } else { "s" })
 }
 
@@ -69,7 +68,8 @@ fn signed(value: f64) -> String {
 }
 
 fn rounded(value: f64) -> String {
-    if value.abs() < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+    let text = if value.abs() < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// A list in a sentence: `1, 3 and 5`.
@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(estimate(first, &of(2.31, Some((2.2, 2.42)))), "2.31 s (2.2 to 2.42 s)");
         assert_eq!(estimate(first, &of(0.243, None)), "243 ms");
         assert_eq!(estimate(requests, &of(40.8, Some((38.2, 44.0)))), "41 requests (38 to 44)");
+        assert_eq!(estimate(requests, &of(61.0, Some((0.0, 273.0)))), "61 requests (0 to 273)");
         assert_eq!(amount(requests, 1.0), "1 request");
         assert_eq!(amount(requests, 2.5), "2.5 requests");
     }

@@ -3,5 +3,6 @@
 mod bench;
 mod interruptions;
 mod kills;
+mod labels;
 mod refusals;
 mod sessions;

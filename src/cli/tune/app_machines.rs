@@ -1,5 +1,6 @@
 //! The machines of the app that a session may change: reading and changing them.
 
+mod added;
 mod leases;
 mod restoring;
 mod user_command;
@@ -26,7 +27,7 @@ use crate::fly::{
     WaitState, last_start,
 };
 use crate::plan::SecretSet;
-use crate::record::session::{ColdState, MachineFacts, StartKind};
+use crate::record::session::{AddedMachine, ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
     RESTORE_FORMAT, RestoreFile, RestoreStep, SavedMachine, refuse_downtime,
@@ -64,6 +65,12 @@ pub(super) struct AppMachines<'a> {
     /// Whether calls go on after a signal, because they restore the machines.
     restores: Rc<Cell<bool>>,
     allows_downtime: bool,
+    /// Whether every request names the machine that has to answer it.
+    is_pinned: bool,
+    /// The machines that commands added.
+    added: Vec<AddedMachine>,
+    /// A command after which the machines were not listed yet.
+    unlisted: Option<added::UnlistedCommand>,
     signals: &'a RunSignals,
 }
 
@@ -81,7 +88,19 @@ impl<'a> AppMachines<'a> {
         let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
         let api = environment.machines_url().to_string();
         let allows_downtime = request.allows_downtime;
-        Ok(Self { client, api, chosen, saved, applied: None, restores, allows_downtime, signals })
+        Ok(Self {
+            client,
+            api,
+            chosen,
+            saved,
+            applied: None,
+            restores,
+            allows_downtime,
+            is_pinned: request.machine.is_some(),
+            added: Vec::new(),
+            unlisted: None,
+            signals,
+        })
     }
 
     /// What has to be on disk before the first change.
@@ -118,7 +137,7 @@ impl<'a> AppMachines<'a> {
         if let ConfigurationChange::Command(words) = change {
             // The command takes leases itself.
             self.release_leases()?;
-            user_command::run_command(words, self.signals)?;
+            self.run_command(index, words)?;
             self.hold_leases(store)?;
         }
         self.applied = Some(index);
@@ -203,17 +222,16 @@ impl<'a> AppMachines<'a> {
     }
 
     /// The machine that answers, if there is only one that can.
-    pub(super) fn only_machine(&self) -> Option<&str> {
+    pub(super) fn only_machine(&self) -> Option<&MachineId> {
         match self.chosen.as_slice() {
-            [only] => Some(only.as_str()),
+            [only] if self.is_pinned || self.added.is_empty() => Some(only),
             _ => None,
         }
     }
 
-    /// How the only machine came to run in an attempt that began at `since`.
+    /// How the only machine came to run in an attempt that began at `since`, as its events show it.
     pub(super) fn start_kind(&mut self, since: OffsetDateTime) -> Result<StartKind, AppProblem> {
-        let [only] = self.chosen.as_slice() else { return Ok(StartKind::Unknown) };
-        let id = only.clone();
+        let Some(id) = self.only_machine().cloned() else { return Ok(StartKind::Unknown) };
         let machine = self.client.machine(&id)?;
         let start = last_start(&machine.events);
         Ok(match (start.at, start.kind) {

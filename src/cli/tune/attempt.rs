@@ -14,7 +14,7 @@ use crate::cli::session::{self, ReferencedRuns, RunFlags};
 use crate::cli::signals::RunSignals;
 use crate::cli::{warm, warming};
 use crate::engine::clock;
-use crate::plan::{Plan, ScenarioPlan};
+use crate::plan::{ConnectionReuse, Plan, ScenarioPlan};
 use crate::record::session::{Attempt, ColdState, CurveEnd, QuotaReading, StartKind, SteadyStage};
 use crate::record::{Dimension, FailureEvidence, Histogram, RunEnding, RunRecord};
 use crate::tune::plan_file::{ConfigurationChange, SessionPlan};
@@ -102,7 +102,7 @@ impl AttemptContext<'_> {
         machines.apply(attempt.configuration, change, store)?;
         self.check_signals()?;
         attempt.machines_before = machines.inventory()?;
-        attempt.machine = machines.only_machine().map(str::to_owned);
+        attempt.machine = machines.only_machine().map(|id| id.as_str().to_owned());
         self.signals.stops_within(self.rest);
         self.check_signals()?;
         attempt.cold_from = Some(clock::wall_clock());
@@ -158,7 +158,7 @@ impl AttemptContext<'_> {
         outputs::write_reports(&run)?;
         (self.store_run)(&run);
         let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
-        attempt.steady = (!interrupted).then(|| steady_stage(&run.record));
+        attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario().reuse));
         self.check_signals()
     }
 
@@ -183,6 +183,7 @@ fn empty_attempt(number: u32, planned: PlannedAttempt, started: OffsetDateTime) 
         machines_after: Vec::new(),
         machine: None,
         start: StartKind::Unknown,
+        start_by_events: None,
         first: Vec::new(),
         curve: Vec::new(),
         curve_end: CurveEnd::Skipped,
@@ -219,10 +220,13 @@ impl From<CommandError> for AttemptFailure {
 }
 
 /// The steady stage as a session keeps it. Hops belong to their requests and are left out.
-fn steady_stage(record: &RunRecord) -> SteadyStage {
+fn steady_stage(record: &RunRecord, reuse: ConnectionReuse) -> SteadyStage {
     let mut latency = Histogram::default();
-    let (mut exchanges, mut failed) = (0, 0);
+    let (mut exchanges, mut failed, mut opened) = (0, 0, 0);
     for scenario in &record.measurement.scenarios {
+        let connections = &scenario.connections;
+        let replaced = connections.reopened_after_idle_close + connections.replaced;
+        opened += connections.opened.saturating_sub(replaced);
         let planned = record.planned(&scenario.name);
         let is_hop = |name: &str| {
             let mut requests = planned.iter().flat_map(|planned| &planned.requests);
@@ -243,6 +247,7 @@ fn steady_stage(record: &RunRecord) -> SteadyStage {
         latency,
         exchanges,
         failed,
+        connections: (reuse == ConnectionReuse::Keep).then_some(opened),
         lasted: record.measurement.elapsed.saturating_sub(record.measurement.measured_from),
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
     let mut record =
         session.ok_or_else(|| CommandError::usage("error: the files hold no request"))?;
     record.provenance.command = vec!["tollgate".to_owned(), "tune".to_owned(), "import".to_owned()];
-    record.conclusion = Some(conclude::conclude(&record));
+    conclude::conclude(&mut record);
     let folder = SessionFolder::create(&args.sessions_dir, &record)?;
     let written = reports::write_session_reports(folder.path(), &record)?;
     print(args.output, folder.path(), &record, written.len())

@@ -1,6 +1,6 @@
 //! Machines as an inventory shows them.
 
-use crate::fly::{Machine, MachineConfig, MachineEvent};
+use crate::fly::{Machine, MachineConfig, MachineEvent, MachineService};
 use crate::record::session::MachineFacts;
 
 /// Number of events that an inventory shows.
@@ -26,10 +26,17 @@ pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
         autostop: service.autostop.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
         autostart: service.autostart,
         min_machines_running: service.min_machines_running,
+        concurrency_type: services.first().map(counted).unwrap_or_default(),
         soft_limit: service.concurrency.soft_limit,
         hard_limit: service.concurrency.hard_limit,
         events: machine.events.iter().take(SHOWN_EVENTS).map(event_line).collect(),
     }
+}
+
+/// What the limits of a service count. Fly counts connections if the config does not say
+/// (<https://fly.io/docs/apps/concurrency>).
+fn counted(service: &MachineService) -> String {
+    service.concurrency.counted.clone().unwrap_or_else(|| "connections".to_owned())
 }
 
 /// An event in one line: `2026-11-29T04:00:00Z start started by user`.

@@ -25,14 +25,14 @@ use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment};
 use crate::plan::Plan;
 use crate::record::session::{
-    Attempt, QuotaReading, SESSION_FORMAT, SessionEnding, SessionPlanFacts, SessionProvenance,
-    SessionRecord,
+    AddedMachine, Attempt, QuotaReading, SESSION_FORMAT, SessionEnding, SessionPlanFacts,
+    SessionProvenance, SessionRecord,
 };
 use crate::report::SessionModel;
 use crate::scenario::Scenario;
 use crate::store::{self, Database, SessionFolder, UploadLimits};
 use crate::tune::conclude::conclude;
-use crate::tune::plan_file::SessionPlan;
+use crate::tune::plan_file::{ConfigurationPlan, SessionPlan};
 use crate::units::parse_duration;
 use attempt_loop::make_attempts;
 use resolving::{find_machines, named_app, resolve};
@@ -140,6 +140,7 @@ pub(super) fn run_session(
     };
     let made = make_attempts(&context, &folder, &mut record, machines.as_mut().zip(store.as_mut()));
     let restored = restore_machines(machines.as_mut(), store, folder.path());
+    name_added_machines(machines.as_mut(), &mut record);
     record.ending = Some(match &made {
         Ok(ending) => ending.clone(),
         Err(error) => SessionEnding::Failed(log::redact(&error.to_string())),
@@ -199,6 +200,7 @@ fn begin_session(
         provenance,
         plan: plan_facts(&input.plan, load),
         attempts: Vec::new(),
+        added_machines: Vec::new(),
         ending: None,
         conclusion: None,
     };
@@ -223,11 +225,27 @@ fn open_earlier(
             record.folder_name()
         )));
     }
+    warn_of_hidden_values(&input.plan);
     record.plan = SessionPlanFacts { configurations: record.plan.configurations, ..facts };
     let started = record.provenance.started;
     record.provenance = SessionProvenance { started, ..session_provenance(load, &flags.run) };
     record.ending = None;
     Ok(Some((folder, record)))
+}
+
+/// Warns that a change of values that no record holds cannot be seen. A digest of them would let
+/// anyone with the record try out guesses.
+fn warn_of_hidden_values(plan: &SessionPlan) {
+    let hides = |one: &&ConfigurationPlan| one.change.hides_values();
+    let names: Vec<_> =
+        plan.configurations.iter().filter(hides).map(|one| format!("`{}`", one.name)).collect();
+    if !names.is_empty() {
+        tracing::warn!(
+            "WARNING: the session's record does not hold the values of `env`, `files` and \
+             `processes` in {}; go on only if they are the same as before",
+            names.join(", ")
+        );
+    }
 }
 
 /// Brings the app back, and removes the restore file once that is done.
@@ -251,13 +269,28 @@ fn restore_machines(
     store.remove()
 }
 
+/// Notes and names the machines that commands added: they cost money, and nothing removes them.
+fn name_added_machines(machines: Option<&mut AppMachines<'_>>, record: &mut SessionRecord) {
+    let Some(machines) = machines else { return };
+    record.added_machines = machines.still_added(&record.added_machines);
+    for AddedMachine { id, region, configuration } in &record.added_machines {
+        let planned = record.plan.configurations.get(*configuration);
+        let name = planned.map_or("a configuration", |planned| planned.name.as_str());
+        let app = record.plan.app.as_deref().unwrap_or("APP");
+        tracing::warn!(
+            "WARNING: machine {id} ({region}) was added by the command of `{name}` and is still \
+             there; `fly machine destroy --force --app {app} {id}` removes it"
+        );
+    }
+}
+
 /// Writes the session with its conclusion, and prints it.
 fn finish(
     folder: &SessionFolder,
     record: &mut SessionRecord,
     flags: &Flags,
 ) -> Result<(), CommandError> {
-    record.conclusion = Some(conclude(record));
+    conclude(record);
     let files = reports::write_session(folder, record)?;
     let console = flags.run.console();
     if console.output == OutputFormat::Json {

@@ -45,7 +45,7 @@ enum SessionFormat {
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
     let folder = find(args)?;
     let mut record = store::read_session(&folder)?;
-    record.conclusion = Some(conclude(&record));
+    conclude(&mut record);
     print(&record, args.output)?;
     if store::is_session_open(&folder) {
         tracing::info!("The session is in progress: its reports are rewritten after each attempt.");

@@ -158,6 +158,7 @@ mod tests {
             parts: std::collections::BTreeMap::new(),
             failure: (latency == 0).then_some(Failure::Status),
             fresh: false,
+            heat: None,
         };
         (0..).zip(millis).map(sample).collect()
     }

@@ -116,6 +116,7 @@ fn attempt(number: u32, group: &AttemptGroup<'_>, names: &[String]) -> Option<At
         machines_after: Vec::new(),
         machine: None,
         start: StartKind::Unknown,
+        start_by_events: None,
         first: group.samples.iter().map(|sample| exchange(sample, first)).collect(),
         curve: Vec::new(),
         curve_end: CurveEnd::Skipped,
@@ -138,5 +139,6 @@ fn exchange(sample: &RecordedSample, first: &RecordedSample) -> ExchangeSample {
             RecordedAnswer::None => Some(Failure::NoAnswer),
         },
         fresh: true,
+        heat: None,
     }
 }

@@ -59,6 +59,7 @@ impl SessionImport {
             provenance: self.provenance(started, notes::notes(&self.samples, &groups, &names)),
             plan: self.plan(&names, &groups),
             attempts: attempts::attempts(&groups, &names),
+            added_machines: Vec::new(),
             ending: Some(SessionEnding::Complete),
             conclusion: None,
         })

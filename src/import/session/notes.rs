@@ -7,7 +7,8 @@ use super::TARGET_MARK;
 use super::attempts::AttemptGroup;
 use super::configuration::NOT_RECORDED;
 use super::sample::{RecordedAnswer, RecordedSample, TimePrecision};
-use crate::units::{duration_literal, format_duration};
+use crate::units::{Ratio, duration_literal, format_duration};
+use crate::verdict::evidence::fewest_blocks;
 use crate::verdict::upper_t_quantile;
 
 /// The part of differences that a session may wrongly see, both sides together.
@@ -90,7 +91,8 @@ fn spread(times: &mut [Duration]) -> String {
     }
 }
 
-/// How many requests met the budget that they were judged by.
+/// How many requests met the budget that they were judged by, and whether they are enough for a
+/// p95.
 fn within_budgets(samples: &[RecordedSample]) -> Option<String> {
     let mut by_budget: BTreeMap<Duration, (usize, usize)> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| sample.is_ok()) {
@@ -99,42 +101,82 @@ fn within_budgets(samples: &[RecordedSample]) -> Option<String> {
         *met += usize::from(sample.took < budget);
         *all += 1;
     }
-    let texts: Vec<String> = by_budget
+    let text = |(budget, (met, all)): (&Duration, &(usize, usize))| {
+        format!("{met} of {all} were below {}", duration_literal(*budget))
+    };
+    let texts: Vec<String> = by_budget.iter().map(text).collect();
+    (!texts.is_empty()).then(|| {
+        let proof = too_few_for_p95(&by_budget).map(|few| format!(" {few}")).unwrap_or_default();
+        format!("Of the answered requests {}.{proof}", texts.join(", and "))
+    })
+}
+
+/// Which budgets too few requests were judged by to prove a p95, by the rule of verdicts; `None` if
+/// all have enough.
+fn too_few_for_p95(by_budget: &BTreeMap<Duration, (usize, usize)>) -> Option<String> {
+    let needed = fewest_blocks(Ratio::of(1, 20))?;
+    let is_few = |all: usize| (all as u64) < needed;
+    let few: Vec<String> = by_budget
         .iter()
-        .map(|(budget, (met, all))| {
-            format!("{met} of {all} were below {}", duration_literal(*budget))
-        })
+        .filter(|(_, (_, all))| is_few(*all))
+        .map(|(budget, _)| duration_literal(*budget))
         .collect();
+    let proof = format!("prove nothing about a p95, which needs at least {needed}.");
+    match few.len() {
+        0 => None,
+        all if all == by_budget.len() => Some(format!("So few {proof}")),
+        _ => Some(format!("Those judged by {} {proof}", few.join(" and "))),
+    }
+}
+
+/// Whether the first request of an attempt was slower than the later ones, for each page: pages
+/// differ in what they do.
+fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
+    let mut by_page: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for group in groups {
+        let page = group.samples.first().and_then(|sample| sample.path());
+        if let Some(gap) = first_gap(group) {
+            by_page.entry(page.unwrap_or("URL not recorded")).or_default().push(gap);
+        }
+    }
+    let are_several = by_page.len() > 1;
+    let text = |(page, gaps): (&&str, &Vec<f64>)| {
+        let (times, size) = gap_words(gaps);
+        let on = if are_several { format!(" on `{page}`") } else { String::new() };
+        format!("in {times}{on}, by {size}")
+    };
+    let texts: Vec<String> = by_page.iter().map(text).collect();
     (!texts.is_empty()).then(|| {
         format!(
-            "Of the answered requests {}. So few prove nothing about a p95, which needs at least 67.",
-            texts.join(", and ")
+            "The first request of an attempt took longer than the mean of its later ones {}. A cold \
+             machine, a cold cache and a new connection would all look like that.",
+            texts.join("; ")
         )
     })
 }
 
-/// Whether the first request of an attempt was slower than the later ones.
-fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
-    let mut gaps: Vec<f64> = Vec::new();
-    for group in groups {
-        let mut times = group.samples.iter().filter(|sample| sample.is_ok()).map(|it| it.took);
-        let Some(first) = times.next() else { continue };
-        let later: Vec<f64> = times.map(|took| took.as_secs_f64()).collect();
-        if !later.is_empty() {
-            gaps.push(first.as_secs_f64() - later.iter().sum::<f64>() / later.len() as f64);
-        }
-    }
+/// By how many seconds the first answered request of an attempt took longer than the mean of the
+/// later ones; `None` without later ones.
+fn first_gap(group: &AttemptGroup<'_>) -> Option<f64> {
+    let mut times = group.samples.iter().filter(|sample| sample.is_ok()).map(|it| it.took);
+    let first = times.next()?;
+    let later: Vec<f64> = times.map(|took| took.as_secs_f64()).collect();
+    let mean = later.iter().sum::<f64>() / later.len() as f64;
+    (!later.is_empty()).then_some(first.as_secs_f64() - mean)
+}
+
+/// In how many attempts the first request took longer, and by how much in all of them: `2 of 3
+/// attempts`, `−20 ms to 152 ms`.
+fn gap_words(gaps: &[f64]) -> (String, String) {
     let slower = gaps.iter().filter(|gap| **gap > 0.0).count();
-    gaps.sort_by(f64::total_cmp);
-    let middle = gaps.get(gaps.len() / 2)?;
-    let size = format_duration(Duration::try_from_secs_f64(middle.abs()).unwrap_or_default());
-    let direction = if *middle >= 0.0 { "more" } else { "less" };
-    Some(format!(
-        "In {slower} of {} with several requests the first one took longer than the mean of the \
-         later ones; half of them by {size} {direction}. A cold machine, a cold cache and a new \
-         connection would all look like that.",
-        count(gaps.len(), "attempt"),
-    ))
+    let signed = |gap: f64| {
+        let size = Duration::try_from_secs_f64(gap.abs()).unwrap_or_default();
+        format!("{}{}", if gap < 0.0 { "−" } else { "" }, format_duration(size))
+    };
+    let least = signed(gaps.iter().copied().fold(f64::INFINITY, f64::min));
+    let most = signed(gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    let size = if gaps.len() == 1 { most } else { format!("{least} to {most}") };
+    (format!("{slower} of {}", count(gaps.len(), "attempt")), size)
 }
 
 /// The first answers of the attempts at each configuration, in seconds.

@@ -141,7 +141,9 @@ fn what_can_and_cannot_be_concluded_is_stated() {
         "in 5 attempts, 8 answered requests that took 400 ms to 617 ms, half of them at most 468 ms",
         "6 of 6 were below 800ms",
         "0 of 1 were below 300ms",
-        "the first one took longer than the mean of the later ones",
+        "took longer than the mean of its later ones in 1 of 1 attempt on `/app?mock=0`, by 87.5 ms; in \
+         0 of 1 attempt on `URL not recorded`, by −16 ms. A cold machine",
+        "So few prove nothing about a p95, which needs at least 67.",
         "`shared-cpu-2x, 1024 MB` has 1 attempt",
         "would have been seen in 8 of 10 cases",
         "To see one of 100 ms takes about",
@@ -156,6 +158,38 @@ fn what_can_and_cannot_be_concluded_is_stated() {
         "The time of 3 requests is approximate",
     ] {
         assert!(notes.contains(words), "{words} in\n{notes}");
+    }
+}
+
+/// A table with so many requests of each page, 10 s apart, each with a budget of its own.
+fn pages(counts: [usize; 2]) -> String {
+    let row = |page: usize, index: usize| {
+        let at = datetime!(2025-10-11 00:00 UTC) + Duration::from_secs(index as u64 * 10);
+        let at = at.format(&time::format_description::well_known::Rfc3339).unwrap();
+        let (budget, millis) = [(300, 200 - index % 2), (800, 500 + index % 3)][page];
+        format!("{at},https://staging.example/app?mock={},{millis},{budget},200,n,s\n", 1 - page)
+    };
+    let rows = (0..2).flat_map(|page| (0..counts[page]).map(move |index| row(page, index)));
+    HEADER.to_owned() + &rows.collect::<String>()
+}
+
+#[test]
+fn only_budgets_with_too_few_requests_are_said_to_prove_nothing() {
+    let notes = |counts| imported(&pages(counts), &[]).provenance.import_notes.join("\n");
+    assert!(notes([66, 66]).contains("So few prove nothing about a p95"));
+    let mixed = notes([67, 66]);
+    assert!(mixed.contains("Those judged by 800ms prove nothing about a p95"), "{mixed}");
+    assert!(!notes([67, 67]).contains("p95"));
+}
+
+#[test]
+fn first_requests_are_held_against_later_ones_of_their_own_page() {
+    let notes = imported(&pages([3, 3]), &[]).provenance.import_notes.join("\n");
+    for words in [
+        "in 1 of 1 attempt on `/app?mock=1`, by 500 µs",
+        "in 0 of 1 attempt on `/app?mock=0`, by −1.5 ms",
+    ] {
+        assert!(notes.contains(words), "{notes}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::machine::{MachineFacts, QuotaReading, StartKind};
+use super::machine::{CpuReading, MachineFacts, QuotaReading, StartKind};
 use super::sample::ExchangeSample;
 use crate::record::{Decision, Histogram, micros};
 
@@ -51,8 +51,12 @@ pub struct Attempt {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
-    /// How that machine came to run.
+    /// How that machine came to run. Until a conclusion is drawn, this is what its events show;
+    /// then it is what latency confirms of that.
     pub start: StartKind,
+    /// What the machine's events show, if latency contradicts or does not confirm it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_by_events: Option<StartKind>,
     /// The first requests: one after the other, each due when it was sent. The first one waits for
     /// the boot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +75,45 @@ pub struct Attempt {
     /// enter no estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+impl Attempt {
+    /// The throttled time from which an attempt counts as throttled: one pause of a CPU that has
+    /// spent its balance, which stands still for 75 ms of every 80 ms. Less is the rounding of a
+    /// counter.
+    pub const THROTTLE_FLOOR: Duration = Duration::from_millis(75);
+
+    /// The id and the CPU of the machine that answered, or of the only one; `None` if that is not
+    /// known.
+    pub fn own_cpu(&self) -> Option<(&str, &CpuReading)> {
+        let QuotaReading::Known(readings) = &self.quota else { return None };
+        let (id, reading) = match &self.machine {
+            Some(own) => readings.get_key_value(own)?,
+            None => readings.iter().next().filter(|_| readings.len() == 1)?,
+        };
+        Some((id, reading))
+    }
+
+    /// The CPU that the quota held back longest of those that may have answered: other machines of
+    /// the app do not slow down the answers of the one that did.
+    pub fn most_throttled_cpu(&self) -> Option<&CpuReading> {
+        match (&self.machine, &self.quota) {
+            (Some(_), _) => self.own_cpu().map(|(_, reading)| reading),
+            (None, QuotaReading::Known(all)) => all.values().max_by_key(|one| one.throttled),
+            (None, QuotaReading::NotKnown(_)) => None,
+        }
+    }
+
+    /// How long the quota held back the CPUs of the machine that answered; `None` if that is not
+    /// known.
+    pub fn throttled_time(&self) -> Option<Duration> {
+        self.most_throttled_cpu().map(|reading| reading.throttled)
+    }
+
+    /// Whether the quota held CPUs back: for [`Self::THROTTLE_FLOOR`] or longer.
+    pub fn is_throttled(&self) -> bool {
+        self.throttled_time().is_some_and(|time| time >= Self::THROTTLE_FLOOR)
+    }
 }
 
 /// Why a warm-up curve ended.
@@ -102,6 +145,10 @@ pub struct SteadyStage {
     pub exchanges: u64,
     /// Its exchanges that failed.
     pub failed: u64,
+    /// How many connections its load kept open; `None` in older records, and if each arrival opened
+    /// its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u64>,
     /// How long its measured stage lasted.
     #[serde(rename = "lasted_us", with = "micros")]
     pub lasted: Duration,

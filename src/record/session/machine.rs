@@ -77,6 +77,9 @@ pub struct MachineFacts {
     /// How many machines the proxy keeps running in the primary region; `None` if not stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_machines_running: Option<u32>,
+    /// What its limits count: `connections` or `requests`; empty if that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub concurrency_type: String,
     /// Requests or connections at once above which the proxy prefers another machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soft_limit: Option<u32>,
@@ -87,6 +90,17 @@ pub struct MachineFacts {
     /// user`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
+}
+
+/// A machine that a command of the plan added, and that was still there at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedMachine {
+    /// Its id.
+    pub id: String,
+    /// Its region.
+    pub region: String,
+    /// The index of the configuration whose command added it.
+    pub configuration: usize,
 }
 
 /// How a machine came to run.

@@ -19,8 +19,10 @@ pub use conclusion::{
     Advice, ConfigurationOutcome, CurveClass, CurveFigures, Difference, Estimate, FigureKind,
     FigureOutcome, Finding, SessionConclusion, ThrottleOutcome,
 };
-pub use machine::{ColdState, CpuReading, MachineFacts, QuotaReading, StartKind, TimeSpan};
-pub use sample::{ExchangeSample, SampleHeat, SampleStage};
+pub use machine::{
+    AddedMachine, ColdState, CpuReading, MachineFacts, QuotaReading, StartKind, TimeSpan,
+};
+pub use sample::{ExchangeSample, SampleHeat};
 
 /// The version of the session record's format. It increases when the meaning of a field changes.
 pub const SESSION_FORMAT: u32 = 1;
@@ -40,6 +42,9 @@ pub struct SessionRecord {
     pub plan: SessionPlanFacts,
     /// The attempts, in the order of time.
     pub attempts: Vec<Attempt>,
+    /// The machines that commands of the plan added and that nothing removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_machines: Vec<AddedMachine>,
     /// Why the session has no further attempts; `None` while some are to come, also after a kill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<SessionEnding>,

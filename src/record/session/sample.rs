@@ -32,6 +32,10 @@ pub struct ExchangeSample {
     /// Whether a connection was opened for it.
     #[serde(default)]
     pub fresh: bool,
+    /// The state of what answered it; `None` outside of sessions, and until a conclusion is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub heat: Option<SampleHeat>,
 }
 
 impl ExchangeSample {
@@ -49,16 +53,6 @@ impl ExchangeSample {
     }
 }
 
-/// The part of an attempt that a sample belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SampleStage {
-    /// The first request after the app was brought into its state.
-    First,
-    /// The warm-up curve at a low constant rate.
-    Curve,
-}
-
 /// The state of what answered a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,11 +63,14 @@ pub enum SampleHeat {
     Resumed,
     /// A machine that had reached its steady state.
     Warm,
-    /// Not known: whether the machine resumed or booted, or which machine answered.
+    /// Not known: how the machine started, which one answered, or why a running one was not steady.
     Unknown,
 }
 
 impl SampleHeat {
+    /// Every state, in the order in which a start goes through them.
+    pub const ALL: [Self; 4] = [Self::Cold, Self::Resumed, Self::Unknown, Self::Warm];
+
     /// The word that is printed.
     pub fn name(self) -> &'static str {
         match self {

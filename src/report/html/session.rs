@@ -112,7 +112,6 @@ fn figures(model: &SessionModel) -> Markup {
                     "Each figure is the mean over restarts"
                     @if let Some(confidence) = model.confidence() { ", with its " (confidence) " interval" }
                     "."
-                    @if let Some(connection) = model.connection_note() { " " (connection) }
                 }
             }
         }

@@ -65,9 +65,8 @@ fn figures(model: &SessionModel) -> String {
         };
         lead.into_iter().chain(kinds.iter().map(figure)).chain(last).collect::<Vec<_>>()
     };
-    let note = model.connection_note().map(|note| format!("\n{}\n", escape(&note)));
     let table = table(&borrowed(&heads), model.configurations.iter().map(row));
-    format!("### Figures{confidence}\n\n{table}{}", note.unwrap_or_default())
+    format!("### Figures{confidence}\n\n{table}")
 }
 
 fn borrowed(heads: &[String]) -> Vec<&str> {

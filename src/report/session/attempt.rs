@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::record::session::{
-    Attempt, ConfigurationOutcome, CurveEnd, CurveFigures, ExchangeSample, FigureKind,
-    QuotaReading, SessionRecord, StartKind,
+    Attempt, ConfigurationOutcome, CurveEnd, CurveFigures, ExchangeSample, FigureKind, SampleHeat,
+    SessionRecord, StartKind,
 };
 use crate::record::{Decision, Dimension, Histogram};
 use crate::report::words;
@@ -29,8 +29,12 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) since_start: Duration,
     /// How long it took.
     pub(in crate::report) took: Duration,
+    /// The machine that answered, abbreviated; `None` if it is not known.
+    pub(in crate::report) machine: Option<String>,
     /// How its machine started.
     pub(in crate::report) start: StartKind,
+    /// What the machine's events show, if latency does not confirm it.
+    pub(in crate::report) start_by_events: Option<StartKind>,
     /// Its figures, as the conclusion states them.
     pub(in crate::report) values: BTreeMap<FigureKind, f64>,
     /// The intervals of its steady quantiles within the attempt, in seconds.
@@ -43,9 +47,13 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) curve_end: &'static str,
     /// The decision on its steady stage; `None` without one.
     pub(in crate::report) decision: Option<Decision>,
-    /// How long the quota held CPUs back, added over machines; `None` if it is not known.
+    /// How long the quota held the CPUs of the machine that answered back; `None` if it is not
+    /// known.
     pub(in crate::report) throttled: Option<Duration>,
-    /// When it held them back, counted from the first request; earlier spans are left out.
+    /// Whether that is long enough to decide its figures.
+    pub(in crate::report) is_throttled: bool,
+    /// When it held them back, counted from the first request; earlier spans are left out. Empty
+    /// unless it was throttled.
     pub(in crate::report) throttled_spans: Vec<(Duration, Duration)>,
     /// What went wrong; `None` if it was completed.
     pub(in crate::report) problem: Option<String>,
@@ -60,6 +68,8 @@ pub(in crate::report) struct CurvePoint {
     pub(in crate::report) latency: Duration,
     /// Whether it met every expectation.
     pub(in crate::report) is_ok: bool,
+    /// The state of what answered it.
+    pub(in crate::report) heat: SampleHeat,
     /// How long each part took.
     pub(in crate::report) parts: PartTimes,
 }
@@ -97,7 +107,9 @@ impl AttemptView {
             key: configuration::key(attempt.configuration),
             since_start: since_start.try_into().unwrap_or_default(),
             took: attempt.took,
+            machine: attempt.machine.as_deref().map(words::name),
             start: attempt.start,
+            start_by_events: attempt.start_by_events,
             values: curve.map(finite_values).unwrap_or_default(),
             intervals: intervals(attempt),
             points: points(attempt),
@@ -107,7 +119,8 @@ impl AttemptView {
                 .map(|from| first + from),
             curve_end: curve_end(attempt.curve_end),
             decision: attempt.steady.as_ref().map(|steady| steady.decision),
-            throttled: throttled(&attempt.quota),
+            throttled: attempt.throttled_time(),
+            is_throttled: attempt.is_throttled(),
             throttled_spans: throttled_spans(attempt),
             problem: attempt.problem.as_ref().map(|why| words::display(why, words::REASON)),
         }
@@ -125,7 +138,11 @@ impl AttemptView {
 
     /// How long the quota held its CPUs back, in words.
     pub(in crate::report) fn throttled_words(&self) -> String {
-        self.throttled.map_or_else(|| "not known".to_owned(), |time| words::time(Some(time)))
+        match self.throttled {
+            None => "not known".to_owned(),
+            Some(_) if !self.is_throttled => "no".to_owned(),
+            Some(time) => words::time(Some(time)),
+        }
     }
 
     /// One of its figures in words; a dash without it.
@@ -133,24 +150,19 @@ impl AttemptView {
         self.values.get(&kind).map_or_else(|| "–".to_owned(), |value| figure::value(kind, *value))
     }
 
-    /// Whether the quota held its CPUs back.
-    pub(in crate::report) fn is_throttled(&self) -> bool {
-        self.throttled.is_some_and(|throttled| !throttled.is_zero())
-    }
-
     /// Its key and number: `B, attempt 3`.
     pub(in crate::report) fn place(&self) -> String {
         format!("{}, attempt {}", self.key, self.number)
     }
 
-    /// What state its requests before the steady state met: `cold`, `resumed`, `warm` or `unknown`.
-    pub(in crate::report) fn heat(&self) -> &'static str {
-        match self.start {
-            StartKind::Booted => "cold",
-            StartKind::Resumed => "resumed",
-            StartKind::Ran => "warm",
-            StartKind::Unknown => "unknown",
-        }
+    /// How many of its requests met which state: `40 cold, 81 warm`; a dash without requests.
+    pub(in crate::report) fn heat_words(&self) -> String {
+        let count = |heat| self.points.iter().filter(|point| point.heat == heat).count();
+        let counts = SampleHeat::ALL.map(|heat| (heat, count(heat)));
+        let known = counts.iter().filter(|(_, count)| *count > 0);
+        let texts: Vec<String> =
+            known.map(|(heat, count)| format!("{count} {}", heat.name())).collect();
+        if texts.is_empty() { "–".to_owned() } else { texts.join(", ") }
     }
 
     /// When it started, counted from the start of the session: `+2.17 min`.
@@ -158,14 +170,13 @@ impl AttemptView {
         format!("+{}", words::time(Some(self.since_start)))
     }
 
-    /// How its machine started, in words.
-    pub(in crate::report) fn start_words(&self) -> &'static str {
-        match self.start {
-            StartKind::Booted => "booted",
-            StartKind::Resumed => "resumed",
-            StartKind::Ran => "ran all the time",
-            StartKind::Unknown => "unknown",
-        }
+    /// How its machine started, in words: `booted`, `unknown (events: resumed)`.
+    pub(in crate::report) fn start_words(&self) -> String {
+        let start = start_name(self.start);
+        self.start_by_events.map_or_else(
+            || start.to_owned(),
+            |events| format!("{start} (events: {})", start_name(events)),
+        )
     }
 
     /// The ok exchanges of one part of the attempt. Without a steady state all after the first are
@@ -178,6 +189,15 @@ impl AttemptView {
             StageSplit::Steady => steady..self.points.len(),
         };
         self.points.get(range).unwrap_or_default().iter().filter(|point| point.is_ok)
+    }
+}
+
+fn start_name(start: StartKind) -> &'static str {
+    match start {
+        StartKind::Booted => "booted",
+        StartKind::Resumed => "resumed",
+        StartKind::Ran => "ran all the time",
+        StartKind::Unknown => "unknown",
     }
 }
 
@@ -203,6 +223,7 @@ fn point(sample: &ExchangeSample, start: Duration) -> CurvePoint {
         at: start.saturating_add(sample.due),
         latency: sample.latency,
         is_ok: sample.failure.is_none(),
+        heat: sample.heat.unwrap_or(SampleHeat::Unknown),
         parts: sample.parts.keys().map(|part| (*part, sample.part(*part))).collect(),
     }
 }
@@ -241,24 +262,13 @@ fn curve_end(end: CurveEnd) -> &'static str {
     }
 }
 
-fn throttled(quota: &QuotaReading) -> Option<Duration> {
-    match quota {
-        QuotaReading::Known(machines) => Some(
-            machines
-                .values()
-                .fold(Duration::ZERO, |sum, machine| sum.saturating_add(machine.throttled)),
-        ),
-        QuotaReading::NotKnown(_) => None,
-    }
-}
-
 fn throttled_spans(attempt: &Attempt) -> Vec<(Duration, Duration)> {
-    let (QuotaReading::Known(machines), Some(first)) = (&attempt.quota, attempt.first_due) else {
-        return Vec::new();
-    };
+    let cpu = attempt.most_throttled_cpu().filter(|_| attempt.is_throttled());
+    let (Some(cpu), Some(first)) = (cpu, attempt.first_due) else { return Vec::new() };
     let since = |at: time::OffsetDateTime| Duration::try_from(at - first).unwrap_or_default();
-    let spans = machines.values().flat_map(|machine| &machine.throttled_spans);
-    let mut spans: Vec<_> = spans
+    let mut spans: Vec<_> = cpu
+        .throttled_spans
+        .iter()
         .map(|span| (since(span.from), since(span.to)))
         .filter(|(from, to)| from < to)
         .collect();

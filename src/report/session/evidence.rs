@@ -1,6 +1,6 @@
 //! An attempt's entry in a markdown log.
 
-use crate::record::session::{Attempt, FigureKind, SessionRecord, StartKind};
+use crate::record::session::{Attempt, FigureKind, SessionRecord};
 use crate::report::evidence::{RunArtifact, artifact, bullet_list, code, moment, plain};
 use crate::report::words;
 
@@ -81,20 +81,16 @@ fn outcome(attempt: &Attempt, view: &AttemptView) -> String {
 fn notes(record: &SessionRecord, attempt: &Attempt, view: &AttemptView) -> Vec<String> {
     let planned = record.plan.configurations.get(attempt.configuration);
     let stated = |name: &str, text: &str| (!text.is_empty()).then(|| format!("{name}: {text}"));
-    let mut notes = vec![format!(
-        "round {}, cold state {}, the machine {}",
-        attempt.round,
-        record.plan.cold,
-        match view.start {
-            StartKind::Unknown => "resumed or booted (Fly does not say which)",
-            StartKind::Booted | StartKind::Resumed | StartKind::Ran => view.start_words(),
-        }
-    )];
+    let machine = view.machine.as_deref().unwrap_or("not known");
+    let mut notes = vec![
+        format!("round {}, cold state {}", attempt.round, record.plan.cold),
+        format!("machine {machine}, start {}; requests: {}", view.start_words(), view.heat_words()),
+    ];
     notes.extend(planned.and_then(|it| stated("hypothesis", &it.hypothesis)));
     notes.extend(planned.and_then(|it| stated("change", &it.change)));
     notes.push(match view.throttled {
         None => "CPU quota: not known".to_owned(),
-        Some(time) if time.is_zero() => "CPU quota: not throttled".to_owned(),
+        Some(_) if !view.is_throttled => "CPU quota: not throttled".to_owned(),
         Some(time) => format!("CPU quota: throttled for {}", words::time(Some(time))),
     });
     notes.extend(

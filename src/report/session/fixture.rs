@@ -32,11 +32,28 @@ pub(in crate::report) fn session() -> SessionRecord {
         provenance: provenance(),
         plan: plan(),
         attempts,
+        added_machines: Vec::new(),
         ending: Some(SessionEnding::Complete),
         conclusion: None,
     };
     record.conclusion = Some(conclusion(&record));
+    record.attempts.iter_mut().for_each(label);
     record
+}
+
+/// Labels the samples of an attempt as a conclusion does.
+fn label(attempt: &mut Attempt) {
+    let is_known = attempt.start == StartKind::Booted;
+    let before = if is_known { SampleHeat::Cold } else { SampleHeat::Unknown };
+    attempt.first.iter_mut().for_each(|sample| sample.heat = Some(before));
+    let steady_from = if attempt.problem.is_some() { usize::MAX } else { steady_from(attempt) };
+    for (at, sample) in attempt.curve.iter_mut().enumerate() {
+        sample.heat = Some(if at < steady_from { before } else { SampleHeat::Warm });
+    }
+}
+
+fn steady_from(attempt: &Attempt) -> usize {
+    36 + attempt.number as usize % 7
 }
 
 /// A session before its first attempt.
@@ -171,6 +188,7 @@ fn attempt(number: u32, random: &mut ChaCha8Rng) -> Attempt {
         machines_after: vec![machine(configuration, number, "started")],
         machine: Some("148e21eb7d1e89".to_owned()),
         start: if number == 5 { StartKind::Unknown } else { StartKind::Booted },
+        start_by_events: None,
         first,
         curve,
         curve_end: if is_failed { CurveEnd::CutOff } else { CurveEnd::Steady },
@@ -181,6 +199,7 @@ fn attempt(number: u32, random: &mut ChaCha8Rng) -> Attempt {
             latency: histogram,
             exchanges: 600,
             failed: 0,
+            connections: None,
             lasted: Duration::from_secs(40),
         }),
         quota: quota(is_throttled, first_due),
@@ -198,7 +217,15 @@ fn sample(due: Duration, latency: Duration, fresh: bool) -> ExchangeSample {
     }
     let other: u64 = parts.values().sum();
     parts.insert(Dimension::FirstByte, whole.saturating_sub(other));
-    ExchangeSample { request: "mock".to_owned(), due, latency, parts, failure: None, fresh }
+    ExchangeSample {
+        request: "mock".to_owned(),
+        due,
+        latency,
+        parts,
+        failure: None,
+        fresh,
+        heat: None,
+    }
 }
 
 fn machine(configuration: usize, number: u32, state: &str) -> MachineFacts {
@@ -219,6 +246,7 @@ fn machine(configuration: usize, number: u32, state: &str) -> MachineFacts {
         autostop: "stop".to_owned(),
         autostart: Some(true),
         min_machines_running: Some(0),
+        concurrency_type: "requests".to_owned(),
         soft_limit: Some(20),
         hard_limit: Some(25),
         events: vec!["2026-11-29T04:02:20Z start started by user".to_owned()],
@@ -289,7 +317,7 @@ fn outcome(record: &SessionRecord, at: usize) -> ConfigurationOutcome {
 fn curve_figures(attempt: &Attempt) -> CurveFigures {
     let steady = attempt.steady.as_ref().unwrap();
     let quantile = |share| steady.latency.at_share(share).unwrap().as_secs_f64();
-    let from = 36 + attempt.number as usize % 7;
+    let from = steady_from(attempt);
     CurveFigures {
         attempt: attempt.number,
         class: Some(CurveClass::WarmUp),

@@ -6,14 +6,16 @@ use crate::report::words;
 use super::configuration;
 
 /// The column headings of an inventory.
-pub(in crate::report) const INVENTORY_HEADS: [&str; 11] = [
+pub(in crate::report) const INVENTORY_HEADS: [&str; 13] = [
     "attempt",
     "machine",
     "state",
     "region",
     "size",
     "memory",
+    "image",
     "autostop",
+    "autostart",
     "minimum",
     "limits",
     "version",
@@ -66,16 +68,26 @@ impl InventoryRow {
 }
 
 /// The facts between the machine's name and its latest event, in the order of [`INVENTORY_HEADS`].
-const FACTS: [fn(&MachineFacts) -> String; 8] = [
+const FACTS: [fn(&MachineFacts) -> String; 10] = [
     |machine| machine.state.clone(),
     |machine| machine.region.clone(),
     |machine| format!("{} ({})", machine.size, words::plural(machine.cpus.into(), "CPU")),
     |machine| format!("{} MB", machine.memory_mb),
+    |machine| stated(machine.image.rsplit('/').next().unwrap_or_default()),
     |machine| stated(&machine.autostop),
+    |machine| match machine.autostart {
+        Some(true) => "yes".to_owned(),
+        Some(false) => "no".to_owned(),
+        None => "–".to_owned(),
+    },
     |machine| or_dash(machine.min_machines_running),
     |machine| match (machine.soft_limit, machine.hard_limit) {
         (None, None) => "–".to_owned(),
-        (soft, hard) => format!("{} / {}", or_dash(soft), or_dash(hard)),
+        (soft, hard) => {
+            let limits =
+                format!("{} / {} {}", or_dash(soft), or_dash(hard), machine.concurrency_type);
+            limits.trim_end().to_owned()
+        }
     },
     |machine| stated(&machine.instance_id),
 ];

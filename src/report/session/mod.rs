@@ -21,3 +21,4 @@ pub use evidence::{AttemptEntry, attempt_entry};
 pub(super) use figure::{duration, signed, value};
 pub(super) use inventory::{INVENTORY_HEADS, InventoryCell, InventoryRow};
 pub use model::SessionModel;
+pub(super) use model::attempts_made;

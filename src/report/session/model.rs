@@ -137,11 +137,19 @@ impl SessionModel {
 
     /// The column headings of [`Self::attempt_rows`].
     pub(in crate::report) fn attempt_heads(&self) -> Vec<String> {
-        ["attempt", "round", "began", "took", "start", "curve", "verdict", "throttled"]
-            .into_iter()
-            .chain(self.kinds().map(FigureKind::name))
-            .map(str::to_owned)
-            .collect()
+        const HEADS: [&str; 10] = [
+            "attempt",
+            "round",
+            "began",
+            "took",
+            "machine",
+            "start",
+            "requests",
+            "curve",
+            "verdict",
+            "throttled",
+        ];
+        HEADS.into_iter().chain(self.kinds().map(FigureKind::name)).map(str::to_owned).collect()
     }
 
     /// The attempts as rows of a table, in the order of time.
@@ -152,7 +160,9 @@ impl SessionModel {
                 it.round.to_string(),
                 it.began_words(),
                 words::time(Some(it.took)),
-                it.start_words().to_owned(),
+                it.machine.clone().unwrap_or_else(|| "unknown".to_owned()),
+                it.start_words(),
+                it.heat_words(),
                 it.curve_words().to_owned(),
                 it.verdict(),
                 it.throttled_words(),
@@ -191,15 +201,24 @@ fn nothing_concluded(record: &SessionRecord) -> String {
     }
 }
 
+/// How many attempts were made, of how many: `15 of 18`. Nobody planned those of an imported
+/// session: `6`.
+pub(in crate::report) fn attempts_made(record: &SessionRecord) -> String {
+    let made = record.attempts.len();
+    match record.provenance.imported_from {
+        Some(_) => made.to_string(),
+        None => format!("{made} of {}", record.planned_attempts()),
+    }
+}
+
 /// How far a session is: `15 of 15 attempts, complete`.
 fn progress(record: &SessionRecord) -> String {
-    let made = record.attempts.len();
-    let made = if record.provenance.imported_from.is_some() {
-        words::plural(made as u64, "attempt")
-    } else {
-        format!("{made} of {}", words::plural(record.planned_attempts(), "attempt"))
+    let planned = match record.provenance.imported_from {
+        Some(_) => record.attempts.len() as u64,
+        None => record.planned_attempts(),
     };
-    format!("{made}, {}", ending(record))
+    let attempts = if planned == 1 { "attempt" } else { "attempts" };
+    format!("{} {attempts}, {}", attempts_made(record), ending(record))
 }
 
 /// How a session ended, in words.

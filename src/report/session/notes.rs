@@ -3,7 +3,6 @@
 use crate::record::session::FigureKind;
 
 use super::configuration::ConfigurationView;
-use super::figure;
 use super::model::SessionModel;
 
 /// The figures that are found in steps of 8 % (`tune::steady`). No number of rounds averages a
@@ -40,33 +39,6 @@ impl SessionModel {
                 " The steady point is found in steps of 8 %, and no number of rounds shows less.";
         }
         note
-    }
-
-    /// How much of the first answer the connection takes, over all configurations; `None` if that
-    /// is not known.
-    pub(in crate::report) fn connection_note(&self) -> Option<String> {
-        let of = |it: &ConfigurationView, kind| Some(it.figure(kind)?.estimate.value);
-        let parts: Vec<(f64, f64)> = self
-            .configurations
-            .iter()
-            .filter_map(|it| {
-                let setup = of(it, FigureKind::ConnectionSetup)?;
-                Some((setup, setup / of(it, FigureKind::FirstAnswer)?))
-            })
-            .filter(|(setup, share)| setup.is_finite() && share.is_finite() && *setup > 0.0)
-            .collect();
-        let low = parts.iter().map(|(setup, _)| *setup).reduce(f64::min)?;
-        let high = parts.iter().map(|(setup, _)| *setup).reduce(f64::max)?;
-        let share = parts.iter().map(|(_, share)| *share).fold(0.0, f64::max);
-        let share = match share * 100.0 {
-            percent if percent < 1.0 => "less than 1 %".to_owned(),
-            percent => format!("at most {:.0} %", percent.ceil()),
-        };
-        Some(format!(
-            "Opening the connection (dns, tcp, tls, redirects) takes {}, {share} of the first \
-             answer. No machine size changes that part.",
-            figure::range(FigureKind::ConnectionSetup, low, high)
-        ))
     }
 
     /// What the CPU quota did, each outcome once with the configurations that have it: whether it

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::fixture::{empty, saying, session};
 use super::*;
-use crate::record::session::FigureKind;
+use crate::record::session::{FigureKind, QuotaReading, SampleHeat};
 use crate::report::fixture::HOSTILE;
 use crate::report::plot::{PlotPaper, session_sketches};
 use crate::report::{session_html, session_markdown, session_terminal};
@@ -66,12 +66,57 @@ fn what_more_rounds_would_show_is_said_once_for_each_configuration() {
 }
 
 #[test]
-fn what_the_connection_takes_is_said_once_for_all_configurations() {
-    let note = model().connection_note().unwrap();
-    assert!(note.contains(" takes 62 ms, at most 5 % of the first answer."), "{note}");
-    let text = session_terminal(&model(), 100, false);
-    assert_eq!(text.matches("Opening the connection").count(), 1, "{text}");
-    assert_eq!(SessionModel::new(&empty()).connection_note(), None);
+fn every_request_has_a_state_and_its_plot_tells_the_states_apart() {
+    let model = model();
+    let states: Vec<String> = model.attempts.iter().map(AttemptView::heat_words).collect();
+    assert_eq!(states[0], "38 cold, 43 warm");
+    assert_eq!(states[4], "42 unknown, 39 warm");
+    assert_eq!(states[6], "13 cold");
+    let start = model.attempt_heads().iter().position(|head| head == "requests").unwrap();
+    assert!(model.attempt_rows().zip(&states).all(|(row, state)| row[start] == *state));
+    let sketches = session_sketches(&model);
+    let warming = sketches.iter().find(|sketch| sketch.name == "phases-warming").unwrap();
+    let rows: Vec<String> = warming.table().rows.iter().map(|row| row[0].clone()).collect();
+    assert!(rows[0].ends_with(", cold") && rows[1].ends_with(", warm"), "{rows:?}");
+    assert_eq!(rows.iter().filter(|row| row.ends_with(", unknown")).count(), 1, "{rows:?}");
+}
+
+#[test]
+fn an_app_that_is_steady_from_the_start_has_no_warm_up_in_its_title() {
+    let mut record = session();
+    for curve in
+        record.conclusion.as_mut().unwrap().configurations.iter_mut().flat_map(|it| &mut it.curves)
+    {
+        curve.steady_from = Some(0);
+    }
+    for attempt in &mut record.attempts {
+        attempt.curve.iter_mut().for_each(|sample| sample.heat = Some(SampleHeat::Warm));
+    }
+    let model = SessionModel::new(&record);
+    let sketches = session_sketches(&model);
+    let warming = sketches.iter().find(|sketch| sketch.name == "phases-warming").unwrap();
+    let title = &warming.title;
+    assert!(title.starts_with("Requests after the first: ") && title.contains(" from the start ("));
+    assert!(!title.contains("before the steady state"), "{title}");
+}
+
+#[test]
+fn the_quota_of_another_machine_and_a_counters_rounding_throttle_no_attempt() {
+    let throttled = |machine: &str, millis: u64| {
+        let mut record = session();
+        let attempt = &mut record.attempts[10];
+        attempt.machine = Some(machine.to_owned());
+        let QuotaReading::Known(readings) = &mut attempt.quota else { unreachable!() };
+        let reading = readings.values_mut().next().unwrap();
+        reading.throttled = std::time::Duration::from_millis(millis);
+        let other = reading.clone();
+        readings.insert("another".to_owned(), other);
+        let view = SessionModel::new(&record).attempts.swap_remove(10);
+        (view.is_throttled, view.throttled_words(), view.throttled_spans.len())
+    };
+    assert_eq!(throttled("148e21eb7d1e89", 2_100), (true, "2.1 s".to_owned(), 2));
+    assert_eq!(throttled("148e21eb7d1e89", 74), (false, "no".to_owned(), 0));
+    assert_eq!(throttled("idle", 2_100), (false, "not known".to_owned(), 0));
 }
 
 #[test]

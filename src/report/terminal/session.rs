@@ -7,7 +7,9 @@ use super::layout::{TextGrid, cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
 use crate::record::session::{CurveClass, FigureKind, SessionEnding, SessionRecord};
-use crate::report::session::{ConfigurationView, DifferenceView, FigureView, SessionModel};
+use crate::report::session::{
+    ConfigurationView, DifferenceView, FigureView, SessionModel, attempts_made,
+};
 
 /// The figures in the table of configurations; [`TableColumn::spare`] of each.
 const COLUMNS: [(FigureKind, &str, u8); 4] = [
@@ -202,8 +204,7 @@ fn note(model: &SessionModel) -> String {
         .confidence()
         .map(|confidence| format!(", with its {confidence} interval below"))
         .unwrap_or_default();
-    let connection = model.connection_note().map(|note| format!(" {note}")).unwrap_or_default();
-    format!("Each figure is the mean of n restarts{intervals}.{connection}")
+    format!("Each figure is the mean of n restarts{intervals}.")
 }
 
 /// A heading as terminals show it: without a capital.
@@ -253,7 +254,7 @@ fn list_row((folder, record, is_open): (&Path, &SessionRecord, bool)) -> Vec<Str
         words::abbreviated(&words::name(&record.name), 32),
         words::abbreviated(record.plan.app.as_deref().unwrap_or("–"), 32),
         record.plan.configurations.len().to_string(),
-        format!("{} of {}", record.attempts.len(), record.planned_attempts()),
+        attempts_made(record),
         state.to_owned(),
     ]
 }

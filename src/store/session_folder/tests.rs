@@ -46,6 +46,7 @@ fn session(minute: u8) -> SessionRecord {
             configurations: Vec::new(),
         },
         attempts: Vec::new(),
+        added_machines: Vec::new(),
         ending: None,
         conclusion: None,
     }
@@ -64,6 +65,7 @@ fn attempt(number: u32) -> Attempt {
         machines_after: Vec::new(),
         machine: None,
         start: StartKind::Booted,
+        start_by_events: None,
         first: Vec::new(),
         curve: Vec::new(),
         curve_end: CurveEnd::Steady,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{completed_as_it_is, machines_of};
 use crate::record::cpu_quota::CpuQuota;
 use crate::record::session::{Advice, Attempt, MachineFacts, SessionRecord};
-use crate::tune::throttle::{is_throttled, own_reading};
 use crate::tune::words::{self, listed};
 use crate::units::format_duration;
 
@@ -19,7 +18,7 @@ struct CpuUse<'a> {
 impl<'a> CpuUse<'a> {
     /// That of a machine with shared CPUs, if its metrics report it.
     fn of(attempt: &'a Attempt) -> Option<Self> {
-        let used = Duration::from_micros(own_reading(attempt)?.used_us?);
+        let used = Duration::from_micros(attempt.own_cpu()?.1.used_us?);
         let machine = machines_of(attempt).next().filter(|machine| machine.shared_cpus)?;
         (!attempt.took.is_zero() && machine.cpus > 0).then_some(Self { attempt, machine, used })
     }
@@ -32,7 +31,7 @@ impl<'a> CpuUse<'a> {
     /// Whether its CPU use says something about the load: a boot is paid once, from the balance.
     fn is_of_the_load(&self) -> bool {
         let lasted = self.attempt.steady.as_ref().map(|steady| steady.lasted).unwrap_or_default();
-        is_throttled(self.attempt) || lasted * 2 >= self.attempt.took
+        self.attempt.is_throttled() || lasted * 2 >= self.attempt.took
     }
 
     /// CPU seconds a second that its machine's quota gives.

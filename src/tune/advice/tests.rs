@@ -18,9 +18,15 @@ fn lone_session() -> SessionRecord {
     record
 }
 
+fn advice_of(record: &SessionRecord, figures: fn(&Attempt) -> CurveFigures) -> Vec<Advice> {
+    let mut record = record.clone();
+    conclude_with(&mut record, figures);
+    record.conclusion.unwrap().advice
+}
+
 /// The advice that contains a word, with its reason.
 fn given(record: &SessionRecord, word: &str) -> Option<String> {
-    let advice = conclude_with(record, planted_figures).advice;
+    let advice = advice_of(record, planted_figures);
     let found = advice.iter().find(|one| one.what.contains(word))?;
     Some(format!("{} {}", found.what, found.because))
 }
@@ -67,7 +73,7 @@ fn a_restart_that_never_became_steady_contradicts_a_number_of_requests() {
         },
         _ => planted_figures(attempt),
     };
-    let advice = conclude_with(&lone_session(), figures).advice;
+    let advice = advice_of(&lone_session(), figures);
     assert!(advice.iter().all(|one| !one.what.contains("After a deploy")), "{advice:#?}");
 }
 
@@ -136,6 +142,7 @@ fn loaded(latency: Duration) -> SessionRecord {
             latency: histogram.clone(),
             exchanges: 800,
             failed: 0,
+            connections: None,
             lasted: Duration::from_secs(40),
         });
     }
@@ -147,14 +154,43 @@ fn limits_are_held_against_the_requests_in_flight() {
     assert_eq!(given(&loaded(Duration::from_millis(100)), "_limit"), None);
     // 20/s × 600 ms = 12 in flight, at peaks 12 + 3 √12 = 22.4.
     let soft = given(&loaded(Duration::from_millis(600)), "_limit").unwrap();
-    assert!(soft.contains("Raise `soft_limit` to at least 23"), "{soft}");
+    assert!(soft.contains("Raise `soft_limit` to at least 23 requests in total"), "{soft}");
     assert!(soft.contains("20.0/s") && soft.contains("12.0 requests in flight"), "{soft}");
     let hard = given(&loaded(Duration::from_secs(1)), "_limit").unwrap();
-    assert!(hard.contains("Raise `hard_limit` to at least 34"), "{hard}");
+    assert!(hard.contains("Raise `hard_limit` to at least 34 requests"), "{hard}");
     let without = with_machines(loaded(Duration::from_secs(1)), |machine| {
         (machine.soft_limit, machine.hard_limit) = (None, None);
     });
     assert_eq!(given(&without, "_limit"), None);
+}
+
+#[test]
+fn limits_on_connections_are_held_against_connections() {
+    let count_connections =
+        |machine: &mut MachineFacts| machine.concurrency_type = "connections".to_owned();
+    let keeping = |connections: Option<u64>| {
+        let mut record = with_machines(loaded(Duration::from_secs(1)), count_connections);
+        let stages = record.attempts.iter_mut().filter_map(|attempt| attempt.steady.as_mut());
+        stages.for_each(|stage| stage.connections = connections);
+        record
+    };
+    // 20 requests in flight say nothing about a limit of connections, and neither does an unknown
+    // number.
+    for within in [Some(20), Some(4), None] {
+        assert_eq!(given(&keeping(within), "_limit"), None);
+    }
+    let soft = given(&keeping(Some(24)), "_limit").unwrap();
+    assert!(soft.contains("Raise `soft_limit` to at least 24 connections in total"), "{soft}");
+    assert!(
+        soft.contains("the load keeps 24 connections open; the `soft_limit` of 1 machine is 20")
+    );
+    let hard = given(&keeping(Some(26)), "_limit").unwrap();
+    assert!(hard.contains("Raise `hard_limit` to at least 26 connections"), "{hard}");
+    assert!(!hard.contains("requests"), "{hard}");
+    let unknown = with_machines(loaded(Duration::from_secs(1)), |machine| {
+        machine.concurrency_type = String::new();
+    });
+    assert_eq!(given(&unknown, "_limit"), None);
 }
 
 /// A session whose machine used this much CPU time in each attempt of 90 s.

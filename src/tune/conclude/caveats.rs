@@ -2,7 +2,8 @@
 
 use super::headline;
 use crate::record::session::{
-    ColdState, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind, ThrottleOutcome,
+    ColdState, Configuration, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
+    ThrottleOutcome,
 };
 use crate::tune::advice::completed;
 use crate::tune::words::{count, listed};
@@ -21,7 +22,8 @@ pub(super) fn caveats(
         starts_not_known(record),
         metrics_not_known(configurations),
     ];
-    imported(record).into_iter().chain(all.into_iter().flatten()).collect()
+    let added = added_machines(record);
+    imported(record).into_iter().chain(added).chain(all.into_iter().flatten()).collect()
 }
 
 /// Where an imported session comes from, and what its records show and do not show.
@@ -32,6 +34,33 @@ fn imported(record: &SessionRecord) -> Vec<String> {
     });
     let notes = record.provenance.import_notes.iter().skip(headline::NOTES_OF_IMPORT);
     origin.chain(notes.cloned()).collect()
+}
+
+/// Machines that commands of the plan added: nothing removes them, and they may have answered.
+fn added_machines(record: &SessionRecord) -> Vec<String> {
+    let app = record.plan.app.as_deref().unwrap_or("APP");
+    let planned = record.plan.configurations.iter().enumerate();
+    let of = |(index, configuration): (usize, &Configuration)| {
+        let own = record.added_machines.iter().filter(|machine| machine.configuration == index);
+        let (ids, named): (Vec<&str>, Vec<String>) = own
+            .map(|machine| (machine.id.as_str(), format!("{} ({})", machine.id, machine.region)))
+            .unzip();
+        let (machines, were, they) = match ids.len() {
+            0 => return None,
+            1 => ("Machine", "was", "it"),
+            _ => ("Machines", "were", "they"),
+        };
+        Some(format!(
+            "{machines} {} {were} added by the command of `{}` and {were} not removed: {they} may \
+             have answered requests since then. `fly machine destroy --force --app {app} {}` removes \
+             {}.",
+            listed(&named),
+            configuration.name,
+            ids.join(" "),
+            if ids.len() == 1 { "it" } else { "them" }
+        ))
+    };
+    planned.filter_map(of).collect()
 }
 
 fn unfinished(record: &SessionRecord) -> Option<String> {
@@ -111,11 +140,17 @@ fn starts_not_known(record: &SessionRecord) -> Option<String> {
     if record.plan.cold == ColdState::None {
         return None;
     }
-    let unknown = completed(record).filter(|attempt| attempt.start == StartKind::Unknown).count();
-    (unknown > 0).then(|| {
+    let unknown: Vec<_> =
+        completed(record).filter(|attempt| attempt.start == StartKind::Unknown).collect();
+    let doubted = unknown.iter().filter(|attempt| attempt.start_by_events.is_some()).count();
+    let because = match doubted {
+        0 => String::new(),
+        _ => format!(" In {doubted} of them, latency does not confirm what its events show."),
+    };
+    (!unknown.is_empty()).then(|| {
         format!(
-            "It is not known whether the machine booted or resumed in {}.",
-            count(unknown, "attempt")
+            "It is not known whether the machine booted, resumed or ran in {}.{because}",
+            count(unknown.len(), "attempt")
         )
     })
 }

@@ -3,29 +3,20 @@
 use std::time::Duration;
 
 use super::restart::Restart;
-use crate::record::session::{
-    Attempt, CurveClass, ExchangeSample, FigureKind, FigureOutcome, Finding, SessionRecord,
-};
-use crate::tune::throttle::{is_throttled, own_reading, throttled_time};
-use crate::tune::words::{count, listed, seconds};
+use crate::record::session::{Attempt, CurveClass, ExchangeSample, Finding, SessionRecord};
+use crate::tune::first_answer::FirstAnswerSplit;
+use crate::tune::words::{count, listed};
 use crate::units::format_duration;
 
 /// The share of available memory below which a finding names it: the kernel then reclaims pages
 /// while requests wait.
 const LOW_MEMORY: f64 = 0.1;
 
-/// The share of the first answer from which its connection is a finding.
-const NOTABLE_CONNECTION: f64 = 0.05;
-
 /// The findings about a configuration, most important first.
-pub(super) fn findings(
-    record: &SessionRecord,
-    restarts: &[Restart<'_>],
-    figures: &[FigureOutcome],
-) -> Vec<Finding> {
+pub(super) fn findings(record: &SessionRecord, restarts: &[Restart<'_>]) -> Vec<Finding> {
     let all = [
         throttled(restarts),
-        connection_part(figures, restarts.len()),
+        machines_part(restarts),
         never_steady(record, restarts),
         failed_requests(restarts),
         low_memory(restarts),
@@ -36,8 +27,8 @@ pub(super) fn findings(
 /// Which attempts the quota held back.
 fn throttled(restarts: &[Restart<'_>]) -> Option<Finding> {
     let attempts: Vec<&Attempt> =
-        restarts.iter().map(|one| one.attempt).filter(|one| is_throttled(one)).collect();
-    let longest = attempts.iter().filter_map(|one| throttled_time(one)).max()?;
+        restarts.iter().map(|one| one.attempt).filter(|one| one.is_throttled()).collect();
+    let longest = attempts.iter().filter_map(|one| one.throttled_time()).max()?;
     let numbers: Vec<u32> = attempts.iter().map(|attempt| attempt.number).collect();
     let (attempt, were, their) = match numbers.len() {
         1 => ("Attempt", "was", "its"),
@@ -56,8 +47,9 @@ fn throttled(restarts: &[Restart<'_>]) -> Option<Finding> {
 
 /// What was left of the balance in throttled attempts.
 fn balances(attempts: &[&Attempt]) -> String {
-    let before = attempts.iter().filter_map(|one| own_reading(one)?.balance_before_us).min();
-    let after = attempts.iter().filter_map(|one| own_reading(one)?.balance_after_us).min();
+    let before =
+        attempts.iter().filter_map(|one| one.most_throttled_cpu()?.balance_before_us).min();
+    let after = attempts.iter().filter_map(|one| one.most_throttled_cpu()?.balance_after_us).min();
     let shown = |micros: u64| format_duration(Duration::from_micros(micros));
     let metric = "fly_instance_cpu_throttle rose";
     match (before, after) {
@@ -71,20 +63,21 @@ fn balances(attempts: &[&Attempt]) -> String {
     }
 }
 
-/// How much of the first answer goes into the connection, which no machine changes. The report
-/// states a smaller share once for all configurations.
-fn connection_part(figures: &[FigureOutcome], restarts: usize) -> Option<Finding> {
-    let mean = |kind| figures.iter().find(|one| one.kind == kind).map(|one| one.estimate.value);
-    let first = mean(FigureKind::FirstAnswer)?;
-    let setup = mean(FigureKind::ConnectionSetup)?;
-    (setup >= NOTABLE_CONNECTION * first && setup > 0.0).then(|| Finding {
-        what: format!(
-            "Opening the connection takes {} of the {} until the first answer. No machine size \
-             changes that part.",
-            seconds(setup),
-            seconds(first)
+/// How much of the first answer a machine could change.
+fn machines_part(restarts: &[Restart<'_>]) -> Option<Finding> {
+    let split = FirstAnswerSplit::of(restarts.iter().map(|restart| restart.attempt))?;
+    let part = |(name, time): &(&str, Duration)| format!("{name} {}", format_duration(*time));
+    let parts: Vec<String> = split.connection.iter().map(part).collect();
+    let connection = if parts.is_empty() { "no connection".to_owned() } else { parts.join(", ") };
+    let prober = (split.prober >= Duration::from_millis(1))
+        .then(|| format!(", lag and wait of tollgate {}", format_duration(split.prober)));
+    Some(Finding {
+        what: format!("Of the first answer, {split}."),
+        because: format!(
+            "the rest: {connection} (redirects included){}, mean over {}",
+            prober.unwrap_or_default(),
+            count(split.restarts as usize, "restart")
         ),
-        because: format!("dns, tcp, tls and redirects, mean over {}", count(restarts, "restart")),
     })
 }
 
@@ -124,7 +117,7 @@ fn failed_requests(restarts: &[Restart<'_>]) -> Option<Finding> {
 
 /// The smallest share of memory that was available, if it is small.
 fn low_memory(restarts: &[Restart<'_>]) -> Option<Finding> {
-    let shares = restarts.iter().filter_map(|one| own_reading(one.attempt)?.memory_available);
+    let shares = restarts.iter().filter_map(|one| one.attempt.own_cpu()?.1.memory_available);
     let least = shares.fold(f64::INFINITY, f64::min);
     (least < LOW_MEMORY).then(|| Finding {
         what: "Memory was nearly used up.".to_owned(),

@@ -34,7 +34,7 @@ impl<'a> OutcomeContext<'a> {
             restarts: number(restarts.len()),
             incomplete: number(attempts.saturating_sub(restarts.len())),
             class: classify_restarts(restarts.iter().map(|restart| restart.figures.class)),
-            findings: findings::findings(self.record, restarts, &figures),
+            findings: findings::findings(self.record, restarts),
             throttle: throttle::outcome(restarts),
             curves: restarts.iter().map(|restart| restart.figures.clone()).collect(),
             figures,

@@ -20,17 +20,23 @@ impl Restart<'_> {
 }
 
 /// The completed attempts at a configuration, in the order of time: one a round, the last one if
-/// it was made several times.
-pub(super) fn completed(
-    record: &SessionRecord,
+/// it was made several times. `figures` are those of each attempt of the session.
+pub(super) fn completed<'a>(
+    record: &'a SessionRecord,
     configuration: usize,
-    figures: fn(&Attempt) -> CurveFigures,
-) -> Vec<Restart<'_>> {
-    let attempts = record.attempts_of(configuration).filter(|one| one.problem.is_none());
-    let by_round: BTreeMap<u32, &Attempt> = attempts.map(|one| (one.round, one)).collect();
-    let mut attempts: Vec<&Attempt> = by_round.into_values().collect();
-    attempts.sort_by_key(|attempt| attempt.number);
-    let restart = |attempt| Restart { attempt, figures: with_stage(figures(attempt), attempt) };
+    figures: &[CurveFigures],
+) -> Vec<Restart<'a>> {
+    let attempts = record.attempts.iter().zip(figures);
+    let own =
+        attempts.filter(|(one, _)| one.configuration == configuration && one.problem.is_none());
+    let by_round: BTreeMap<u32, _> =
+        own.map(|(one, figures)| (one.round, (one, figures))).collect();
+    let mut attempts: Vec<_> = by_round.into_values().collect();
+    attempts.sort_by_key(|(attempt, _)| attempt.number);
+    let restart = |(attempt, figures): (&'a Attempt, &CurveFigures)| Restart {
+        attempt,
+        figures: with_stage(figures.clone(), attempt),
+    };
     attempts.into_iter().map(restart).collect()
 }
 

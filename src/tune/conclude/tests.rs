@@ -1,16 +1,16 @@
 //! What sessions conclude, on simulated attempts whose truth is known.
 
-use std::time::Duration;
-
 use super::*;
-use crate::record::Dimension;
 use crate::record::session::{
-    CurveClass, FigureKind, Finding, QuotaReading, SessionEnding, ThrottleOutcome,
+    AddedMachine, CurveClass, FigureKind, Finding, QuotaReading, SessionEnding, StartKind,
+    ThrottleOutcome,
 };
 use crate::tune::simulation::{TruthTally, planted_figures, session};
 
 fn concluded(record: &SessionRecord) -> SessionConclusion {
-    conclude_with(record, planted_figures)
+    let mut record = record.clone();
+    conclude_with(&mut record, planted_figures);
+    record.conclusion.unwrap()
 }
 
 /// A session that tries the app only as it is.
@@ -46,8 +46,9 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 /// The whole way from samples to figures: nothing but the samples says when the app is steady.
 #[test]
 fn the_planted_steady_state_is_found_from_the_samples() {
-    let conclusion = conclude(&lone_session());
-    let outcome = &conclusion.configurations[0];
+    let mut record = lone_session();
+    conclude(&mut record);
+    let outcome = &record.conclusion.unwrap().configurations[0];
     assert_eq!(outcome.class, Some(CurveClass::WarmUp));
     let requests = outcome.figures.iter().find(|one| one.kind == FigureKind::RequestsToSteady);
     let requests = requests.unwrap().estimate.value;
@@ -160,20 +161,44 @@ fn throttled_attempts_are_named_with_how_long() {
 }
 
 #[test]
-fn a_connection_is_a_finding_if_it_takes_a_notable_part_of_the_first_answer() {
-    let mut record = lone_session();
-    let is_connection = |one: &Finding| one.what.starts_with("Opening the connection takes ");
-    let short = concluded(&record);
-    assert!(!short.configurations[0].findings.iter().any(is_connection), "{short:#?}");
-    for attempt in &mut record.attempts {
-        let first = &mut attempt.first[0];
-        first.latency += Duration::from_secs(1);
-        *first.parts.get_mut(&Dimension::Tls).unwrap() += 1_000_000;
+fn what_no_size_changes_in_the_first_answer_is_a_finding_of_each_configuration() {
+    let conclusion = concluded(&session(1, false));
+    for outcome in &conclusion.configurations {
+        let is_split = |one: &&Finding| one.what.starts_with("Of the first answer, at most ");
+        let finding = outcome.findings.iter().find(is_split).unwrap();
+        assert!(
+            finding.what.ends_with(" ms are the machine's; no size changes the rest."),
+            "{finding:?}"
+        );
+        let because = &finding.because;
+        assert!(because.starts_with("the rest: dns "), "{because}");
+        assert!(
+            because.contains(", tcp ") && because.ends_with(", mean over 6 restarts"),
+            "{because}"
+        );
     }
-    let long = concluded(&record);
-    let finding = long.configurations[0].findings.iter().find(|one| is_connection(one)).unwrap();
-    assert!(finding.what.starts_with("Opening the connection takes 1."), "{finding:?}");
-    assert!(finding.because.ends_with("mean over 6 restarts"), "{finding:?}");
+}
+
+#[test]
+fn a_start_that_latency_does_not_confirm_is_a_caveat() {
+    let mut record = lone_session();
+    record.attempts.iter_mut().for_each(|attempt| attempt.start = StartKind::Resumed);
+    conclude_with(&mut record, planted_figures);
+    assert!(record.attempts.iter().all(|attempt| attempt.start == StartKind::Unknown));
+    let caveats = record.conclusion.unwrap().caveats;
+    assert!(has(&caveats, "booted, resumed or ran in 6 attempts. In 6 of them"), "{caveats:?}");
+}
+
+#[test]
+fn machines_that_a_command_added_are_named_with_what_removes_them() {
+    let mut record = session(1, false);
+    let machine =
+        |id: &str| AddedMachine { id: id.to_owned(), region: "ord".to_owned(), configuration: 1 };
+    record.added_machines = vec![machine("a1"), machine("b2")];
+    let caveats = concluded(&record).caveats;
+    let named = "Machines a1 (ord) and b2 (ord) were added by the command of `faster`";
+    let remedy = "`fly machine destroy --force --app simulated a1 b2` removes them.";
+    assert!(has(&caveats, named) && has(&caveats, remedy), "{caveats:?}");
 }
 
 #[test]

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use super::restart::Restart;
-use crate::record::session::{QuotaReading, ThrottleOutcome};
-use crate::tune::throttle::{THROTTLE_FLOOR, throttled_time};
+use crate::record::session::{Attempt, QuotaReading, ThrottleOutcome};
 
 /// What the quota did over the restarts of a configuration. It is only free if the metrics of some
 /// attempt are known.
 pub(super) fn outcome(restarts: &[Restart<'_>]) -> ThrottleOutcome {
     let known: Vec<Duration> =
-        restarts.iter().filter_map(|restart| throttled_time(restart.attempt)).collect();
+        restarts.iter().filter_map(|restart| restart.attempt.throttled_time()).collect();
     let throttled: Vec<Duration> =
-        known.iter().copied().filter(|time| *time >= THROTTLE_FLOOR).collect();
+        known.iter().copied().filter(|time| *time >= Attempt::THROTTLE_FLOOR).collect();
     let number = |list: &[Duration]| u32::try_from(list.len()).unwrap_or(u32::MAX);
     match throttled.iter().max() {
         Some(longest) => ThrottleOutcome::Throttled {

@@ -84,6 +84,13 @@ impl ConfigurationPlan {
     }
 }
 
+impl ConfigurationChange {
+    /// Whether it has values that its text does not show, because they may be secret.
+    pub fn hides_values(&self) -> bool {
+        matches!(self, Self::Machine(patch) if without_secrets(patch) != *patch)
+    }
+}
+
 /// In one line: the patch as JSON, or the command; empty if nothing changes. The values of
 /// environment variables and files are not shown, because they may be secret.
 impl fmt::Display for ConfigurationChange {

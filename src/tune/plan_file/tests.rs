@@ -184,7 +184,7 @@ fn cold_states_are_read_and_misspelt_ones_get_the_right_word() {
             Err(_) => mistake(&text),
         }
     };
-    for state in ["stop", "suspend", "restart", "none", "idle:5m", "idle:30s"] {
+    for state in ["stop", "suspend", "restart", "none", "idle:5m", "idle:45s"] {
         assert_eq!(found(&format!("\"{state}\"")), state);
     }
     for (cold, expected) in [

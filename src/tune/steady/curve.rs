@@ -1,17 +1,11 @@
 //! The figures of one attempt's warm-up curve.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
 
 use super::outliers::{median, quantile};
 use super::{SequenceKind, SteadyState, find_steady_state};
-use crate::record::Dimension;
 use crate::record::session::{Attempt, CurveFigures, ExchangeSample, FigureKind};
-
-/// The parts of a latency that opening the connection takes, of each redirect hop too.
-const CONNECTION_PARTS: [Dimension; 4] =
-    [Dimension::Dns, Dimension::Connect, Dimension::Proxy, Dimension::Tls];
+use crate::tune::first_answer::FirstAnswer;
 
 /// The steady state of a curve, from its samples in the order of due times. Indices are those of
 /// the samples; failed ones count as missing.
@@ -45,127 +39,32 @@ fn medians_by_request(samples: &[ExchangeSample]) -> BTreeMap<&str, f64> {
     latencies.into_iter().map(|(request, latencies)| (request, median(&latencies))).collect()
 }
 
-/// Where the time of one or more exchanges went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LatencySplit {
-    /// From due to done.
-    pub total: Duration,
-    /// Names, TCP, a proxy's tunnel and TLS, also of redirect hops.
-    pub connection: Duration,
-    /// First byte and body: what the target did, and the way there and back.
-    pub server: Duration,
-}
-
-impl LatencySplit {
-    /// The split of one exchange.
-    pub fn of(sample: &ExchangeSample) -> Self {
-        let connection = CONNECTION_PARTS.iter().map(|part| sample.part(*part)).sum();
-        Self { total: sample.latency, connection, server: sample.service() }
-    }
-
-    /// What is neither: the prober's lag, and waiting for a connection.
-    pub fn rest(&self) -> Duration {
-        self.total.saturating_sub(self.connection).saturating_sub(self.server)
-    }
-
-    /// The sum of both.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            total: self.total.saturating_add(other.total),
-            connection: self.connection.saturating_add(other.connection),
-            server: self.server.saturating_add(other.server),
-        }
-    }
-}
-
-impl fmt::Display for LatencySplit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (server, total) = (self.server.as_millis(), self.total.as_millis());
-        write!(f, "at most {server} of {total} ms are the machine's; no size changes the rest")
-    }
-}
-
-/// One request before the steady state.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ColdRequest {
-    /// Its index in the curve.
-    pub index: usize,
-    /// When it was due, counted from the start of the curve.
-    pub due: Duration,
-    /// Its latency above the steady median of the same request, in seconds; negative if it was
-    /// faster.
-    pub cost_seconds: f64,
-    /// Where its time went.
-    pub split: LatencySplit,
-}
-
-/// What an attempt's curve shows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CurveSummary {
-    /// Segments, steady point and class.
-    pub steady_state: SteadyState,
-    /// The figures that are estimated over restarts.
-    pub figures: CurveFigures,
-    /// Where the time of the first answer went; `None` if nothing was answered.
-    pub first: Option<LatencySplit>,
-    /// The answered requests of the curve before the steady state, in order. Empty without one,
-    /// because then no request is known to be cold.
-    pub cold: Vec<ColdRequest>,
-    /// The sum of their costs in seconds, and where their time went together.
-    pub cold_cost_seconds: f64,
-    /// Where their time went together.
-    pub cold_split: LatencySplit,
-}
-
-impl CurveSummary {
-    /// Summarises an attempt.
-    pub fn of(attempt: &Attempt) -> Self {
-        let steady_state = find_steady_samples(&attempt.curve);
-        let steady = steady_state.steady_from.map(|from| &attempt.curve[from..]);
-        let cold = steady_state.steady_from.map_or_else(Vec::new, |from| {
-            cold_requests(&attempt.curve[..from], &attempt.curve[from..])
-        });
-        let values = [
-            first_figures(attempt),
-            steady_state.steady_from.map_or_else(Vec::new, |from| warm_up_figures(attempt, from)),
-            cold_cost(&cold).map(|cost| (FigureKind::ColdCost, cost)).into_iter().collect(),
-            steady.map_or_else(Vec::new, |steady| steady_figures(attempt, steady)),
-        ];
-        Self {
-            figures: CurveFigures {
-                attempt: attempt.number,
-                class: steady_state.class,
-                steady_from: steady_state.steady_from,
-                values: values.concat(),
-            },
-            first: first_answer(attempt).map(LatencySplit::of),
-            cold_cost_seconds: cold.iter().map(|request| request.cost_seconds).sum(),
-            cold_split: cold.iter().fold(LatencySplit::default(), |sum, one| sum.plus(one.split)),
-            steady_state,
-            cold,
-        }
-    }
-}
-
-/// The figures of an attempt's curve that are estimated over restarts; see [`CurveSummary`].
+/// The figures of an attempt's curve that are estimated over restarts.
+///
+/// Without a steady state no request is known to be cold, so only those of the first answer are
+/// there.
 pub fn curve_figures(attempt: &Attempt) -> CurveFigures {
-    CurveSummary::of(attempt).figures
+    let found = find_steady_samples(&attempt.curve);
+    let mut values = first_figures(attempt);
+    if let Some(from) = found.steady_from {
+        let (cold, steady) = attempt.curve.split_at(from);
+        values.extend(warm_up_figures(attempt, from));
+        values.extend(cold_cost(cold, steady).map(|cost| (FigureKind::ColdCost, cost)));
+        values.extend(steady_figures(attempt, steady));
+    }
+    CurveFigures {
+        attempt: attempt.number,
+        class: found.class,
+        steady_from: found.steady_from,
+        values,
+    }
 }
 
-/// The first request that was answered as expected.
-fn first_answer(attempt: &Attempt) -> Option<&ExchangeSample> {
-    attempt.first.iter().find(|sample| sample.failure.is_none())
-}
-
-/// First answer and its connection. The first answer counts from the first try, because a target
-/// that gives none is asked again.
+/// First answer and its connection.
 fn first_figures(attempt: &Attempt) -> Vec<(FigureKind, f64)> {
-    let Some(first) = first_answer(attempt) else { return Vec::new() };
-    let answer = (FigureKind::FirstAnswer, (first.due + first.latency).as_secs_f64());
-    // The parts of an imported sample are not known.
-    let setup = (!first.parts.is_empty())
-        .then(|| (FigureKind::ConnectionSetup, LatencySplit::of(first).connection.as_secs_f64()));
+    let Some(first) = FirstAnswer::of(attempt) else { return Vec::new() };
+    let answer = (FigureKind::FirstAnswer, first.total.as_secs_f64());
+    let setup = first.connection().map(|time| (FigureKind::ConnectionSetup, time.as_secs_f64()));
     [Some(answer), setup].into_iter().flatten().collect()
 }
 
@@ -182,24 +81,16 @@ fn warm_up_figures(attempt: &Attempt, steady_from: usize) -> Vec<(FigureKind, f6
     ]
 }
 
-fn cold_requests(cold: &[ExchangeSample], steady: &[ExchangeSample]) -> Vec<ColdRequest> {
+/// The mean latency of answered requests above the steady median of the same request, in seconds;
+/// `None` without any.
+fn cold_cost(cold: &[ExchangeSample], steady: &[ExchangeSample]) -> Option<f64> {
     let medians = medians_by_request(steady);
-    let answered = cold.iter().enumerate().filter(|(_, sample)| sample.failure.is_none());
-    let request = |(index, sample): (usize, &ExchangeSample)| {
-        let typical = medians.get(sample.request.as_str())?;
-        Some(ColdRequest {
-            index,
-            due: sample.due,
-            cost_seconds: sample.latency.as_secs_f64() - typical,
-            split: LatencySplit::of(sample),
-        })
+    let cost = |sample: &ExchangeSample| {
+        Some(sample.latency.as_secs_f64() - medians.get(sample.request.as_str())?)
     };
-    answered.filter_map(request).collect()
-}
-
-fn cold_cost(cold: &[ColdRequest]) -> Option<f64> {
-    let sum: f64 = cold.iter().map(|request| request.cost_seconds).sum();
-    (!cold.is_empty()).then(|| sum / cold.len() as f64)
+    let answered = cold.iter().filter(|sample| sample.failure.is_none());
+    let costs: Vec<f64> = answered.filter_map(cost).collect();
+    (!costs.is_empty()).then(|| costs.iter().sum::<f64>() / costs.len() as f64)
 }
 
 /// p50 and p95 of the steady stage, which has more exchanges, or else of the steady part of the

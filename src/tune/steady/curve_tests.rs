@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::curve::{CurveSummary, LatencySplit, curve_figures};
+use super::curve::curve_figures;
 use crate::record::session::{
-    Attempt, CurveClass, CurveEnd, ExchangeSample, FigureKind, QuotaReading, StartKind,
+    Attempt, CurveClass, CurveEnd, CurveFigures, ExchangeSample, FigureKind, QuotaReading,
+    StartKind,
 };
 use crate::record::{Dimension, Failure};
 
@@ -24,6 +25,7 @@ fn sample(index: u32, latency: u64, connection: u64) -> ExchangeSample {
         ]),
         failure: None,
         fresh: connection > 0,
+        heat: None,
     }
 }
 
@@ -48,6 +50,7 @@ fn attempt() -> Attempt {
         machines_after: Vec::new(),
         machine: None,
         start: StartKind::Unknown,
+        start_by_events: None,
         first: vec![sample(0, 2_000, 180)],
         curve: curve.collect(),
         curve_end: CurveEnd::Steady,
@@ -57,51 +60,24 @@ fn attempt() -> Attempt {
     }
 }
 
-fn value(summary: &CurveSummary, kind: FigureKind) -> Option<f64> {
-    let own = summary.figures.values.iter().find(|(own, _)| *own == kind);
+fn value(figures: &CurveFigures, kind: FigureKind) -> Option<f64> {
+    let own = figures.values.iter().find(|(own, _)| *own == kind);
     own.map(|(_, value)| (value * 1e6).round() / 1e6)
 }
 
 #[test]
 fn the_figures_of_a_curve_follow_from_its_steady_point() {
-    let summary = CurveSummary::of(&attempt());
-    assert_eq!(summary.figures.attempt, 3);
-    assert_eq!(summary.figures.class, Some(CurveClass::WarmUp));
-    assert_eq!(summary.figures.steady_from, Some(10));
-    assert_eq!(value(&summary, FigureKind::FirstAnswer), Some(2.0));
-    assert_eq!(value(&summary, FigureKind::ConnectionSetup), Some(0.18));
-    assert_eq!(value(&summary, FigureKind::RequestsToSteady), Some(11.0));
-    assert_eq!(value(&summary, FigureKind::TimeToSteady), Some(7.0));
-    assert_eq!(value(&summary, FigureKind::ColdCost), Some(0.08));
-    assert_eq!(value(&summary, FigureKind::SteadyP50), Some(0.04));
-    assert_eq!(value(&summary, FigureKind::SteadyP95), Some(0.042));
-}
-
-#[test]
-fn each_cold_request_has_its_cost_and_its_split() {
-    let summary = CurveSummary::of(&attempt());
-    assert_eq!(summary.cold.len(), 10);
-    assert_eq!(summary.cold[4].index, 4);
-    assert_eq!(summary.cold[4].due, Duration::from_secs(2));
-    assert!((summary.cold[4].cost_seconds - 0.08).abs() < 1e-9);
-    assert!((summary.cold_cost_seconds - 0.8).abs() < 1e-9);
-    assert_eq!(summary.cold_split.server, Duration::from_millis(1_200));
-}
-
-#[test]
-fn a_split_says_how_much_a_larger_machine_could_change() {
-    let first = CurveSummary::of(&attempt()).first.unwrap();
-    let expected = "at most 1820 of 2000 ms are the machine's; no size changes the rest";
-    assert_eq!(first.to_string(), expected);
-    assert_eq!(first.connection, Duration::from_millis(180));
-    assert_eq!(first.rest(), Duration::ZERO);
-}
-
-#[test]
-fn lag_and_waiting_are_neither_the_connections_nor_the_machines() {
-    let mut sample = sample(0, 100, 20);
-    sample.latency += Duration::from_millis(30);
-    assert_eq!(LatencySplit::of(&sample).rest(), Duration::from_millis(30));
+    let figures = curve_figures(&attempt());
+    assert_eq!(figures.attempt, 3);
+    assert_eq!(figures.class, Some(CurveClass::WarmUp));
+    assert_eq!(figures.steady_from, Some(10));
+    assert_eq!(value(&figures, FigureKind::FirstAnswer), Some(2.0));
+    assert_eq!(value(&figures, FigureKind::ConnectionSetup), Some(0.18));
+    assert_eq!(value(&figures, FigureKind::RequestsToSteady), Some(11.0));
+    assert_eq!(value(&figures, FigureKind::TimeToSteady), Some(7.0));
+    assert_eq!(value(&figures, FigureKind::ColdCost), Some(0.08));
+    assert_eq!(value(&figures, FigureKind::SteadyP50), Some(0.04));
+    assert_eq!(value(&figures, FigureKind::SteadyP95), Some(0.042));
 }
 
 #[test]
@@ -114,13 +90,14 @@ fn failed_requests_enter_no_figure_but_count_on_the_way_to_steady() {
         attempt.curve[index].failure = Some(Failure::Refused);
         attempt.curve[index].latency = Duration::from_secs(9);
     }
-    let summary = CurveSummary::of(&attempt);
-    assert_eq!(summary.figures.steady_from, Some(10));
-    assert_eq!(value(&summary, FigureKind::FirstAnswer), Some(8.0));
-    assert_eq!(value(&summary, FigureKind::RequestsToSteady), Some(12.0));
-    assert_eq!(value(&summary, FigureKind::TimeToSteady), Some(13.0));
-    assert_eq!(summary.cold.len(), 9);
-    assert_eq!(value(&summary, FigureKind::SteadyP95), Some(0.042));
+    let figures = curve_figures(&attempt);
+    assert_eq!(figures.steady_from, Some(10));
+    assert_eq!(value(&figures, FigureKind::FirstAnswer), Some(8.0));
+    assert_eq!(value(&figures, FigureKind::RequestsToSteady), Some(12.0));
+    assert_eq!(value(&figures, FigureKind::TimeToSteady), Some(13.0));
+    // 9 of the 10 before the steady state were answered.
+    assert_eq!(value(&figures, FigureKind::ColdCost), Some(0.08));
+    assert_eq!(value(&figures, FigureKind::SteadyP95), Some(0.042));
 }
 
 #[test]
@@ -141,9 +118,8 @@ fn a_curve_that_is_too_short_has_only_the_figures_of_its_first_request() {
 fn a_flat_curve_has_no_cold_requests() {
     let mut attempt = attempt();
     attempt.curve.drain(..10);
-    let summary = CurveSummary::of(&attempt);
-    assert_eq!(summary.figures.class, Some(CurveClass::Flat));
-    assert_eq!(value(&summary, FigureKind::RequestsToSteady), Some(1.0));
-    assert_eq!(value(&summary, FigureKind::ColdCost), None);
-    assert!(summary.cold.is_empty());
+    let figures = curve_figures(&attempt);
+    assert_eq!(figures.class, Some(CurveClass::Flat));
+    assert_eq!(value(&figures, FigureKind::RequestsToSteady), Some(1.0));
+    assert_eq!(value(&figures, FigureKind::ColdCost), None);
 }

@@ -276,6 +276,7 @@ fn sample(index: usize, seconds: f64) -> ExchangeSample {
         )]),
         failure: None,
         fresh: false,
+        heat: None,
     }
 }
 

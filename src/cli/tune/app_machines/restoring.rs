@@ -83,9 +83,19 @@ pub(in crate::cli::tune) fn restore_from(
     let (client, restores) = client(environment, &app, signals);
     let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
     let saved = file.machines;
-    let (applied, allows_downtime) = (None, true);
-    let mut machines =
-        AppMachines { client, api, chosen, saved, applied, restores, allows_downtime, signals };
+    let mut machines = AppMachines {
+        client,
+        api,
+        chosen,
+        saved,
+        applied: None,
+        restores,
+        allows_downtime: true,
+        is_pinned: false,
+        added: Vec::new(),
+        unlisted: None,
+        signals,
+    };
     for (id, nonce) in &file.leases {
         if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
             machines.client.adopt_lease(&id, nonce);

@@ -7,7 +7,7 @@ use crate::cli::exit::CommandError;
 use crate::cli::tune::attempt::{AttemptContext, ManagedApp};
 use crate::cli::tune::reports;
 use crate::cli::tune::session_facts::note_size;
-use crate::record::session::{Attempt, SessionEnding, SessionRecord};
+use crate::record::session::{AddedMachine, Attempt, SessionEnding, SessionRecord};
 use crate::store::SessionFolder;
 use crate::tune::conclude::conclude;
 use crate::tune::plan_file::SessionPlan;
@@ -34,15 +34,18 @@ pub(super) fn make_attempts(
         }
         announce(plan, *next, count - left.len() + index + 1, count);
         let number = record.attempts.last().map_or(0, |last| last.number) + 1;
-        let app = app.as_mut().map(|(machines, store)| (&mut **machines, &mut **store));
-        let attempt = context.make(number, *next, app)?;
+        let borrowed = app.as_mut().map(|(machines, store)| (&mut **machines, &mut **store));
+        let attempt = context.make(number, *next, borrowed)?;
+        if let Some((machines, _)) = &app {
+            note_added(record, machines.added());
+        }
         report_attempt(&attempt);
         problems = if attempt.problem.is_some() { problems + 1 } else { 0 };
         note_size(record, &attempt);
         let why = attempt.problem.clone();
         let steady_run = attempt.steady.as_ref().map(|steady| steady.run_name.clone());
         record.attempts.push(attempt);
-        record.conclusion = Some(conclude(record));
+        conclude(record);
         reports::write_session(folder, record)?;
         let run_file = |run| context.flags.runs_dir().join(run).join("run.json");
         let files: Vec<PathBuf> = steady_run.map(run_file).into_iter().collect();
@@ -57,6 +60,15 @@ pub(super) fn make_attempts(
         }
     }
     Ok(SessionEnding::Complete)
+}
+
+/// Notes the machines that commands added, so that a session that is killed later names them.
+fn note_added(record: &mut SessionRecord, added: &[AddedMachine]) {
+    for machine in added {
+        if !record.added_machines.contains(machine) {
+            record.added_machines.push(machine.clone());
+        }
+    }
 }
 
 fn announce(plan: &SessionPlan, next: PlannedAttempt, number: usize, count: usize) {

@@ -26,7 +26,7 @@ pub(super) fn plot(model: &SessionModel, kind: FigureKind) -> Option<SessionPlot
     let low = values.iter().copied().reduce(f64::min)?;
     let high = values.iter().copied().reduce(f64::max)?;
     let [from, to] = [low, high].map(|end| value(kind, end));
-    let throttled = model.attempts.iter().filter(|attempt| attempt.is_throttled()).count();
+    let throttled = model.attempts.iter().filter(|attempt| attempt.is_throttled).count();
     let throttled = if throttled > 0 { format!(", {throttled} throttled") } else { String::new() };
     let restarts = words::plural(values.len() as u64, "restart");
     Some(SessionPlot {
@@ -113,7 +113,7 @@ impl<'a> AttemptsPlot<'a> {
 
     fn signs(&self) -> Vec<(LegendMark, &'static str)> {
         let attempts = &self.model.attempts;
-        let throttled = attempts.iter().any(AttemptView::is_throttled);
+        let throttled = attempts.iter().any(|it| it.is_throttled);
         let failed = attempts.iter().any(|attempt| attempt.problem.is_some());
         let throttled =
             throttled.then_some((LegendMark::Tint(ALARM), "throttled by the CPU quota"));
@@ -133,7 +133,7 @@ impl<'a> AttemptsPlot<'a> {
     }
 
     fn shade(&self, scene: &mut Scene, frame: &PlotFrame) {
-        for (at, _) in self.model.attempts.iter().enumerate().filter(|(_, it)| it.is_throttled()) {
+        for (at, _) in self.model.attempts.iter().enumerate().filter(|(_, it)| it.is_throttled) {
             let (left, right) = self.column(frame, at);
             scene.rect((left, frame.top), (right, frame.bottom), ALARM, 0.12);
         }

@@ -74,8 +74,8 @@ fn table(model: &SessionModel, at: usize) -> PlotTable {
             it.steady_from.map_or_else(|| "–".to_owned(), |from| format!("request {}", from + 1));
         table.rows.push(vec![
             it.number.to_string(),
-            it.start_words().to_owned(),
-            words::count(it.points.len() as u64),
+            it.start_words(),
+            it.heat_words(),
             words::time(it.points.first().map(|point| point.latency)),
             words::time(median_latency(it, StageSplit::Before)),
             from,
@@ -143,7 +143,7 @@ impl<'a> CurvesPlot<'a> {
         let mut signs = vec![(LegendMark::Line(self.colour), "a restart")];
         let mut add = |is_there: bool, sign| signs.extend(is_there.then_some(sign));
         add(any(|it| it.steady_from.is_some()), (LegendMark::Dot(INK), "steady from here"));
-        add(any(AttemptView::is_throttled), (LegendMark::Line(ALARM), "a throttled restart"));
+        add(any(|it| it.is_throttled), (LegendMark::Line(ALARM), "a throttled restart"));
         add(
             any(|it| !it.throttled_spans.is_empty()),
             (LegendMark::Tint(ALARM), "when it was throttled"),
@@ -172,7 +172,7 @@ impl<'a> CurvesPlot<'a> {
     }
 
     fn curve(&self, scene: &mut Scene, frame: &PlotFrame, attempt: &AttemptView) {
-        let colour = match (&attempt.problem, attempt.is_throttled()) {
+        let colour = match (&attempt.problem, attempt.is_throttled) {
             (Some(_), _) => MUTED,
             (None, true) => ALARM,
             (None, false) => self.colour,

@@ -10,6 +10,7 @@ use super::super::style::{STRONG, TICK};
 use super::super::table::PlotTable;
 use super::{SessionPlot, median};
 use crate::record::Dimension;
+use crate::record::session::SampleHeat;
 use crate::report::model::{DurationQuantiles, label};
 use crate::report::session::{
     AttemptView, ConfigurationView, CurvePoint, SessionModel, StageSplit,
@@ -25,11 +26,7 @@ type BarGroup = (String, Vec<PhaseBar>);
 
 /// The first request of each configuration; `None` if none has parts.
 pub(super) fn first(model: &SessionModel) -> Option<SessionPlot<'_>> {
-    let groups = groups(model, |attempts| {
-        bar("first", attempts.iter().flat_map(|it| it.split(StageSplit::First)))
-            .into_iter()
-            .collect()
-    });
+    let groups = groups(model, |attempts| heat_bars(attempts, &[StageSplit::First]));
     let (place, bars) = groups.first()?;
     let bar = bars.first()?;
     let setup: Duration = bar
@@ -52,24 +49,42 @@ pub(super) fn first(model: &SessionModel) -> Option<SessionPlot<'_>> {
 /// no steady state was found, no request is known to be before it.
 pub(super) fn warming(model: &SessionModel) -> Option<SessionPlot<'_>> {
     let groups = groups(model, |attempts| {
-        let mut bars = Vec::new();
-        for heat in ["cold", "resumed", "unknown"] {
-            let of_heat =
-                attempts.iter().filter(|it| it.heat() == heat && it.steady_from.is_some());
-            bars.extend(bar(heat, of_heat.flat_map(|it| it.split(StageSplit::Before))));
-        }
-        bars.extend(bar("warm", attempts.iter().flat_map(|it| it.split(StageSplit::Steady))));
-        bars
+        let steady: Vec<&AttemptView> =
+            attempts.iter().copied().filter(|it| it.steady_from.is_some()).collect();
+        heat_bars(&steady, &[StageSplit::Before, StageSplit::Steady])
     });
-    let (place, bars) = groups.first()?;
-    let ends = [bars.first()?, bars.last()?].map(|bar| words::time(bar.latency.p50));
-    let title = format!(
-        "Requests after the first: {} before the steady state, {} in it ({place})",
-        ends[0], ends[1]
-    );
+    let title = format!("Requests after the first: {}", warming_finding(&groups)?);
     let subtitle =
         "the median of each part, without the first request; warm: from the steady point on";
     Some(plot(title, subtitle, groups))
+}
+
+/// What the bars show: of the first configuration that warms up, or else that all are steady from
+/// the start.
+fn warming_finding(groups: &[BarGroup]) -> Option<String> {
+    let time = |bar: &PhaseBar| words::time(bar.latency.p50);
+    let warms_up = groups.iter().find_map(|(place, bars)| match bars.as_slice() {
+        [before, .., steady] if steady.name == SampleHeat::Warm.name() => {
+            Some((place, before, steady))
+        }
+        _ => None,
+    });
+    if let Some((place, before, steady)) = warms_up {
+        let [before, steady] = [before, steady].map(time);
+        return Some(format!("{before} before the steady state, {steady} in it ({place})"));
+    }
+    let (place, bars) = groups.first()?;
+    Some(format!("{} from the start ({place})", time(bars.first()?)))
+}
+
+/// A bar for each state that some requests of these parts of the attempts met; *warm* is the last.
+fn heat_bars(attempts: &[&AttemptView], stages: &[StageSplit]) -> Vec<PhaseBar> {
+    let of_heat = |heat: SampleHeat| {
+        let points =
+            attempts.iter().flat_map(|it| stages.iter().flat_map(|stage| it.split(*stage)));
+        bar(heat.name(), points.filter(move |point| point.heat == heat))
+    };
+    SampleHeat::ALL.into_iter().filter_map(of_heat).collect()
 }
 
 fn plot<'a>(title: String, subtitle: &'static str, groups: Vec<BarGroup>) -> SessionPlot<'a> {

@@ -22,7 +22,7 @@ pub(super) fn plot(model: &SessionModel) -> Option<SessionPlot<'_>> {
     let known = model.attempts.iter().filter(|attempt| attempt.throttled.is_some()).count();
     let title = format!(
         "CPU quota: {} of {} throttled, for up to {}",
-        model.attempts.iter().filter(|attempt| attempt.is_throttled()).count(),
+        model.attempts.iter().filter(|attempt| attempt.is_throttled).count(),
         words::plural(known as u64, "attempt"),
         words::time(Some(longest))
     );
@@ -37,7 +37,7 @@ pub(super) fn plot(model: &SessionModel) -> Option<SessionPlot<'_>> {
 }
 
 fn rows(model: &SessionModel) -> Vec<&AttemptView> {
-    model.attempts.iter().filter(|attempt| attempt.is_throttled()).take(MOST).collect()
+    model.attempts.iter().filter(|attempt| attempt.is_throttled).take(MOST).collect()
 }
 
 fn table(model: &SessionModel) -> PlotTable {
