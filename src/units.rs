@@ -1,5 +1,6 @@
 //! Numbers with their units. Durations are `std::time::Duration`.
 
+mod machine_size;
 pub mod near;
 
 use std::fmt;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use machine_size::MachineSize;
 
 /// Why a text is not a value of the expected unit, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -144,6 +144,31 @@ case $code:$outputs in
 esac
 echo "A cancelled step ends its run and keeps the record"
 
+# Runs run.sh with these variables. Its exit code is in `code`, its outputs are in `outputs`.
+run_step() {
+  : >"$work/output"
+  code=0
+  env -u GITHUB_ACTIONS GATE_BINARY="$tollgate" GATE_SCENARIO="$url/app?mock=1" GATE_RUNS_DIR="$work/step" \
+    GITHUB_OUTPUT="$work/output" "$@" deploy/action/run.sh >"$work/step.log" 2>&1 || code=$?
+  outputs=$(cat "$work/output")
+}
+run_step GATE_COMMAND=warm GATE_ARGS='--rate 40/s'
+case $code:$outputs in
+  0:*verdict=pass*) ;;
+  *) fail_with "$work/step.log" "a warm-up exits with $code and reports: $outputs" ;;
+esac
+run_step GATE_COMMAND=warm GATE_COMMENT=true
+case $code:$outputs:$(cat "$work/step.log") in
+  2:*verdict=error*:*::error*"comment cannot be used with command warm"*) ;;
+  *) fail_with "$work/step.log" "a warm-up with a comment exits with $code and reports: $outputs" ;;
+esac
+run_step GATE_SCENARIO=--insecure
+case $code:$outputs in
+  2:*verdict=error*exit-code=2*) ;;
+  *) fail_with "$work/step.log" "a refused input exits with $code and reports: $outputs" ;;
+esac
+echo "A warm-up passes, and inputs that cannot be used are refused with their outputs"
+
 act gate.yml push --env "BINARY=$tollgate" --env "TARGET=$url" ||
   fail_with "$work/act.log" "the action does not do what tests/workflows/gate.yml expects"
 for expected in 'Summary - .* PASS' '::error .*FAIL ' '::error .*INCONCLUSIVE '; do

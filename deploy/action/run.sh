@@ -21,15 +21,21 @@ unquote() {
   esac
 }
 
+# Refuses inputs that cannot be used, before anything is sent.
+refuse() {
+  printf 'verdict=error\nexit-code=2\nrun=\n' >>"$GITHUB_OUTPUT"
+  fail 2 "$1"
+}
+
 command=${GATE_COMMAND:-run}
-[[ $command =~ ^[a-z-]+$ ]] || fail 2 "command '$command' is not a command; write run"
+[[ $command =~ ^[a-z-]+$ ]] || refuse "command '$command' is not a command; write run"
 arguments=("$command")
 
 while IFS= read -r line; do
   line=$(trim "$line")
   case $line in
     '') ;;
-    -*) fail 2 "scenario '$line' is a flag; write it in args" ;;
+    -*) refuse "scenario '$line' is a flag; write it in args" ;;
     *) arguments+=("$(unquote "$line")") ;;
   esac
 done <<<"${GATE_SCENARIO:-}"
@@ -54,10 +60,14 @@ done <<<"${GATE_ARGS:-}"
 
 runs=${GATE_RUNS_DIR:-reports/runs}
 # A line of its own would become an output of its own.
-[[ $runs != *$'\n'* ]] || fail 2 "runs-dir has more than one line"
-# A warm-up keeps no run.
-[ "$command" = warm ] || arguments+=("--runs-dir=$runs")
-[ "${GATE_COMMENT:-false}" != true ] || arguments+=(--comment)
+[[ $runs != *$'\n'* ]] || refuse "runs-dir has more than one line"
+if [ "$command" != warm ]; then
+  arguments+=("--runs-dir=$runs")
+  [ "${GATE_COMMENT:-false}" != true ] || arguments+=(--comment)
+elif [ "${GATE_COMMENT:-false}" = true ]; then
+  # A warm-up keeps no run, so there is no verdict to write about.
+  refuse "comment cannot be used with command warm; use it in the step that measures"
+fi
 
 # The run folders, one per line, in the order of their names, which begin with the start of the run.
 list_runs() {

@@ -97,8 +97,13 @@ fn collect_variables(
 pub(super) fn origin(flag: &str) -> String {
     let variable = format!("TOLLGATE_{}", upper(flag.trim_start_matches('-')));
     let is_set = std::env::var_os(&variable).is_some_and(|value| !value.is_empty());
-    let is_typed = std::env::args_os().any(|word| is_flag(&word.to_string_lossy(), flag));
-    if is_set && !is_typed { variable } else { flag.to_owned() }
+    if is_set && !is_typed(flag) { variable } else { flag.to_owned() }
+}
+
+/// Whether a flag was typed, so that a command that cannot use it should say so. A variable may be
+/// set for other commands.
+pub(super) fn is_typed(flag: &str) -> bool {
+    std::env::args_os().any(|word| is_flag(&word.to_string_lossy(), flag))
 }
 
 /// The verb for doing without a flag or a variable.

@@ -72,6 +72,9 @@ pub(super) fn target(args: &Args) -> Result<ExitStatus, CommandError> {
             // The program that started it knows what it wants to do.
             return;
         }
+        if let Some(problem) = server.private_address_problem() {
+            tracing::warn!("WARNING: {problem}");
+        }
         let page = target::TILE_LOADER[0].0;
         tracing::info!(target: PEOPLE_ONLY, "try {}{page}", server.base_url());
         for (name, value) in server.fly_environment() {

@@ -11,13 +11,18 @@ use crate::engine::{self, Continuation, Engine, Observer, RunProgress, clock};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::session::{CurveEnd, ExchangeSample};
 use crate::record::{
-    Failure, FailureEvidence, Interval, Measurement, PlannedScenario, RunEnding, StepRecord,
+    Dimension, Failure, FailureEvidence, Interval, Measurement, PlannedScenario, RunEnding,
+    StepRecord,
 };
 use crate::units::Rate;
 use crate::verdict::CircuitBreaker;
 
 /// The pause before the first requests are sent again to a target that gave no answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Decides whether a target that cannot be connected to is asked again, given for how long that has
+/// been so.
+pub(super) type GoesOn<'a> = &'a mut dyn FnMut(Duration) -> bool;
 
 /// Decides whether a curve can end, given the samples so far in the order of due times.
 pub(super) type StopWhen<'a> = &'a mut dyn FnMut(&[ExchangeSample]) -> bool;
@@ -54,16 +59,9 @@ impl FirstRequests {
     }
 }
 
-impl CurveRun {
-    /// What failed first, without secrets: a step of the setup or a request.
-    pub(super) fn evidence(&self) -> Option<&FailureEvidence> {
-        first_failure(&self.measurement)
-    }
-}
-
 /// Sends the requests of a scenario once, on a new connection, and waits up to `limit` for the
 /// target to answer. If it gives no answer, or fails a step of the setup, as while it boots, all of
-/// it is sent again until then.
+/// it is sent again until then, unless `goes_on` ends it.
 ///
 /// `plan` contributes its secrets and its pacing. Setup and teardown run as in a run.
 pub(super) fn first_requests(
@@ -71,9 +69,11 @@ pub(super) fn first_requests(
     scenario: &ScenarioPlan,
     limit: Duration,
     signals: &RunSignals,
+    goes_on: GoesOn<'_>,
 ) -> Result<FirstRequests, CommandError> {
     let began = clock::now();
     let mut samples = Vec::new();
+    let mut connected = began;
     loop {
         let offset = clock::now() - began;
         let left = limit.saturating_sub(offset).max(RETRY_PAUSE);
@@ -81,6 +81,9 @@ pub(super) fn first_requests(
         let mut observer = SampleObserver::new(&first.shown, None);
         let measurement = measure(plan, first, &mut observer, signals)?;
         let answered = answered_after(&measurement, &observer.samples);
+        if !is_unconnected(&measurement, &observer.samples) {
+            connected = clock::now();
+        }
         let after_setup = offset + time_of_setup(&measurement);
         samples.extend(
             observer
@@ -92,6 +95,7 @@ pub(super) fn first_requests(
         let is_over = answered.is_some() && is_ready
             || measurement.ending == RunEnding::Interrupted
             || clock::now() - began + RETRY_PAUSE >= limit
+            || !goes_on(clock::now() - connected)
             || signals.stops_within(RETRY_PAUSE);
         if is_over {
             let mut measurement = measurement;
@@ -170,6 +174,20 @@ pub(super) fn is_answer(failure: Option<Failure>) -> bool {
     })
 }
 
+/// Whether nothing could be sent in a try, because no connection was made.
+fn is_unconnected(measurement: &Measurement, samples: &[ExchangeSample]) -> bool {
+    let is_refused = |failure| matches!(failure, Failure::Refused | Failure::Unreachable);
+    let mut steps = setup(measurement).filter_map(|step| step.failed.as_ref());
+    let mut samples = samples.iter();
+    let is_sample_refused = |sample: &ExchangeSample| {
+        let timed_out = sample.failure == Some(Failure::TimedOut);
+        let is_slow = timed_out && !sample.parts.contains_key(&Dimension::Connect);
+        is_slow || sample.failure.is_some_and(is_refused)
+    };
+    steps.any(|failed| is_refused(failed.failure))
+        || samples.len() > 0 && samples.all(is_sample_refused)
+}
+
 fn setup(measurement: &Measurement) -> impl Iterator<Item = &StepRecord> {
     measurement.scenarios.iter().flat_map(|scenario| &scenario.setup)
 }
@@ -178,10 +196,13 @@ fn time_of_setup(measurement: &Measurement) -> Duration {
     setup(measurement).map(|step| step.took).sum()
 }
 
-fn first_failure(measurement: &Measurement) -> Option<&FailureEvidence> {
+/// What failed first in a measurement: a step of the setup or a request. A request that was left
+/// out did not fail.
+pub(super) fn first_failure(measurement: &Measurement) -> Option<&FailureEvidence> {
     let of_setup = setup(measurement).find_map(|step| step.failed.as_ref());
     let requests = measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
-    of_setup.or_else(|| requests.flat_map(|request| request.measured.evidence.by_count()).next())
+    let mut of_requests = requests.flat_map(|request| request.measured.evidence.by_count());
+    of_setup.or_else(|| of_requests.find(|evidence| !evidence.failure.is_not_judged()))
 }
 
 /// Collects samples until enough were seen or the target is clearly down.

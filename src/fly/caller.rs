@@ -147,11 +147,13 @@ impl<T: HttpTransport, C: CallClock> ApiCaller<T, C> {
                 .unwrap_or_default(),
             timeout: left.min(EXCHANGE + request.held),
         };
-        let problem = match self.transport.send(&call) {
+        let clock = &self.clock;
+        let problem = match self.transport.send(&call, &|| clock.is_stopped()) {
             Ok(reply) if reply.status.is_success() => return Ok(reply),
             Ok(reply) => self.read_problem(&reply),
             Err(TransportFailure::NotSent(what)) => self.no_answer(&what, false),
             Err(TransportFailure::NoAnswer(what)) => self.no_answer(&what, true),
+            Err(TransportFailure::Stopped) => FlyProblem::Stopped,
             Err(TransportFailure::Redirected { host }) => FlyProblem::Redirected { host },
         };
         Err(request.error(problem))

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use crate::engine::clock::{self, Instant};
 
-/// How long a pause lasts before it looks whether calls are to stop.
-const SLICE: Duration = Duration::from_millis(50);
+/// How long a pause or a call lasts before it looks whether calls are to stop.
+pub(super) const SLICE: Duration = Duration::from_millis(50);
 
 /// Calls are to stop, for instance after Ctrl-C.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub trait CallClock {
     fn now(&self) -> Duration;
     /// The current date and time.
     fn wall_clock(&self) -> OffsetDateTime;
+    /// Whether calls are to stop.
+    fn is_stopped(&self) -> bool;
     /// Waits. Fails at once, or during the pause, if calls are to stop.
     fn pause(&mut self, duration: Duration) -> Result<(), CallsStopped>;
     /// A random number of [0, 1), which spreads the repeats of several clients.
@@ -60,10 +62,14 @@ impl<S: Fn() -> bool> CallClock for SystemCallClock<S> {
         clock::wall_clock()
     }
 
+    fn is_stopped(&self) -> bool {
+        (self.is_stopped)()
+    }
+
     fn pause(&mut self, duration: Duration) -> Result<(), CallsStopped> {
         let end = self.now().saturating_add(duration);
         loop {
-            if (self.is_stopped)() {
+            if self.is_stopped() {
                 return Err(CallsStopped);
             }
             let left = end.saturating_sub(self.now());

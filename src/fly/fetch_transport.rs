@@ -1,9 +1,12 @@
 //! The transport over the engine: verified TLS, no token to other origins, bounded answers.
 
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+
 use http::header::USER_AGENT;
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
+use super::clock::SLICE;
 use super::transport::{HttpCall, HttpReply, HttpTransport, TransportFailure};
 use crate::engine::probe::{self, ConnectionFailure, FetchOutcome, FetchRequest};
 use crate::record::Failure;
@@ -17,31 +20,60 @@ const MAX_ANSWER: ByteSize = ByteSize(16 << 20);
 pub struct FetchTransport;
 
 impl HttpTransport for FetchTransport {
-    fn send(&mut self, call: &HttpCall) -> Result<HttpReply, TransportFailure> {
-        let mut headers = call.headers.clone();
-        let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
-        let request = FetchRequest {
-            method: call.method.clone(),
-            body: call.body.clone(),
-            reads_page: true,
-            reads_error_page: true,
-            max_page: MAX_ANSWER,
-            page_patience: call.timeout,
-            timeout: Some(call.timeout),
-            ..FetchRequest::get(call.url.clone(), headers)
-        };
-        let outcome =
-            probe::fetch(&request).map_err(|error| TransportFailure::NotSent(error.to_string()))?;
-        if let Some(host) = refused_redirect(call, &outcome) {
-            return Err(TransportFailure::Redirected { host });
-        }
-        let page = outcome.response.map_err(|failed| describe_failure(&failed))?;
-        if !page.is_whole {
-            return Err(TransportFailure::NoAnswer("the answer did not arrive whole".to_owned()));
-        }
-        Ok(HttpReply { status: page.status, headers: page.headers, body: page.body })
+    fn send(
+        &mut self,
+        call: &HttpCall,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<HttpReply, TransportFailure> {
+        if call.method == Method::GET { read(call, is_stopped) } else { exchange(call) }
     }
+}
+
+/// Sends a call that changes nothing. If it is to stop, it is left to end by itself.
+fn read(call: &HttpCall, is_stopped: &dyn Fn() -> bool) -> Result<HttpReply, TransportFailure> {
+    let (sender, result) = sync_channel(1);
+    let own = call.clone();
+    std::thread::spawn(move || {
+        let _unheard_if_stopped = sender.send(exchange(&own));
+    });
+    loop {
+        match result.recv_timeout(SLICE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) if is_stopped() => {
+                return Err(TransportFailure::Stopped);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(TransportFailure::NoAnswer("the call ended early".to_owned()));
+            }
+        }
+    }
+}
+
+fn exchange(call: &HttpCall) -> Result<HttpReply, TransportFailure> {
+    let mut headers = call.headers.clone();
+    let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+    let request = FetchRequest {
+        method: call.method.clone(),
+        body: call.body.clone(),
+        reads_page: true,
+        reads_error_page: true,
+        max_page: MAX_ANSWER,
+        page_patience: call.timeout,
+        timeout: Some(call.timeout),
+        ..FetchRequest::get(call.url.clone(), headers)
+    };
+    let outcome =
+        probe::fetch(&request).map_err(|error| TransportFailure::NotSent(error.to_string()))?;
+    if let Some(host) = refused_redirect(call, &outcome) {
+        return Err(TransportFailure::Redirected { host });
+    }
+    let page = outcome.response.map_err(|failed| describe_failure(&failed))?;
+    if !page.is_whole {
+        return Err(TransportFailure::NoAnswer("the answer did not arrive whole".to_owned()));
+    }
+    Ok(HttpReply { status: page.status, headers: page.headers, body: page.body })
 }
 
 /// The host of a redirect after which the answer is not one to this request: another origin, which
@@ -56,8 +88,12 @@ fn refused_redirect(call: &HttpCall, outcome: &FetchOutcome) -> Option<String> {
 }
 
 fn describe_failure(failed: &ConnectionFailure) -> TransportFailure {
-    let seen = if failed.seen.is_empty() { "" } else { ": " };
-    let what = format!("{}{seen}{}", failed.failure.description(), failed.seen);
+    let kind = failed.failure.description();
+    let what = match failed.seen.as_str() {
+        "" => kind.to_owned(),
+        seen if seen.contains(kind) => seen.to_owned(),
+        seen => format!("{kind}: {seen}"),
+    };
     let was_sent = !matches!(
         failed.failure,
         Failure::Dns | Failure::Refused | Failure::Unreachable | Failure::Proxy | Failure::Tls
@@ -67,6 +103,7 @@ fn describe_failure(failed: &ConnectionFailure) -> TransportFailure {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::sync::mpsc::{Receiver, sync_channel};
@@ -103,11 +140,25 @@ mod tests {
         HttpCall { method, url: url.parse().unwrap(), headers, body: Bytes::new(), timeout }
     }
 
+    fn send(call: &HttpCall) -> Result<HttpReply, TransportFailure> {
+        FetchTransport.send(call, &|| false)
+    }
+
+    #[test]
+    fn a_read_without_an_answer_ends_once_calls_are_to_stop() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let looks = Cell::new(0);
+        let is_stopped = || looks.replace(looks.get() + 1) >= 1;
+        let failure = FetchTransport.send(&call(Method::GET, &origin), &is_stopped).unwrap_err();
+        assert_eq!(failure, TransportFailure::Stopped);
+    }
+
     #[test]
     fn an_error_is_an_answer_with_its_headers_and_body() {
         let answer = "HTTP/1.1 409 x\r\nretry-after: 1\r\ncontent-length: 2\r\n\r\n{}".to_owned();
         let (origin, requests) = server(answer);
-        let reply = FetchTransport.send(&call(Method::POST, &origin)).unwrap();
+        let reply = send(&call(Method::POST, &origin)).unwrap();
         assert_eq!((reply.status.as_u16(), reply.body.as_slice()), (409, b"{}".as_slice()));
         assert_eq!(reply.headers["retry-after"], "1");
         let request = requests.recv().unwrap().to_lowercase();
@@ -123,7 +174,7 @@ mod tests {
         let (other, elsewhere) = server("HTTP/1.1 200 x\r\ncontent-length: 2\r\n\r\n[]".to_owned());
         let answer = format!("HTTP/1.1 302 x\r\nlocation: {other}/\r\ncontent-length: 0\r\n\r\n");
         let (origin, _requests) = server(answer);
-        let failure = FetchTransport.send(&call(Method::GET, &origin)).unwrap_err();
+        let failure = send(&call(Method::GET, &origin)).unwrap_err();
         let host = "127.0.0.1".to_owned();
         assert_eq!(failure, TransportFailure::Redirected { host });
         assert!(!elsewhere.recv().unwrap().contains("Zebra"));
@@ -134,11 +185,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let failure = FetchTransport.send(&call(Method::GET, &origin)).unwrap_err();
+        let failure = send(&call(Method::GET, &origin)).unwrap_err();
         assert!(matches!(failure, TransportFailure::NotSent(_)), "{failure:?}");
         for cut in ["", "HTTP/1.1 200 x\r\ncontent-length: 9\r\n\r\n{"] {
             let (origin, _requests) = server(cut.to_owned());
-            let failure = FetchTransport.send(&call(Method::GET, &origin)).unwrap_err();
+            let failure = send(&call(Method::GET, &origin)).unwrap_err();
             assert!(matches!(failure, TransportFailure::NoAnswer(_)), "{failure:?}");
         }
     }

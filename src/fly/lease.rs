@@ -38,10 +38,6 @@ pub struct MachineLease {
     pub owner: Option<String>,
     /// When it ends by itself.
     pub expires_at: Option<OffsetDateTime>,
-    /// What its holder says it is for.
-    pub description: Option<String>,
-    /// The version of the machine when the lease was taken.
-    pub version: Option<String>,
 }
 
 impl MachineLease {
@@ -57,8 +53,6 @@ impl MachineLease {
             nonce: text("nonce").as_deref().and_then(LeaseNonce::parse),
             owner: text("owner"),
             expires_at: expires_at.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok()),
-            description: text("description"),
-            version: text("version"),
         }
     }
 }

@@ -36,11 +36,10 @@ pub use error::{FlyApi, FlyError, FlyProblem};
 pub use fetch_transport::FetchTransport;
 pub use lease::{LeaseNonce, MachineLease};
 pub use machine::{
-    AutostopMode, CheckStatus, HostStatus, ImageRef, LastStart, Machine, MachineConfig,
-    MachineEvent, MachineGuest, MachineService, MachineState, ServiceConcurrency, StartKind,
-    last_start,
+    AutostopMode, ImageRef, LastStart, Machine, MachineConfig, MachineEvent, MachineGuest,
+    MachineService, MachineState, ServiceConcurrency, StartKind, last_start,
 };
-pub use machines_client::{MachineUpdate, MachinesClient, StopOptions, WaitGoal, WaitState};
+pub use machines_client::{MachineUpdate, MachinesClient, WaitGoal, WaitState};
 pub use names::{AppName, MachineId, NameError};
 pub use prometheus::{
     CountedSpan, CountedTime, InstanceMetrics, MetricReading, MetricSample, MetricSeries,

@@ -19,16 +19,10 @@ pub(super) enum ApiAction {
     Suspend,
     Restart,
     Update,
-    Cordon,
-    Uncordon,
     Wait,
     ShowLease,
     AcquireLease,
     ReleaseLease,
-    ShowMetadata,
-    SetMetadata,
-    DeleteMetadata,
-    Events,
 }
 
 /// How often an action is allowed.

@@ -39,6 +39,8 @@ pub enum TransportFailure {
     NotSent(String),
     /// The request went out, and no whole answer came back.
     NoAnswer(String),
+    /// Calls are to stop. Only a call that changes nothing ends so.
+    Stopped,
     /// A redirect that would need the token, or lose the body.
     Redirected {
         /// The host that it names.
@@ -48,6 +50,11 @@ pub enum TransportFailure {
 
 /// Sends requests one at a time and blocks until the answer is there.
 pub trait HttpTransport {
-    /// Sends a request once.
-    fn send(&mut self, call: &HttpCall) -> Result<HttpReply, TransportFailure>;
+    /// Sends a request once. A GET ends early once `is_stopped` answers true; whether a change was
+    /// carried out has to be known.
+    fn send(
+        &mut self,
+        call: &HttpCall,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<HttpReply, TransportFailure>;
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::record::cpu_quota::MachineSize;
+use crate::units::MachineSize;
 
 /// The machines that serve a scenario's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use super::load_plan::LoadPlan;
 use super::machine_plan::MachinePlan;
 use super::scenario_plan::ScenarioPlan;
 use super::schedule::Schedule;
+use crate::record::cpu_quota::CpuQuota;
 use crate::units::{Rate, duration_literal};
 
 /// The steps in which the CPU use of a load is added up.
@@ -98,7 +99,7 @@ impl QuotaForecast {
     /// The highest rate of arrivals, in two digits rounded down, that the quota serves for any
     /// length of time; `None` if there is no quota.
     pub fn sustained_rate(&self) -> Option<Rate> {
-        let quota = self.machines.size.quota()?.of_machines(self.machines.count);
+        let quota = CpuQuota::of_size(self.machines.size)?.of_machines(self.machines.count);
         let rate = quota.share() / self.cpu_per_arrival();
         let scale = 10_f64.powf(1.0 - rate.log10().floor());
         Rate::per_second((rate * scale).floor() / scale).ok()
@@ -145,7 +146,7 @@ impl fmt::Display for QuotaForecast {
 /// When a schedule has spent the starting balance of new machines. `cpu` is the CPU time of one
 /// arrival, in seconds.
 fn spent_after(machines: MachinePlan, schedule: &Schedule, cpu: f64) -> Option<Duration> {
-    let quota = machines.size.quota()?.of_machines(machines.count);
+    let quota = CpuQuota::of_size(machines.size)?.of_machines(machines.count);
     let whole = schedule.duration();
     let mut due = 0;
     let steps = (0..).map(|step: u32| STEP.saturating_mul(step)).take_while(|at| *at < whole);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::load_plan::LoadPlan;
 use super::resolve::CLOSED_LOAD;
+use super::resolve::machine::quota_caveat;
 use super::scenario_plan::{ScenarioPlan, WarmupPlan};
 use super::schedule::Schedule;
 use crate::units::{Rate, duration_literal};
@@ -46,7 +47,8 @@ impl ScenarioPlan {
     }
 
     /// Another load, whose samples are kept. Each arrival sends every request, also those of a mix:
-    /// a request that is rarely drawn would take too long to warm up.
+    /// a request that is rarely drawn would take too long to warm up. Caveats of the scenario's own
+    /// load are replaced by those of this one.
     fn with_kept_load(&self, load: LoadPlan, words: String) -> Self {
         let mut plan = Self {
             load,
@@ -56,8 +58,12 @@ impl ScenarioPlan {
         };
         plan.shown.load = words;
         "none".clone_into(&mut plan.shown.warmup);
-        plan.shown.caveats.retain(|caveat| caveat != CLOSED_LOAD);
         (plan.draw, plan.shown.draw) = (None, None);
+        let of_own_load = quota_caveat(self);
+        let is_kept =
+            |caveat: &String| caveat != CLOSED_LOAD && Some(caveat) != of_own_load.as_ref();
+        plan.shown.caveats.retain(is_kept);
+        plan.shown.caveats.extend(quota_caveat(&plan));
         (plan.shown.capacity, plan.shown.stalls, plan.shown.duet) = (None, None, None);
         plan
     }
@@ -89,5 +95,22 @@ mod tests {
         assert_eq!(slow.shown.load, "open, 30/min constant for 1m, up to 5 connections");
         let fast = scenario.as_curve(rate(20.0), Duration::from_mins(1));
         assert_eq!(fast.load.max_connections(), 12);
+    }
+
+    #[test]
+    fn a_curve_is_warned_of_the_quota_that_its_own_rate_spends() {
+        let text =
+            format!("{TEXT}[machine]\nsize = \"shared-cpu-1x\"\ncpu_per_request = \"40ms\"\n")
+                .replace("9s", "90s");
+        let scenario = planned(&text, "").scenarios.remove(0);
+        let caveats = |rate, minutes| {
+            let rate = Rate::per_second(rate).unwrap();
+            scenario.as_curve(rate, Duration::from_mins(minutes)).shown.caveats
+        };
+        assert!(scenario.shown.caveats[0].contains("60/s"), "{:?}", scenario.shown.caveats);
+        assert_eq!(caveats(1.0, 1), [""; 0]);
+        let [fast] = &caveats(20.0, 1)[..] else { panic!("one caveat is expected") };
+        assert!(fast.contains("20/s × 40ms"), "{fast}");
+        assert_eq!(scenario.as_first_request(Duration::from_mins(1)).shown.caveats, [""; 0]);
     }
 }

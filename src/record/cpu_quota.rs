@@ -5,11 +5,9 @@
 //! CPUs work at full speed. A machine that has spent it stands still for the rest of every period.
 //! Source: <https://fly.io/docs/machines/cpu-performance/>.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use crate::units::UnitError;
+use crate::units::MachineSize;
 
 /// The share of its time that a shared CPU may work: 5 ms in every 80 ms.
 const SHARE_OF_CPU: f64 = 5.0 / 80.0;
@@ -18,103 +16,6 @@ const STARTING_BALANCE: Duration = Duration::from_secs(5);
 /// The largest balance, for each CPU.
 const LARGEST_BALANCE: Duration = Duration::from_secs(500);
 
-/// The kind and number of a machine's CPUs, as Fly names its sizes: `shared-cpu-2x`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MachineSize {
-    kind: CpuKind,
-    cpus: u32,
-}
-
-/// Whether a machine shares its CPUs with others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CpuKind {
-    Shared,
-    Performance,
-}
-
-impl CpuKind {
-    const ALL: [Self; 2] = [Self::Shared, Self::Performance];
-
-    /// What the names of its sizes begin with.
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::Shared => "shared-cpu-",
-            Self::Performance => "performance-",
-        }
-    }
-
-    /// The most CPUs of a machine, and the memory that it has for each, in MB, unless another
-    /// amount is given.
-    fn limits(self) -> (u32, u32) {
-        match self {
-            Self::Shared => (8, 256),
-            Self::Performance => (16, 2048),
-        }
-    }
-}
-
-impl MachineSize {
-    /// A machine with this many shared CPUs.
-    pub fn shared(cpus: u32) -> Self {
-        Self { kind: CpuKind::Shared, cpus: cpus.max(1) }
-    }
-
-    /// A machine with this many CPUs of its own.
-    pub fn performance(cpus: u32) -> Self {
-        Self { kind: CpuKind::Performance, cpus: cpus.max(1) }
-    }
-
-    /// How many CPUs it has.
-    pub fn cpus(self) -> u32 {
-        self.cpus
-    }
-
-    /// `shared` or `performance`, as the Machines API writes it.
-    pub fn cpu_kind(self) -> &'static str {
-        match self.kind {
-            CpuKind::Shared => "shared",
-            CpuKind::Performance => "performance",
-        }
-    }
-
-    /// Its memory in MB, unless another amount is given.
-    pub fn default_memory_mb(self) -> u32 {
-        self.cpus.saturating_mul(self.kind.limits().1)
-    }
-
-    /// The quota of one such machine; `None` if its CPUs are its own.
-    pub fn quota(self) -> Option<CpuQuota> {
-        (self.kind == CpuKind::Shared).then(|| CpuQuota::of_shared_cpus(self.cpus))
-    }
-}
-
-impl fmt::Display for MachineSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}x", self.kind.prefix(), self.cpus)
-    }
-}
-
-impl FromStr for MachineSize {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let unknown = || {
-            let remedy = "write a size such as `shared-cpu-1x` or `performance-2x`";
-            UnitError::new(format!("`{text}` is not a size of Fly's machines"), remedy)
-        };
-        let of_kind = |kind: CpuKind| Some((kind, text.strip_prefix(kind.prefix())?));
-        let (kind, rest) = CpuKind::ALL.into_iter().find_map(of_kind).ok_or_else(unknown)?;
-        let digits = rest.strip_suffix('x').filter(|digits| !digits.starts_with('+'));
-        let cpus: u32 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(unknown)?;
-        let (most, _) = kind.limits();
-        if !(1..=most).contains(&cpus) {
-            let problem = format!("no machine has {cpus} CPUs of this kind");
-            return Err(UnitError::new(problem, format!("write 1 to {most} CPUs")));
-        }
-        Ok(Self { kind, cpus })
-    }
-}
-
 /// The CPU quota of one machine with shared CPUs, or of several machines that share a load evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuQuota {
@@ -122,6 +23,11 @@ pub struct CpuQuota {
 }
 
 impl CpuQuota {
+    /// The quota of one machine of a size; `None` if its CPUs are its own.
+    pub fn of_size(size: MachineSize) -> Option<Self> {
+        size.is_shared().then(|| Self::of_shared_cpus(size.cpus()))
+    }
+
     /// The quota of this many shared CPUs; at least one.
     pub fn of_shared_cpus(cpus: u32) -> Self {
         Self { cpus: cpus.max(1) }
@@ -287,31 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_as_fly_names_them() {
-        for text in ["shared-cpu-1x", "shared-cpu-8x", "performance-1x", "performance-16x"] {
-            assert_eq!(text.parse::<MachineSize>().unwrap().to_string(), text);
-        }
-        let two = MachineSize::shared(2);
-        assert_eq!((two.cpu_kind(), two.cpus(), two.default_memory_mb()), ("shared", 2, 512));
-        assert_eq!(two.quota(), Some(quota(2)));
-        let own = MachineSize::performance(2);
-        assert_eq!(
-            (own.cpu_kind(), own.default_memory_mb(), own.quota()),
-            ("performance", 4096, None)
-        );
-        for wrong in [
-            "",
-            "shared-cpu",
-            "shared-cpu-x",
-            "shared-cpu-0x",
-            "shared-cpu-16x",
-            "shared-cpu-+1x",
-            "shared-cpu-1",
-            "performance-17x",
-            "Shared-cpu-1x",
-            "shared-cpu-99999999999x",
-        ] {
-            assert!(wrong.parse::<MachineSize>().is_err(), "{wrong}");
-        }
+    fn only_shared_cpus_have_a_quota() {
+        assert_eq!(CpuQuota::of_size(MachineSize::shared(2)), Some(quota(2)));
+        assert_eq!(CpuQuota::of_size(MachineSize::performance(2)), None);
     }
 }

@@ -18,11 +18,10 @@ use super::leaf::{
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
-use crate::record::cpu_quota::MachineSize;
 use crate::record::{
     BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
 };
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, MachineSize, Rate};
 
 /// Marks a key that its section must have.
 const REQUIRED: bool = true;

@@ -19,6 +19,7 @@ use super::settings::TargetSettings;
 use super::socket::SocketTransport;
 use super::tls::ServerIdentity;
 use super::{TargetError, http1, http2};
+use crate::library_text::describe_io;
 
 /// Connections that may wait to be accepted, so that a burst of them does not look like a slow
 /// server.
@@ -87,6 +88,13 @@ impl TargetServer {
     /// the app's name as `FLY_APP` among them. Empty without `--fly`.
     pub fn fly_environment(&self) -> Vec<(&'static str, String)> {
         self.app.fly().map_or_else(Vec::new, |fly| fly.environment(&self.base_url()))
+    }
+
+    /// Why the private addresses of the simulated machines cannot be used on this computer, and
+    /// what to do about it; `None` if they can, or if there are none.
+    pub fn private_address_problem(&self) -> Option<String> {
+        let first = *self.app.fly()?.private_addresses().first()?;
+        unusable_address(IpAddr::from(first).to_canonical())
     }
 
     /// Serves until `until` is done, then drops every connection and completes the arrival log.
@@ -160,6 +168,17 @@ impl ConnectionAcceptor {
     }
 }
 
+/// Why nobody can listen on an address of this computer.
+fn unusable_address(address: IpAddr) -> Option<String> {
+    let error = listen(SocketAddr::new(address, 0)).err()?;
+    let why = describe_io(&error);
+    Some(format!(
+        "the machines' private addresses, {address} and the next ones, cannot be used on this \
+         computer: {why}. Requests to them fail; use Linux, which has all of them, or add each as \
+         an alias (macOS: `sudo ifconfig lo0 alias {address}`) and start the target again"
+    ))
+}
+
 fn listen(address: SocketAddr) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -195,8 +214,8 @@ async fn keep_up(acceptor: &ConnectionAcceptor, port: u16) {
         let app = &acceptor.app;
         let private = app.fly().map_or_else(Vec::new, FlyRehearsal::private_addresses);
         for address in private.get(addresses..).unwrap_or_default() {
-            // Only Linux has these addresses. If the server listens on every address, this one is
-            // taken, and its connections arrive there.
+            // `private_address_problem` reports a computer without these addresses. If the server
+            // listens on every address, this one is taken, and its connections arrive there.
             let address = SocketAddr::new(IpAddr::from(*address).to_canonical(), port);
             let listener = listen(address).and_then(TcpListener::from_std);
             listener.ok().map(|listener| spawn_local(acceptor.clone().accept(listener)));
@@ -205,5 +224,18 @@ async fn keep_up(acceptor: &ConnectionAcceptor, port: u16) {
         tokio::time::sleep(UPKEEP).await;
         app.flush_log();
         app.advance_fly();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_this_computer_does_not_have_is_named_with_a_remedy() {
+        // An address of RFC 5737, which no computer has.
+        let problem = unusable_address(Ipv4Addr::new(192, 0, 2, 1).into()).unwrap();
+        assert!(problem.contains("ifconfig lo0 alias 192.0.2.1"), "{problem}");
+        assert_eq!(unusable_address(Ipv4Addr::LOCALHOST.into()), None);
     }
 }

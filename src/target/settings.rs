@@ -184,7 +184,7 @@ pub struct TargetSettings {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["cold_after", "warming", "mock_latency"],
+        conflicts_with_all = ["cold_after", "warming", "mock_latency", "workers"],
         help_heading = FLY
     )]
     pub fly: Option<PathBuf>,
@@ -346,6 +346,19 @@ mod tests {
         assert!(refusal(&["--cold-after", "1s"]).contains("--cold-start"));
         assert!(refusal(&["--warming-factor", "2"]).contains("--warming"));
         assert!(refusal(&["--tls-ca-out", "ca.pem"]).contains("--tls"));
+    }
+
+    #[test]
+    fn flags_whose_part_the_simulated_machines_play_are_refused_with_them() {
+        for flags in [
+            &["--workers", "2"][..],
+            &["--mock-latency", "constant:9ms"],
+            &["--warming", "9"],
+            &["--cold-after", "1s", "--cold-start", "1s"],
+        ] {
+            let all = [&["--fly", "demo"][..], flags].concat();
+            assert!(refusal(&all).contains("cannot be used with"), "{flags:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::record::cpu_quota::MachineSize;
 use crate::record::session::{Attempt, MachineFacts, SessionRecord, StartKind};
+use crate::units::MachineSize;
 
 /// Fewer exchanges say too little: the machine's own background work would count as theirs.
 const FEWEST_EXCHANGES: u64 = 20;

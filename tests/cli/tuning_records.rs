@@ -127,6 +127,27 @@ fn drift_compares_the_machines_of_an_app_with_its_file() {
     assert_eq!(refused.output().unwrap().status.code(), Some(2));
 }
 
+#[test]
+fn a_flag_of_a_place_that_a_command_does_not_look_at_is_refused() {
+    let folder = Folder::new();
+    let store = "--store=postgresql://127.0.0.1:9/none";
+    for (words, problem) in [
+        (&["tune", "list", store][..], "add --database"),
+        (&["tune", "list", store, "--database", "--sessions-dir", "x"], "leave one of them out"),
+        (&["tune", "restore", store], "unexpected argument '--store'"),
+        (&["target", "--fly", "demo", "--workers", "2"], "cannot be used with"),
+    ] {
+        let output = folder.run(words);
+        let messages = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {messages}");
+        assert!(messages.contains(problem), "{words:?}: {messages}");
+    }
+    // A variable may be set for other commands.
+    let mut listed = folder.command(&["tune", "list"]);
+    let listed = listed.env("TOLLGATE_STORE", "none").output().unwrap();
+    assert_eq!(listed.status.code(), Some(0), "{listed:?}");
+}
+
 const SCENARIO: &str = "name = \"shop\"\nbudgets = [\"max < 1s\"]\n\
     [target]\nbase_url = \"http://127.0.0.1:9\"\n[[request]]\nname = \"home\"\npath = \"/\"\n\
     [load]\narrival_rate = \"20/s\"\nduration = \"90s\"\nconnections = 20\n";

@@ -128,6 +128,32 @@ fn each_request_of_a_scenario_is_judged_on_its_own() {
 }
 
 #[test]
+fn a_request_that_is_never_sent_keeps_a_warm_up_undecided_unless_the_scenario_accepts_that() {
+    let target = Target::start(&["--mock-latency", "constant:40ms"]);
+    let warmed = |missing: &str, limit: &str| {
+        let rest = format!(
+            "[[request]]\nname = \"page\"\npath = \"/app?mock=1\"\n\
+             [[request]]\nname = \"partner\"\nurl = \"${{TOLLGATE_TESTS_UNSET}}/list\"\n\
+             when_unconfigured = \"{missing}\"\n\
+             [load]\nconnections = 1\nduration = \"1s\"\n"
+        );
+        let bench = Bench::new(&target.base_url, "", &rest);
+        warm(&[bench.scenario.to_str().unwrap(), "--rate", "40/s", "--limit", limit])
+    };
+    let left_out = warmed("report", "2s");
+    assert_eq!(left_out.status.code(), Some(3), "{}", text(&left_out.stderr));
+    let result = text(&left_out.stdout);
+    for words in ["NOT MEASURED", "partner: left out, not configured", "TOLLGATE_TESTS_UNSET"] {
+        assert!(result.contains(words), "{words} in {result}");
+    }
+    assert_eq!(result.matches("TOLLGATE_TESTS_UNSET").count(), 1, "{result}");
+    let accepted = warmed("accept", "30s");
+    let result = text(&accepted.stdout);
+    assert_eq!(accepted.status.code(), Some(0), "{result}");
+    assert!(result.contains("STEADY") && result.contains("partner: left out"), "{result}");
+}
+
+#[test]
 fn a_signal_ends_a_warm_up_undecided() {
     let target = Target::start(&["--mock-latency", "lognormal:10ms,0.1"]);
     let mut child = tollgate()

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use tollgate::fly::{
     AppName, FetchTransport, FlyEnvironment, FlyProblem, LeaseNonce, MachineId, MachineState,
     MachineUpdate, MachinesClient, MetricReading, MetricWindow, PrometheusClient, StartKind,
-    StopOptions, SystemCallClock, WaitGoal, WaitState, last_start,
+    SystemCallClock, WaitGoal, WaitState, last_start,
 };
 use tollgate::target::{BackgroundTarget, TargetSettings};
 
@@ -55,7 +55,7 @@ fn a_machine_is_stopped_started_suspended_and_resumed() {
     let target = rehearsal();
     let mut fly = client(&target, TOKEN, "rehearsal");
     let id = only_machine(&mut fly);
-    fly.stop(&id, &StopOptions::default()).unwrap();
+    fly.stop(&id).unwrap();
     reach(&mut fly, &id, WaitState::Stopped);
     fly.start(&id).unwrap();
     reach(&mut fly, &id, WaitState::Started);
@@ -65,12 +65,12 @@ fn a_machine_is_stopped_started_suspended_and_resumed() {
     reach(&mut fly, &id, WaitState::Suspended);
     fly.start(&id).unwrap();
     reach(&mut fly, &id, WaitState::Started);
-    let resumed = last_start(&fly.events(&id, 20).unwrap());
+    let resumed = last_start(&fly.machine(&id).unwrap().events);
     assert_eq!((resumed.kind, resumed.is_certain), (StartKind::Resumed, false), "{resumed:?}");
     // It is there already.
     fly.start(&id).unwrap();
-    fly.restart(&id, None).unwrap();
-    fly.wait_restarted(&id, resumed.at, LIMIT).unwrap();
+    fly.restart(&id).unwrap();
+    fly.wait_settled(&id, LIMIT).unwrap();
     let restarted = last_start(&fly.machine(&id).unwrap().events);
     assert_eq!(restarted.kind, StartKind::Booted, "{restarted:?}");
 }
@@ -87,7 +87,6 @@ fn an_update_under_a_lease_keeps_the_rest_of_the_configuration() {
         config: config.patched(&json!({"guest": {"memory_mb": 2048}})).unwrap(),
         current_version: before.instance_id.clone(),
         skip_launch: false,
-        skip_service_registration: false,
     };
     let mut other = client(&target, TOKEN, "rehearsal");
     let held = other.update(&id, &update).unwrap_err();
@@ -104,22 +103,10 @@ fn an_update_under_a_lease_keeps_the_rest_of_the_configuration() {
     // A later process goes on with the nonce that this one wrote down.
     let nonce = lease.nonce.unwrap();
     other.adopt_lease(&id, LeaseNonce::parse(nonce.as_str()).unwrap());
-    other.cordon(&id).unwrap();
-    assert_eq!(other.machine(&id).unwrap().cordoned, Some(true));
-    other.uncordon(&id).unwrap();
+    other.suspend(&id).unwrap();
+    reach(&mut other, &id, WaitState::Suspended);
     other.release_lease(&id).unwrap();
     assert_eq!(fly.show_lease(&id).unwrap(), None);
-}
-
-#[test]
-fn metadata_is_set_read_and_deleted() {
-    let target = rehearsal();
-    let mut fly = client(&target, TOKEN, "rehearsal");
-    let id = only_machine(&mut fly);
-    fly.set_metadata(&id, "a key", "on").unwrap();
-    assert_eq!(fly.metadata(&id).unwrap()["a key"], "on");
-    fly.delete_metadata(&id, "a key").unwrap();
-    assert_eq!(fly.metadata(&id).unwrap().get("a key"), None);
 }
 
 #[test]

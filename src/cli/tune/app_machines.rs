@@ -23,8 +23,8 @@ use crate::cli::signals::RunSignals;
 use crate::cli::{log, variables};
 use crate::fly::{
     AppName, FetchTransport, FlyEnvironment, FlyError, Machine, MachineConfig, MachineId,
-    MachineUpdate, MachinesClient, StartKind as FlyStart, StopOptions, SystemCallClock, WaitGoal,
-    WaitState, last_start,
+    MachineUpdate, MachinesClient, StartKind as FlyStart, SystemCallClock, WaitGoal, WaitState,
+    last_start,
 };
 use crate::plan::SecretSet;
 use crate::record::session::{AddedMachine, ColdState, MachineFacts, StartKind};
@@ -186,7 +186,7 @@ impl<'a> AppMachines<'a> {
         for id in self.chosen.clone() {
             let Some(step) = step else {
                 // A restarted machine is met while it boots.
-                self.client.restart(&id, None)?;
+                self.client.restart(&id)?;
                 continue;
             };
             if step == RestoreStep::Suspend && !runs(&self.client.machine(&id)?) {
@@ -219,6 +219,11 @@ impl<'a> AppMachines<'a> {
             facts.push(machine_facts(machine));
         }
         Ok(facts)
+    }
+
+    /// Whether Fly's API gives any answer within `limit`.
+    pub(super) fn is_reachable(&mut self, limit: Duration) -> bool {
+        self.client.is_answering(limit)
     }
 
     /// The machine that answers, if there is only one that can.
@@ -279,7 +284,7 @@ impl<'a> AppMachines<'a> {
         match step {
             RestoreStep::Update { .. } => Ok(()),
             RestoreStep::Start => self.client.start(id),
-            RestoreStep::Stop => self.client.stop(id, &StopOptions::default()),
+            RestoreStep::Stop => self.client.stop(id),
             RestoreStep::Suspend => self.client.suspend(id),
         }
     }
@@ -309,10 +314,5 @@ impl From<FlyError> for AppProblem {
 }
 
 fn update(machine: &Machine, config: MachineConfig, skip_launch: bool) -> MachineUpdate {
-    MachineUpdate {
-        config,
-        current_version: machine.instance_id.clone(),
-        skip_launch,
-        skip_service_registration: false,
-    }
+    MachineUpdate { config, current_version: machine.instance_id.clone(), skip_launch }
 }

@@ -79,7 +79,7 @@ impl AttemptContext<'_> {
             self.signals.stops_within(pause);
         }
         self.check_signals()?;
-        self.send_first(attempt)?;
+        self.send_first(attempt, app.as_mut().map(|(machines, _)| &mut **machines))?;
         if let Some((machines, _)) = &mut app {
             attempt.start = machines.start_kind(attempt.started)?;
         }
@@ -111,10 +111,21 @@ impl AttemptContext<'_> {
         Ok(machines.start_unless_proxy_does()?)
     }
 
-    fn send_first(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
+    fn send_first(
+        &self,
+        attempt: &mut Attempt,
+        machines: Option<&mut AppMachines<'_>>,
+    ) -> Result<(), AttemptFailure> {
         let (load, limit) = (self.load, self.first_limit);
         attempt.first_due = Some(clock::wall_clock());
-        let first = warming::first_requests(load, self.scenario(), limit, self.signals)?;
+        let mut watch = ApiWatch { machines, next: UNCONNECTED, is_lost: false };
+        let first = warming::first_requests(
+            load,
+            self.scenario(),
+            limit,
+            self.signals,
+            &mut |unconnected| watch.goes_on(unconnected),
+        )?;
         let is_answered = first.answered_after.is_some();
         let is_set_up = !matches!(first.measurement.ending, RunEnding::SetupFailed(_));
         let evidence = first.evidence().map(FailureEvidence::description);
@@ -124,6 +135,11 @@ impl AttemptContext<'_> {
             return if is_set_up { Ok(()) } else { Err(setup_failed()) };
         }
         let why = evidence.map(|why| format!(": {why}")).unwrap_or_default();
+        if watch.is_lost {
+            return Err(AttemptFailure::Attempt(format!(
+                "neither the app nor Fly's API can be reached{why}; check this machine's network"
+            )));
+        }
         Err(AttemptFailure::Attempt(format!(
             "the app gave no answer within {}{why}",
             crate::units::duration_literal(limit)
@@ -132,8 +148,8 @@ impl AttemptContext<'_> {
 
     fn follow_curve(&self, attempt: &mut Attempt) -> Result<(), AttemptFailure> {
         let curve = (self.plan.curve.rate, self.plan.curve.limit);
-        let mut is_steady = warm::is_curve_steady;
         let (load, scenario) = (self.load, self.scenario());
+        let mut is_steady = |samples: &[_]| warm::is_curve_steady(&scenario.shown, samples);
         let run = warming::follow_curve(load, scenario, curve, self.signals, &mut is_steady)?;
         (attempt.curve, attempt.curve_end) = (run.samples, run.end);
         self.check_signals()?;
@@ -167,6 +183,33 @@ impl AttemptContext<'_> {
             return Err(AttemptFailure::Attempt("it was interrupted".to_owned()));
         }
         Ok(())
+    }
+}
+
+/// How long an app may refuse connections before the API is asked whether it is there. Fly's proxy
+/// accepts them also while a machine boots.
+const UNCONNECTED: Duration = Duration::from_secs(20);
+
+/// How long the API may then take to answer.
+const API_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks whether the API answers while the app cannot be connected to: without either, no boot is
+/// worth waiting for.
+struct ApiWatch<'a, 'b> {
+    machines: Option<&'a mut AppMachines<'b>>,
+    /// When the API is asked next.
+    next: Duration,
+    is_lost: bool,
+}
+
+impl ApiWatch<'_, '_> {
+    fn goes_on(&mut self, unconnected: Duration) -> bool {
+        let Some(machines) = &mut self.machines else { return true };
+        if unconnected >= self.next {
+            self.next = unconnected + UNCONNECTED;
+            self.is_lost = !machines.is_reachable(API_PATIENCE);
+        }
+        !self.is_lost
     }
 }
 

@@ -116,6 +116,7 @@ fn running_service(service: MachineService) -> RunningService {
 fn text(args: &Args, report: &DriftReport) -> String {
     let file = args.file.display();
     let machines = match report.machines {
+        0 => "no machines".to_owned(),
         1 => "1 machine".to_owned(),
         machines => format!("{machines} machines"),
     };
@@ -128,11 +129,12 @@ fn text(args: &Args, report: &DriftReport) -> String {
         if setting.differs() {
             let found = setting.differing.iter().map(ToString::to_string);
             let indent = " ".repeat(places + 11);
-            lines.extend(
-                found
-                    .chain(setting.together.clone())
-                    .map(|found| format!("{indent}{found}, not {}", setting.expected)),
-            );
+            let found = found.chain(setting.together.clone());
+            let wanted = match setting.compared {
+                0 => String::new(),
+                _ => format!(", not {}", setting.expected),
+            };
+            lines.extend(found.map(|found| format!("{indent}{found}{wanted}")));
         }
     }
     lines.extend(report.notes.iter().map(|note| format!("note     {note}")));
@@ -144,7 +146,10 @@ fn text(args: &Args, report: &DriftReport) -> String {
 fn conclusion(report: &DriftReport) -> String {
     let compared = report.settings.len();
     match (report.machines, report.count_differences()) {
-        (0, _) => "The app has no machines; `fly deploy` makes them.".to_owned(),
+        (0, _) => {
+            "The app has no machines, so no setting could be compared; `fly deploy` makes them."
+                .to_owned()
+        }
         (_, 0) => format!("Nothing differs in {compared} settings."),
         (_, differing) => format!(
             "{differing} of {compared} settings {}. `fly deploy` applies the file; `fly config save` \

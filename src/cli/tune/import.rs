@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DEFAULT_SESSIONS_DIR, reports};
+use super::{SessionsDir, reports};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::import::files;
@@ -50,14 +50,8 @@ pub(super) struct Args {
     /// The name of the session [default: that of the first file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The folder that contains the session folders
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = DEFAULT_SESSIONS_DIR,
-        env = "TOLLGATE_SESSIONS_DIR"
-    )]
-    sessions_dir: PathBuf,
+    #[command(flatten)]
+    folder: SessionsDir,
     /// What to print on stdout: the session as text, or its record as JSON
     #[arg(long, value_enum, value_name = "text|json", default_value = "text")]
     #[arg(hide_possible_values = true)]
@@ -77,7 +71,7 @@ pub(super) fn import(args: &Args) -> Result<ExitStatus, CommandError> {
         session.ok_or_else(|| CommandError::usage("error: the files hold no request"))?;
     record.provenance.command = vec!["tollgate".to_owned(), "tune".to_owned(), "import".to_owned()];
     conclude::conclude(&mut record);
-    let folder = SessionFolder::create(&args.sessions_dir, &record)?;
+    let folder = SessionFolder::create(&args.folder.sessions_dir, &record)?;
     let written = reports::write_session_reports(folder.path(), &record)?;
     print(args.output, folder.path(), &record, written.len())
 }

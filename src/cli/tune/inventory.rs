@@ -1,6 +1,6 @@
 //! Machines as an inventory shows them.
 
-use crate::fly::{Machine, MachineConfig, MachineEvent, MachineService};
+use crate::fly::{ImageRef, Machine, MachineConfig, MachineEvent, MachineService};
 use crate::record::session::MachineFacts;
 
 /// Number of events that an inventory shows.
@@ -21,7 +21,7 @@ pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
         cpus: guest.cpus.unwrap_or_default(),
         shared_cpus: guest.is_shared().unwrap_or_default(),
         memory_mb: guest.memory_mb.unwrap_or_default(),
-        image: config.and_then(MachineConfig::image).unwrap_or_default().to_owned(),
+        image: image(config.and_then(MachineConfig::image), &machine.image_ref),
         instance_id: machine.instance_id.clone(),
         autostop: service.autostop.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
         autostart: service.autostart,
@@ -39,11 +39,78 @@ fn counted(service: &MachineService) -> String {
     service.concurrency.counted.clone().unwrap_or_else(|| "connections".to_owned())
 }
 
-/// An event in one line: `2026-11-29T04:00:00Z start started by user`.
+/// The image: as the configuration names it, or as it was resolved, with its digest. A tag can be
+/// moved, so that it alone does not say what runs.
+fn image(named: Option<&str>, resolved: &ImageRef) -> String {
+    let ImageRef { registry, repository, tag, digest } = resolved;
+    let of_parts = || match (registry.as_str(), repository.as_str(), tag.as_str()) {
+        (_, "", _) => String::new(),
+        ("", repository, "") => repository.to_owned(),
+        ("", repository, tag) => format!("{repository}:{tag}"),
+        (registry, repository, "") => format!("{registry}/{repository}"),
+        (registry, repository, tag) => format!("{registry}/{repository}:{tag}"),
+    };
+    let name = named.map_or_else(of_parts, str::to_owned);
+    if digest.is_empty() || name.is_empty() || name.contains('@') {
+        return name;
+    }
+    format!("{name}@{digest}")
+}
+
+/// An event in one line: `2026-11-29T04:00:00Z start started by user`, `2026-11-29T04:00:09Z exit
+/// stopped by flyd, exit code 137, out of memory`.
 fn event_line(event: &MachineEvent) -> String {
     let format =
         time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     let at = event.at().and_then(|at| at.format(format).ok());
     let at = at.unwrap_or_else(|| "at an unknown time".to_owned());
-    format!("{at} {} {} by {}", event.kind, event.status, event.source)
+    let code = event.exit_code().filter(|code| *code != 0);
+    let code = code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    let memory = if event.is_out_of_memory() { ", out of memory" } else { "" };
+    format!("{at} {} {} by {}{code}{memory}", event.kind, event.status, event.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn facts(machine: &serde_json::Value) -> MachineFacts {
+        machine_facts(&serde_json::from_value(machine.clone()).unwrap())
+    }
+
+    #[test]
+    fn an_image_is_named_with_the_digest_that_runs() {
+        let resolved = json!({"registry": "registry.fly.io", "repository": "x", "tag": "t",
+                              "digest": "sha256:ab"});
+        for (config, resolved, expected) in [
+            (json!({"image": "x:latest"}), resolved.clone(), "x:latest@sha256:ab"),
+            (json!({"image": "x@sha256:cd"}), resolved.clone(), "x@sha256:cd"),
+            (json!({}), resolved, "registry.fly.io/x:t@sha256:ab"),
+            (json!({"image": "x:latest"}), json!(null), "x:latest"),
+            (json!({}), json!({}), ""),
+        ] {
+            let machine = json!({"id": "m", "config": config, "image_ref": resolved});
+            assert_eq!(facts(&machine).image, expected, "{machine}");
+        }
+    }
+
+    #[test]
+    fn the_last_events_are_shown_with_how_a_machine_exited() {
+        let killed = json!({"type": "exit", "status": "stopped", "source": "flyd",
+            "timestamp": 1_760_073_480_000_i64,
+            "request": {"exit_event": {"exit_code": 137, "oom_killed": true}}});
+        let start = json!({"type": "start", "status": "started", "source": "user"});
+        let events: Vec<_> = std::iter::once(killed).chain(vec![start; 9]).collect();
+        let shown = facts(&json!({"id": "m", "events": events})).events;
+        assert_eq!(
+            shown[0],
+            "2025-10-10T05:18:00Z exit stopped by flyd, exit code 137, out of memory"
+        );
+        assert_eq!(
+            (shown.len(), shown[1].as_str()),
+            (5, "at an unknown time start started by user")
+        );
+    }
 }

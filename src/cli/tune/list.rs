@@ -8,6 +8,7 @@ use serde_json::json;
 use super::FolderFlags;
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::flag_variables;
 use crate::cli::log::PEOPLE_ONLY;
 use crate::record::run_name;
 use crate::record::session::SessionRecord;
@@ -39,7 +40,24 @@ enum ListFormat {
 }
 
 pub(super) fn list(args: &Args) -> Result<ExitStatus, CommandError> {
+    refuse_unused(args.database)?;
     if args.database { list_database(args) } else { list_folders(args) }
+}
+
+/// Refuses the flag of the place that is not listed.
+fn refuse_unused(lists_database: bool) -> Result<(), CommandError> {
+    let (flag, remedy) = if lists_database {
+        (
+            "--sessions-dir",
+            "names a folder, and --database lists the database; leave one of them out",
+        )
+    } else {
+        ("--store", "names a database, and the folders are listed; add --database")
+    };
+    if flag_variables::is_typed(flag) {
+        return Err(CommandError::usage(format!("error: {flag} {remedy}")));
+    }
+    Ok(())
 }
 
 fn list_folders(args: &Args) -> Result<ExitStatus, CommandError> {

@@ -93,10 +93,10 @@ pub(super) fn tune(args: &Args) -> Result<ExitStatus, CommandError> {
 /// The folder that session folders are in, unless a flag or a variable names another.
 pub(super) const DEFAULT_SESSIONS_DIR: &str = "reports/sessions";
 
-/// Where sessions are kept.
+/// The folder of sessions.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
-struct FolderFlags {
+struct SessionsDir {
     /// The folder that contains the session folders
     #[arg(
         long,
@@ -105,13 +105,21 @@ struct FolderFlags {
         env = "TOLLGATE_SESSIONS_DIR"
     )]
     sessions_dir: PathBuf,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+struct FolderFlags {
+    #[command(flatten)]
+    folder: SessionsDir,
     #[command(flatten)]
     store: StoreFlags,
 }
 
 impl FolderFlags {
     fn sessions_dir(&self) -> &Path {
-        &self.sessions_dir
+        &self.folder.sessions_dir
     }
 
     /// The database that runs and sessions are stored in.

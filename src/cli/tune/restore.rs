@@ -3,29 +3,42 @@
 use std::path::{Path, PathBuf};
 
 use super::restore_file::{self, RestoreStore};
-use super::{FolderFlags, app_machines};
+use super::{SessionsDir, app_machines};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::signals::RunSignals;
 use crate::fly::{AppName, FlyEnvironment};
 use crate::store;
 
+const EXAMPLES: &str = "\
+Examples:
+  tollgate tune restore           every session that left an app changed
+  tollgate tune restore latest    the newest session alone
+
+FLY_API_TOKEN allows the changes. A session that was interrupted by Ctrl-C restores its app itself.
+
+Exit codes:
+  0  everything is as it was, or nothing had to be restored
+  2  usage: a session is unknown or in progress, its file is damaged, or a variable is wrong
+  4  internal: the Machines API failed, so that a machine is still changed";
+
 /// Restore the machines of a session that was killed
 ///
 /// Reads the restore file that a session writes before its first change, and gives every machine
 /// the configuration and the state that it had. Without a name, every session is restored that
-/// needs it. Needs `FLY_API_TOKEN`.
+/// needs it. A lease of the killed session is waited for, which takes up to 5 minutes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The session: its folder, its name, or `latest` [default: every session that needs it]
     #[arg(value_name = "SESSION")]
     session: Option<PathBuf>,
     #[command(flatten)]
-    folder: FolderFlags,
+    folder: SessionsDir,
 }
 
 pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
-    let sessions_dir = args.folder.sessions_dir();
+    let sessions_dir = &args.folder.sessions_dir;
     let folders = match &args.session {
         Some(session) => vec![store::find_session(session, sessions_dir)?],
         None => unrestored(sessions_dir)?,

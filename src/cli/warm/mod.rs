@@ -21,6 +21,7 @@ use super::signals::RunSignals;
 use super::{guard, log, stray_variables, variables, warming};
 use crate::engine::clock;
 use crate::plan::{Environment, PacingMode, Plan, ScenarioPlan, SecretSet};
+use crate::record::PlannedScenario;
 use crate::record::session::ExchangeSample;
 use crate::tune::steady::LEAST_SAMPLES;
 use crate::units::{Rate, UnitError, duration_literal, parse_duration};
@@ -52,7 +53,7 @@ Exit codes:
   0  every request is answered as expected, and its latency is steady
   1  the target never answered, went down or still answers wrongly, or a setup step failed
   2  usage: a flag or a scenario file is wrong; nothing was sent
-  3  not steady within the limit, interrupted, or nothing could be sent
+  3  not steady within the limit, a request was never sent, interrupted, or nothing could be sent
   4  internal: the prober failed (results not written, or a defect)";
 
 /// Warm a target up after a deploy, until its latency is steady
@@ -113,10 +114,11 @@ struct WarmingTerms {
     boot_limit: Duration,
 }
 
-/// Whether every request of a curve is answered as expected, with a steady latency, given the
-/// samples so far.
-pub(super) fn is_curve_steady(samples: &[ExchangeSample]) -> bool {
-    series::by_request(samples).are_steady()
+/// Whether every request of a scenario's curve is answered as expected, with a steady latency,
+/// given the samples so far. A request without samples is not steady, unless the scenario accepts
+/// that.
+pub(super) fn is_curve_steady(plan: &PlannedScenario, samples: &[ExchangeSample]) -> bool {
+    series::unmeasured(plan, samples).is_empty() && series::by_request(samples).are_steady()
 }
 
 pub(super) fn warm(args: &Args) -> Result<ExitStatus, CommandError> {
@@ -210,7 +212,8 @@ fn warm_scenario(
     let began = clock::now();
     let display = WarmingDisplay::new(&scenario.shown.name);
     display.waits(terms.boot_limit);
-    let first = warming::first_requests(plan, scenario, terms.boot_limit, signals)?;
+    let limit = terms.boot_limit;
+    let first = warming::first_requests(plan, scenario, limit, signals, &mut |_| true)?;
     if !outcome::can_go_on(&first) {
         return Ok(ScenarioWarming::of(&scenario.shown, first, None));
     }
@@ -223,7 +226,7 @@ fn warm_scenario(
         signals,
         &mut |samples| {
             display.shows(samples);
-            is_curve_steady(samples)
+            is_curve_steady(&scenario.shown, samples)
         },
     )?;
     let offset = curve_began + curve.measurement.measured_from;

@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use super::series::{self, SteadyFigures};
 use crate::cli::exit::ExitStatus;
-use crate::cli::warming::{CurveRun, FirstRequests, is_answer};
+use crate::cli::warming::{CurveRun, FirstRequests, first_failure, is_answer};
 use crate::record::session::{CurveEnd, ExchangeSample};
-use crate::record::{Dimension, Failure, FailureEvidence, PlannedScenario, RunEnding, micros};
+use crate::record::{
+    Dimension, Failure, FailureEvidence, Measurement, PlannedScenario, RunEnding, micros,
+};
 
 /// How the warm-up of a scenario ended; a later one is worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -20,6 +22,8 @@ pub(super) enum WarmingOutcome {
     Interrupted,
     /// Nothing was sent, or only failures of the prober's own side were seen.
     NothingSent,
+    /// Every request that was measured may be steady, but some request never was: it was left out.
+    NotMeasured,
     /// The limit was reached first.
     NotSteady,
     /// Some request was still answered wrongly at the limit.
@@ -37,7 +41,9 @@ impl WarmingOutcome {
     pub(super) fn exit(self) -> ExitStatus {
         match self {
             Self::Steady => ExitStatus::Pass,
-            Self::Interrupted | Self::NothingSent | Self::NotSteady => ExitStatus::Inconclusive,
+            Self::Interrupted | Self::NothingSent | Self::NotMeasured | Self::NotSteady => {
+                ExitStatus::Inconclusive
+            }
             Self::WrongAnswers | Self::SetupFailed | Self::TargetDown | Self::NoAnswer => {
                 ExitStatus::Fail
             }
@@ -50,6 +56,7 @@ impl WarmingOutcome {
             Self::Steady => "STEADY",
             Self::Interrupted => "INTERRUPTED",
             Self::NothingSent => "NOTHING SENT",
+            Self::NotMeasured => "NOT MEASURED",
             Self::NotSteady => "NOT STEADY",
             Self::WrongAnswers => "WRONG ANSWERS",
             Self::SetupFailed => "SETUP FAILED",
@@ -114,6 +121,9 @@ pub(super) struct RequestWarming {
     pub(super) sent: usize,
     /// How often it failed.
     pub(super) failed: usize,
+    /// Why it was left out, if it was never measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left_out: Option<FailureEvidence>,
     /// Its steady state; `None` if it did not reach one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) steady: Option<SteadyFigures>,
@@ -131,25 +141,30 @@ impl ScenarioWarming {
         curve: Option<(Duration, CurveRun)>,
     ) -> Self {
         let outcome = match &curve {
-            Some((_, curve)) => outcome_of_curve(curve),
+            Some((_, curve)) => outcome_of_curve(plan, curve),
             None => outcome_of_first(&first),
         };
-        let failure = match &curve {
-            Some((_, curve)) => curve.evidence(),
-            None => first.evidence(),
+        let measurement = match &curve {
+            Some((_, curve)) => &curve.measurement,
+            None => &first.measurement,
         };
+        let failure = first_failure(measurement);
         let failure = failure.filter(|_| outcome != WarmingOutcome::Steady).cloned();
         let first_answer = first.answered_after.map(|after| FirstAnswer::of(after, &first.samples));
-        let (curve_offset, curve) = curve.map_or_else(Default::default, |(offset, curve)| {
-            (offset, curve.samples[..curve.decided_by].to_vec())
-        });
+        let (curve_offset, samples) =
+            curve.as_ref().map_or((Duration::ZERO, &[][..]), |(at, curve)| {
+                (*at, &curve.samples[..curve.decided_by])
+            });
+        let left_out = |request: &str| left_out_of(measurement, request);
+        let requests = requests(plan, &first.samples, (curve_offset, samples), left_out);
+        let curve = samples.to_vec();
         Self {
             scenario: plan.name.clone(),
             base_url: plan.base_url.clone(),
             outcome,
             failure,
             first_answer,
-            requests: requests(&first.samples, &curve, curve_offset),
+            requests,
             first: first.samples,
             curve,
             curve_offset,
@@ -172,7 +187,7 @@ fn outcome_of_first(first: &FirstRequests) -> WarmingOutcome {
     }
 }
 
-fn outcome_of_curve(curve: &CurveRun) -> WarmingOutcome {
+fn outcome_of_curve(plan: &PlannedScenario, curve: &CurveRun) -> WarmingOutcome {
     let series = series::by_request(&curve.samples);
     match (&curve.measurement.ending, curve.end) {
         (_, CurveEnd::Steady) => WarmingOutcome::Steady,
@@ -181,25 +196,21 @@ fn outcome_of_curve(curve: &CurveRun) -> WarmingOutcome {
         (RunEnding::Interrupted, _) => WarmingOutcome::Interrupted,
         _ if series.0.is_empty() => WarmingOutcome::NothingSent,
         _ if series.is_any_failing() => WarmingOutcome::WrongAnswers,
+        _ if !series::unmeasured(plan, &curve.samples).is_empty() => WarmingOutcome::NotMeasured,
         _ => WarmingOutcome::NotSteady,
     }
 }
 
-/// Each request, over the first requests and the curve.
+/// Each request of the scenario, over the first requests and the curve. `left_out` says why one of
+/// them was left out.
 fn requests(
+    plan: &PlannedScenario,
     first: &[ExchangeSample],
-    curve: &[ExchangeSample],
-    offset: Duration,
+    (offset, curve): (Duration, &[ExchangeSample]),
+    left_out: impl Fn(&str) -> Option<FailureEvidence>,
 ) -> Vec<RequestWarming> {
     let of_curve = series::by_request(curve).0;
     let of_first = series::by_request(first).0;
-    let names = of_first.iter().chain(&of_curve).map(|series| series.request);
-    let mut known: Vec<&str> = Vec::new();
-    for name in names {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-    }
     let request = |name: &str| {
         let before = of_first.iter().find(|series| series.request == name);
         let after = of_curve.iter().find(|series| series.request == name);
@@ -210,11 +221,20 @@ fn requests(
             request: name.to_owned(),
             sent: all.len(),
             failed: all.iter().filter(|sample| sample.failure.is_some()).count(),
+            left_out: if after.is_none() { left_out(name) } else { None },
             steady: after.and_then(|series| series.steady_figures(first, offset)),
             last_p50: last_median(&all),
         }
     };
-    known.into_iter().map(request).collect()
+    let planned = plan.requests.iter().filter(|request| request.hop_of.is_none());
+    planned.map(|planned| request(&planned.name)).collect()
+}
+
+/// What left a request out of a measurement most often, if anything did.
+fn left_out_of(measurement: &Measurement, request: &str) -> Option<FailureEvidence> {
+    let mut requests = measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
+    let evidence = &requests.find(|one| one.name == request)?.measured.evidence;
+    evidence.by_count().into_iter().find(|one| !one.failure.counts_against_target()).cloned()
 }
 
 /// The median latency of the last ok exchanges.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::record::session::{CurveClass, ExchangeSample};
-use crate::record::{Failure, micros};
+use crate::record::{Failure, PlannedRequest, PlannedScenario, micros};
 use crate::tune::steady::curve::find_steady_samples;
 use crate::tune::steady::{LOOK_INTERVAL, is_steady_now};
 
@@ -60,8 +60,31 @@ pub(super) fn by_request(samples: &[ExchangeSample]) -> ScenarioSeries<'_> {
     ScenarioSeries(all)
 }
 
+/// The requests of a scenario that no sample says anything about, in order, unless the scenario
+/// accepts that. Hops are part of their requests.
+pub(super) fn unmeasured<'a>(
+    plan: &'a PlannedScenario,
+    samples: &[ExchangeSample],
+) -> Vec<&'a PlannedRequest> {
+    let planned = plan.requests.iter().filter(|request| request.hop_of.is_none());
+    planned.filter(|request| !is_measured_or_accepted(request, samples)).collect()
+}
+
+/// Steps that were left out have no samples. One that the scenario allows to be missing is not
+/// waited for: if it was left out because an earlier step failed, that step shows it.
+fn is_measured_or_accepted(planned: &PlannedRequest, samples: &[ExchangeSample]) -> bool {
+    let own = samples.iter().filter(|sample| sample.request == planned.name);
+    let mut left_out = own.map(|sample| sample.failure).peekable();
+    if left_out.peek().is_none() {
+        return !planned.accepts.is_empty();
+    }
+    left_out.any(|failure| {
+        failure.is_none_or(|why| why.counts_against_target() || planned.accepts.contains(&why))
+    })
+}
+
 impl ScenarioSeries<'_> {
-    /// Whether each request is answered as expected, with a steady latency.
+    /// Whether each request that has samples is answered as expected, with a steady latency.
     pub(super) fn are_steady(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(RequestSeries::is_steady)
     }
@@ -145,6 +168,7 @@ pub(super) fn rank(sorted: &[Duration], percent: usize) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::fixture::planned;
 
     /// Samples of a request at 2/s with these latencies in milliseconds; zero is a failure.
     pub(super) fn sampled(
@@ -204,6 +228,36 @@ mod tests {
         assert!(by_request(&late).is_any_failing() && !by_request(&late).are_steady());
         let early = sampled("page", [vec![0; 6], vec![40; 60]].concat());
         assert!(!by_request(&early).is_any_failing() && by_request(&early).are_steady());
+    }
+
+    #[test]
+    fn a_request_without_a_sample_that_counts_is_unmeasured_unless_the_scenario_accepts_that() {
+        let text = |missing: &str| {
+            format!(
+                "[[request]]\nname = \"page\"\npath = \"/\"\n\
+                 [[request]]\nname = \"order\"\npath = \"/order\"\n{missing}\n\
+                 [load]\narrival_rate = \"2/s\"\nduration = \"9s\"\n"
+            )
+        };
+        let page = sampled("page", vec![40; 3]);
+        let order = |failure| {
+            let mut order = sampled("order", vec![0; 2]);
+            order[1].failure = Some(failure);
+            [page.clone(), order[1..].to_vec()].concat()
+        };
+        for (missing, samples, expected) in [
+            ("", page.clone(), &["order"][..]),
+            ("", order(Failure::Prober), &["order"]),
+            ("", order(Failure::Status), &[]),
+            ("when_absent = \"report\"", order(Failure::Absent), &["order"]),
+            ("when_absent = \"accept\"", order(Failure::Absent), &[]),
+            ("when_unconfigured = \"accept\"", page.clone(), &[]),
+        ] {
+            let plan = planned(&text(missing), "").scenarios.remove(0).shown;
+            let unmeasured = unmeasured(&plan, &samples).into_iter();
+            let names: Vec<_> = unmeasured.map(|request| request.name.as_str()).collect();
+            assert_eq!(names, expected, "{missing}, {samples:?}");
+        }
     }
 
     #[test]

@@ -9,9 +9,6 @@ use super::lenient;
 /// One event.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 pub struct MachineEvent {
-    /// Its identifier, which not every answer has.
-    #[serde(default, deserialize_with = "lenient")]
-    pub id: Option<String>,
     /// What was done: `launch`, `start`, `exit`, `stop`, `suspend`, `update`, `restart`, ….
     #[serde(default, rename = "type", deserialize_with = "lenient")]
     pub kind: String,

@@ -12,8 +12,6 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 pub use config::{AutostopMode, MachineConfig, MachineGuest, MachineService, ServiceConcurrency};
 pub use event::MachineEvent;
@@ -46,27 +44,9 @@ pub struct Machine {
     /// What happened to it, the latest first.
     #[serde(default, deserialize_with = "lenient_list")]
     pub events: Vec<MachineEvent>,
-    /// Its health checks.
-    #[serde(default, deserialize_with = "lenient_list")]
-    pub checks: Vec<CheckStatus>,
-    /// Whether Fly reaches its host.
-    #[serde(default, deserialize_with = "lenient")]
-    pub host_status: HostStatus,
-    /// Whether the proxy sends it no requests.
-    #[serde(default, deserialize_with = "lenient")]
-    pub cordoned: Option<bool>,
-    /// When it was created.
-    #[serde(default, deserialize_with = "lenient_time")]
-    pub created_at: Option<OffsetDateTime>,
-    /// When it was changed last.
-    #[serde(default, deserialize_with = "lenient_time")]
-    pub updated_at: Option<OffsetDateTime>,
     /// The image that it runs.
     #[serde(default, deserialize_with = "lenient")]
     pub image_ref: ImageRef,
-    /// Its address in Fly's private network.
-    #[serde(default, deserialize_with = "lenient")]
-    pub private_ip: String,
 }
 
 /// What a machine is doing.
@@ -160,33 +140,6 @@ impl<'de> Deserialize<'de> for MachineState {
     }
 }
 
-/// Whether Fly reaches a machine's host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HostStatus {
-    /// It does.
-    Ok,
-    /// It does not.
-    Unreachable,
-    /// Fly does not know, or does not say.
-    #[default]
-    Unknown,
-}
-
-/// A health check of a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CheckStatus {
-    /// The check's name.
-    #[serde(default, deserialize_with = "lenient")]
-    pub name: String,
-    /// `passing`, `warning` or `critical`.
-    #[serde(default, deserialize_with = "lenient")]
-    pub status: String,
-    /// What the check saw.
-    #[serde(default, deserialize_with = "lenient")]
-    pub output: String,
-}
-
 /// The image that a machine runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct ImageRef {
@@ -222,15 +175,6 @@ where
 {
     let Value::Array(items) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
     Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
-}
-
-/// A date and time of RFC 3339.
-fn lenient_time<'de, D>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let value = Value::deserialize(deserializer)?;
-    Ok(value.as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()))
 }
 
 #[cfg(test)]

@@ -36,9 +36,7 @@ fn machine() -> Machine {
 fn the_fields_of_a_real_answer_are_read() {
     let machine = machine();
     assert_eq!((machine.id.as_str(), &machine.state), ("148e21ea7e1e89", &MachineState::Started));
-    assert_eq!((machine.host_status, machine.cordoned), (HostStatus::Ok, Some(false)));
-    assert_eq!(machine.created_at, Some(datetime!(2025-10-09 06:18 UTC)));
-    assert_eq!((machine.image_ref.tag.as_str(), machine.checks.len()), ("t", 1));
+    assert_eq!(machine.image_ref.tag, "t");
     let config = machine.config.unwrap();
     assert_eq!(config.guest().size_name().as_deref(), Some("shared-cpu-1x"));
     assert_eq!((config.guest().memory_mb, config.guest().is_shared()), (Some(1024), Some(true)));
@@ -66,14 +64,14 @@ fn an_event_says_when_and_why_a_machine_ended() {
 #[test]
 fn what_an_answer_lacks_or_writes_in_another_form_is_not_known() {
     let bare: Machine = serde_json::from_value(json!({"id": "m"})).unwrap();
-    assert_eq!((&bare.state, bare.host_status), (&MachineState::Unknown, HostStatus::Unknown));
+    assert_eq!((&bare.state, bare.events.len()), (&MachineState::Unknown, 0));
     let odd = json!({
         "id": "m", "name": null, "state": "hibernating", "config": null, "events": null,
         "checks": {"a": 1}, "created_at": "noon", "cordoned": "no", "host_status": "asleep"
     });
     let odd: Machine = serde_json::from_value(odd).unwrap();
     assert_eq!(odd.state.as_str(), "hibernating");
-    assert_eq!((odd.config.is_none(), odd.events.len(), odd.created_at), (true, 0, None));
+    assert_eq!((odd.config.is_none(), odd.events.len()), (true, 0));
     let config = MachineConfig::new(json!({"guest": {"cpus": "two", "memory_mb": 256}})).unwrap();
     assert_eq!((config.guest().cpus, config.guest().memory_mb), (None, Some(256)));
     assert!(config.services().is_empty());

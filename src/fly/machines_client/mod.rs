@@ -1,7 +1,6 @@
 //! The calls of the Machines API, for one app.
 
 mod leases;
-mod metadata;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -17,7 +16,7 @@ use super::clock::CallClock;
 use super::environment::FlyEnvironment;
 use super::error::{FlyApi, FlyError, FlyProblem};
 use super::lease::LeaseNonce;
-use super::machine::{Machine, MachineConfig, MachineEvent, MachineState};
+use super::machine::{Machine, MachineConfig, MachineState};
 use super::names::{AppName, MachineId};
 use super::rate_limit::ApiAction;
 use super::transport::{HttpReply, HttpTransport};
@@ -46,17 +45,6 @@ pub struct MachineUpdate {
     pub current_version: String,
     /// Whether a stopped machine stays stopped; without it, Fly starts the new version.
     pub skip_launch: bool,
-    /// Whether the proxy sends the machine no requests until it is uncordoned.
-    pub skip_service_registration: bool,
-}
-
-/// How a machine is stopped; its own configuration decides what is `None`.
-#[derive(Debug, Clone, Default)]
-pub struct StopOptions {
-    /// The signal: `SIGTERM`.
-    pub signal: Option<String>,
-    /// How long it may take before it is killed.
-    pub timeout: Option<Duration>,
 }
 
 /// What answered a change.
@@ -97,6 +85,18 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         read_json(&request, &reply)
     }
 
+    /// Whether the API gives any answer within `limit`, be it an error.
+    pub fn is_answering(&mut self, limit: Duration) -> bool {
+        let task = format!("list the machines of app `{}`", self.app);
+        let request = ApiRequest {
+            url: self.base.clone(),
+            ..self.request(task, ApiAction::List, Method::GET, None, &[])
+        };
+        let deadline = self.caller.clock.now().saturating_add(limit);
+        let answer = self.caller.send(&request, deadline);
+        !answer.is_err_and(|error| matches!(error.problem, FlyProblem::NoAnswer { .. }))
+    }
+
     /// One machine.
     pub fn machine(&mut self, id: &MachineId) -> Result<Machine, FlyError> {
         let deadline = self.deadline();
@@ -106,16 +106,6 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     fn machine_until(&mut self, id: &MachineId, deadline: Duration) -> Result<Machine, FlyError> {
         let request = self.machine_request("read", ApiAction::Get, Method::GET, id, &[]);
         let reply = self.caller.send(&request, deadline)?;
-        read_json(&request, &reply)
-    }
-
-    /// The machine's latest events, the latest first, at most `limit`.
-    pub fn events(&mut self, id: &MachineId, limit: u32) -> Result<Vec<MachineEvent>, FlyError> {
-        let task = "read the events of";
-        let mut request =
-            self.machine_request(task, ApiAction::Events, Method::GET, id, &["events"]);
-        request.url.query_pairs_mut().append_pair("limit", &limit.to_string());
-        let reply = self.send(&request)?;
         read_json(&request, &reply)
     }
 
@@ -129,17 +119,11 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         self.change(id, &request, &is_applied).map(drop)
     }
 
-    /// Stops a machine. It has not stopped when this returns: see [`Self::wait`].
-    pub fn stop(&mut self, id: &MachineId, options: &StopOptions) -> Result<(), FlyError> {
+    /// Stops a machine as its configuration says. It has not stopped when this returns: see
+    /// [`Self::wait`].
+    pub fn stop(&mut self, id: &MachineId) -> Result<(), FlyError> {
         let mut request = self.change_request("stop", ApiAction::Stop, Method::POST, id, &["stop"]);
-        let mut body = json!({});
-        if let Some(signal) = &options.signal {
-            body["signal"] = json!(signal);
-        }
-        if let Some(timeout) = options.timeout {
-            body["timeout"] = json!(whole_seconds(timeout));
-        }
-        request.body = Some(body);
+        request.body = Some(json!({}));
         let is_applied = |machine: &Machine| {
             matches!(machine.state, MachineState::Stopping | MachineState::Stopped)
         };
@@ -156,16 +140,13 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         self.change(id, &request, &is_applied).map(drop)
     }
 
-    /// Stops and starts a machine, which keeps its `instance_id`; `timeout` is how long the stop
-    /// may take before it is killed. [`Self::wait_restarted`] waits for the end of it.
+    /// Stops and starts a machine, which keeps its `instance_id`. Neither has ended when this
+    /// returns.
     ///
     /// It is never sent twice if it may have been carried out: nothing shows whether it was.
-    pub fn restart(&mut self, id: &MachineId, timeout: Option<Duration>) -> Result<(), FlyError> {
-        let mut request =
+    pub fn restart(&mut self, id: &MachineId) -> Result<(), FlyError> {
+        let request =
             self.change_request("restart", ApiAction::Restart, Method::POST, id, &["restart"]);
-        if let Some(timeout) = timeout {
-            request.url.query_pairs_mut().append_pair("timeout", &whole_seconds(timeout));
-        }
         self.send_change(&request).map(drop)
     }
 
@@ -177,13 +158,8 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     pub fn update(&mut self, id: &MachineId, update: &MachineUpdate) -> Result<Machine, FlyError> {
         let mut request = self.change_request("update", ApiAction::Update, Method::POST, id, &[]);
         let mut body = json!({"config": update.config, "current_version": update.current_version});
-        for (name, is_set) in [
-            ("skip_launch", update.skip_launch),
-            ("skip_service_registration", update.skip_service_registration),
-        ] {
-            if is_set {
-                body[name] = Value::Bool(true);
-            }
+        if update.skip_launch {
+            body["skip_launch"] = Value::Bool(true);
         }
         request.body = Some(body);
         let is_applied = |machine: &Machine| machine.instance_id != update.current_version;
@@ -198,31 +174,6 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 machine => machine,
             },
         }
-    }
-
-    /// Takes a machine out of the proxy's choice without stopping it.
-    pub fn cordon(&mut self, id: &MachineId) -> Result<(), FlyError> {
-        self.repeatable_change("cordon", ApiAction::Cordon, id, &["cordon"])
-    }
-
-    /// Puts a machine back into the proxy's choice.
-    pub fn uncordon(&mut self, id: &MachineId) -> Result<(), FlyError> {
-        self.repeatable_change("uncordon", ApiAction::Uncordon, id, &["uncordon"])
-    }
-
-    /// Sends a change that has the same effect once and twice.
-    fn repeatable_change(
-        &mut self,
-        verb: &str,
-        action: ApiAction,
-        id: &MachineId,
-        path: &[&str],
-    ) -> Result<(), FlyError> {
-        let request = ApiRequest {
-            repeats: RepeatPolicy::Always,
-            ..self.change_request(verb, action, Method::POST, id, path)
-        };
-        self.send_change(&request).map(drop)
     }
 
     /// Sends a change. Where it may have been carried out without an answer, the machine shows
@@ -369,9 +320,4 @@ pub(super) fn below(url: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     below
-}
-
-/// A duration as Go reads it, in whole seconds and at least one.
-fn whole_seconds(duration: Duration) -> String {
-    format!("{}s", duration.as_secs().max(1))
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::MachinesClient;
 use crate::fly::caller::{ApiRequest, RepeatPolicy, read_json};
 use crate::fly::clock::CallClock;
 use crate::fly::error::{FlyApi, FlyError, FlyProblem};
-use crate::fly::machine::{Machine, MachineState, last_start};
+use crate::fly::machine::{Machine, MachineState};
 use crate::fly::names::MachineId;
 use crate::fly::rate_limit::ApiAction;
 use crate::fly::transport::HttpTransport;
@@ -25,7 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How much longer than the caller's limit an answer may take, so that Fly's own *not yet* arrives.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long to wait between two looks at a machine's events.
+/// How long to wait between two looks at a machine.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A state that can be waited for.
@@ -88,7 +87,8 @@ impl WaitGoal {
 impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     /// Waits until a machine is in a state, for at most `limit`.
     ///
-    /// Fails with [`FlyProblem::NotReached`] if it is not, or ended in another state.
+    /// Fails with [`FlyProblem::NotReached`] if it is not, or ended in another state, and earlier
+    /// if Fly gives no usable answer for as long as one call may take.
     pub fn wait(
         &mut self,
         id: &MachineId,
@@ -99,7 +99,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         let deadline = start.saturating_add(limit);
         let mut goal = goal.clone();
         if goal.state == WaitState::Stopped && goal.instance_id.is_none() {
-            let machine = self.machine_until(id, deadline)?;
+            let machine = self.machine(id)?;
             if goal.is_reached(&machine) {
                 return Ok(());
             }
@@ -111,7 +111,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 return Ok(());
             }
             // Beyond the deadline, one more look: the state may have been reached just now.
-            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
+            let machine = self.machine(id)?;
             if goal.is_reached(&machine) {
                 return Ok(());
             }
@@ -126,55 +126,25 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         }
     }
 
-    /// Waits until a machine runs that was started after `earlier`, for at most `limit`.
-    ///
-    /// A restart ends in the state that it began in, so that [`Self::wait`] cannot see it. The
-    /// machine's events show it: `earlier` is the time of its last start before the restart.
-    pub fn wait_restarted(
-        &mut self,
-        id: &MachineId,
-        earlier: Option<OffsetDateTime>,
-        limit: Duration,
-    ) -> Result<(), FlyError> {
-        let is_reached = |machine: &Machine| {
-            machine.state == MachineState::Started && last_start(&machine.events).at > earlier
-        };
-        self.look_until(id, limit, ("restarted", "started again"), is_reached).map(drop)
-    }
-
     /// Waits until a machine is in a state that it does not leave by itself, and returns it.
     ///
     /// Whoever ended between a change and its wait left the machine on its way. Fails with
     /// [`FlyProblem::NotReached`] after `limit`.
     pub fn wait_settled(&mut self, id: &MachineId, limit: Duration) -> Result<Machine, FlyError> {
-        let is_reached = |machine: &Machine| !machine.state.is_passing();
-        self.look_until(id, limit, ("settled", "settled"), is_reached)
-    }
-
-    /// Reads a machine every [`LOOK_EVERY`] until `is_reached`, and returns it.
-    ///
-    /// In errors, `done` names what the machine was to do, and `wanted` the state it was to be in.
-    fn look_until(
-        &mut self,
-        id: &MachineId,
-        limit: Duration,
-        (done, wanted): (&str, &'static str),
-        is_reached: impl Fn(&Machine) -> bool,
-    ) -> Result<Machine, FlyError> {
         let start = self.caller.clock.now();
         let deadline = start.saturating_add(limit);
-        let task = format!("wait until machine {id} of app `{}` has {done}", self.app);
+        let task = format!("wait until machine {id} of app `{}` has settled", self.app);
         let error = |problem| FlyError::of_read(&task, FlyApi::Machines, problem);
         loop {
-            let machine = self.machine_until(id, deadline.max(self.deadline()))?;
-            if is_reached(&machine) {
+            let machine = self.machine(id)?;
+            if !machine.state.is_passing() {
                 return Ok(machine);
             }
             let now = self.caller.clock.now();
             if now >= deadline {
                 let seen = machine.state.as_str().to_owned();
                 let after = now.saturating_sub(start);
-                return Err(error(FlyProblem::NotReached { wanted, seen, after }));
+                return Err(error(FlyProblem::NotReached { wanted: "settled", seen, after }));
             }
             let paused = self.caller.clock.pause(LOOK_EVERY);
             paused.map_err(|_| error(FlyProblem::Stopped))?;
@@ -190,7 +160,9 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         deadline: Duration,
     ) -> Result<bool, FlyError> {
         let request = self.wait_request(id, goal, left);
-        let error = match self.caller.send(&request, deadline.saturating_add(GRACE)) {
+        // Repeats without an answer must not last as long as a machine may take.
+        let until = deadline.saturating_add(GRACE).min(self.deadline());
+        let error = match self.caller.send(&request, until) {
             Ok(reply) => {
                 let answer = read_json::<Value>(&request, &reply);
                 let says = answer.ok().and_then(|answer| answer.get("ok")?.as_bool());

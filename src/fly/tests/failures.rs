@@ -6,9 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::fake::*;
-use crate::fly::{
-    FlyError, FlyProblem, MachineConfig, MachineUpdate, StopOptions, TransportFailure,
-};
+use crate::fly::{FlyError, FlyProblem, MachineConfig, MachineUpdate, TransportFailure};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -17,7 +15,6 @@ fn update(fly: &mut FakeMachines) -> Result<String, FlyError> {
         config: MachineConfig::new(json!({})).unwrap(),
         current_version: "v1".to_owned(),
         skip_launch: false,
-        skip_service_registration: false,
     };
     fly.update(&m1(), &update).map(|machine| machine.instance_id)
 }
@@ -62,7 +59,7 @@ fn an_error_says_which_call_failed_why_and_what_to_do() {
     ] {
         let (fly, _) = machines(&[answers, machine("created", "v1")]);
         let mut fly = fly.with_patience(Duration::from_millis(400));
-        let error = fly.stop(&m1(), &StopOptions::default()).unwrap_err().to_string();
+        let error = fly.stop(&m1()).unwrap_err().to_string();
         let expected = format!("cannot stop machine m1 of app `x`: {expected}");
         assert!(error.starts_with(&expected), "{error}\n{expected}");
     }
@@ -171,7 +168,7 @@ fn a_change_that_may_have_been_applied_is_looked_up_before_it_is_sent_again() {
         let answers =
             if state.is_empty() { vec![failure, ok()] } else { vec![failure, look, ok()] };
         let (mut fly, seen) = machines(&answers);
-        fly.stop(&m1(), &StopOptions::default()).unwrap();
+        fly.stop(&m1()).unwrap();
         assert_eq!(seen.lines(), expected);
     }
 }
@@ -217,12 +214,12 @@ fn an_update_without_an_answer_is_found_by_its_new_instance_id() {
 fn a_restart_is_never_sent_twice_if_it_may_have_been_carried_out() {
     for failure in [text(500, ""), no_answer(), text(408, "")] {
         let (mut fly, seen) = machines(&[failure]);
-        let error = fly.restart(&m1(), None).unwrap_err();
+        let error = fly.restart(&m1()).unwrap_err();
         assert!(error.may_have_been_applied(), "{error}");
         assert_eq!(seen.lines(), ["POST /m1/restart"]);
     }
     let (mut fly, seen) = machines(&[error(429, ""), ok()]);
-    fly.restart(&m1(), None).unwrap();
+    fly.restart(&m1()).unwrap();
     assert_eq!(seen.lines().len(), 2);
 }
 
@@ -230,13 +227,13 @@ fn a_restart_is_never_sent_twice_if_it_may_have_been_carried_out() {
 fn the_fourth_call_of_a_second_waits_for_its_turn() {
     let (mut fly, seen) = machines(&vec![ok(); 6]);
     for _ in 0..4 {
-        fly.cordon(&m1()).unwrap();
+        fly.suspend(&m1()).unwrap();
     }
     assert_eq!((seen.now(), seen.pauses()), (Duration::from_secs(1), vec![1_000]));
-    fly.uncordon(&m1()).unwrap();
+    fly.start(&m1()).unwrap();
     assert_eq!(seen.now(), Duration::from_secs(1));
     let mut fly = fly.with_patience(Duration::from_millis(300));
-    let error = fly.cordon(&m1()).unwrap_err();
+    let error = fly.suspend(&m1()).unwrap_err();
     assert_eq!(error.problem, FlyProblem::OutOfTime, "{error}");
 }
 
@@ -246,7 +243,7 @@ fn calls_end_when_they_are_to_stop() {
     seen.stop_after(1);
     let error = fly.machine(&m1()).unwrap_err();
     assert_eq!(error.to_string(), "cannot read machine m1 of app `x`: it was stopped");
-    let error = fly.cordon(&m1()).unwrap_err();
+    let error = fly.suspend(&m1()).unwrap_err();
     assert_eq!(error.problem, FlyProblem::Stopped);
     assert_eq!(seen.lines().len(), 1);
 }

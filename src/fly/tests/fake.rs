@@ -118,7 +118,11 @@ pub(super) struct ScriptedApi {
 }
 
 impl HttpTransport for ScriptedApi {
-    fn send(&mut self, call: &HttpCall) -> Result<HttpReply, TransportFailure> {
+    fn send(
+        &mut self,
+        call: &HttpCall,
+        _is_stopped: &dyn Fn() -> bool,
+    ) -> Result<HttpReply, TransportFailure> {
         self.seen.calls.borrow_mut().push(call.clone());
         let answer = self.answers.pop_front();
         let answer = answer.unwrap_or_else(|| panic!("not in the script: {}", line(call)));
@@ -142,9 +146,13 @@ impl CallClock for SteppedClock {
         NOW + self.0.now()
     }
 
-    fn pause(&mut self, duration: Duration) -> Result<(), CallsStopped> {
+    fn is_stopped(&self) -> bool {
         let sent = self.0.calls.borrow().len();
-        if self.0.stops_after.get().is_some_and(|most| sent >= most) {
+        self.0.stops_after.get().is_some_and(|most| sent >= most)
+    }
+
+    fn pause(&mut self, duration: Duration) -> Result<(), CallsStopped> {
+        if self.is_stopped() {
             return Err(CallsStopped);
         }
         self.0.pauses.borrow_mut().push(duration);

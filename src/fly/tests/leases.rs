@@ -6,7 +6,7 @@ use serde_json::json;
 use time::macros::datetime;
 
 use super::fake::*;
-use crate::fly::{FlyProblem, StopOptions};
+use crate::fly::FlyProblem;
 
 const TTL: Duration = Duration::from_mins(2);
 
@@ -28,7 +28,7 @@ fn a_lease_is_taken_presented_extended_and_ended() {
     assert_eq!(taken.expires_at, Some(datetime!(2025-11-29 08:02 UTC)));
     fly.start(&m1()).unwrap();
     fly.refresh_lease(&m1(), TTL).unwrap();
-    fly.cordon(&m1()).unwrap();
+    fly.start(&m1()).unwrap();
     fly.release_lease(&m1()).unwrap();
     fly.release_lease(&m1()).unwrap();
     fly.suspend(&m1()).unwrap();
@@ -43,7 +43,7 @@ fn a_lease_of_somebody_else_is_reported_with_its_holder_and_end() {
     let said = "machine ID m1 lease currently held by 9af@tokens.fly.io, \
                 expires at 2025-11-29T08:10:00Z";
     let (mut fly, seen) = machines(&[error(409, said)]);
-    let refused = fly.stop(&m1(), &StopOptions::default()).unwrap_err();
+    let refused = fly.stop(&m1()).unwrap_err();
     let expected = "cannot stop machine m1 of app `x`: 9af@tokens.fly.io holds the machine's \
                     lease until 2025-11-29T08:10:00Z (HTTP 409); a deploy may be running: wait \
                     until it ends, or see `fly machine leases view`";

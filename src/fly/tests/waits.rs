@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::fake::*;
-use crate::fly::{FlyError, FlyProblem, Machine, WaitGoal, WaitState};
+use crate::fly::{FlyError, FlyProblem, Machine, TransportFailure, WaitGoal, WaitState};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -108,32 +108,26 @@ fn failures_while_waiting_are_repeated_and_errors_are_not() {
 }
 
 #[test]
+fn a_wait_without_any_answer_ends_with_the_patience_for_one_call() {
+    let nobody = || lost(TransportFailure::NotSent("connection refused".to_owned()));
+    let answers: Vec<_> = std::iter::repeat_with(nobody).take(40).collect();
+    let (fly, seen) = machines(&answers);
+    let mut fly = fly.with_patience(seconds(20));
+    let goal = WaitGoal::new(WaitState::Started);
+    let error = fly.wait(&m1(), &goal, seconds(180)).unwrap_err().to_string();
+    assert!(error.contains("connection refused"), "{error}");
+    assert!(seen.now() <= seconds(20), "{:?}", seen.now());
+    let settled = fly.wait_settled(&m1(), seconds(180)).unwrap_err().to_string();
+    assert!(settled.contains("connection refused"), "{settled}");
+    assert!(seen.now() <= seconds(40), "{:?}", seen.now());
+}
+
+#[test]
 fn an_answer_that_says_not_ok_is_not_yet() {
     let denied = answer(200, &json!({"ok": false, "state": "starting"}));
     let answers = [denied, machine("starting", "v"), text(200, "")];
     let (result, ..) = wait(WaitState::Started, 30, &answers);
     result.unwrap();
-}
-
-#[test]
-fn a_restart_is_seen_by_a_later_start_of_a_running_machine() {
-    let look = |state: &str, second: i64| {
-        let at = (NOW.unix_timestamp() + second) * 1_000;
-        let start = json!({"type": "start", "status": "started", "timestamp": at});
-        answer(200, &json!({"id": "m1", "state": state, "events": [start]}))
-    };
-    let (before, after) = (look("started", 0), look("started", 9));
-    let answers = [before.clone(), look("stopping", 0), look("starting", 9), after.clone()];
-    let (mut fly, seen) = machines(&answers);
-    fly.wait_restarted(&m1(), Some(NOW), seconds(60)).unwrap();
-    assert_eq!((seen.lines().len(), seen.pauses()), (4, vec![500; 3]));
-    let (mut fly, _) = machines(&[after]);
-    fly.wait_restarted(&m1(), None, seconds(60)).unwrap();
-    let (mut fly, _) = machines(&vec![before; 3]);
-    let error = fly.wait_restarted(&m1(), Some(NOW), seconds(1)).unwrap_err().to_string();
-    let expected = "cannot wait until machine m1 of app `x` has restarted: it is started and not \
-                    started again after 1 s; see";
-    assert!(error.starts_with(expected), "{error}");
 }
 
 #[test]

@@ -21,12 +21,15 @@ fn forecast(plan: &ScenarioPlan) -> Option<QuotaForecast> {
     QuotaForecast::of(plan, machines, machines.cpu_per_request?)
 }
 
+/// The caveat of a plan whose load spends the quota.
+pub(in crate::plan) fn quota_caveat(plan: &ScenarioPlan) -> Option<String> {
+    let spending = forecast(plan)?.spending()?;
+    Some(format!("{spending}: from then on latency is that of a throttled machine"))
+}
+
 /// The plan with a caveat if its load spends the quota.
 pub(super) fn with_caveat(mut plan: ScenarioPlan) -> ScenarioPlan {
-    let spending = forecast(&plan).and_then(|forecast| forecast.spending());
-    plan.shown.caveats.extend(spending.map(|spending| {
-        format!("{spending}: from then on latency is that of a throttled machine")
-    }));
+    plan.shown.caveats.extend(quota_caveat(&plan));
     plan
 }
 

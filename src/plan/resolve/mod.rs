@@ -15,7 +15,7 @@ mod gate;
 mod header;
 mod http;
 mod load;
-mod machine;
+pub(in crate::plan) mod machine;
 mod pattern;
 mod request;
 mod route;

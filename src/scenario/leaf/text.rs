@@ -10,14 +10,13 @@ use toml::de::DeValue;
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
-use crate::record::cpu_quota::MachineSize;
 use crate::record::{
     BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
 };
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
 use crate::scenario::template::Template;
-use crate::units::{self, ByteSize, Rate, UnitError};
+use crate::units::{self, ByteSize, MachineSize, Rate, UnitError};
 
 macro_rules! texts {
     ($($kind:ty),*) => {$(
@@ -100,7 +99,7 @@ impl TextValue for MachineSize {
     const EXAMPLES: &[&str] = &["shared-cpu-1x", "performance-2x"];
 
     fn pattern() -> Option<String> {
-        Some("^(shared-cpu-[1-8]x|performance-([1-9]|1[0-6])x)$".to_owned())
+        Some("^(shared-cpu-[12468]x|performance-([12468]|1[0246])x)$".to_owned())
     }
 
     fn from_text(text: &str) -> Result<Self, UnitError> {

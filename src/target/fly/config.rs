@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::units::MachineSize;
+
 /// The size of a machine and its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MachineShape {
@@ -52,16 +54,13 @@ impl MachineShape {
 
     /// Why Fly has no machine of this size.
     pub(super) fn mistake(&self) -> Option<String> {
-        let (least, most) = match self.cpu_kind.as_str() {
-            "shared" => (256, 2048),
-            "performance" => (2048, 8192),
-            other => return Some(format!("invalid cpu_kind: {other}")),
+        let size = match MachineSize::of_cpus(&self.cpu_kind, self.cpus) {
+            Ok(size) => size,
+            Err(error) => return Some(format!("invalid number of CPUs or kind: {error}")),
         };
-        if ![1, 2, 4, 6, 8, 16].contains(&self.cpus) {
-            return Some(format!("invalid number of CPUs: {}", self.cpus));
-        }
         let cpus = u64::from(self.cpus);
-        let range = least * cpus..=most * cpus;
+        let most = if size.is_shared() { 2048 } else { 8192 };
+        let range = u64::from(size.default_memory_mb())..=most * cpus;
         (!range.contains(&self.memory_mb) || !self.memory_mb.is_multiple_of(256)).then(|| {
             format!(
                 "invalid memory size {} MiB for {} CPUs of kind {}: choose {} to {} MiB, a \
@@ -150,6 +149,8 @@ mod tests {
             ("shared", 1, 2048, true),
             ("shared", 1, 4096, false),
             ("shared", 3, 1024, false),
+            ("shared", 16, 4096, false),
+            ("performance", 16, 32_768, true),
             ("shared", 1, 1000, false),
             ("performance", 1, 2048, true),
             ("performance", 1, 1024, false),

@@ -15,9 +15,9 @@ use super::effects::{ConfigEffect, WorkCost};
 use super::machine::MachineState;
 use super::metrics::SAMPLE_EVERY;
 use super::settings::{ApiFaults, FirstMachine, FlySettings, TimeScale, WorkSettings};
-use super::written::{WrittenShift, WrittenTime, latency, ratio};
+use super::written::{WrittenShift, WrittenSize, WrittenTime, latency, ratio};
 use crate::library_text::describe_toml;
-use crate::units::Ratio;
+use crate::units::{MachineSize, Ratio};
 
 /// The built-in file, named `demo`.
 pub(super) const DEMO: &str = include_str!("demo.toml");
@@ -56,7 +56,7 @@ struct FlyFile {
 #[serde(deny_unknown_fields, default)]
 struct MachineTable {
     count: usize,
-    size: String,
+    size: WrittenSize,
     memory_mb: u64,
     state: FirstState,
     image: Option<String>,
@@ -151,7 +151,7 @@ impl Default for MachineTable {
     fn default() -> Self {
         Self {
             count: 1,
-            size: "shared-cpu-1x".to_owned(),
+            size: WrittenSize(MachineSize::shared(1)),
             memory_mb: 1024,
             state: FirstState::Started,
             image: None,
@@ -276,18 +276,22 @@ impl FlyFile {
     }
 
     fn first_machine(&self, table: &MachineTable) -> Result<FirstMachine, String> {
-        let (cpu_kind, cpus) = read_size(&table.size)?;
+        let size = table.size.0;
         let default_image = format!("registry.fly.io/{}:deployment-1", self.app);
         let config = json!({
             "image": table.image.as_ref().unwrap_or(&default_image),
             "env": table.env,
-            "guest": { "cpu_kind": cpu_kind, "cpus": cpus, "memory_mb": table.memory_mb },
+            "guest": {
+                "cpu_kind": size.cpu_kind(),
+                "cpus": size.cpus(),
+                "memory_mb": table.memory_mb,
+            },
             "metadata": { "fly_platform_version": "v2", "fly_process_group": "app" },
             "restart": { "policy": "on-failure", "max_retries": 10 },
             "services": [self.service.json()],
         });
         if let Some(mistake) = MachineShape::of(&config).mistake() {
-            return Err(format!("machine of size {}: {mistake}", table.size));
+            return Err(format!("machine of size {size}: {mistake}"));
         }
         let state = match table.state {
             FirstState::Started => MachineState::Started,
@@ -357,16 +361,6 @@ impl EffectTable {
             latency_shift: self.latency.map(|shift| shift.0),
         }
     }
-}
-
-/// Takes a size apart: `shared-cpu-2x` is kind `shared` and 2 CPUs, `performance-1x` also a size.
-fn read_size(size: &str) -> Result<(&str, u32), String> {
-    let wrong =
-        || format!("`{size}` is not a machine's size; write `shared-cpu-1x` or `performance-2x`");
-    let (kind, cpus) = size.rsplit_once('-').ok_or_else(wrong)?;
-    let kind = kind.strip_suffix("-cpu").unwrap_or(kind);
-    let cpus = cpus.strip_suffix('x').and_then(|cpus| cpus.parse().ok()).ok_or_else(wrong)?;
-    if matches!(kind, "shared" | "performance") { Ok((kind, cpus)) } else { Err(wrong()) }
 }
 
 /// A mistake in the file with its line and column, and the remedy for an unknown key.

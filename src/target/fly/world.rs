@@ -104,9 +104,10 @@ impl FlyWorld {
         self.unix_start + self.settings.scale.real(moment)
     }
 
-    /// The simulated moment of a wall time; the start if it is earlier.
-    pub(super) fn moment_of(&self, wall: Duration) -> Duration {
-        self.settings.scale.simulated(wall.saturating_sub(self.unix_start))
+    /// The simulated moment of a wall time; `None` before the start.
+    pub(super) fn moment_of(&self, wall: Duration) -> Option<Duration> {
+        let since_start = wall.checked_sub(self.unix_start)?;
+        Some(self.settings.scale.simulated(since_start))
     }
 
     /// Lets happen what is due by `now`, and returns whether a machine or a held request changed,

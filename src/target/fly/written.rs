@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::super::latency::{LatencyDistribution, parse_wait};
-use crate::units::{Ratio, UnitError};
+use crate::units::{MachineSize, Ratio, UnitError};
 
 /// A duration as it is written: `300ms`.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,17 @@ pub(super) struct WrittenTime(pub(super) Duration);
 /// A duration with a sign, `-60ms`, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WrittenShift(pub(super) f64);
+
+/// A machine's size as a scenario writes it: `shared-cpu-1x`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WrittenSize(pub(super) MachineSize);
+
+impl<'de> Deserialize<'de> for WrittenSize {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(source)?;
+        text.parse().map(Self).map_err(mistake)
+    }
+}
 
 impl<'de> Deserialize<'de> for WrittenTime {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {

@@ -12,9 +12,8 @@ const PASSING_GROUPS: &str = "fly_app_";
 
 /// Compares the machines of an app with what its file says.
 pub fn find_drift(file: &FlyToml, machines: &[RunningMachine]) -> DriftReport {
-    let machines: Vec<&RunningMachine> =
-        machines.iter().filter(|machine| is_compared(machine)).collect();
-    let all = Comparison { file, machines };
+    let (machines, left_out): (Vec<_>, Vec<_>) = machines.iter().partition(|one| is_compared(one));
+    let all = Comparison { file, machines, left_out: left_out.len() };
     let mut settings: Vec<ComparedSetting> = all.primary_region().into_iter().collect();
     for (at, size) in file.sizes.iter().enumerate() {
         settings.extend(all.size(at, size));
@@ -36,6 +35,8 @@ fn is_compared(machine: &RunningMachine) -> bool {
 struct Comparison<'a> {
     file: &'a FlyToml,
     machines: Vec<&'a RunningMachine>,
+    /// How many machines do not belong to the app for good.
+    left_out: usize,
 }
 
 impl<'a> Comparison<'a> {
@@ -67,7 +68,7 @@ impl<'a> Comparison<'a> {
 
     /// Whether any machine is in the primary region.
     fn primary_region(&self) -> Option<ComparedSetting> {
-        let stated = self.file.primary_region.as_ref()?;
+        let stated = self.file.primary_region.as_ref().filter(|_| !self.machines.is_empty())?;
         let missing = !self.machines.iter().any(|machine| machine.region == stated.value);
         let elsewhere =
             |machine: &RunningMachine| missing.then(|| format!("in `{}`", machine.region));
@@ -178,7 +179,7 @@ impl<'a> Comparison<'a> {
             .map(|group| ComparedSetting {
                 line: self.file.groups_line,
                 file: format!("process group `{group}`"),
-                expected: "machines".to_owned(),
+                expected: "one machine or more".to_owned(),
                 compared: 0,
                 differing: Vec::new(),
                 together: Some("no machine runs it".to_owned()),
@@ -188,6 +189,8 @@ impl<'a> Comparison<'a> {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = self.file.notes.clone();
+        notes.extend(self.note_on_left_out());
+        notes.extend(self.notes_on_unused_sections());
         let unsized_groups: BTreeSet<&str> = self
             .machines
             .iter()
@@ -203,6 +206,60 @@ impl<'a> Comparison<'a> {
             notes.extend(self.note_on(machine));
         }
         notes
+    }
+
+    /// An app with machines that are all left out looks empty.
+    fn note_on_left_out(&self) -> Option<String> {
+        let (them, was) = match self.left_out {
+            1 => ("it is of a single command, such as a release command, or destroyed", "was"),
+            _ => ("they are of single commands, such as release commands, or destroyed", "were"),
+        };
+        let count = words::count(self.left_out, "machine");
+        (self.machines.is_empty() && self.left_out > 0)
+            .then(|| format!("{count} {was} left out: {them}"))
+    }
+
+    /// Sections that no machine was compared with. Without any machine, that is said once.
+    fn notes_on_unused_sections(&self) -> Vec<String> {
+        if self.machines.is_empty() {
+            return Vec::new();
+        }
+        let groups: Vec<&str> = self.machines.iter().map(|one| self.group_of(one)).collect();
+        let sizes =
+            self.file.sizes.iter().enumerate().filter(|(at, _)| {
+                !groups.iter().any(|group| self.file.size_of(group) == Some(*at))
+            });
+        let services = self
+            .file
+            .services
+            .iter()
+            .filter(|service| !groups.iter().any(|group| self.is_served(service, group)));
+        let of_sizes = sizes.map(|(_, size)| {
+            let line = size.memory_mb.line.min(size.cpus.line).min(size.cpu_kind.line);
+            self.note_on_unused(line, "size", &size.processes)
+        });
+        let of_services = services.map(|service| {
+            self.note_on_unused(service.internal_port.line, "service", &service.processes)
+        });
+        of_sizes.chain(of_services).collect()
+    }
+
+    fn note_on_unused(&self, line: usize, what: &str, processes: &[String]) -> String {
+        let is_known = |group: &&String| self.file.groups.contains(group);
+        let named = |groups: Vec<&String>| {
+            let noun = if groups.len() == 1 { "group" } else { "groups" };
+            let quoted: Vec<_> = groups.iter().map(|group| format!("`{group}`")).collect();
+            format!("{noun} {}", quoted.join(", "))
+        };
+        let unknown: Vec<&String> = processes.iter().filter(|group| !is_known(group)).collect();
+        let why = if !unknown.is_empty() {
+            format!("`[processes]` does not have its {}", named(unknown))
+        } else if processes.is_empty() {
+            "no machine is of a group that it is for".to_owned()
+        } else {
+            format!("no machine is of its {}", named(processes.iter().collect()))
+        };
+        format!("line {line}: this {what} was compared with no machine: {why}")
     }
 
     fn note_on(&self, machine: &'a RunningMachine) -> Vec<String> {

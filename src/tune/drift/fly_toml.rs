@@ -8,9 +8,9 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{StatedValue, TomlReader, entry, integer_of};
-use crate::record::cpu_quota::MachineSize;
 use crate::scenario::reading::Diagnostics;
 use crate::scenario::{FileKind, ScenarioErrors, ScenarioSource, parse_root, read_source};
+use crate::units::MachineSize;
 
 /// The process group of an app that names none.
 const DEFAULT_GROUP: &str = "app";

@@ -266,6 +266,37 @@ fn each_process_group_is_compared_with_its_own_sections() {
 }
 
 #[test]
+fn an_app_without_machines_lacks_every_group_and_has_no_setting_that_is_the_same() {
+    let report = drift(STAGING, &[]);
+    assert_eq!((report.machines, report.settings.len(), report.notes.len()), (0, 1, 0));
+    assert_eq!(
+        differences(GROUPS, &[]),
+        [
+            "1: process group `web`: no machine runs it",
+            "1: process group `worker`: no machine runs it"
+        ]
+    );
+    let gone = RunningMachine { state: "destroyed".to_owned(), ..machine("d") };
+    let notes = drift(STAGING, &[gone]).notes;
+    assert!(notes[0].starts_with("1 machine was left out: "), "{notes:?}");
+}
+
+#[test]
+fn a_section_that_no_machine_was_compared_with_says_why() {
+    let web = RunningMachine { group: Some("web".to_owned()), ..machine("a") };
+    let notes = drift(GROUPS, std::slice::from_ref(&web)).notes;
+    let unused = "line 13: this size was compared with no machine: no machine is of its group \
+                  `worker`";
+    assert_eq!(notes, [unused]);
+    let renamed = GROUPS.replace("processes = [\"worker\"]", "processes = [\"jobs\"]");
+    let notes = drift(&renamed, &[web]).notes;
+    assert!(notes[0].ends_with("`[processes]` does not have its group `jobs`"), "{notes:?}");
+    let unserved = STAGING.replace("[http_service]", "[http_service]\nprocesses = [\"jobs\"]");
+    let notes = drift(&unserved, &[machine("a")]).notes;
+    assert!(notes[0].contains("this service was compared with no machine"), "{notes:?}");
+}
+
+#[test]
 fn machines_of_a_single_command_and_destroyed_ones_are_left_out() {
     let mut release = machine("r");
     release.group = Some("fly_app_release_command".to_owned());

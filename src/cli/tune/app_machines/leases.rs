@@ -31,6 +31,8 @@ impl AppMachines<'_> {
         let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
         let lease = match extended {
             Some(Ok(lease)) => lease,
+            // Asking again would double the time until an API that is gone is noticed.
+            Some(Err(error)) if is_lost(&error) => return Err(error),
             // It had none, or it has ended.
             _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
         };
@@ -62,4 +64,9 @@ impl AppMachines<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the API gave no answer in all the time that a call may take, or calls are to stop.
+fn is_lost(error: &FlyError) -> bool {
+    matches!(error.problem(), FlyProblem::NoAnswer { .. } | FlyProblem::Stopped)
 }

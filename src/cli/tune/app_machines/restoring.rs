@@ -1,5 +1,7 @@
 //! Brings the machines back to what they were.
 
+use std::time::Duration;
+
 use super::{AppMachines, AppProblem, STATE_PATIENCE, client};
 use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
@@ -7,6 +9,9 @@ use crate::cli::tune::machine_choice::parse_id;
 use crate::cli::tune::restore_file::RestoreStore;
 use crate::fly::{AppName, FlyEnvironment, FlyProblem, LeaseNonce, MachineId};
 use crate::tune::restore::{CurrentMachine, steps_to_restore};
+
+/// How long the API may take to show that it is there after a restore has failed.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 impl AppMachines<'_> {
     /// Brings every machine back to what it was, and ends the leases. One signal does not stop it.
@@ -22,8 +27,10 @@ impl AppMachines<'_> {
             .iter()
             .filter_map(|id| self.restore_machine(id, store).err().map(|problem| problem.0))
             .collect();
-        // A lease ends by itself, so a failure here changes nothing.
-        let _ends_by_itself = self.release_leases();
+        // A lease ends by itself, so a failure here changes nothing, and is not worth a long wait.
+        if problems.is_empty() || self.client.is_answering(SHORT_PATIENCE) {
+            let _ends_by_itself = self.release_leases();
+        }
         self.restores.set(false);
         if problems.is_empty() { Ok(()) } else { Err(AppProblem(problems.join("\n"))) }
     }

@@ -7,7 +7,7 @@ use crate::cli::exit::CommandError;
 use crate::cli::signals::RunSignals;
 use crate::cli::tune::app_machines::AppMachines;
 use crate::cli::tune::machine_choice::AppRequest;
-use crate::cli::{guard, log};
+use crate::cli::{flag_variables, guard, log};
 use crate::fly::{AppName, FlyEnvironment, MachineId};
 use crate::plan::{Environment, Plan, SecretSet};
 use crate::record::session::ColdState;
@@ -24,6 +24,13 @@ pub(super) fn named_app(
 ) -> Result<Option<AppName>, CommandError> {
     let usage = |message: String| CommandError::usage(format!("error: {message}"));
     match (&plan.app, &flags.app) {
+        (None, None) if flags.allow_downtime && flag_variables::is_typed("--allow-downtime") => {
+            Err(usage(
+                "--allow-downtime is for the machines of an app, and the plan file names no app; \
+                 leave it out, or name the app in the file and with --app"
+                    .to_owned(),
+            ))
+        }
         (None, None) => Ok(None),
         (Some(planned), Some(typed)) if planned == typed => {
             AppName::parse(typed).map(Some).map_err(|error| usage(error.to_string()))

@@ -167,12 +167,13 @@ fn time_scale((name, _): MetricName, world: &FlyWorld) -> f64 {
     if name.starts_with("fly_instance_cpu") { world.settings.scale.0 } else { 1.0 }
 }
 
-/// The last value before each moment, unless it is older than [`LOOKBACK`].
+/// The last value before each moment, unless it is older than [`LOOKBACK`]. Moments before the
+/// first sample have none.
 fn points(machine: usize, metric: MetricName, times: &QueryTimes, world: &FlyWorld) -> Vec<Value> {
     let samples: Vec<&MetricSample> = world.metrics.of_machine(machine).collect();
     let point = |step: u32| {
         let wall = times.start + times.step * step;
-        let moment = world.moment_of(wall);
+        let moment = world.moment_of(wall)?;
         let before = samples.partition_point(|sample| sample.at <= moment);
         let sample = samples[..before].last().filter(|sample| sample.at + LOOKBACK > moment)?;
         let value = sample.value(metric)? / time_scale(metric, world);

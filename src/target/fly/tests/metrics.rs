@@ -69,6 +69,21 @@ fn a_machine_that_does_not_run_has_no_new_samples() {
 }
 
 #[test]
+fn there_are_no_samples_from_before_a_machine_existed() {
+    let mut fly = Rehearsal::new("");
+    fly.pass(40.0);
+    let earlier = [("start", "1699999000"), ("end", "1700000040"), ("step", "10")];
+    let parameters = [&earlier[..], &[("query", "fly_instance_up")]].concat();
+    let body = query(&fly, "personal", "query_range", &parameters).body.unwrap();
+    let values = body["data"]["result"][0]["values"].as_array().unwrap();
+    assert_eq!(values[0][0], json!(1_700_000_000.0));
+    assert_eq!(values.len(), 5);
+    let before = [("query", "fly_instance_up"), ("time", "1699999999")];
+    let body = query(&fly, "personal", "query", &before).body.unwrap();
+    assert_eq!(body["data"]["result"], json!([]));
+}
+
+#[test]
 fn a_performance_cpu_has_no_balance() {
     let mut fly = Rehearsal::new("[[machine]]\nsize = \"performance-1x\"\nmemory_mb = 2048\n");
     fly.pass(30.0);
