@@ -1,7 +1,12 @@
 //! `tollgate tune PLAN`: sessions against the rehearsal of Fly.
 
+mod api_calls;
 mod bench;
+mod cold_states;
+mod description;
+mod faults;
 mod interruptions;
 mod kills;
 mod refusals;
+mod relay;
 mod sessions;
