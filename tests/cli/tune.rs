@@ -3,6 +3,7 @@
 mod api_calls;
 mod bench;
 mod cold_states;
+mod demo;
 mod description;
 mod faults;
 mod interruptions;
