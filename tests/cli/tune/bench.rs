@@ -4,12 +4,12 @@ use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::relay::{Fault, Relay, Request};
+pub(super) use crate::bench::wait_until;
 use crate::bench::{Target, read_request, text, tollgate};
 
 /// The token of the simulated API. No file and no output may contain it.
@@ -261,17 +261,6 @@ pub(super) fn call(
     let (head, body) = read_request(&mut BufReader::new(stream)).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, serde_json::from_slice(&body).unwrap_or_default())
-}
-
-/// Waits until something holds; panics after half a minute.
-pub(super) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what} did not come within 30 s");
 }
 
 /// Every file below a folder.
