@@ -2,6 +2,7 @@
 //!
 //! `fly-api.json` says, in our own words, what the program relies on. Fly's own description is not
 //! a part of this project; `TOLLGATE_TESTS_FLY_OPENAPI` names a copy (<https://docs.machines.dev>).
+#![allow(clippy::print_stdout, reason = "a skipped comparison must say so")]
 
 use std::collections::BTreeMap;
 
@@ -52,8 +53,8 @@ impl Description {
             println!("skipped: TOLLGATE_TESTS_FLY_OPENAPI names no copy of Fly's description");
             return None;
         };
-        let text = std::fs::read(&path)
-            .unwrap_or_else(|error| panic!("TOLLGATE_TESTS_FLY_OPENAPI: {path:?}: {error}"));
+        let text = std::fs::read(path)
+            .unwrap_or_else(|error| panic!("TOLLGATE_TESTS_FLY_OPENAPI: {error}"));
         let mut root: Value = serde_json::from_slice(&text).unwrap();
         allow_what_fly_does(&mut root["components"]["schemas"]);
         Some(Self::new(root))
@@ -124,16 +125,14 @@ impl Description {
 
     fn body_problems(&mut self, operation: &Value, body: &[u8]) -> Vec<String> {
         let described = &operation["requestBody"];
-        match (described.is_null(), body.is_empty()) {
-            (true, true) => Vec::new(),
-            (true, false) => vec!["a body where none is described".to_owned()],
-            (false, true) if described["required"] == true => vec!["no body".to_owned()],
-            (false, true) => Vec::new(),
-            (false, false) => {
-                let value = serde_json::from_slice(body).unwrap();
-                self.mismatches(&schema_of(described), &value)
-            }
+        if body.is_empty() {
+            let is_missing = described["required"] == true;
+            return is_missing.then(|| "no body".to_owned()).into_iter().collect();
         }
+        if described.is_null() {
+            return vec!["a body where none is described".to_owned()];
+        }
+        self.mismatches(&schema_of(described), &serde_json::from_slice(body).unwrap())
     }
 
     fn answer_problems(&mut self, operation: &Value, exchange: &Exchange) -> Vec<String> {
@@ -193,5 +192,35 @@ fn allow_what_fly_does(schemas: &mut Value) {
     // flyctl reads a lease from `data`, next to `status`.
     for name in ["status", "data"] {
         schemas["Lease"]["properties"][name] = json!({});
+    }
+}
+
+#[test]
+fn a_call_that_differs_from_the_description_is_reported() {
+    let path = "/v1/apps/shop/machines/0";
+    for (method, action, query, body, status, answer, problem) in [
+        ("GET", "/memory", "", "", 200, "{}", "no such operation"),
+        ("PUT", "/lease", "", "", 200, "{}", "no such operation"),
+        ("GET", "/wait", "until=now", "", 200, "{\"ok\": true}", "no such parameter: until"),
+        ("GET", "/wait", "state=gone", "", 200, "{\"ok\": true}", "\"gone\" is not one of"),
+        ("GET", "/wait", "timeout=5s", "", 200, "{\"ok\": true}", "null is not of type"),
+        ("POST", "/stop", "", "{\"force\": true}", 200, "", "('force' was unexpected)"),
+        ("POST", "/suspend", "", "{}", 200, "", "a body where none is described"),
+        ("POST", "/lease", "", "", 201, "{}", "no body"),
+        ("DELETE", "/lease", "", "", 200, "", "no header fly-machine-lease-nonce"),
+        ("POST", "/start", "", "", 204, "", "no such status"),
+        ("POST", "/start", "", "", 500, "{}", "\"error\" is a required property"),
+        ("GET", "/events", "", "", 200, "[{\"type\": 7}]", "7 is not of type"),
+    ] {
+        let request = Request {
+            method: method.to_owned(),
+            path: format!("{path}{action}"),
+            query: query.to_owned(),
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+        };
+        let exchange = Exchange { request, status, answer: answer.as_bytes().to_vec() };
+        let problems = Description::of_facts().problems(&exchange).join("\n");
+        assert!(problems.contains(problem), "{problem} is not in: {problems}");
     }
 }

@@ -13,8 +13,8 @@ use super::description::assert_described;
 use super::relay::{Fault, Request};
 use crate::bench::{text, words};
 
-fn error(status: u16, said: &str) -> Fault {
-    Some((status, json!({"error": said})))
+fn error(status: u16, said: &str) -> (u16, Value) {
+    (status, json!({"error": said}))
 }
 
 fn both() -> String {
@@ -34,11 +34,11 @@ fn refuse_once(refused: &Mutex<BTreeSet<String>>, request: &Request) -> Fault {
     if !request.is_api() || !is_new {
         return None;
     }
-    match (request.action(), refused.len() % 2) {
+    Some(match (request.action(), refused.len() % 2) {
         ("wait", _) => error(408, "deadline_exceeded: machine failed to reach desired state"),
         (_, 0) => error(429, "rate limit exceeded"),
         _ => error(503, "the service is unavailable"),
-    }
+    })
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_token_that_is_revoked_in_mid_session_leaves_the_restore_to_a_later_command(
     let is_revoked = Arc::clone(&revoked);
     let _relay = bench.relay(move |request| {
         let refuses = request.is_api() && is_revoked.load(Ordering::SeqCst);
-        refuses.then(|| error(403, "the token has expired")).flatten()
+        refuses.then(|| error(403, "the token has expired"))
     });
     let before = bench.machines();
     let mut child = bench.start(&["--allow-downtime"]);
@@ -108,9 +108,8 @@ fn a_lease_that_a_deploy_takes_in_mid_session_costs_the_attempt_and_not_the_sess
 #[test]
 fn without_metrics_a_session_says_that_the_quota_is_not_known() {
     let mut bench = TuneBench::new(FAST, ONE, LARGER);
-    let _relay = bench.relay(|request| {
-        request.path.starts_with("/prometheus").then(|| error(404, "gone")).flatten()
-    });
+    let _relay =
+        bench.relay(|request| request.path.starts_with("/prometheus").then(|| error(404, "gone")));
     let output = bench.run(&["--allow-downtime"]);
     assert_exit(&output, 0);
     let record = bench.record();
@@ -125,7 +124,7 @@ fn a_token_that_the_api_echoes_is_in_no_file_and_in_no_output() {
     let _relay = bench.relay(|request| {
         let is_update = request.method == "POST" && request.action().len() == 14;
         let refuses = is_update || request.path.starts_with("/prometheus");
-        refuses.then(|| error(422, &format!("bad authorization: Bearer {TOKEN}"))).flatten()
+        refuses.then(|| error(422, &format!("bad authorization: Bearer {TOKEN}")))
     });
     let log = bench.path("sessions.md");
     let mut command = bench.session(&["--allow-downtime", "--log-level", "debug"]);
