@@ -13,6 +13,8 @@
 # - Python 3 with venv, to read the outputs with the parsers of other projects, and to lint the
 #   workflows and run the action (see tests/workflows.sh). TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips
 #   the workflows; the parsers are skipped where Python cannot install them.
+# TOLLGATE_TESTS_FLY_OPENAPI names a copy of Fly's OpenAPI description of its Machines API
+# (https://docs.machines.dev), to compare the calls of `tollgate tune` and their answers with.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -204,6 +206,7 @@ step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"
 [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "skipped as requested: comparing synthetic-check with Node.js"
+[ -n "${TOLLGATE_TESTS_FLY_OPENAPI:-}" ] || echo "skipped: TOLLGATE_TESTS_FLY_OPENAPI names no copy of Fly's description of its API"
 # Most tests wait for real time rather than for a processor, so two run on each.
 processors=$(getconf _NPROCESSORS_ONLN)
 export RUST_TEST_THREADS=$((2 * processors)) NEXTEST_TEST_THREADS=$((2 * processors))

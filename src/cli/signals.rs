@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{CommandError, ExitStatus};
-use crate::engine::StopHandle;
+use crate::engine::{StopHandle, StopUrgency};
 
 /// A stream of the signals that end the program.
 pub(super) struct SignalStream {
@@ -106,10 +106,10 @@ impl SignalState {
     fn record_signal(&self) -> StopRequest {
         let mut state = self.lock();
         state.count += 1;
-        state.run.as_ref().inspect(|run| run.request_stop());
+        let urgency = state.run.as_ref().map(StopHandle::request_stop);
         self.changed.notify_all();
-        let message = match (state.count, &state.run) {
-            (1, Some(_)) => {
+        let message = match (state.count, urgency) {
+            (1, Some(StopUrgency::Drain)) => {
                 "Stopping: waiting for the requests already sent (signal again to end at once)"
             }
             (1, None) => "Stopping: no further run will start (signal again to end at once)",
@@ -173,5 +173,17 @@ mod tests {
         let (stopper, _stop) = engine::stop_channel();
         assert_eq!(signals.during(stopper, || 7), 7);
         assert!(signals.0.lock().run.is_none());
+    }
+
+    #[test]
+    fn the_first_signal_says_what_becomes_of_the_requests_in_flight() {
+        for (waits, said) in [(true, "waiting for the requests"), (false, "dropping the requests")]
+        {
+            let signals = RunSignals(Arc::default());
+            let (stopper, _stop) = engine::stop_channel();
+            let stopper = if waits { stopper } else { stopper.without_drain() };
+            let message = signals.during(stopper, || signals.0.record_signal().message);
+            assert!(message.contains(said), "{message}");
+        }
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn first_requests(
         let left = limit.saturating_sub(offset).max(RETRY_PAUSE);
         let first = scenario.as_first_request(left);
         let mut observer = SampleObserver::new(&first.shown, None);
-        let measurement = measure(plan, first, &mut observer, signals)?;
+        let measurement = measure(plan, first, &mut observer, signals, FirstSignal::Drops)?;
         let answered = answered_after(&measurement, &observer.samples);
         if !is_unconnected(&measurement, &observer.samples) {
             connected = clock::now();
@@ -123,7 +123,7 @@ pub(super) fn follow_curve(
 ) -> Result<CurveRun, CommandError> {
     let curve = scenario.as_curve(rate, limit);
     let mut observer = SampleObserver::new(&curve.shown, Some(stop_when));
-    let measurement = measure(plan, curve, &mut observer, signals)?;
+    let measurement = measure(plan, curve, &mut observer, signals, FirstSignal::Drains)?;
     if measurement.ending.is_planned() {
         observer.look();
     }
@@ -137,17 +137,31 @@ pub(super) fn follow_curve(
     Ok(CurveRun { samples, end, decided_by, measurement })
 }
 
+/// What the first signal makes of the requests in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstSignal {
+    /// They end as usual.
+    Drains,
+    /// They are dropped: the boot that they wait for may take minutes.
+    Drops,
+}
+
 /// Runs one scenario through the engine.
 fn measure(
     plan: &Plan,
     scenario: ScenarioPlan,
     observer: &mut SampleObserver<'_>,
     signals: &RunSignals,
+    first_signal: FirstSignal,
 ) -> Result<Measurement, CommandError> {
     let secrets = plan.secrets.clone();
     let plan = Plan { secrets, pacing: plan.pacing, ..Plan::from_scenarios(vec![scenario]) };
     let engine = Engine::prepare(&plan)?;
     let (stopper, stop) = engine::stop_channel();
+    let stopper = match first_signal {
+        FirstSignal::Drains => stopper,
+        FirstSignal::Drops => stopper.without_drain(),
+    };
     let measured = signals.during(stopper, || engine.run(observer, stop))?;
     Ok(session::redact_evidence(measured, &plan.secrets))
 }

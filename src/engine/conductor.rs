@@ -193,7 +193,7 @@ impl<'a> Conductor<'a> {
         }
         self.commands.send_replace(match urgency {
             StopUrgency::Drain => LaneCommand::Drain,
-            StopUrgency::Abort => LaneCommand::Abort,
+            StopUrgency::Drop | StopUrgency::Abort => LaneCommand::Abort,
         });
     }
 

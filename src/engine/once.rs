@@ -97,7 +97,7 @@ impl<'a> OnceSteps<'a> {
                     biased;
                     urgency = stop.requested() => match urgency {
                         StopUrgency::Drain => context.drain.start(),
-                        StopUrgency::Abort => break SetupEnd::Interrupted,
+                        StopUrgency::Drop | StopUrgency::Abort => break SetupEnd::Interrupted,
                     },
                     end = &mut work => break end,
                 }
@@ -155,7 +155,7 @@ impl<'a> OnceSteps<'a> {
 
 /// Waits until a teardown must end.
 async fn time_is_over(stop: &mut StopSignal) {
-    if stop.requested().await == StopUrgency::Drain {
+    if stop.requested().await < StopUrgency::Abort {
         tokio::select! {
             _urgency = stop.requested() => {}
             () = tokio::time::sleep(TEARDOWN_LIMIT) => {}

@@ -128,6 +128,17 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
+/// Waits until something holds; panics after half a minute.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..6_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("{what} did not come within 30 s");
+}
+
 /// Waits until a run has written at least `count` intervals.
 pub(crate) fn wait_for_intervals(bench: &Bench, count: usize) {
     for _ in 0..400 {

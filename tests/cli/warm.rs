@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, Target, signal, text, tollgate};
+use crate::bench::{Bench, Target, signal, text, tollgate, wait_until};
 
 /// Latency that is three times as long at first and falls over 40 pages.
 const WARMING: [&str; 6] =
@@ -170,6 +170,19 @@ fn a_signal_ends_a_warm_up_undecided() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("INTERRUPTED"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_the_first_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = tollgate();
+    command.args(["warm", &url, "--boot-limit", "10m"]).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let _never_answered = listener.accept().unwrap();
+    signal(&child, "INT");
+    wait_until("the end", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub(super) struct MetricPace {
 impl MetricPace {
     /// How far apart values are read.
     fn step(&self) -> Duration {
-        self.interval / VALUES_PER_SAMPLE
+        (self.interval / VALUES_PER_SAMPLE).max(MetricWindow::SHORTEST_STEP)
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) evidence: evidence::Flags,
     /// How far apart the samples of the app's metrics are; only simulated machines differ from
-    /// Fly's 15 s
+    /// Fly's 15 s. With `--demo`, simulated time passes 5 s / DURATION times as fast as real time
     #[arg(long, value_name = "DURATION", hide = true, value_parser = parse_duration)]
     pub(super) metric_interval: Option<Duration>,
 }
@@ -85,8 +85,8 @@ pub(super) struct SessionInput {
     /// How Fly's API is reached, if the app is managed.
     pub(super) fly: Option<FlyEnvironment>,
     pub(super) pace: MetricPace,
-    /// Whether to warn of what the scenario is too short for. The demo chose it so.
-    pub(super) warns: bool,
+    /// Whether this is the demo: its scenario is short on purpose, and its app ends with it.
+    pub(super) is_demo: bool,
 }
 
 /// Reads the plan file and its scenario, and runs the session.
@@ -99,7 +99,7 @@ pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, Comman
         .metric_interval
         .map_or_else(MetricPace::default, |interval| MetricPace { interval, delay: interval * 2 });
     let variables = variables::utf8_variables().collect();
-    run_session(SessionInput { plan, scenario, variables, fly, pace, warns: true }, flags)
+    run_session(SessionInput { plan, scenario, variables, fly, pace, is_demo: false }, flags)
 }
 
 /// Runs a session: every attempt that was not made yet.
@@ -149,6 +149,9 @@ pub(super) fn run_session(
         read_quotas(&mut quota, &signals, &mut record);
     }
     let written = finish(&folder, &mut record, flags).and_then(|()| store_session(&record, flags));
+    if record.ending != Some(SessionEnding::Complete) && !input.is_demo {
+        tracing::info!("Add `--resume {}` to go on with this session", record.folder_name());
+    }
     // An app that is still changed matters more than anything else that failed.
     restored?;
     made?;
@@ -300,9 +303,6 @@ fn finish(
     } else {
         super::show::print_text(&SessionModel::new(record))?;
         console.print_result(&super::show::list_files(folder.path(), &files))?;
-    }
-    if record.ending != Some(SessionEnding::Complete) {
-        tracing::info!("Add `--resume {}` to go on with this session", record.folder_name());
     }
     Ok(())
 }

@@ -7,13 +7,19 @@ use tokio::sync::watch;
 pub enum StopUrgency {
     /// Release nothing more and wait for what is in progress.
     Drain,
-    /// Drop what is in progress.
+    /// Drop what is in progress, and run the teardowns.
+    Drop,
+    /// Drop what is in progress, teardowns included.
     Abort,
 }
 
 /// The side that asks a run to stop, for instance from a signal handler.
 #[derive(Debug)]
-pub struct StopHandle(watch::Sender<Option<StopUrgency>>);
+pub struct StopHandle {
+    sender: watch::Sender<Option<StopUrgency>>,
+    /// What the first call asks for.
+    first: StopUrgency,
+}
 
 /// The side that a run waits on.
 #[derive(Debug, Clone)]
@@ -22,15 +28,23 @@ pub struct StopSignal(watch::Receiver<Option<StopUrgency>>);
 /// A connected pair of a handle and a signal.
 pub fn stop_channel() -> (StopHandle, StopSignal) {
     let (sender, receiver) = watch::channel(None);
-    (StopHandle(sender), StopSignal(receiver))
+    (StopHandle { sender, first: StopUrgency::Drain }, StopSignal(receiver))
 }
 
 impl StopHandle {
-    /// Asks the run to drain; a second call aborts it.
-    pub fn request_stop(&self) {
-        self.0.send_modify(|urgency| {
-            *urgency = Some(urgency.map_or(StopUrgency::Drain, |_| StopUrgency::Abort));
-        });
+    /// The same handle for a run whose requests may take minutes: its first call drops them.
+    #[must_use]
+    pub fn without_drain(self) -> Self {
+        Self { first: StopUrgency::Drop, ..self }
+    }
+
+    /// Asks the run to drain, or to drop what is in progress if it cannot wait for that; a second
+    /// call aborts it. Returns what was asked for.
+    pub fn request_stop(&self) -> StopUrgency {
+        let before = *self.sender.borrow();
+        let asked = before.map_or(self.first, |_| StopUrgency::Abort);
+        self.sender.send_replace(Some(asked));
+        asked
     }
 }
 

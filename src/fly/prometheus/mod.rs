@@ -31,9 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Maximum number of samples of a series; Prometheus refuses more than 11,000.
 const MOST_SAMPLES: f64 = 10_000.0;
 
-/// The shortest step. Fly's own samples are 15 s apart.
-const SHORTEST_STEP: Duration = Duration::from_millis(100);
-
 /// What is known of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricReading<T> {
@@ -69,12 +66,15 @@ pub struct MetricWindow {
 }
 
 impl MetricWindow {
+    /// The shortest step. Fly's own samples are 15 s apart.
+    pub const SHORTEST_STEP: Duration = Duration::from_millis(100);
+
     /// A window from `from` to `to`, both included, in whole milliseconds. The step grows if the
     /// window would have more samples than Prometheus gives.
     pub fn new(from: OffsetDateTime, to: OffsetDateTime, step: Duration) -> Self {
         let (from, to) = (in_milliseconds(from), in_milliseconds(to.max(from)));
         let length = Duration::try_from(to - from).unwrap_or_default();
-        let step = step.max(SHORTEST_STEP).max(length.div_f64(MOST_SAMPLES));
+        let step = step.max(Self::SHORTEST_STEP).max(length.div_f64(MOST_SAMPLES));
         Self { from, to, step }
     }
 

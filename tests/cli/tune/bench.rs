@@ -1,15 +1,16 @@
 //! An app of simulated Fly machines, and a folder with a session's plan.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bench::{Target, text, tollgate};
+use super::relay::{Fault, Relay, Request};
+pub(super) use crate::bench::wait_until;
+use crate::bench::{Target, read_request, text, tollgate};
 
 /// The token of the simulated API. No file and no output may contain it.
 pub(super) const TOKEN: &str = "canary-5f1c0ffee-token";
@@ -20,9 +21,10 @@ pub(super) const FAST: f64 = 50.0;
 /// Slow enough that a machine is seen while it stops: for 250 ms.
 pub(super) const SLOW: f64 = 2.0;
 
-const MACHINES: &str = "/v1/apps/rehearsal/machines";
+pub(super) const MACHINES: &str = "/v1/apps/rehearsal/machines";
 
-const SCENARIO: &str = "name = \"trial\"\nbudgets = [\"errors = 0\"]\n\
+/// The scenario that every session measures.
+pub(super) const SCENARIO: &str = "name = \"trial\"\nbudgets = [\"errors = 0\"]\n\
     [target]\nbase_url = \"${TOLLGATE_TARGET}\"\ntimeout = \"5s\"\n\
     [headers]\nUser-Agent = \"Shopify POS/HotDashSyntheticCheck\"\n\
     [[request]]\nname = \"page\"\npath = \"/app?mock=1\"\n\
@@ -54,6 +56,8 @@ pub(super) struct MachineLook {
 /// The app, and the folder of its sessions.
 pub(super) struct TuneBench {
     pub(super) target: Target,
+    /// The base URL by which sessions reach the app and its API.
+    url: String,
     folder: TempDir,
     scale: f64,
 }
@@ -73,8 +77,10 @@ impl TuneBench {
         faults: &str,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let own_service = tables.contains("[service]");
+        let service = if own_service { "" } else { "[service]\nautostop = \"off\"\n" };
         let fly = format!(
-            "scale = {scale:?}\ntoken = \"{TOKEN}\"\n{tables}\n[service]\nautostop = \"off\"\n\
+            "scale = {scale:?}\ntoken = \"{TOKEN}\"\n{tables}\n{service}\
              [work]\nboot_cpu = \"400ms\"\nrequest_cpu = \"1ms\"\nlatency = \"constant:60ms\"\n\
              warming = 0\ncache_seconds = 0\ncache_cost = \"0ms\"\n\
              [faults]\nrate_limits = false\n{faults}"
@@ -82,13 +88,24 @@ impl TuneBench {
         let file = folder.path().join("fly.toml");
         std::fs::write(&file, fly).unwrap();
         let target = Target::start(&["--fly", file.to_str().unwrap()]);
-        let bench = Self { target, folder, scale };
+        let url = target.base_url.clone();
+        let bench = Self { target, url, folder, scale };
         bench.write("scenario.toml", SCENARIO);
         bench.plan("app = \"rehearsal\"\ncold = \"stop\"\nrounds = 1\n", configurations);
         bench
     }
 
-    fn write(&self, name: &str, text: &str) {
+    /// Puts a relay in front of the app and its API.
+    pub(super) fn relay(
+        &mut self,
+        faults: impl Fn(&Request) -> Fault + Send + Sync + 'static,
+    ) -> Relay {
+        let relay = Relay::start(&self.target.base_url, faults);
+        self.url.clone_from(&relay.url);
+        relay
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
@@ -103,11 +120,18 @@ impl TuneBench {
         self.folder.path().join(name)
     }
 
-    /// `tollgate tune` with the API's variables.
+    /// `tollgate tune` with the folder of sessions and the API's variables.
     pub(super) fn tune(&self, arguments: &[&str]) -> Command {
-        let url = &self.target.base_url;
+        let mut command = self.tune_anywhere(arguments);
+        command.arg("--sessions-dir").arg(self.path("sessions"));
+        command
+    }
+
+    /// `tollgate tune` with the API's variables.
+    pub(super) fn tune_anywhere(&self, arguments: &[&str]) -> Command {
+        let url = &self.url;
         let mut command = tollgate();
-        command.arg("tune").args(arguments).arg("--sessions-dir").arg(self.path("sessions"));
+        command.arg("tune").args(arguments);
         command.env("FLY_FLAPS_BASE_URL", url).env("FLY_API_TOKEN", TOKEN);
         command.env("FLY_PROMETHEUS_URL", format!("{url}/prometheus")).env("FLY_ORG", "personal");
         command.env("TOLLGATE_TARGET", url).stdin(Stdio::null());
@@ -155,19 +179,7 @@ impl TuneBench {
 
     /// A call of the Machines API, below the app's machines, and the JSON that it answers.
     pub(super) fn api(&self, method: &str, path: &str, body: &str) -> Value {
-        let host = self.target.base_url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "{method} {MACHINES}{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
-             authorization: Bearer {TOKEN}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        call(&self.target.base_url, (method, &format!("{MACHINES}{path}")), &[], body).1
     }
 
     pub(super) fn machines(&self) -> Vec<MachineLook> {
@@ -229,15 +241,26 @@ impl TuneBench {
     }
 }
 
-/// Waits until something holds; panics after half a minute.
-pub(super) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what} did not come within 30 s");
+/// Calls an API with the token and these header lines; returns the status and the JSON.
+pub(super) fn call(
+    url: &str,
+    (method, path): (&str, &str),
+    headers: &[&str],
+    body: &str,
+) -> (u16, Value) {
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let headers = [headers, &[""]].concat().join("\r\n");
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         authorization: Bearer {TOKEN}\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let (head, body) = read_request(&mut BufReader::new(stream)).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
 /// Every file below a folder.

@@ -1,6 +1,10 @@
 //! Sessions that a signal ends, and how they go on.
 
-use super::bench::{AS_IT_IS, LARGER, SLOW, TWO, TuneBench, assert_exit, wait_until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::bench::{AS_IT_IS, FAST, LARGER, ONE, SLOW, TWO, TuneBench, assert_exit, wait_until};
 use crate::bench::signal;
 
 /// Interrupts the second attempt of a session once a machine shows a state in it, and resumes it.
@@ -50,4 +54,33 @@ fn a_signal_during_the_restore_does_not_stop_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0), "{}", bench.stderr());
     assert_eq!(bench.machines(), before, "{}", bench.stderr());
     assert!(!bench.session_folder().join("restore.json").exists());
+}
+
+#[test]
+fn an_interrupted_wait_for_a_boot_ends_at_once_and_the_session_goes_on_later() {
+    let (boots, is_waited_for) =
+        (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let (booting, waited_for) = (Arc::clone(&boots), Arc::clone(&is_waited_for));
+    let mut bench = TuneBench::new(FAST, ONE, LARGER);
+    // This boot does not end before the test lets it.
+    let _relay = bench.relay(move |request| {
+        while request.path == "/app" && booting.load(Ordering::SeqCst) {
+            waited_for.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    });
+    let before = bench.machines();
+    let mut child = bench.start(&["--allow-downtime"]);
+    wait_until("the first request", || is_waited_for.load(Ordering::SeqCst));
+    signal(&child, "INT");
+    wait_until("the end", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{}", bench.stderr());
+    assert_eq!(bench.machines(), before, "{}", bench.stderr());
+    assert!(!bench.session_folder().join("restore.json").exists());
+    assert_eq!(bench.record()["ending"]["ended"], "interrupted");
+    boots.store(false, Ordering::SeqCst);
+    assert_exit(&bench.run(&["--allow-downtime", "--resume", "latest"]), 0);
+    assert_eq!(bench.record()["ending"]["ended"], "complete");
+    assert_eq!(bench.machines(), before);
 }

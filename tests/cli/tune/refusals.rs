@@ -69,6 +69,18 @@ fn a_machine_whose_lease_somebody_else_holds_is_not_changed() {
 }
 
 #[test]
+fn drift_of_an_app_without_machines_is_a_difference_that_names_the_app() {
+    let bench = bench();
+    bench.api("DELETE", &format!("/{}?force=true", bench.machine_id(0)), "");
+    bench.write("fly.toml", "app = \"rehearsal\"\n[[vm]]\nmemory = \"1gb\"\n");
+    let mut command = bench.tune_anywhere(&["drift", "--app", "rehearsal"]);
+    let output = command.arg(bench.path("fly.toml")).output().unwrap();
+    assert_exit(&output, 1);
+    let printed = words(&output.stdout);
+    assert!(printed.contains("of rehearsal"), "{printed}");
+}
+
+#[test]
 fn a_session_goes_on_only_with_the_plan_that_it_began_with() {
     let bench = bench();
     assert_exit(&bench.run(&["--allow-downtime"]), 0);

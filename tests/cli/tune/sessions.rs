@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::bench::{AS_IT_IS, FAST, LARGER, ONE, TOKEN, TWO, TuneBench, assert_exit, files_below};
+use super::bench::{
+    AS_IT_IS, FAST, LARGER, ONE, SCENARIO, TOKEN, TWO, TuneBench, assert_exit, files_below,
+};
 use crate::bench::{Target, text, tollgate, words};
 
 const TWO_ROUNDS: &str = "app = \"rehearsal\"\ncold = \"stop\"\nrounds = 2\nseed = 7\n";
@@ -121,6 +123,52 @@ fn a_command_that_fails_is_reported_and_the_session_goes_on() {
     let results = attempts(&record).iter().filter(|one| one["problem"].is_null());
     assert_eq!((attempts(&record).len(), results.count()), (3, 1));
     assert_eq!(bench.machines(), before);
+}
+
+#[test]
+fn every_attempt_gets_an_entry_in_the_evidence_with_or_without_a_result() {
+    let failing = "[[configuration]]\nname = \"refused\"\ncommand = [\"false\"]\n";
+    let bench = TuneBench::new(FAST, ONE, &(AS_IT_IS.to_owned() + failing));
+    let log = bench.path("log.md");
+    let note = ["--evidence-note", "night shift"];
+    let output =
+        bench.session(&["--allow-downtime"]).arg("--evidence").arg(&log).args(note).output();
+    assert_exit(&output.unwrap(), 3);
+    let log = std::fs::read_to_string(log).unwrap();
+    let entries: Vec<&str> = log.split("## [").skip(1).collect();
+    assert_eq!(entries.len(), attempts(&bench.record()).len(), "{log}");
+    for attempt in attempts(&bench.record()) {
+        let index = attempt["configuration"].as_u64();
+        let (name, outcome) =
+            [("as it is", "completed: first answer"), ("refused", "not completed: ")]
+                [usize::try_from(index.unwrap()).unwrap()];
+        let heading = format!("t, attempt {}: {name}\n", attempt["number"]);
+        let entry = entries.iter().find(|entry| entry.contains(&heading));
+        let entry = entry.unwrap_or_else(|| panic!("no {heading} in {log}"));
+        assert!(entry.contains("- Outcome: ") && entry.contains(outcome), "{entry}");
+        assert!(entry.contains("night shift"), "{entry}");
+    }
+}
+
+#[test]
+fn a_setup_that_fails_leaves_no_result_and_the_machines_are_restored() {
+    let bench = TuneBench::new(FAST, ONE, LARGER);
+    let setup = "[[setup]]\nname = \"log in\"\npath = \"/none\"\n";
+    bench.write("scenario.toml", &(SCENARIO.to_owned() + setup));
+    let before = bench.machines();
+    let output = bench.run(&["--allow-downtime", "--first-limit", "500ms"]);
+    assert_exit(&output, 3);
+    let said = words(&output.stderr);
+    assert!(said.contains("no result: a step of [[setup]] failed"), "{said}");
+    let printed = words(&output.stdout);
+    assert!(printed.contains("No attempt was completed"), "{printed}");
+    let record = bench.record();
+    assert_eq!(
+        (length(&attempts(&record)[0]["curve"]), &record["ending"]["ended"]),
+        (0, &"complete".into())
+    );
+    assert_eq!(bench.machines(), before);
+    assert!(!bench.path("runs").exists());
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub(super) fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, Comma
     let environment = Environment::new(input.variables.clone());
     let overrides = flags.connection.overrides(&AddressFlags::default(), None);
     let (mut plan, warnings) = Plan::resolve(&[scenario], &environment, &overrides)?;
-    if input.warns {
+    if !input.is_demo {
         for warning in warnings {
             tracing::warn!("{}", warning.render(stderr_has_colour()));
         }
