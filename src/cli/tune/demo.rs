@@ -31,7 +31,7 @@ const APP: &str = "rehearsal";
 const RATE: f64 = 60.0;
 const DURATION: Duration = Duration::from_secs(1);
 
-/// How far apart the samples of the machines' metrics are in simulated time, as [`MACHINES`] states.
+/// How far apart metrics are sampled in simulated time, as [`MACHINES`] states it.
 const METRIC_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
