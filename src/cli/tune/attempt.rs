@@ -174,7 +174,7 @@ impl AttemptContext<'_> {
         outputs::write_reports(&run)?;
         (self.store_run)(&run);
         let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
-        attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario().reuse));
+        attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario()));
         self.check_signals()
     }
 
@@ -263,7 +263,7 @@ impl From<CommandError> for AttemptFailure {
 }
 
 /// The steady stage as a session keeps it. Hops belong to their requests and are left out.
-fn steady_stage(record: &RunRecord, reuse: ConnectionReuse) -> SteadyStage {
+fn steady_stage(record: &RunRecord, plan: &ScenarioPlan) -> SteadyStage {
     let mut latency = Histogram::default();
     let (mut exchanges, mut failed, mut opened) = (0, 0, 0);
     for scenario in &record.measurement.scenarios {
@@ -290,7 +290,9 @@ fn steady_stage(record: &RunRecord, reuse: ConnectionReuse) -> SteadyStage {
         latency,
         exchanges,
         failed,
-        connections: (reuse == ConnectionReuse::Keep).then_some(opened),
+        // Those that replaced a failed connection are not told apart, so the plan limits the count.
+        connections: (plan.reuse == ConnectionReuse::Keep)
+            .then(|| opened.min(plan.load.max_connections().into())),
         lasted: record.measurement.elapsed.saturating_sub(record.measurement.measured_from),
     }
 }
