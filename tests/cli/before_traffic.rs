@@ -39,10 +39,10 @@ fn replaced(text: String, parts: &[(&str, &str)]) -> String {
     })
 }
 
-/// The documented scenario for an app at this port that has its page at another path.
+/// The documented scenario for an app at this port.
 fn documented_scenario(port: &str) -> String {
-    let parts = [("]:3000", &*format!("]:{port}")), ("/?mock=1", "/app?mock=1")];
-    replaced(block_with("toml", "FLY_TEST_MACHINE_IP"), &parts)
+    let port = format!("]:{port}");
+    replaced(block_with("toml", "FLY_TEST_MACHINE_IP"), &[("]:3000", &port)])
 }
 
 /// What makes the scenario short, the same number of blocks in a tenth of the time, and leaves room

@@ -1,9 +1,12 @@
 //! One attempt: from the configuration to the steady stage.
 
+mod api_watch;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use self::api_watch::ApiWatch;
 use super::app_machines::{AppMachines, AppProblem};
 use super::restore_file::RestoreStore;
 use crate::cli::evidence::EvidenceFile;
@@ -114,11 +117,13 @@ impl AttemptContext<'_> {
     fn send_first(
         &self,
         attempt: &mut Attempt,
-        machines: Option<&mut AppMachines<'_>>,
+        mut machines: Option<&mut AppMachines<'_>>,
     ) -> Result<(), AttemptFailure> {
         let (load, limit) = (self.load, self.first_limit);
         attempt.first_due = Some(clock::wall_clock());
-        let mut watch = ApiWatch { machines, next: UNCONNECTED, is_lost: false };
+        let mut watch = ApiWatch::new(|patience| {
+            machines.as_mut().is_none_or(|machines| machines.is_reachable(patience))
+        });
         let first = warming::first_requests(
             load,
             self.scenario(),
@@ -135,7 +140,7 @@ impl AttemptContext<'_> {
             return if is_set_up { Ok(()) } else { Err(setup_failed()) };
         }
         let why = evidence.map(|why| format!(": {why}")).unwrap_or_default();
-        if watch.is_lost {
+        if watch.is_lost() {
             return Err(AttemptFailure::Attempt(format!(
                 "neither the app nor Fly's API can be reached{why}; check this machine's network"
             )));
@@ -183,33 +188,6 @@ impl AttemptContext<'_> {
             return Err(AttemptFailure::Attempt("it was interrupted".to_owned()));
         }
         Ok(())
-    }
-}
-
-/// How long an app may refuse connections before the API is asked whether it is there. Fly's proxy
-/// accepts them also while a machine boots.
-const UNCONNECTED: Duration = Duration::from_secs(20);
-
-/// How long the API may then take to answer.
-const API_PATIENCE: Duration = Duration::from_secs(20);
-
-/// Looks whether the API answers while the app cannot be connected to: without either, no boot is
-/// worth waiting for.
-struct ApiWatch<'a, 'b> {
-    machines: Option<&'a mut AppMachines<'b>>,
-    /// When the API is asked next.
-    next: Duration,
-    is_lost: bool,
-}
-
-impl ApiWatch<'_, '_> {
-    fn goes_on(&mut self, unconnected: Duration) -> bool {
-        let Some(machines) = &mut self.machines else { return true };
-        if unconnected >= self.next {
-            self.next = unconnected + UNCONNECTED;
-            self.is_lost = !machines.is_reachable(API_PATIENCE);
-        }
-        !self.is_lost
     }
 }
 
