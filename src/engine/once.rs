@@ -81,7 +81,8 @@ impl<'a> OnceSteps<'a> {
 
     /// Runs the setup of each scenario in turn, until a step fails or the run is asked to stop.
     ///
-    /// The first signal lets the step that was sent end; the second one drops it.
+    /// The first signal lets the step that was sent end, unless it is to drop it; the second one
+    /// drops it in any case.
     pub(super) async fn set_up(
         &mut self,
         observer: &mut dyn Observer,
@@ -89,18 +90,31 @@ impl<'a> OnceSteps<'a> {
     ) -> SetupEnd {
         for (plan, once) in self.plan.scenarios.iter().zip(&mut self.scenarios) {
             let Some(mut phase) = once.setup.take() else { continue };
+            if stop.is_requested() {
+                return SetupEnd::Interrupted;
+            }
             let context = Rc::clone(&phase.context);
-            let work = phase.set_up(plan, once, observer);
-            tokio::pin!(work);
-            let end = loop {
-                tokio::select! {
-                    biased;
-                    urgency = stop.requested() => match urgency {
-                        StopUrgency::Drain => context.drain.start(),
-                        StopUrgency::Drop | StopUrgency::Abort => break SetupEnd::Interrupted,
-                    },
-                    end = &mut work => break end,
+            let end = {
+                let work = phase.set_up(plan, once, observer);
+                tokio::pin!(work);
+                loop {
+                    tokio::select! {
+                        biased;
+                        urgency = stop.requested() => match urgency {
+                            StopUrgency::Drain => context.drain.start(),
+                            StopUrgency::Drop => break None,
+                            StopUrgency::Abort => return SetupEnd::Interrupted,
+                        },
+                        end = &mut work => break Some(end),
+                    }
                 }
+            };
+            let Some(end) = end else {
+                let dropped = phase.planned(once.setup_records.len(), &plan.shown.setup);
+                // It may have been sent, so that the teardown is owed.
+                let sent = phase.runner.ended_tries.max(1);
+                once.setup_records.push(cut_off(&dropped.name, sent));
+                return SetupEnd::Interrupted;
             };
             if end != SetupEnd::Ready {
                 return end;
@@ -260,8 +274,8 @@ impl OncePhase {
     }
 }
 
-/// A step that the end of the run cut off after it was sent `tries` times: before its first try, or
-/// between two of them. Only a step that was sent makes a teardown necessary.
+/// A step that the end of the run cut off after it was sent `tries` times: before its first try,
+/// between two of them, or in one that was dropped. Only a step that was sent makes a teardown necessary.
 fn cut_off(name: &str, tries: u32) -> StepRecord {
     let failed = ExchangeFailure::new(Failure::Prober, "cut off by the end of the run");
     let evidence = failed.to_evidence();

@@ -49,6 +49,11 @@ impl StopHandle {
 }
 
 impl StopSignal {
+    /// Whether a stop has been requested.
+    pub(in crate::engine) fn is_requested(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// Waits until a stop is requested, or requested more urgently.
     ///
     /// Waits for ever if the handle is gone.

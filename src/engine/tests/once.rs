@@ -227,12 +227,15 @@ fn a_signal_during_the_setup_lets_its_step_end_and_tears_down() {
 
 #[test]
 fn a_signal_before_the_setup_sends_nothing() {
-    let turns = [vec![OK], vec![OK], vec![OK]];
-    let (stopper, stop) = stop_channel();
-    stopper.request_stop();
-    let ran = run_until(logged_in(CookiePolicy::Off), turns, (stopper, stop), &[]);
-    assert_eq!((ran.requests.len(), ran.setup().len(), ran.teardown().len()), (0, 0, 0));
-    assert_eq!(ran.measurement.ending, RunEnding::Interrupted);
+    for drains in [true, false] {
+        let turns = [vec![OK], vec![OK], vec![OK]];
+        let (stopper, stop) = stop_channel();
+        let stopper = if drains { stopper } else { stopper.without_drain() };
+        stopper.request_stop();
+        let ran = run_until(logged_in(CookiePolicy::Off), turns, (stopper, stop), &[]);
+        assert_eq!((ran.requests.len(), ran.setup().len(), ran.teardown().len()), (0, 0, 0));
+        assert_eq!(ran.measurement.ending, RunEnding::Interrupted);
+    }
 }
 
 #[test]
@@ -257,6 +260,19 @@ fn a_second_signal_ends_the_run_without_the_tear_down() {
     let ran = run_until(plan, turns, stop_channel(), signals);
     assert!(ran.took < Duration::from_secs(1), "{:?}", ran.took);
     assert!(ran.teardown().is_empty());
+}
+
+#[test]
+fn without_a_drain_a_signal_drops_what_waits_and_tears_down() {
+    for (setup, load) in [(OK, Turn::Hang), (Turn::Answer(millis(60_000)), OK)] {
+        let (stopper, stop) = stop_channel();
+        let turns = [vec![setup], vec![load], vec![OK]];
+        let plan = logged_in(CookiePolicy::Off);
+        let ran = run_until(plan, turns, (stopper.without_drain(), stop), &[300]);
+        assert!(ran.took < Duration::from_secs(1), "{:?}", ran.took);
+        assert_eq!(ran.measurement.ending, RunEnding::Interrupted);
+        assert_eq!(ran.teardown().iter().map(failed_by).collect::<Vec<_>>(), [None]);
+    }
 }
 
 #[test]
