@@ -275,7 +275,8 @@ impl OncePhase {
 }
 
 /// A step that the end of the run cut off after it was sent `tries` times: before its first try,
-/// between two of them, or in one that was dropped. Only a step that was sent makes a teardown necessary.
+/// between two of them, or in one that was dropped. Only a step that was sent makes a teardown
+/// necessary.
 fn cut_off(name: &str, tries: u32) -> StepRecord {
     let failed = ExchangeFailure::new(Failure::Prober, "cut off by the end of the run");
     let evidence = failed.to_evidence();
