@@ -230,7 +230,7 @@ fn warm_scenario(
         },
     )?;
     let offset = curve_began + curve.measurement.measured_from;
-    Ok(ScenarioWarming::of(&scenario.shown, first, Some((offset, curve))))
+    Ok(ScenarioWarming::of(&scenario.shown, first, Some((offset, &curve))))
 }
 
 /// The whole warm-up as JSON.

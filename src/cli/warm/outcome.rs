@@ -138,23 +138,22 @@ impl ScenarioWarming {
     pub(super) fn of(
         plan: &PlannedScenario,
         first: FirstRequests,
-        curve: Option<(Duration, CurveRun)>,
+        curve: Option<(Duration, &CurveRun)>,
     ) -> Self {
-        let outcome = match &curve {
+        let outcome = match curve {
             Some((_, curve)) => outcome_of_curve(plan, curve),
             None => outcome_of_first(&first),
         };
-        let measurement = match &curve {
+        let measurement = match curve {
             Some((_, curve)) => &curve.measurement,
             None => &first.measurement,
         };
         let failure = first_failure(measurement);
         let failure = failure.filter(|_| outcome != WarmingOutcome::Steady).cloned();
         let first_answer = first.answered_after.map(|after| FirstAnswer::of(after, &first.samples));
-        let (curve_offset, samples) =
-            curve.as_ref().map_or((Duration::ZERO, &[][..]), |(at, curve)| {
-                (*at, &curve.samples[..curve.decided_by])
-            });
+        let (curve_offset, samples) = curve.map_or((Duration::ZERO, &[][..]), |(at, curve)| {
+            (at, &curve.samples[..curve.decided_by])
+        });
         let left_out = |request: &str| left_out_of(measurement, request);
         let requests = requests(plan, &first.samples, (curve_offset, samples), left_out);
         let curve = samples.to_vec();

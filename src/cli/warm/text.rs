@@ -58,7 +58,7 @@ fn steady_lines(name: &str, figures: &SteadyFigures) -> Vec<String> {
     lines
 }
 
-/// `order: left out, not captured: `login` failed, and did not yield `id``.
+/// `partner: left out, not configured: variable PARTNER_URL is not set`
 fn left_out_line(name: &str, why: &FailureEvidence) -> String {
     format!("{name}: left out, {}", failure_line(why))
 }
