@@ -92,6 +92,8 @@ fn in_milliseconds(at: OffsetDateTime) -> OffsetDateTime {
 /// The client of one organisation's metrics.
 pub struct PrometheusClient<T, C> {
     caller: ApiCaller<T, C>,
+    /// Why it could not be read, which spares the wait of further queries.
+    lost: Option<String>,
     /// `None` if the organisation is not named.
     base: Option<Url>,
 }
@@ -103,7 +105,7 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
         let base = organisation
             .map(|slug| below(&environment.prometheus_url, &[slug, "api", "v1", "query_range"]));
         let caller = ApiCaller::new(transport, clock, environment.token().clone());
-        Self { caller, base }
+        Self { caller, lost: None, base }
     }
 
     /// Whether metrics can be asked for at all.
@@ -129,19 +131,22 @@ impl<T: HttpTransport, C: CallClock> PrometheusClient<T, C> {
     }
 
     /// What Fly measured about each machine of an app, in the order of their ids. Machines without
-    /// any sample are not among them.
+    /// any sample are not among them. Once Prometheus could not be reached, it is not asked again.
     pub fn read_instances(
         &mut self,
         app: &AppName,
         window: &MetricWindow,
     ) -> MetricReading<Vec<InstanceMetrics>> {
+        if let Some(because) = &self.lost {
+            return MetricReading::not_known(because.clone());
+        }
         let mut ask =
             |metric: &str| self.query_range(&format!("{metric}{{app=\"{app}\"}}"), window);
         let balance = match ask("fly_instance_cpu_balance") {
             Ok(series) => Ok(series),
             // What fails for the first query fails for all: one wait is enough.
             Err(error) if error.is_transient() || is_about_access(&error) => {
-                return MetricReading::not_known(error.to_string());
+                return MetricReading::not_known(self.lost.insert(error.to_string()).clone());
             }
             Err(error) => Err(error),
         };

@@ -224,6 +224,11 @@ fn progress(record: &SessionRecord) -> String {
 /// How a session ended, in words.
 fn ending(record: &SessionRecord) -> String {
     match &record.ending {
+        Some(SessionEnding::Complete)
+            if record.attempts.iter().all(|attempt| attempt.problem.is_some()) =>
+        {
+            "none with a result".to_owned()
+        }
         Some(SessionEnding::Complete) => "complete".to_owned(),
         Some(SessionEnding::Interrupted) => "interrupted: it can be resumed".to_owned(),
         Some(SessionEnding::Failed(why)) => {

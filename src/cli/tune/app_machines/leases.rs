@@ -31,8 +31,8 @@ impl AppMachines<'_> {
         let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
         let lease = match extended {
             Some(Ok(lease)) => lease,
-            // Asking again would double the time until an API that is gone is noticed.
-            Some(Err(error)) if is_lost(&error) => return Err(error),
+            // Whoever asks for a new lease presents no nonce, and would meet the one that is held.
+            Some(Err(error)) if !is_refused(&error) => return Err(error),
             // It had none, or it has ended.
             _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
         };
@@ -66,7 +66,14 @@ impl AppMachines<'_> {
     }
 }
 
-/// Whether the API gave no answer in all the time that a call may take, or calls are to stop.
-fn is_lost(error: &FlyError) -> bool {
-    matches!(error.problem(), FlyProblem::NoAnswer { .. } | FlyProblem::Stopped)
+/// Whether the API answered that a lease cannot be extended, for instance because it has ended.
+fn is_refused(error: &FlyError) -> bool {
+    matches!(
+        error.problem(),
+        FlyProblem::NotFound { .. }
+            | FlyProblem::LeaseHeld { .. }
+            | FlyProblem::Conflict { .. }
+            | FlyProblem::PreconditionFailed { .. }
+            | FlyProblem::Invalid { .. }
+    )
 }
