@@ -50,13 +50,6 @@ pub struct CountedTime {
     pub spans: Vec<CountedSpan>,
 }
 
-impl CountedTime {
-    /// The growth from the first sample to the last.
-    pub fn total(&self) -> Duration {
-        self.spans.iter().map(|span| span.counted).sum()
-    }
-}
-
 /// Growth between two samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedSpan {
