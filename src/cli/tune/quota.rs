@@ -171,11 +171,11 @@ impl AttemptTimes {
         spans
     }
 
-    /// Whether samples reach to the end of the attempt. CPUs work until then, so their use grows.
-    /// If that is not known, the time of the last balance has to do.
+    /// Whether samples reach to the end of the attempt. CPUs count time until then, at least as
+    /// idle. If that is not known, the time of the last balance has to do.
     fn are_covered_by(&self, metrics: &InstanceMetrics) -> bool {
-        let last = match (metrics.used.known(), metrics.balance.known()) {
-            (Some(used), _) => used.spans.last().map(|span| span.to),
+        let last = match (metrics.running.known(), metrics.balance.known()) {
+            (Some(running), _) => running.spans.last().map(|span| span.to),
             (None, Some(balance)) => balance.last().map(|sample| sample.at),
             (None, None) => None,
         };
@@ -260,7 +260,8 @@ mod tests {
             balance: MetricReading::NotKnown { because: String::new() },
             throttled: MetricReading::Known(counter(&[])),
             stolen: MetricReading::Known(counter(&[])),
-            used: MetricReading::Known(counter(seconds)),
+            used: MetricReading::Known(counter(&[])),
+            running: MetricReading::Known(counter(seconds)),
             memory_total: MetricReading::NotKnown { because: String::new() },
             memory_available: MetricReading::NotKnown { because: String::new() },
         };
