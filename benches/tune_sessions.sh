@@ -6,9 +6,9 @@
 #
 # `kills`: sessions against one simulated app, each killed at a random moment of its life and then
 # restored; counts how often the machines are as before. `sessions`: whole sessions with planted
-# truths; says whether their intervals cover them. An answer takes longer than what is planted: it
-# also passes the sockets, the proxy and timers. Before each session, this way is measured on a
-# machine whose answers always take 20 ms / SCALE. TOLLGATE names the program. SCALE is the number
+# truths; says whether their intervals cover them. An answer takes longer than planted, because it
+# also passes sockets, a proxy and timers. Before each session this overhead is measured on a
+# machine that always takes 20 ms / SCALE. TOLLGATE names the program. SCALE is the number
 # of simulated seconds in a real one: the lower it is, the less a busy machine distorts.
 set -euo pipefail
 export TOLLGATE=${TOLLGATE:-target/release/tollgate} SCALE
@@ -72,10 +72,11 @@ warming = 40
 warming_factor = 3.0'
 
 # The milliseconds of an answer beyond what is planted. Argument: a folder.
-measure_way() {
+measure_overhead() {
     start_app "$1" 1 "" $'request_cpu = "0ms"\nlatency = "constant:20ms"\nwarming = 0'
     "$TOLLGATE" run "$1/scenario.toml" --duration 10s --runs-dir "$1/runs" >/dev/null 2>&1 || true
     kill "$(cat "$1/target.pid")"
+    rm "$1/target.pid"
     jq --argjson planted "$((20000 / SCALE))" \
         '(.measurement.scenarios[0].requests[0].measured.series.latency.p50_us - $planted) / 1000' \
         "$1"/runs/*/run.json
@@ -148,8 +149,8 @@ kill_sessions() {
 
 # A whole session of four configurations; prints one line for each planted truth.
 one_session() {
-    local way
-    way=$(measure_way "$WORK/$1-way")
+    local overhead
+    overhead=$(measure_overhead "$WORK/$1-overhead")
     start_app "$WORK/$1" "$1" $'[[machine]]\nbalance = "5s"'
     write_plan "$WORK/$1" "${ROUNDS:-3}" 20s "$1" "$(patched B; patched C; patched D)"
     local code=0
@@ -159,7 +160,7 @@ one_session() {
         echo "session $1: exit code $code"
         tail -5 "$WORK/$1/err"
     fi
-    jq -r --arg session "$1" --argjson scale "$SCALE" --argjson way "$way" \
+    jq -r --arg session "$1" --argjson scale "$SCALE" --argjson overhead "$overhead" \
         "$CHECKS" "$WORK/$1"/sessions/*/session.json
 }
 
@@ -176,10 +177,10 @@ def times($what; $truth; $estimate):
   | ($interval | if . then map(. * 1000) else . end) as $ms
   | row($what; $truth; $estimate.value * 1000; $ms; $ms | covers($truth));
 def count($index): .conclusion.configurations[$index].throttle | .attempts // 0;
-times("A first answer, ms"; 2564 / $scale + $way; figure(0; "first_answer").estimate),
+times("A first answer, ms"; 2564 / $scale + $overhead; figure(0; "first_answer").estimate),
 (figure(0; "requests_to_steady").estimate |
   row("A requests to steady"; 40; .value; .interval; .interval | covers(40))),
-times("A steady p50, ms"; 124 / $scale + $way; figure(0; "steady_p50").estimate),
+times("A steady p50, ms"; 124 / $scale + $overhead; figure(0; "steady_p50").estimate),
 times("B - A steady p50, ms"; -60 / $scale; figure(1; "steady_p50").difference.estimate),
 row("C: clear differences"; 0;
   [.conclusion.configurations[2].figures[].difference | select(.is_clear?)] | length; null;
@@ -191,7 +192,7 @@ row("A, B, C: throttled attempts"; 0; count(0) + count(1) + count(2); null;
 # shellcheck disable=SC2090
 export CHECKS
 export WORK_OF_APP
-export -f start_app measure_way write_plan patched tune one_session
+export -f start_app measure_overhead write_plan patched tune one_session
 
 case ${1:-} in
 kills)

@@ -112,6 +112,10 @@ impl SignalState {
             (1, Some(StopUrgency::Drain)) => {
                 "Stopping: waiting for the requests already sent (signal again to end at once)"
             }
+            (1, Some(StopUrgency::Drop)) => {
+                "Stopping: dropping the requests in flight; teardowns still run (signal again to end \
+                 at once)"
+            }
             (1, None) => "Stopping: no further run will start (signal again to end at once)",
             _ => "Stopping at once: dropping the requests in flight",
         };
@@ -181,7 +185,7 @@ mod tests {
         {
             let signals = RunSignals(Arc::default());
             let (stopper, _stop) = engine::stop_channel();
-            let stopper = if waits { stopper } else { stopper.without_drain() };
+            let stopper = if waits { stopper } else { stopper.with_first(StopUrgency::Drop) };
             let message = signals.during(stopper, || signals.0.record_signal().message);
             assert!(message.contains(said), "{message}");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::exit::CommandError;
 use super::session;
 use super::signals::RunSignals;
-use crate::engine::{self, Continuation, Engine, Observer, RunProgress, clock};
+use crate::engine::{self, Continuation, Engine, Observer, RunProgress, StopUrgency, clock};
 use crate::plan::{Plan, ScenarioPlan};
 use crate::record::session::{CurveEnd, ExchangeSample};
 use crate::record::{
@@ -20,9 +20,9 @@ use crate::verdict::CircuitBreaker;
 /// The pause before the first requests are sent again to a target that gave no answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// Decides whether a target that cannot be connected to is asked again, given for how long that has
-/// been so.
-pub(super) type GoesOn<'a> = &'a mut dyn FnMut(Duration) -> bool;
+/// Decides whether a target that cannot be connected to is tried again, given for how long that has
+/// lasted.
+pub(super) type KeepTrying<'a> = &'a mut dyn FnMut(Duration) -> bool;
 
 /// Decides whether a curve can end, given the samples so far in the order of due times.
 pub(super) type StopWhen<'a> = &'a mut dyn FnMut(&[ExchangeSample]) -> bool;
@@ -69,7 +69,7 @@ pub(super) fn first_requests(
     scenario: &ScenarioPlan,
     limit: Duration,
     signals: &RunSignals,
-    goes_on: GoesOn<'_>,
+    goes_on: KeepTrying<'_>,
 ) -> Result<FirstRequests, CommandError> {
     let began = clock::now();
     let mut samples = Vec::new();
@@ -79,7 +79,7 @@ pub(super) fn first_requests(
         let left = limit.saturating_sub(offset).max(RETRY_PAUSE);
         let first = scenario.as_first_request(left);
         let mut observer = SampleObserver::new(&first.shown, None);
-        let measurement = measure(plan, first, &mut observer, signals, FirstSignal::Drops)?;
+        let measurement = measure(plan, first, &mut observer, signals, StopUrgency::Drop)?;
         let answered = answered_after(&measurement, &observer.samples);
         if !is_unconnected(&measurement, &observer.samples) {
             connected = clock::now();
@@ -123,7 +123,7 @@ pub(super) fn follow_curve(
 ) -> Result<CurveRun, CommandError> {
     let curve = scenario.as_curve(rate, limit);
     let mut observer = SampleObserver::new(&curve.shown, Some(stop_when));
-    let measurement = measure(plan, curve, &mut observer, signals, FirstSignal::Drains)?;
+    let measurement = measure(plan, curve, &mut observer, signals, StopUrgency::Drain)?;
     if measurement.ending.is_planned() {
         observer.look();
     }
@@ -137,32 +137,19 @@ pub(super) fn follow_curve(
     Ok(CurveRun { samples, end, decided_by, measurement })
 }
 
-/// What the first signal makes of the requests in progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FirstSignal {
-    /// They end as usual.
-    Drains,
-    /// They are dropped: the boot that they wait for may take minutes.
-    Drops,
-}
-
-/// Runs one scenario through the engine.
+/// Runs one scenario through the engine. The first signal asks for `first_stop`.
 fn measure(
     plan: &Plan,
     scenario: ScenarioPlan,
     observer: &mut SampleObserver<'_>,
     signals: &RunSignals,
-    first_signal: FirstSignal,
+    first_stop: StopUrgency,
 ) -> Result<Measurement, CommandError> {
     let secrets = plan.secrets.clone();
     let plan = Plan { secrets, pacing: plan.pacing, ..Plan::from_scenarios(vec![scenario]) };
     let engine = Engine::prepare(&plan)?;
     let (stopper, stop) = engine::stop_channel();
-    let stopper = match first_signal {
-        FirstSignal::Drains => stopper,
-        FirstSignal::Drops => stopper.without_drain(),
-    };
-    let measured = signals.during(stopper, || engine.run(observer, stop))?;
+    let measured = signals.during(stopper.with_first(first_stop), || engine.run(observer, stop))?;
     Ok(session::redact_evidence(measured, &plan.secrets))
 }
 
@@ -190,16 +177,22 @@ pub(super) fn is_answer(failure: Option<Failure>) -> bool {
 
 /// Whether nothing could be sent in a try, because no connection was made.
 fn is_unconnected(measurement: &Measurement, samples: &[ExchangeSample]) -> bool {
-    let is_refused = |failure| matches!(failure, Failure::Refused | Failure::Unreachable);
+    let is_cut_off = |failure, phase| match failure {
+        Failure::Dns | Failure::Refused | Failure::Unreachable => true,
+        Failure::TimedOut => matches!(phase, Some(Dimension::Dns | Dimension::Connect)),
+        _ => false,
+    };
+    // A sample that timed out lacks the phases that it did not complete.
+    let phase = |sample: &ExchangeSample| {
+        let is_connected = sample.parts.contains_key(&Dimension::Connect);
+        (!is_connected).then_some(Dimension::Connect)
+    };
     let mut steps = setup(measurement).filter_map(|step| step.failed.as_ref());
     let mut samples = samples.iter();
-    let is_sample_refused = |sample: &ExchangeSample| {
-        let timed_out = sample.failure == Some(Failure::TimedOut);
-        let is_slow = timed_out && !sample.parts.contains_key(&Dimension::Connect);
-        is_slow || sample.failure.is_some_and(is_refused)
-    };
-    steps.any(|failed| is_refused(failed.failure))
-        || samples.len() > 0 && samples.all(is_sample_refused)
+    steps.any(|failed| is_cut_off(failed.failure, failed.phase))
+        || samples.len() > 0
+            && samples
+                .all(|sample| sample.failure.is_some_and(|why| is_cut_off(why, phase(sample))))
 }
 
 fn setup(measurement: &Measurement) -> impl Iterator<Item = &StepRecord> {

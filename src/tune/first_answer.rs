@@ -32,9 +32,7 @@ impl<'a> FirstAnswer<'a> {
     pub(super) fn of(attempt: &'a Attempt) -> Option<Self> {
         let sample = attempt.first.iter().find(|sample| sample.failure.is_none())?;
         let total = sample.due.saturating_add(sample.latency);
-        let own = [Dimension::Lag, Dimension::Wait].map(|part| sample.part(part));
-        let rest = connection_time(sample) + own.iter().sum::<Duration>();
-        let machine = total.saturating_sub(rest);
+        let machine = total.saturating_sub(connection_time(sample) + prober_time(sample));
         Some(Self { request: &sample.request, total, machine, sample })
     }
 
@@ -42,6 +40,11 @@ impl<'a> FirstAnswer<'a> {
     pub(super) fn connection(&self) -> Option<Duration> {
         (!self.sample.parts.is_empty()).then(|| connection_time(self.sample))
     }
+}
+
+/// The prober's own part: lag and wait.
+fn prober_time(sample: &ExchangeSample) -> Duration {
+    sample.part(Dimension::Lag) + sample.part(Dimension::Wait)
 }
 
 fn connection_time(sample: &ExchangeSample) -> Duration {
@@ -79,14 +82,11 @@ impl FirstAnswerSplit {
             .into_iter()
             .filter(|(_, time)| !time.is_zero())
             .collect();
-        let prober = |answer: &FirstAnswer<'_>| {
-            answer.sample.part(Dimension::Lag) + answer.sample.part(Dimension::Wait)
-        };
         Some(Self {
             total: mean(&|answer| answer.total),
             machine: mean(&|answer| answer.machine),
             connection,
-            prober: mean(&prober),
+            prober: mean(&|answer| prober_time(answer.sample)),
             restarts,
         })
     }

@@ -16,12 +16,12 @@ const LONGEST_RESUME: Duration = Duration::from_secs(3);
 
 /// The most requests that a resumed machine needs until it is steady. Its code and caches are still
 /// warm, but it opens its own connections anew.
-const RECONNECTING: usize = 10;
+const MOST_RECONNECTING_REQUESTS: usize = 10;
 
-/// How many times the usual answer one takes at least that shows a trace of a start.
+/// An answer that takes more than this many times the usual one shows a start.
 const TRACE_OF_A_START: u32 = 2;
 
-/// Fewest answers of a curve without a steady state whose ends are compared.
+/// A curve without a steady state needs this many answers for its ends to be compared.
 const FEWEST_ANSWERS: usize = 12;
 
 /// Confirms how the machine of an attempt started, and labels every sample. `figures` are those of
@@ -73,7 +73,9 @@ fn confirmed_start(by_events: StartKind, attempt: &Attempt, figures: &CurveFigur
 /// without a steady state shows one if its first third is much slower than its last.
 fn warmed_up(figures: &CurveFigures, services: &[Duration]) -> Option<bool> {
     if let Some(steady_from) = figures.steady_from {
-        return Some(figures.class == Some(CurveClass::WarmUp) && steady_from > RECONNECTING);
+        return Some(
+            figures.class == Some(CurveClass::WarmUp) && steady_from > MOST_RECONNECTING_REQUESTS,
+        );
     }
     let third = services.len() / 3;
     let first = median(&services[..third])?;
@@ -152,7 +154,7 @@ mod tests {
     fn a_resume_is_believed_only_without_a_trace_of_a_boot() {
         let start = |wait, steady_from| labelled(StartKind::Resumed, wait, steady_from).start;
         assert_eq!(start(BOOT, Some(0)), StartKind::Resumed);
-        assert_eq!(start(USUAL, Some(RECONNECTING)), StartKind::Resumed);
+        assert_eq!(start(USUAL, Some(MOST_RECONNECTING_REQUESTS)), StartKind::Resumed);
         // A fast boot warms up, and a slow start may have waited for something else.
         assert_eq!(start(USUAL, Some(39)), StartKind::Unknown);
         assert_eq!(start(LONG_BOOT, Some(0)), StartKind::Unknown);

@@ -128,15 +128,15 @@ pub(crate) fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Waits until something holds; panics after half a minute.
+/// Waits until something holds; panics after 90 s, which only a busy machine needs.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
+    for _ in 0..18_000 {
         if holds() {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    panic!("{what} did not come within 30 s");
+    panic!("{what} did not come within 90 s");
 }
 
 /// Waits until a run has written at least `count` intervals.

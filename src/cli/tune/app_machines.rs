@@ -115,6 +115,11 @@ impl<'a> AppMachines<'a> {
         }
     }
 
+    /// Whether machines that have had another configuration of the session are given this one.
+    pub(super) fn is_changed_by(&self, index: usize) -> bool {
+        self.applied.is_some_and(|applied| applied != index)
+    }
+
     /// Gives the machines a configuration, unless they have it.
     pub(super) fn apply(
         &mut self,

@@ -32,7 +32,8 @@ pub(super) struct AttemptContext<'a> {
     pub(super) signals: &'a RunSignals,
     /// How long the first request may take, boot included.
     pub(super) first_limit: Duration,
-    /// How long machines rest before they are made cold; see `QuotaMeter::rest`.
+    /// How long machines rest after an attempt and before they are made cold; see
+    /// `QuotaMeter::rest`.
     pub(super) rest: Duration,
     /// Sends a finished run to where runs are stored in addition to their folder.
     pub(super) store_run: &'a dyn Fn(&FinishedRun),
@@ -102,12 +103,14 @@ impl AttemptContext<'_> {
         store: &mut RestoreStore,
     ) -> Result<(), AttemptFailure> {
         let change: &ConfigurationChange = &self.plan.configurations[attempt.configuration].change;
+        if machines.is_changed_by(attempt.configuration) {
+            self.let_rest()?;
+        }
         machines.apply(attempt.configuration, change, store)?;
         self.check_signals()?;
         attempt.machines_before = machines.inventory()?;
         attempt.machine = machines.only_machine().map(|id| id.as_str().to_owned());
-        self.signals.stops_within(self.rest);
-        self.check_signals()?;
+        self.let_rest()?;
         attempt.cold_from = Some(clock::wall_clock());
         machines.cool_down(self.plan.cold, store)?;
         self.check_signals()?;
@@ -180,6 +183,12 @@ impl AttemptContext<'_> {
         (self.store_run)(&run);
         let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
         attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario()));
+        self.check_signals()
+    }
+
+    /// Lets the machines rest, so that no growth of their counters belongs to two stages.
+    fn let_rest(&self) -> Result<(), AttemptFailure> {
+        self.signals.stops_within(self.rest);
         self.check_signals()
     }
 

@@ -58,7 +58,7 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     run_session(input, &flags)
 }
 
-/// Makes a curve so many times as fast, with as many requests as before.
+/// Speeds a curve up by a factor, without changing its number of requests.
 fn hasten(curve: &mut CurvePlan, times: f64) -> Result<(), CommandError> {
     let rate = Rate::per_second(curve.rate.as_per_second() * times);
     curve.rate = rate.map_err(CommandError::internal)?;
@@ -95,4 +95,16 @@ fn shortened(scenario: Scenario) -> Result<Scenario, ScenarioErrors> {
         duration: Some(by_demo(DURATION)),
         ..ScenarioOverrides::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_file_states_the_pace_that_the_demo_assumes() {
+        let interval = METRIC_INTERVAL.as_secs();
+        let written = format!("scale = {SCALE:?}\nmetrics_every = \"{interval}s\"\n");
+        assert!(MACHINES.contains(&written), "{MACHINES}");
+    }
 }

@@ -26,7 +26,7 @@ pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
         autostop: service.autostop.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
         autostart: service.autostart,
         min_machines_running: service.min_machines_running,
-        concurrency_type: services.first().map(counted).unwrap_or_default(),
+        concurrency_type: services.first().map(concurrency_type).unwrap_or_default(),
         soft_limit: service.concurrency.soft_limit,
         hard_limit: service.concurrency.hard_limit,
         events: machine.events.iter().take(SHOWN_EVENTS).map(event_line).collect(),
@@ -35,7 +35,7 @@ pub(super) fn machine_facts(machine: &Machine) -> MachineFacts {
 
 /// What the limits of a service count. Fly counts connections if the config does not say
 /// (<https://fly.io/docs/apps/concurrency>).
-fn counted(service: &MachineService) -> String {
+fn concurrency_type(service: &MachineService) -> String {
     service.concurrency.counted.clone().unwrap_or_else(|| "connections".to_owned())
 }
 

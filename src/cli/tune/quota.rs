@@ -18,8 +18,8 @@ use crate::units::ByteSize;
 /// How far apart Fly's samples are.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// So many values are read for each sample: Prometheus repeats a sample until the next one, so that
-/// the moment at which a value changes tells when the sample was taken.
+/// Values read per sample. Prometheus repeats a sample until the next one, so the moment at which
+/// the value changes shows when it was taken.
 const VALUES_PER_SAMPLE: u32 = 15;
 
 /// How long to wait for the last metrics at the end of a session.
@@ -75,8 +75,8 @@ impl<'a> QuotaMeter<'a> {
         if self.client.is_some() { self.pace.delay } else { Duration::ZERO }
     }
 
-    /// How long machines must have been at rest before an attempt, so that a sample tells what they
-    /// did before from what they do in it. Zero if no metrics can be read.
+    /// How long machines must rest after an attempt and before one, so that a sample separates what
+    /// they do in it from everything else. Zero if no metrics can be read.
     pub(super) fn rest(&self) -> Duration {
         let is_readable = self.app.is_some()
             && self.client.as_ref().is_some_and(PrometheusClient::names_organisation);
@@ -138,14 +138,14 @@ impl AttemptTimes {
         Self { from, to: attempt.started + attempt.took, interval }
     }
 
-    /// When the sample that shows the end of the attempt is there at the latest.
+    /// The latest time at which the sample that shows the end of the attempt is taken.
     fn last_sample(&self) -> OffsetDateTime {
         self.to + self.interval
     }
 
     /// The growth of a counter that belongs to the attempt: the samples that show it were taken
     /// after it began, and at the latest one interval after its end. Machines rest for longer than
-    /// an interval between attempts, so that nothing belongs to two.
+    /// an interval on both sides of an attempt, so that growth outside it does not count.
     fn own<'a>(&self, counted: &'a CountedTime) -> impl Iterator<Item = &'a CountedSpan> {
         let times = *self;
         let is_own = move |sampled| times.from < sampled && sampled <= times.last_sample();
@@ -171,10 +171,15 @@ impl AttemptTimes {
         spans
     }
 
-    /// Whether samples reach to the end of the attempt. CPUs work until then, so their use grows.
+    /// Whether samples reach to the end of the attempt. CPUs count time until then, at least as
+    /// idle. If that is not known, the time of the last balance has to do.
     fn are_covered_by(&self, metrics: &InstanceMetrics) -> bool {
-        let last = metrics.used.known().and_then(|used| used.spans.last());
-        last.is_some_and(|last| last.to > self.to - self.interval)
+        let last = match (metrics.running.known(), metrics.balance.known()) {
+            (Some(running), _) => running.spans.last().map(|span| span.to),
+            (None, Some(balance)) => balance.last().map(|sample| sample.at),
+            (None, None) => None,
+        };
+        last.is_some_and(|last| last > self.to - self.interval)
     }
 }
 
@@ -232,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_belongs_to_the_attempt_after_whose_start_it_was_sampled() {
+    fn growth_counts_from_the_first_sample_after_the_start() {
         for (sampled, is_own) in
             [(-3, false), (0, false), (1, true), (60, true), (75, true), (76, false)]
         {
@@ -243,19 +248,20 @@ mod tests {
 
     #[test]
     fn spans_reach_back_to_the_sample_before_and_join_where_they_touch() {
-        let spans = attempt().spans(&counter(&[7, 37, 52, 68]));
+        let spans = attempt().spans(&counter(&[7, 37, 52, 67]));
         let joined = |from, to| TimeSpan { from: at(from), to: at(to) };
         assert_eq!(spans, [joined(0, 7), joined(22, 60)]);
     }
 
     #[test]
-    fn samples_that_end_before_the_attempt_cover_it_not() {
+    fn samples_that_end_before_the_attempt_do_not_cover_it() {
         let known = |seconds: &[i64]| InstanceMetrics {
             instance: "m".to_owned(),
             balance: MetricReading::NotKnown { because: String::new() },
             throttled: MetricReading::Known(counter(&[])),
             stolen: MetricReading::Known(counter(&[])),
-            used: MetricReading::Known(counter(seconds)),
+            used: MetricReading::Known(counter(&[])),
+            running: MetricReading::Known(counter(seconds)),
             memory_total: MetricReading::NotKnown { because: String::new() },
             memory_available: MetricReading::NotKnown { because: String::new() },
         };

@@ -26,7 +26,8 @@ Exit codes:
 ///
 /// Reads the restore file that a session writes before its first change, and gives every machine
 /// the configuration and the state that it had. Without a name, every session is restored that
-/// needs it. A lease of the killed session is waited for, which takes up to 5 minutes.
+/// needs it. A lease that somebody else holds, or that the killed session had just taken, is waited
+/// for: up to 5 minutes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

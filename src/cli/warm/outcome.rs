@@ -22,7 +22,7 @@ pub(super) enum WarmingOutcome {
     Interrupted,
     /// Nothing was sent, or only failures of the prober's own side were seen.
     NothingSent,
-    /// Every request that was measured may be steady, but some request never was: it was left out.
+    /// Some request was never measured, because it was left out. The others may be steady.
     NotMeasured,
     /// The limit was reached first.
     NotSteady,
@@ -233,7 +233,7 @@ fn requests(
 fn left_out_of(measurement: &Measurement, request: &str) -> Option<FailureEvidence> {
     let mut requests = measurement.scenarios.iter().flat_map(|scenario| &scenario.requests);
     let evidence = &requests.find(|one| one.name == request)?.measured.evidence;
-    evidence.by_count().into_iter().find(|one| !one.failure.counts_against_target()).cloned()
+    evidence.by_count().into_iter().find(|one| one.failure.is_not_judged()).cloned()
 }
 
 /// The median latency of the last ok exchanges.

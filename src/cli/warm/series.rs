@@ -74,11 +74,11 @@ pub(super) fn unmeasured<'a>(
 /// waited for: if it was left out because an earlier step failed, that step shows it.
 fn is_measured_or_accepted(planned: &PlannedRequest, samples: &[ExchangeSample]) -> bool {
     let own = samples.iter().filter(|sample| sample.request == planned.name);
-    let mut left_out = own.map(|sample| sample.failure).peekable();
-    if left_out.peek().is_none() {
+    let mut failures = own.map(|sample| sample.failure).peekable();
+    if failures.peek().is_none() {
         return !planned.accepts.is_empty();
     }
-    left_out.any(|failure| {
+    failures.any(|failure| {
         failure.is_none_or(|why| why.counts_against_target() || planned.accepts.contains(&why))
     })
 }

@@ -66,7 +66,7 @@ fn left_out_line(name: &str, why: &FailureEvidence) -> String {
 fn unsteady_line(request: &RequestWarming) -> String {
     let RequestWarming { request, sent, failed, last_p50, .. } = request;
     if *sent == 0 {
-        return format!("{request}: never sent");
+        return format!("{request}: nothing measured");
     }
     let noun = if *sent == 1 { "request" } else { "requests" };
     if failed == sent {
@@ -95,7 +95,7 @@ fn advice(outcome: WarmingOutcome) -> Option<&'static str> {
         }
         WarmingOutcome::NotMeasured => Some(
             "every request has to be answered before the target is warm: set the variables that it \
-             needs, or fix the step before it",
+             needs, fix the step before it, or accept its absence in the scenario",
         ),
         WarmingOutcome::NotSteady => {
             Some("give it more time with --limit, or find out what keeps changing")

@@ -32,10 +32,11 @@ pub fn stop_channel() -> (StopHandle, StopSignal) {
 }
 
 impl StopHandle {
-    /// The same handle for a run whose requests may take minutes: its first call drops them.
+    /// The same handle, whose first call asks for `first`. A run whose requests may take minutes
+    /// does not wait for them.
     #[must_use]
-    pub fn without_drain(self) -> Self {
-        Self { first: StopUrgency::Drop, ..self }
+    pub fn with_first(self, first: StopUrgency) -> Self {
+        Self { first, ..self }
     }
 
     /// Asks the run to drain, or to drop what is in progress if it cannot wait for that; a second

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::observer::Observer;
 use super::super::once::{OnceSteps, SetupEnd, unmeasured};
 use super::super::time::clock;
-use super::super::{StopHandle, StopSignal, stop_channel};
+use super::super::{StopHandle, StopSignal, StopUrgency, stop_channel};
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct_after, following, measure, millis, open, paused,
 };
@@ -230,7 +230,7 @@ fn a_signal_before_the_setup_sends_nothing() {
     for drains in [true, false] {
         let turns = [vec![OK], vec![OK], vec![OK]];
         let (stopper, stop) = stop_channel();
-        let stopper = if drains { stopper } else { stopper.without_drain() };
+        let stopper = if drains { stopper } else { stopper.with_first(StopUrgency::Drop) };
         stopper.request_stop();
         let ran = run_until(logged_in(CookiePolicy::Off), turns, (stopper, stop), &[]);
         assert_eq!((ran.requests.len(), ran.setup().len(), ran.teardown().len()), (0, 0, 0));
@@ -268,7 +268,7 @@ fn without_a_drain_a_signal_drops_what_waits_and_tears_down() {
         let (stopper, stop) = stop_channel();
         let turns = [vec![setup], vec![load], vec![OK]];
         let plan = logged_in(CookiePolicy::Off);
-        let ran = run_until(plan, turns, (stopper.without_drain(), stop), &[300]);
+        let ran = run_until(plan, turns, (stopper.with_first(StopUrgency::Drop), stop), &[300]);
         assert!(ran.took < Duration::from_secs(1), "{:?}", ran.took);
         assert_eq!(ran.measurement.ending, RunEnding::Interrupted);
         assert_eq!(ran.teardown().iter().map(failed_by).collect::<Vec<_>>(), [None]);

@@ -76,22 +76,23 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
 
     /// All machines of the app, destroyed ones excluded.
     pub fn list_machines(&mut self) -> Result<Vec<Machine>, FlyError> {
-        let task = format!("list the machines of app `{}`", self.app);
-        let request = ApiRequest {
-            url: self.base.clone(),
-            ..self.request(task, ApiAction::List, Method::GET, None, &[])
-        };
+        let request = self.list_request();
         let reply = self.send(&request)?;
         read_json(&request, &reply)
     }
 
-    /// Whether the API gives any answer within `limit`, be it an error.
-    pub fn is_answering(&mut self, limit: Duration) -> bool {
+    fn list_request(&self) -> ApiRequest {
         let task = format!("list the machines of app `{}`", self.app);
-        let request = ApiRequest {
+        ApiRequest {
             url: self.base.clone(),
             ..self.request(task, ApiAction::List, Method::GET, None, &[])
-        };
+        }
+    }
+
+    /// Whether the API can be reached: false only if it gives no answer within `limit`. An error is
+    /// an answer.
+    pub fn is_answering(&mut self, limit: Duration) -> bool {
+        let request = self.list_request();
         let deadline = self.caller.clock.now().saturating_add(limit);
         let answer = self.caller.send(&request, deadline);
         !answer.is_err_and(|error| matches!(error.problem, FlyProblem::NoAnswer { .. }))

@@ -33,6 +33,8 @@ pub struct InstanceMetrics {
     /// When, and how long, the CPUs worked for the machine: every mode except waiting and stolen
     /// time.
     pub used: MetricReading<CountedTime>,
+    /// When the CPUs counted any time, waiting included: while the machine ran and was sampled.
+    pub running: MetricReading<CountedTime>,
     /// Memory of the machine, at each step.
     pub memory_total: MetricReading<Vec<MetricSample<ByteSize>>>,
     /// Memory that its processes could still get, at each step.
@@ -48,13 +50,6 @@ pub struct CountedTime {
     pub to: OffsetDateTime,
     /// The stretches in which it grew, in the order of time.
     pub spans: Vec<CountedSpan>,
-}
-
-impl CountedTime {
-    /// The growth from the first sample to the last.
-    pub fn total(&self) -> Duration {
-        self.spans.iter().map(|span| span.counted).sum()
-    }
 }
 
 /// Growth between two samples.
@@ -115,6 +110,7 @@ fn one(instance: &str, answers: &MetricAnswers) -> InstanceMetrics {
         throttled: counter(&answers.throttle, instance, |_| true),
         stolen: counter(&answers.cpu, instance, |mode| mode == STEAL),
         used: counter(&answers.cpu, instance, |mode| !WAITING.contains(&mode)),
+        running: counter(&answers.cpu, instance, |_| true),
         memory_total: gauge(&answers.memory_total, instance, bytes),
         memory_available: gauge(&answers.memory_available, instance, bytes),
     }

@@ -132,24 +132,28 @@ fn too_few_for_p95(by_budget: &BTreeMap<Duration, (usize, usize)>) -> Option<Str
 /// Whether the first request of an attempt was slower than the later ones, for each page: pages
 /// differ in what they do.
 fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
-    let mut by_page: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut by_page: BTreeMap<Option<&str>, Vec<f64>> = BTreeMap::new();
     for group in groups {
         let page = group.samples.first().and_then(|sample| sample.path());
         if let Some(gap) = first_gap(group) {
-            by_page.entry(page.unwrap_or("URL not recorded")).or_default().push(gap);
+            by_page.entry(page).or_default().push(gap);
         }
     }
     let are_several = by_page.len() > 1;
-    let text = |(page, gaps): (&&str, &Vec<f64>)| {
+    let text = |(page, gaps): (&Option<&str>, &Vec<f64>)| {
         let (times, size) = gap_words(gaps);
-        let on = if are_several { format!(" on `{page}`") } else { String::new() };
-        format!("in {times}{on}, by {size}")
+        let on = match page {
+            _ if !are_several => String::new(),
+            Some(page) => format!(" on `{page}`"),
+            None => " without a recorded URL".to_owned(),
+        };
+        format!("in {times}{on} ({size})")
     };
     let texts: Vec<String> = by_page.iter().map(text).collect();
     (!texts.is_empty()).then(|| {
         format!(
-            "The first request of an attempt took longer than the mean of its later ones {}. A cold \
-             machine, a cold cache and a new connection would all look like that.",
+            "Compared with the mean of the later ones, the first request of an attempt was slower \
+             {}. A cold machine, a cold cache and a new connection would all look like that.",
             texts.join("; ")
         )
     })
@@ -166,12 +170,12 @@ fn first_gap(group: &AttemptGroup<'_>) -> Option<f64> {
 }
 
 /// In how many attempts the first request took longer, and by how much in all of them: `2 of 3
-/// attempts`, `−20 ms to 152 ms`.
+/// attempts`, `20 ms faster to 152 ms slower`.
 fn gap_words(gaps: &[f64]) -> (String, String) {
     let slower = gaps.iter().filter(|gap| **gap > 0.0).count();
     let signed = |gap: f64| {
         let size = Duration::try_from_secs_f64(gap.abs()).unwrap_or_default();
-        format!("{}{}", if gap < 0.0 { "−" } else { "" }, format_duration(size))
+        format!("{} {}", format_duration(size), if gap < 0.0 { "faster" } else { "slower" })
     };
     let least = signed(gaps.iter().copied().fold(f64::INFINITY, f64::min));
     let most = signed(gaps.iter().copied().fold(f64::NEG_INFINITY, f64::max));

@@ -78,6 +78,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// How long the machine worked for the attempt: from the moment at which it was made cold.
+    pub fn worked(&self) -> Duration {
+        let before = self.cold_from.map(|from| from - self.started);
+        let before = before.and_then(|before| Duration::try_from(before).ok());
+        self.took.saturating_sub(before.unwrap_or_default())
+    }
+
     /// The throttled time from which an attempt counts as throttled: one pause of a CPU that has
     /// spent its balance, which stands still for 75 ms of every 80 ms. Less is the rounding of a
     /// counter.

@@ -68,7 +68,7 @@ pub enum SampleHeat {
 }
 
 impl SampleHeat {
-    /// Every state, in the order in which a start goes through them.
+    /// Every state; *warm* comes last, as in reports.
     pub const ALL: [Self; 4] = [Self::Cold, Self::Resumed, Self::Unknown, Self::Warm];
 
     /// The word that is printed.

@@ -20,18 +20,18 @@ impl<'a> CpuUse<'a> {
     fn of(attempt: &'a Attempt) -> Option<Self> {
         let used = Duration::from_micros(attempt.own_cpu()?.1.used_us?);
         let machine = machines_of(attempt).next().filter(|machine| machine.shared_cpus)?;
-        (!attempt.took.is_zero() && machine.cpus > 0).then_some(Self { attempt, machine, used })
+        (!attempt.worked().is_zero() && machine.cpus > 0).then_some(Self { attempt, machine, used })
     }
 
     /// CPU seconds a second. Pauses count as time, so that the load needs at least this.
     fn share(&self) -> f64 {
-        self.used.as_secs_f64() / self.attempt.took.as_secs_f64()
+        self.used.as_secs_f64() / self.attempt.worked().as_secs_f64()
     }
 
     /// Whether its CPU use says something about the load: a boot is paid once, from the balance.
     fn is_of_the_load(&self) -> bool {
         let lasted = self.attempt.steady.as_ref().map(|steady| steady.lasted).unwrap_or_default();
-        self.attempt.is_throttled() || lasted * 2 >= self.attempt.took
+        self.attempt.is_throttled() || lasted * 2 >= self.attempt.worked()
     }
 
     /// CPU seconds a second that its machine's quota gives.
@@ -71,9 +71,9 @@ pub(super) fn size_against_quota(record: &SessionRecord) -> Option<Advice> {
             if numbers.len() == 1 { "" } else { "s" },
             listed(&numbers),
             format_duration(most.used),
-            format_duration(most.attempt.took),
+            format_duration(most.attempt.worked()),
             words::count(most.machine.cpus as usize, "shared CPU"),
-            words::seconds(most.attempt.took.as_secs_f64() * most.quota()),
+            words::seconds(most.attempt.worked().as_secs_f64() * most.quota()),
         ),
     })
 }

@@ -35,7 +35,7 @@ fn is_compared(machine: &RunningMachine) -> bool {
 struct Comparison<'a> {
     file: &'a FlyToml,
     machines: Vec<&'a RunningMachine>,
-    /// How many machines do not belong to the app for good.
+    /// How many machines were left out: those of one-off commands, and destroyed ones.
     left_out: usize,
 }
 
@@ -211,8 +211,14 @@ impl<'a> Comparison<'a> {
     /// An app with machines that are all left out looks empty.
     fn note_on_left_out(&self) -> Option<String> {
         let (them, was) = match self.left_out {
-            1 => ("it is of a single command, such as a release command, or destroyed", "was"),
-            _ => ("they are of single commands, such as release commands, or destroyed", "were"),
+            1 => (
+                "it belongs to a one-off command, such as a release command, or is destroyed",
+                "was",
+            ),
+            _ => (
+                "they belong to one-off commands, such as release commands, or are destroyed",
+                "were",
+            ),
         };
         let count = words::count(self.left_out, "machine");
         (self.machines.is_empty() && self.left_out > 0)
@@ -255,9 +261,9 @@ impl<'a> Comparison<'a> {
         let why = if !unknown.is_empty() {
             format!("`[processes]` does not have its {}", named(unknown))
         } else if processes.is_empty() {
-            "no machine is of a group that it is for".to_owned()
+            "no machine belongs to a process group that it covers".to_owned()
         } else {
-            format!("no machine is of its {}", named(processes.iter().collect()))
+            format!("no machine belongs to its {}", named(processes.iter().collect()))
         };
         format!("line {line}: this {what} was compared with no machine: {why}")
     }

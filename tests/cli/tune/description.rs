@@ -1,7 +1,8 @@
 //! Compares exchanges with a description of the Machines API in the form of `OpenAPI` 3.0.
 //!
-//! `fly-api.json` says, in our own words, what the program relies on. Fly's own description is not
-//! a part of this project; `TOLLGATE_TESTS_FLY_OPENAPI` names a copy (<https://docs.machines.dev>).
+//! `fly-api.json` says, in our own words, what the program, `warm-gate-uncordon.sh` and the
+//! rehearsal use. Fly's own description is not a part of this project; `TOLLGATE_TESTS_FLY_OPENAPI`
+//! names a copy (<https://docs.machines.dev>).
 #![allow(clippy::print_stdout, reason = "a skipped comparison must say so")]
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use url::form_urlencoded;
 
 use super::relay::{Exchange, Relay, Request};
 
-/// What the program relies on.
+/// Our own description.
 const FACTS: &str = include_str!("fly-api.json");
 
 /// The header that a call under a lease carries.
@@ -41,7 +42,7 @@ pub(super) fn assert_described(relay: &Relay) {
 }
 
 impl Description {
-    /// What the program relies on.
+    /// Our own description.
     pub(super) fn of_facts() -> Self {
         Self::new(serde_json::from_str(FACTS).unwrap())
     }

@@ -7,7 +7,8 @@ use super::{AppMachines, AppProblem};
 use crate::fly::{FlyError, MachineState};
 use crate::record::session::AddedMachine;
 
-/// A command, and the machines that were there before it.
+/// A command after which the machines were not listed yet, and the machines that were there before
+/// it.
 pub(super) struct UnlistedCommand {
     /// The index of its configuration.
     configuration: usize,
@@ -53,8 +54,8 @@ impl AppMachines<'_> {
         &self.added
     }
 
-    /// Those of some added machines, and of its own, that are still there; all of them if that
-    /// cannot be read.
+    /// The machines of `known`, and those added by this process, that still exist; all of them if
+    /// the list cannot be read.
     pub(in crate::cli::tune) fn still_added(
         &mut self,
         known: &[AddedMachine],
