@@ -3,6 +3,7 @@
 //! Quantiles over a range of runs come from the sum of the histograms, never from averaged
 //! quantiles.
 
+pub mod change_points;
 mod filter;
 mod merges;
 mod sparkline;
