@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::fake::*;
-use crate::fly::{AppName, CountedSpan, FlyProblem, InstanceMetrics, MetricReading, MetricWindow};
+use crate::fly::{
+    AppName, CountedSpan, CountedTime, FlyProblem, InstanceMetrics, MetricReading, MetricWindow,
+};
 use crate::units::ByteSize;
 
 /// From 08:00:00 to 08:01:00.
