@@ -1,0 +1,198 @@
+//! Names, times and file names of a site.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::SiteOptions;
+use crate::history::{ScenarioHistory, SeriesKey, SeriesRun};
+use crate::record::in_utc;
+use crate::report::words;
+
+/// How a series is named on pages and in file names.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesName {
+    /// The scenario, and the environment where one is named.
+    pub(super) title: String,
+    /// The file stem of its page.
+    pub(super) slug: String,
+}
+
+/// The names of all series. Two series never share a file name.
+pub(super) fn series_names(
+    histories: &[ScenarioHistory],
+    options: &SiteOptions,
+) -> Vec<SeriesName> {
+    let mut environments: BTreeMap<&str, usize> = BTreeMap::new();
+    for history in histories {
+        if let Some(name) = &history.key.environment {
+            let next = environments.len() + 1;
+            environments.entry(name).or_insert(next);
+        }
+    }
+    let name = |history: &ScenarioHistory| {
+        let key = &history.key;
+        let number = key.environment.as_deref().and_then(|name| environments.get(name));
+        SeriesName {
+            title: title(key, number.copied(), options),
+            slug: slug(key, number.copied(), options),
+        }
+    };
+    histories.iter().map(name).collect()
+}
+
+/// The name of a series: `shop · staging`. A partner who may not see the environment sees a number.
+fn title(key: &SeriesKey, number: Option<usize>, options: &SiteOptions) -> String {
+    let mut title = words::name(&key.scenario);
+    match (&key.environment, number) {
+        (Some(name), _) if options.shows_tag(crate::history::ENVIRONMENT_TAG) => {
+            title += &format!(" · {}", words::name(name));
+        }
+        (Some(_), Some(number)) => title += &format!(" · environment {number}"),
+        _ => {}
+    }
+    if key.imported.is_some() {
+        title += " · imported";
+    }
+    title
+}
+
+/// A file stem that is safe on every file system: letters, digits and hyphens. Eight digits of a
+/// digest keep apart what these cannot, and stay the same from build to build. A partner's file
+/// names do not depend on the name of an environment, which a digest would let them guess.
+fn slug(key: &SeriesKey, number: Option<usize>, options: &SiteOptions) -> String {
+    let environment = match (&key.environment, number) {
+        (Some(name), _) if options.shows_tag(crate::history::ENVIRONMENT_TAG) => name.clone(),
+        (Some(_), Some(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let imported = key.imported.as_deref().map(|_| "imported").unwrap_or_default();
+    let stem: Vec<String> = [key.scenario.as_str(), &environment, imported]
+        .into_iter()
+        .map(plain_stem)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let stem = stem.join("-");
+    if key.environment.is_none() && key.imported.is_none() && stem == key.scenario {
+        return stem;
+    }
+    let whole = format!("{:?}", (&key.scenario, &environment, &key.imported));
+    let digest = format!("{:x}", Sha256::digest(whole.as_bytes()));
+    format!("{stem}-{}", &digest[..8]).trim_start_matches('-').to_owned()
+}
+
+/// At most 40 lower-case letters, digits and single hyphens of a text.
+fn plain_stem(text: &str) -> String {
+    let mut stem = String::new();
+    for c in text.chars() {
+        match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => stem.push(c),
+            _ if !stem.is_empty() && !stem.ends_with('-') => stem.push('-'),
+            _ => {}
+        }
+    }
+    stem.truncate(40);
+    stem.trim_end_matches('-').to_owned()
+}
+
+/// How pages write times and runs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct SiteLabels<'a> {
+    /// What the site is made for.
+    pub(in crate::report) options: &'a SiteOptions,
+}
+
+impl<'a> SiteLabels<'a> {
+    /// The labels of a site.
+    pub(in crate::report) fn new(options: &'a SiteOptions) -> Self {
+        Self { options }
+    }
+
+    fn local(self, at: OffsetDateTime) -> OffsetDateTime {
+        self.options.scope.zone.local(in_utc(at))
+    }
+
+    /// A moment to the minute in local time: `2026-11-03 14:00`.
+    pub(in crate::report) fn minute(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// A moment in RFC 3339, in UTC.
+    pub(in crate::report) fn timestamp(self, at: OffsetDateTime) -> String {
+        in_utc(at).format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    }
+
+    /// A local day: `2026-11-03`.
+    pub(in crate::report) fn day(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[year]-[month]-[day]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// A local day without its year: `3 Nov`.
+    pub(in crate::report) fn short_day(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[day padding:none] [month repr:short]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// The length of the period: `30 days`, `12 h`.
+    pub(in crate::report) fn length(self) -> String {
+        let scope = &self.options.scope;
+        let hours = (scope.until - scope.since).whole_hours().unsigned_abs();
+        // A day on which the clock changes has 23 or 25 hours.
+        if hours >= 47 { words::plural((hours + 1) / 24, "day") } else { format!("{hours} h") }
+    }
+
+    /// The period: `30 days, 2026-10-31 to 2026-11-29, times in UTC`.
+    pub(in crate::report) fn period(self) -> String {
+        let scope = &self.options.scope;
+        let last = scope.until - time::Duration::SECOND;
+        let (from, to) = (self.day(scope.since), self.day(last));
+        format!("{}, {from} to {to}, times in {}", self.length(), scope.zone)
+    }
+
+    /// The tag or commit of a run that a page may show, safe to display.
+    pub(in crate::report) fn public_tag(self, run: &SeriesRun, key: &str) -> Option<String> {
+        let value = match key {
+            "commit" => run.run.git_commit.as_deref().map(|commit| &commit[..floor(commit, 10)]),
+            key => run.run.tags.get(key).map(String::as_str),
+        };
+        value.filter(|_| self.options.shows_tag(key)).map(|value| words::abbreviated(value, 24))
+    }
+
+    /// What differs between a run and the one before it: `deploy 61, commit 3bb6c035`; `None` if
+    /// nothing that the page may show.
+    pub(in crate::report) fn difference(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+        let (new, old) = (runs.get(at)?, at.checked_sub(1).and_then(|before| runs.get(before)));
+        let changed = |key: &str| {
+            let value = self.public_tag(new, key)?;
+            let before = old.and_then(|old| self.public_tag(old, key));
+            (before.as_ref() != Some(&value)).then(|| format!("{key} {value}"))
+        };
+        let mut parts: Vec<String> = ["deploy", "commit"].into_iter().filter_map(changed).collect();
+        let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
+        let is_other = old.is_some_and(|old| conditions(old) != conditions(new));
+        parts.extend(is_other.then(|| "other settings".to_owned()));
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// The largest character boundary that is at most `most`.
+fn floor(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A ratio as a change in percent: `+18 %`, `−4.2 %`, `±0 %`.
+pub(in crate::report) fn percent_change(ratio: f64) -> String {
+    let change = (ratio - 1.0) * 100.0;
+    let size = change.abs();
+    let digits = if size < 9.95 { format!("{size:.1}") } else { format!("{size:.0}") };
+    let digits = digits.trim_end_matches(".0");
+    match (digits, change > 0.0) {
+        ("0", _) => "±0 %".to_owned(),
+        (digits, true) => format!("+{digits} %"),
+        (digits, false) => format!("−{digits} %"),
+    }
+}
