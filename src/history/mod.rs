@@ -5,6 +5,7 @@
 
 mod calendar;
 mod change_mark;
+pub mod change_points;
 mod filter;
 mod merges;
 mod period;
@@ -25,7 +26,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
-pub use self::change_mark::ChangeMark;
+pub use self::change_mark::{ChangeMark, change_marks};
 pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 pub use self::merges::CoveredRuns;
 pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};

@@ -16,8 +16,8 @@ use super::source::{RunSource, warn_left_out};
 use super::{source, tags, tune};
 use crate::engine::clock;
 use crate::history::{
-    ChangeMark, ENVIRONMENT_TAG, HistoryFilter, HistoryScope, NamedZone, RequestSeries,
-    ScenarioHistory, group_series,
+    ENVIRONMENT_TAG, HistoryFilter, HistoryScope, NamedZone, ScenarioHistory, change_marks,
+    group_series,
 };
 use crate::report::{HistorySite, SiteAudience, SiteOptions};
 use folder::SiteFolder;
@@ -150,11 +150,6 @@ fn read_site(
     }
     warn_left_out(&left_out);
     Ok(HistorySite::new(histories, args.options(scope)))
-}
-
-/// The change points of a series.
-fn change_marks(_series: &RequestSeries) -> Vec<ChangeMark> {
-    Vec::new()
 }
 
 impl Args {

@@ -151,10 +151,11 @@ struct SiteChange {
 struct SiteChangePoint {
     #[serde(with = "time::serde::rfc3339::option")]
     at: Option<OffsetDateTime>,
+    dimension: &'static str,
     ratio: f64,
-    interval: Option<(f64, f64)>,
+    interval: (f64, f64),
     is_confirmed: bool,
-    phase: Option<&'static str>,
+    explained_by: Option<&'static str>,
     difference: Option<String>,
 }
 
@@ -213,10 +214,11 @@ impl<'a> SiteRequest<'a> {
 fn change_points(history: &RequestHistory, labels: SiteLabels<'_>) -> Vec<SiteChangePoint> {
     let point = |mark: &crate::history::ChangeMark| SiteChangePoint {
         at: history.runs.get(mark.run).map(SeriesRun::started),
+        dimension: mark.dimension.name(),
         ratio: mark.ratio,
         interval: mark.interval,
         is_confirmed: mark.is_confirmed,
-        phase: mark.phase.map(crate::record::Dimension::name),
+        explained_by: mark.explained_by.map(crate::record::Dimension::name),
         difference: labels.difference(&history.runs, mark.run),
     };
     history.change_points.iter().map(point).collect()

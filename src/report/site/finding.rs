@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{SiteLabels, percent_change};
 use crate::history::{ChangeMark, PeriodChange, RequestHistory, TimeBin};
+use crate::report::model::label;
 use crate::report::words;
 use crate::units::Quantile;
 
@@ -27,20 +28,22 @@ pub(super) fn headline(of: &RequestHistory, labels: SiteLabels<'_>) -> String {
     format!("{name} mostly {range}{against}")
 }
 
-/// A change point in words: `latency +18 % from 3 Oct, deploy 61`.
+/// A change point in words: `latency +18 % from 3 Oct, deploy 61, mostly first byte`.
 pub(super) fn change_words(
     of: &RequestHistory,
     mark: &ChangeMark,
     labels: SiteLabels<'_>,
 ) -> String {
-    let what = mark.phase.map_or_else(
-        || "latency".to_owned(),
-        |phase| crate::report::model::label(phase).to_owned(),
-    );
-    let when = of.runs.get(mark.run).map(|run| labels.short_day(run.started())).unwrap_or_default();
-    let cause = labels.difference(&of.runs, mark.run).map(|cause| format!(", {cause}"));
-    let sure = if mark.is_confirmed { "" } else { " (not yet confirmed)" };
-    format!("{what} {} from {when}{}{sure}", percent_change(mark.ratio), cause.unwrap_or_default())
+    let run = of.runs.get(mark.run);
+    let when = run.map(|run| labels.short_day(run.started())).unwrap_or_default();
+    let what = label(mark.dimension);
+    let mut words = format!("{what} {} from {when}", percent_change(mark.ratio));
+    let same =
+        run.and_then(|run| labels.public_tag(run, "deploy")).map(|_| "same deploy".to_owned());
+    let cause = labels.difference(&of.runs, mark.run).or(same.filter(|_| mark.run > 0));
+    words += &cause.map(|cause| format!(", {cause}")).unwrap_or_default();
+    words += &mark.explained_by.map(|part| format!(", mostly {}", label(part))).unwrap_or_default();
+    words + if mark.is_confirmed { "" } else { " (not yet confirmed)" }
 }
 
 /// A change against the period before, with its interval: `+4.1 % (+1.2 to +7 %)`.

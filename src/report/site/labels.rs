@@ -163,18 +163,17 @@ impl<'a> SiteLabels<'a> {
     }
 
     /// What differs between a run and the one before it: `deploy 61, commit 3bb6c035`; `None` if
-    /// nothing that the page may show.
+    /// nothing that the page may show, and for the first run.
     pub(in crate::report) fn difference(self, runs: &[SeriesRun], at: usize) -> Option<String> {
-        let (new, old) = (runs.get(at)?, at.checked_sub(1).and_then(|before| runs.get(before)));
+        let (new, old) = (runs.get(at)?, runs.get(at.checked_sub(1)?)?);
         let changed = |key: &str| {
             let value = self.public_tag(new, key)?;
-            let before = old.and_then(|old| self.public_tag(old, key));
+            let before = self.public_tag(old, key);
             (before.as_ref() != Some(&value)).then(|| format!("{key} {value}"))
         };
         let mut parts: Vec<String> = ["deploy", "commit"].into_iter().filter_map(changed).collect();
         let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
-        let is_other = old.is_some_and(|old| conditions(old) != conditions(new));
-        parts.extend(is_other.then(|| "other settings".to_owned()));
+        parts.extend((conditions(old) != conditions(new)).then(|| "other settings".to_owned()));
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }

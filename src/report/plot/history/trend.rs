@@ -13,6 +13,7 @@ use super::HistoryPlot;
 use super::date_axis::DateAxis;
 use crate::history::{BudgetSpan, ChangeMark, RunAttainment, TimeBin};
 use crate::record::Dimension;
+use crate::report::model::label;
 use crate::report::site::{RequestPanel, SiteLabels, percent_change};
 use crate::report::words;
 use crate::units::format_duration;
@@ -300,7 +301,10 @@ impl TrendPlot<'_> {
         let cause = self.axis.labels.difference(&self.panel.history.runs, mark.run);
         let cause = cause.map(|cause| format!(", {cause}")).unwrap_or_default();
         let sure = if mark.is_confirmed { "" } else { "?" };
-        let phase = mark.phase.map(|phase| format!("{} ", crate::report::model::label(phase)));
-        format!("{}{}{sure}{cause}", phase.unwrap_or_default(), percent_change(mark.ratio))
+        let what = match mark.dimension {
+            Dimension::Latency => String::new(),
+            part => format!("{} ", label(part)),
+        };
+        format!("{what}{}{sure}{cause}", percent_change(mark.ratio))
     }
 }
