@@ -220,7 +220,7 @@ fn a_budget_applies_from_its_first_run_to_the_first_run_without_it() {
             (span.budget, (span.from - START).whole_hours(), (span.to - START).whole_hours())
         })
         .collect();
-    assert_eq!(spans, [(budget(), 0, 2), (other, 2, 24)]);
+    assert_eq!(spans, [(budget(), 0, 2), (other, 2, 3)]);
     assert_eq!(history.period.budgets[0].budget, other, "the current one comes first");
 }
 

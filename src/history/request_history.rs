@@ -73,7 +73,7 @@ pub struct BudgetSpan {
     pub budget: Budget,
     /// The first run with it.
     pub from: OffsetDateTime,
-    /// The first run without it, or the end of the period.
+    /// The first run without it, or the newest run.
     pub to: OffsetDateTime,
 }
 
@@ -170,7 +170,7 @@ impl RequestHistory {
             weeks: week_sums(runs, zone)?,
             grid: WeekGrid::of(runs, zone)?,
             change_points: marks.into_iter().filter_map(in_period).collect(),
-            budget_spans: budget_spans(runs, *until),
+            budget_spans: budget_spans(runs),
             conditions: condition_spans(runs),
             runs: runs.iter().map(without_bytes).collect(),
             request: series.request,
@@ -199,20 +199,19 @@ fn without_bytes(run: &SeriesRun) -> SeriesRun {
 }
 
 /// The budgets on latency, each with the time in which it applied.
-fn budget_spans(runs: &[SeriesRun], until: OffsetDateTime) -> Vec<BudgetSpan> {
+fn budget_spans(runs: &[SeriesRun]) -> Vec<BudgetSpan> {
     let mut spans: Vec<(BudgetSpan, bool)> = Vec::new();
     for run in runs {
         let budgets = run.figures.iter().flat_map(|figures| &figures.budgets);
         let budgets: Vec<Budget> = budgets.map(|of_run| of_run.budget).collect();
         for (span, is_open) in spans.iter_mut().filter(|(_, is_open)| *is_open) {
-            if !budgets.contains(&span.budget) {
-                (span.to, *is_open) = (run.started(), false);
-            }
+            (span.to, *is_open) = (run.started(), budgets.contains(&span.budget));
         }
         for budget in budgets {
             let is_open = |span: &(BudgetSpan, bool)| span.1 && span.0.budget == budget;
             if budget.ceiling().is_some() && !spans.iter().any(is_open) {
-                spans.push((BudgetSpan { budget, from: run.started(), to: until }, true));
+                let (from, to) = (run.started(), run.started());
+                spans.push((BudgetSpan { budget, from, to }, true));
             }
         }
     }

@@ -18,7 +18,17 @@ fn report(runs: &Path, out: &Path, more: &[&str]) -> Output {
     let mut command = tollgate();
     command.args(["report", "--store", "none", "--until", "2026-01-17"]).args(more);
     command.arg("--runs-dir").arg(runs).arg("--out").arg(out);
-    command.arg("--sessions-dir").arg(runs.join("no-sessions")).output().unwrap()
+    command.arg("--sessions-dir").arg(runs.join(".sessions")).output().unwrap()
+}
+
+/// A folder of sessions with one that started in the period.
+fn sessions_in(runs: &Path) {
+    let text = include_str!("../support/session.json");
+    let mut session: serde_json::Value = serde_json::from_str(text).unwrap();
+    session["provenance"]["started"] = "2026-01-10T00:00:00Z".into();
+    let folder = runs.join(".sessions/one");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("session.json"), session.to_string()).unwrap();
 }
 
 /// Every file of a site by its path, with its content.
@@ -56,9 +66,12 @@ fn scenario_page(out: &Path) -> String {
 fn a_site_has_an_index_a_page_for_each_scenario_a_summary_and_the_runs_that_it_names() {
     let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     history_year::write(runs.path(), SHORT);
+    sessions_in(runs.path());
     let built = report(runs.path(), out.path(), &["--since", "21d", "--timezone", "Europe/Berlin"]);
     assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
     let index = page(out.path(), "index.html");
+    let session = index.split("href=\"sessions/").nth(1).unwrap().split('"').next().unwrap();
+    assert!(out.path().join("sessions").join(session).is_file(), "{session}");
     assert!(
         index.contains("tile-loader · production") && index.contains("Europe/Berlin"),
         "{index}"
@@ -125,6 +138,12 @@ fn rename(record: &mut RunRecord, name: &str) {
 fn a_partner_sees_no_host_no_address_and_no_tag_that_is_not_public() {
     let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     history_year::write(runs.path(), SHORT);
+    for (id, host) in [(1, "tiles.example"), (2, "other.example")] {
+        let mut quick = history_year::record(SHORT, 1_000).unwrap();
+        (quick.id, quick.plan[0].base_url) = (history_year::id(id), format!("https://{host}/"));
+        rename(&mut quick, &format!("{host}/app"));
+        history_year::write_run(runs.path(), &quick);
+    }
     let formats: Vec<&str> = ["html", "md", "csv", "json", "svg"]
         .iter()
         .flat_map(|format| ["--format", format])
@@ -137,15 +156,16 @@ fn a_partner_sees_no_host_no_address_and_no_tag_that_is_not_public() {
     assert!(all.keys().all(|name| !name.starts_with("runs/")), "{:?}", all.keys());
     for (name, bytes) in &all {
         let page = format!("{name} {}", String::from_utf8_lossy(bytes));
-        for secret in ["probe-fra-1", "tiles.example", "production", &commit[..8]] {
+        for secret in ["probe-fra-1", "tiles.example", "other.example", "production", &commit[..8]]
+        {
             assert!(!page.contains(secret), "{name} contains {secret}");
         }
     }
     let csv = page(out.path(), "history.csv");
     assert!(csv.contains(",16,,70,0,"), "the deploy is public, the commit is not: {csv}");
-    let team = tempfile::tempdir().unwrap();
-    report(runs.path(), team.path(), &["--since", "21d"]);
-    assert!(scenario_page(team.path()).contains("tiles.example"));
+    let index = page(out.path(), "index.html");
+    assert!(index.contains("target/app · environment 1</a>"), "{index}");
+    assert!(index.contains("target/app · environment 1 (2)</a>"), "{index}");
 }
 
 #[test]

@@ -156,7 +156,7 @@ struct SiteChangePoint {
     interval: (f64, f64),
     is_confirmed: bool,
     explained_by: Option<&'static str>,
-    difference: Option<String>,
+    cause: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -219,7 +219,7 @@ fn change_points(history: &RequestHistory, labels: SiteLabels<'_>) -> Vec<SiteCh
         interval: mark.interval,
         is_confirmed: mark.is_confirmed,
         explained_by: mark.explained_by.map(crate::record::Dimension::name),
-        difference: labels.difference(&history.runs, mark.run),
+        cause: labels.cause(&history.runs, mark.run),
     };
     history.change_points.iter().map(point).collect()
 }

@@ -82,7 +82,7 @@ fn section(panel: &RequestPanel) -> String {
     let heads = ["budget", "actual", "status", "held by", "error budget left"];
     let changes = panel.changes.iter();
     let mut parts = vec![
-        format!("## {}\n\n{}.\n", escape(&panel.name), escape(&panel.finding)),
+        format!("## {}\n\n{}\n", escape(&panel.name), escape(&panel.finding_sentence())),
         if panel.budgets.is_empty() { "No budget.\n".to_owned() } else { table(&heads, budgets) },
         table(&PERIOD_HEADS, panel.periods.iter()),
         table(&["quantile", "before", "now", "change (90 % interval)"], changes),

@@ -1,7 +1,7 @@
 //! A budget over a period, in words.
 
 use crate::history::{BudgetPeriod, PeriodFigures};
-use crate::record::{Budget, Decision};
+use crate::record::{ActualQuantile, Budget, Decision};
 use crate::report::words;
 use crate::units::Ratio;
 
@@ -53,6 +53,7 @@ fn actual(of: &BudgetPeriod, period: &PeriodFigures) -> String {
     match of.budget {
         Budget::Errors(_) | Budget::Dropped(_) => share,
         _ => match period.actual(&of.budget) {
+            Some(ActualQuantile::Unbounded) => "∞ (failures)".to_owned(),
             Some(value) => words::actual(value),
             None if of.judged > 0 => format!("{share} above"),
             None => share,

@@ -1,13 +1,13 @@
 //! Names, times and file names of a site.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::SiteOptions;
-use crate::history::{ScenarioHistory, SeriesKey, SeriesRun};
+use super::{SiteAudience, SiteOptions};
+use crate::history::{ENVIRONMENT_TAG, ScenarioHistory, SeriesRun};
 use crate::record::in_utc;
 use crate::report::words;
 
@@ -20,7 +20,7 @@ pub(super) struct SeriesName {
     pub(super) slug: String,
 }
 
-/// The names of all series. Two series never share a file name.
+/// The names of all series. Two series never share a title or a file name.
 pub(super) fn series_names(
     histories: &[ScenarioHistory],
     options: &SiteOptions,
@@ -32,53 +32,70 @@ pub(super) fn series_names(
             environments.entry(name).or_insert(next);
         }
     }
-    let name = |history: &ScenarioHistory| {
-        let key = &history.key;
-        let number = key.environment.as_deref().and_then(|name| environments.get(name));
-        SeriesName {
-            title: title(key, number.copied(), options),
-            slug: slug(key, number.copied(), options),
-        }
+    let mut taken = BTreeSet::new();
+    let mut name = |history: &ScenarioHistory| {
+        let environment = history.key.environment.as_deref().map(|name| {
+            let is_shown = options.shows_tag(ENVIRONMENT_TAG);
+            let number = environments.get(name).copied().unwrap_or_default();
+            if is_shown { name.to_owned() } else { format!("environment {number}") }
+        });
+        let scenario = match options.audience {
+            SiteAudience::Team => history.key.scenario.clone(),
+            SiteAudience::Partner => without_hosts(history),
+        };
+        SeriesName::unique((scenario, environment), history.key.imported.is_some(), &mut taken)
     };
-    histories.iter().map(name).collect()
+    histories.iter().map(&mut name).collect()
 }
 
-/// The name of a series: `shop · staging`. A partner who may not see the environment sees a number.
-fn title(key: &SeriesKey, number: Option<usize>, options: &SiteOptions) -> String {
-    let mut title = words::name(&key.scenario);
-    match (&key.environment, number) {
-        (Some(name), _) if options.shows_tag(crate::history::ENVIRONMENT_TAG) => {
-            title += &format!(" · {}", words::name(name));
-        }
-        (Some(_), Some(number)) => title += &format!(" · environment {number}"),
-        _ => {}
+/// The name of a scenario without the hosts of its targets.
+fn without_hosts(history: &ScenarioHistory) -> String {
+    let spans = history.requests.iter().flat_map(|request| &request.conditions);
+    let hosts = spans.filter_map(|span| host(&span.conditions.base_url));
+    hosts.fold(history.key.scenario.clone(), |name, host| name.replace(host, "target"))
+}
+
+/// The host of a URL.
+pub(super) fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', ':', '?']).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|host| !host.is_empty())
+}
+
+impl SeriesName {
+    /// The name of a series: `shop · staging`. `taken` has the whole names of those before it.
+    fn unique(
+        (scenario, environment): (String, Option<String>),
+        is_imported: bool,
+        taken: &mut BTreeSet<String>,
+    ) -> Self {
+        let imported = is_imported.then_some("imported");
+        let whole = format!("{:?}", (&scenario, &environment, imported));
+        let numbered = (2..).map(|number| format!("{whole} {number}"));
+        let free =
+            std::iter::once(whole.clone()).chain(numbered).find(|name| !taken.contains(name));
+        let whole = free.unwrap_or(whole);
+        let title: Vec<String> = std::iter::once(words::name(&scenario))
+            .chain(environment.as_deref().map(words::name))
+            .chain(imported.map(str::to_owned))
+            .collect();
+        let number = whole.rsplit_once(") ").map(|(_, number)| format!(" ({number})"));
+        let is_plain = environment.is_none() && !is_imported && number.is_none();
+        let slug = slug(&[&scenario, environment.as_deref().unwrap_or_default()], &whole, is_plain);
+        taken.insert(whole);
+        Self { title: title.join(" · ") + &number.unwrap_or_default(), slug }
     }
-    if key.imported.is_some() {
-        title += " · imported";
-    }
-    title
 }
 
 /// A file stem that is safe on every file system: letters, digits and hyphens. Eight digits of a
-/// digest keep apart what these cannot, and stay the same from build to build. A partner's file
-/// names do not depend on the name of an environment, which a digest would let them guess.
-fn slug(key: &SeriesKey, number: Option<usize>, options: &SiteOptions) -> String {
-    let environment = match (&key.environment, number) {
-        (Some(name), _) if options.shows_tag(crate::history::ENVIRONMENT_TAG) => name.clone(),
-        (Some(_), Some(number)) => number.to_string(),
-        _ => String::new(),
-    };
-    let imported = key.imported.as_deref().map(|_| "imported").unwrap_or_default();
-    let stem: Vec<String> = [key.scenario.as_str(), &environment, imported]
-        .into_iter()
-        .map(plain_stem)
-        .filter(|part| !part.is_empty())
-        .collect();
-    let stem = stem.join("-");
-    if key.environment.is_none() && key.imported.is_none() && stem == key.scenario {
+/// digest of the whole name keep apart what these cannot, and stay the same from build to build.
+fn slug(parts: &[&str], whole: &str, is_plain: bool) -> String {
+    let stems: Vec<String> =
+        parts.iter().map(|part| plain_stem(part)).filter(|part| !part.is_empty()).collect();
+    let stem = stems.join("-");
+    if is_plain && parts.first() == Some(&stem.as_str()) {
         return stem;
     }
-    let whole = format!("{:?}", (&key.scenario, &environment, &key.imported));
     let digest = format!("{:x}", Sha256::digest(whole.as_bytes()));
     format!("{stem}-{}", &digest[..8]).trim_start_matches('-').to_owned()
 }
@@ -175,6 +192,25 @@ impl<'a> SiteLabels<'a> {
         let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
         parts.extend((conditions(old) != conditions(new)).then(|| "other settings".to_owned()));
         (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// How many runs before and after a change point a deploy is looked for: the place of a change is
+/// known to a few runs.
+const NEAR: usize = 8;
+
+impl SiteLabels<'_> {
+    /// What differs at a run, or else the nearest difference within [`NEAR`] runs, with its day:
+    /// `deploy 61`, `near deploy 61 (3 Oct)`.
+    pub(in crate::report) fn cause(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+        if let Some(here) = self.difference(runs, at) {
+            return Some(here);
+        }
+        let places = (1..=NEAR).flat_map(|apart| [at.checked_sub(apart), at.checked_add(apart)]);
+        places.flatten().find_map(|place| {
+            let what = self.difference(runs, place)?;
+            Some(format!("near {what} ({})", self.short_day(runs.get(place)?.started())))
+        })
     }
 }
 

@@ -89,6 +89,15 @@ impl RequestPanel {
         all.for_each(|row| row.is_linked = existing.contains(&row.name));
     }
 
+    /// The finding as a sentence of its own. Names of quantiles stay lower-case.
+    pub(in crate::report) fn finding_sentence(&self) -> String {
+        let is_quantile = self.finding.starts_with(['p'])
+            && self.finding[1..].starts_with(|c: char| c.is_ascii_digit());
+        let start =
+            if is_quantile { self.finding.clone() } else { words::capitalised(&self.finding) };
+        start + "."
+    }
+
     /// The verdicts of the period in words.
     pub(in crate::report) fn attainment(&self) -> String {
         attainment(&self.history.period.attainment)

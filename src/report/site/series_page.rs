@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::budget_row::attainment;
-use super::labels::SeriesName;
+use super::labels::{SeriesName, host};
 use super::{RequestPanel, SiteLabels, SiteOptions};
 use crate::history::{ConditionSpan, RunAttainment, ScenarioHistory};
 use crate::record::Decision;
@@ -19,6 +19,8 @@ pub(in crate::report) struct SeriesPage {
     pub(in crate::report) slug: String,
     /// The scenario and the environment.
     pub(in crate::report) title: String,
+    /// Whether its runs were imported from another tool.
+    pub(in crate::report) is_imported: bool,
     /// The newest run: its decision and its start.
     pub(in crate::report) newest: Option<(Decision, String)>,
     /// The decisions of the period.
@@ -45,6 +47,7 @@ impl SeriesPage {
         let spans = history.requests.first().map(|first| first.conditions.clone());
         let spans = spans.unwrap_or_default();
         Self {
+            is_imported: history.key.imported.is_some(),
             newest: history.newest().map(|(at, decision)| (decision, labels.minute(at))),
             verdicts: history.attainment,
             attainment: attainment(&history.attainment),
@@ -77,13 +80,6 @@ fn caveats(spans: &[ConditionSpan], options: &SiteOptions) -> Vec<String> {
             || !hosts.iter().any(|host| caveat.contains(host))
     };
     all.into_iter().filter(shows).map(|caveat| words::display(caveat, words::LINE)).collect()
-}
-
-/// The host of a URL.
-fn host(url: &str) -> Option<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let end = rest.find(['/', ':', '?']).unwrap_or(rest.len());
-    Some(&rest[..end]).filter(|host| !host.is_empty())
 }
 
 fn conditions(spans: &[ConditionSpan], labels: SiteLabels<'_>) -> Vec<Vec<String>> {

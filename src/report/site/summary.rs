@@ -1,6 +1,6 @@
 //! The summary for partners: one page with what was promised and what was measured.
 
-use super::{HistorySite, SeriesPage, SiteLabels};
+use super::{BudgetHistoryRow, HistorySite, RequestPanel, SeriesPage, SiteLabels};
 use crate::record::Decision;
 use crate::report::words;
 
@@ -99,36 +99,45 @@ fn split(budget: &str) -> (String, String) {
 
 /// What follows from the figures. Every sentence names the figure it rests on.
 fn next_steps(site: &HistorySite) -> Vec<String> {
-    let mut steps = Vec::new();
-    for page in &site.pages {
-        let title = &page.title;
-        for panel in &page.panels {
-            for budget in panel.budgets.iter().filter(|budget| budget.is_current) {
-                if budget.is_met == Some(false) {
-                    steps.push(format!(
-                        "{title} · {}: bring `{}` back within its limit: it is {} over the period",
-                        panel.name, budget.budget, budget.actual
-                    ));
-                }
-            }
-            steps.extend(panel.change_points.iter().take(1).map(|change| {
-                format!("{title} · {}: look at the last change: {change}", panel.name)
-            }));
-        }
-        let of = page.verdicts;
-        if of.inconclusive * 10 > of.runs() {
-            steps.push(format!(
-                "{title}: {} of {} were inconclusive: make runs longer, or look at what stopped them",
-                words::count(of.inconclusive),
-                words::plural(of.runs(), "run")
-            ));
-        }
-        if page.panels.iter().all(|panel| panel.budgets.is_empty()) {
-            steps.push(format!("{title}: agree on a budget: none of its runs has one"));
-        }
-    }
+    let mut steps: Vec<String> = site.pages.iter().flat_map(steps_of).collect();
     if steps.is_empty() {
         steps.push("Nothing needs to be done: keep measuring.".to_owned());
     }
     steps
+}
+
+fn steps_of(page: &SeriesPage) -> Vec<String> {
+    let (title, of) = (&page.title, page.verdicts);
+    if page.is_imported {
+        return vec![format!(
+            "{title}: measure it with `tollgate run`: single requests that another check made decide little"
+        )];
+    }
+    let mut steps: Vec<String> =
+        page.panels.iter().flat_map(|panel| panel_steps(title, panel)).collect();
+    if of.inconclusive * 10 > of.runs() {
+        let inconclusive = words::count(of.inconclusive);
+        let runs = words::plural(of.runs(), "run");
+        steps.push(format!(
+            "{title}: make runs longer, or look at what stopped them: {inconclusive} of {runs} inconclusive"
+        ));
+    }
+    if page.panels.iter().all(|panel| panel.budgets.is_empty()) {
+        steps.push(format!("{title}: agree on a budget: none of its runs has one"));
+    }
+    steps
+}
+
+fn panel_steps(title: &str, panel: &RequestPanel) -> Vec<String> {
+    let missed = panel.budgets.iter().filter(|row| row.is_current && row.is_met == Some(false));
+    let bring_back = |row: &BudgetHistoryRow| {
+        format!(
+            "{title} · {}: bring `{}` back within its limit: over the period it is {}",
+            panel.name, row.budget, row.actual
+        )
+    };
+    let change = panel.change_points.first();
+    let look =
+        change.map(|change| format!("{title} · {}: look at the last change: {change}", panel.name));
+    missed.map(bring_back).chain(look).collect()
 }

@@ -66,7 +66,7 @@ fn section(
     html! {
         section {
             h2 { (panel.name) }
-            p { strong { (panel.finding) "." } }
+            p { strong { (panel.finding_sentence()) } }
             (budgets(panel))
             @for row in rows(&sketches) { div.plots { @for sketch in row { (figure(sketch)) } } }
             (changes(panel))

@@ -116,6 +116,7 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     figure.marks(&mut scene);
     figure.lines(&mut scene);
     figure.singles(&mut scene);
+    figure.failures(&mut scene);
     figure.words(&mut scene);
     figure.axis.floor(&mut scene);
     scene
@@ -151,6 +152,14 @@ fn spans(panel: &RequestPanel) -> impl Iterator<Item = &BudgetSpan> {
     panel.history.budget_spans.iter().filter(on_latency)
 }
 
+/// Whether an earlier span of the same budget has a label already.
+fn labels_twice(labelled: &mut Vec<String>, span: &BudgetSpan) -> bool {
+    let text = span.budget.to_string();
+    let is_known = labelled.contains(&text);
+    labelled.push(text);
+    is_known
+}
+
 fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
     let bins = &panel.history.bins.bins;
     let lines = LINES.iter().rev().filter(|line| bins.iter().any(|bin| (line.of)(bin).is_some()));
@@ -170,6 +179,7 @@ fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
         "inconclusive (middle)",
     );
     add(any(|bin| bin.attainment.failed > 0), LegendMark::Box(VERDICTS[2]), "failed (top)");
+    add(any(|bin| bin.failed > 0), LegendMark::Box(ALARM), "share of requests that failed (below)");
     add(DateAxis::has_visible_gaps(&panel.history.bins), LegendMark::Box(SHADE), "no runs");
     add(!panel.history.change_points.is_empty(), LegendMark::Dashes(INK), "change point");
     signs
@@ -223,7 +233,11 @@ impl TrendPlot<'_> {
         for span in spans(self.panel) {
             let Some((_, ceiling)) = span.budget.ceiling() else { continue };
             let y = self.y(ceiling);
-            scene.dashed((self.axis.x(span.from), y), (self.axis.x(span.to), y), 1.5, ALARM);
+            // A budget of a single run is visible too.
+            let frame = &self.axis.frame;
+            let left = (self.axis.x(span.from) - 8.0).max(frame.left);
+            let right = (self.axis.x(span.to) + 8.0).min(frame.right);
+            scene.dashed((left, y), (right, y), 1.5, ALARM);
         }
     }
 
@@ -237,6 +251,16 @@ impl TrendPlot<'_> {
 
     fn spots(&self, line: &HistoryLine) -> Vec<Vec<PaperSpot>> {
         self.axis.lines(&self.panel.history.bins, |bin| (line.of)(bin).map(|value| self.y(value)))
+    }
+
+    /// The share of failures of each bin, as bars on the floor.
+    fn failures(&self, scene: &mut Scene) {
+        let frame = &self.axis.frame;
+        for bin in self.panel.history.bins.bins.iter().filter(|bin| bin.failed > 0) {
+            let (x, share) = (self.axis.x(bin.middle()), bin.failed as f64 / bin.exchanges as f64);
+            let top = frame.bottom - 3.0 - 27.0 * share.min(1.0);
+            scene.rect((x - 1.5, top), (x + 1.5, frame.bottom), ALARM, 1.0);
+        }
     }
 
     /// Points of a single exchange: rings, not joined by a line.
@@ -281,7 +305,8 @@ impl TrendPlot<'_> {
                 .collect();
             scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
         }
-        for span in spans(self.panel) {
+        let mut labelled = Vec::new();
+        for span in spans(self.panel).filter(|span| !labels_twice(&mut labelled, span)) {
             let Some((_, ceiling)) = span.budget.ceiling() else { continue };
             let text = format!("budget {}", span.budget);
             scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
@@ -298,7 +323,7 @@ impl TrendPlot<'_> {
 
     /// `+18 %, deploy 61`, with a question mark if it is not confirmed.
     fn mark_words(&self, mark: &ChangeMark) -> String {
-        let cause = self.axis.labels.difference(&self.panel.history.runs, mark.run);
+        let cause = self.axis.labels.cause(&self.panel.history.runs, mark.run);
         let cause = cause.map(|cause| format!(", {cause}")).unwrap_or_default();
         let sure = if mark.is_confirmed { "" } else { "?" };
         let what = match mark.dimension {
