@@ -385,9 +385,9 @@ fn a_run_of_one_exchange_or_none_fits_every_screen() {
     }
 }
 
-/// A site of 60 generated days whose scenario, request and tags have malicious names.
+/// A site of 40 generated days whose scenario, request and tags have malicious names.
 fn hostile_site() -> report::HistorySite {
-    let shape = history_year::YearShape { days: 60, hours: 8, exchanges: 25 };
+    let shape = history_year::YearShape { days: 40, hours: 8, exchanges: 25 };
     let name = HOSTILE.join(" ");
     let runs = history_year::records(shape).map(|mut record| {
         record.plan[0].name.clone_from(&name);
@@ -403,7 +403,7 @@ fn hostile_site() -> report::HistorySite {
     });
     let since = history_year::START;
     let zone: NamedZone = "Europe/Berlin".parse().unwrap();
-    let scope = HistoryScope { since, until: since + Duration::from_hours(24 * 61), zone };
+    let scope = HistoryScope { since, until: since + Duration::from_hours(24 * 41), zone };
     let (series, _) = group_series(runs, &HistoryFilter::default());
     let of = |one| ScenarioHistory::of(one, &scope, &change_marks).0;
     let histories = series.into_iter().filter_map(of).collect();

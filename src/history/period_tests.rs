@@ -19,7 +19,9 @@ const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
 /// A run with the given latencies in milliseconds; `hours` after [`START`], a Monday.
 fn run(hours: u64, millis: &[u64]) -> RunSummary {
     let mut latency = Histogram::default();
-    millis.iter().for_each(|value| latency.record(Duration::from_millis(*value)));
+    for value in millis {
+        latency.record(Duration::from_millis(*value));
+    }
     let count = millis.len() as u64;
     RunSummary {
         id: Uuid::from_u128(u128::from(hours) + 1),

@@ -109,7 +109,9 @@ impl ScenarioHistory {
         }
         let decisions = decisions(&requests);
         let mut attainment = RunAttainment::default();
-        decisions.iter().for_each(|(_, decision)| attainment.add(*decision));
+        for (_, decision) in &decisions {
+            attainment.add(*decision);
+        }
         let key = series.key;
         let history =
             (!requests.is_empty()).then_some(Self { key, requests, attainment, decisions });

@@ -110,7 +110,9 @@ fn add_exchanges(
     for _ in 0..exchanges {
         exchange((stage, &mut series), random, (level, failing), is_cold);
     }
-    series.iter().for_each(|(part, histogram)| stage.series.add(*part, histogram));
+    for (part, histogram) in &series {
+        stage.series.add(*part, histogram);
+    }
 }
 
 fn exchange(

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::csv::field;
 use crate::history::{PeriodChange, PeriodFigures, QuantileFigures, RequestHistory, SeriesRun};
-use crate::record::{Decision, micros};
+use crate::record::{Decision, in_utc, micros};
 use crate::report::site::{HistorySite, RequestPanel, SeriesPage, SiteLabels};
 
 /// Version of the format, raised when a field changes its meaning.
@@ -40,7 +41,7 @@ fn line(
     let micros = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
     let latency = &row.ok_latency;
     [
-        labels.timestamp(run.started()),
+        in_utc(run.started()).format(&Rfc3339).unwrap_or_default(),
         row.run.to_owned(),
         field(&page.title),
         field(&panel.name),

@@ -13,7 +13,9 @@ pub(in crate::report) struct BudgetHistoryRow {
     /// What it limits, over all exchanges of the period: `243 ms`, or the share that exceeded it.
     pub(in crate::report) actual: String,
     /// Whether the exchanges of the whole period held it; `None` if nothing was judged.
-    pub(in crate::report) is_met: Option<bool>,
+    is_met: Option<bool>,
+    /// Whether a run passed or failed it: without one, the figures prove neither.
+    is_decided: bool,
     /// The share of decided runs that held it.
     pub(in crate::report) attainment: String,
     /// The error budget left.
@@ -29,6 +31,7 @@ impl BudgetHistoryRow {
             budget: of.budget.to_string(),
             actual: actual(of, period),
             is_met: of.is_met(),
+            is_decided: of.attainment.decided() > 0,
             attainment: attainment(&of.attainment),
             left: left(of),
             is_current: of.is_current,
@@ -38,6 +41,7 @@ impl BudgetHistoryRow {
     /// The status as a decision for badges, and in words.
     pub(in crate::report) fn status(&self) -> (Decision, &'static str) {
         match self.is_met {
+            Some(_) if !self.is_decided => (Decision::Inconclusive, "undecided"),
             Some(true) => (Decision::Pass, "met"),
             Some(false) => (Decision::Fail, "missed"),
             None => (Decision::Inconclusive, "no data"),

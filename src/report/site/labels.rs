@@ -137,11 +137,6 @@ impl<'a> SiteLabels<'a> {
         self.local(at).format(format).unwrap_or_default()
     }
 
-    /// A moment in RFC 3339, in UTC.
-    pub(in crate::report) fn timestamp(self, at: OffsetDateTime) -> String {
-        in_utc(at).format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
-    }
-
     /// A local day: `2026-11-03`.
     pub(in crate::report) fn day(self, at: OffsetDateTime) -> String {
         let format = format_description!("[year]-[month]-[day]");

@@ -129,7 +129,8 @@ fn steps_of(page: &SeriesPage) -> Vec<String> {
 }
 
 fn panel_steps(title: &str, panel: &RequestPanel) -> Vec<String> {
-    let missed = panel.budgets.iter().filter(|row| row.is_current && row.is_met == Some(false));
+    let missed =
+        panel.budgets.iter().filter(|row| row.is_current && row.status().0 == Decision::Fail);
     let bring_back = |row: &BudgetHistoryRow| {
         format!(
             "{title} · {}: bring `{}` back within its limit: over the period it is {}",

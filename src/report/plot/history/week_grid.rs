@@ -16,6 +16,9 @@ use crate::report::site::{RequestPanel, SiteLabels};
 use crate::report::words;
 use crate::units::format_duration;
 
+/// A cell that has a value: weekday, hour and the value.
+type GridValue = (Weekday, usize, Duration);
+
 /// The fewest cells with a value: fewer show no pattern.
 const FEWEST: usize = 8;
 
@@ -26,7 +29,7 @@ pub(super) fn plot<'a>(panel: &'a RequestPanel, labels: SiteLabels<'a>) -> Optio
     if grid.values().count() < FEWEST {
         return None;
     }
-    let when = |(day, hour, _): (Weekday, usize, Duration)| format!("{day} {hour:02}:00");
+    let when = |(day, hour, _): GridValue| format!("{day} {hour:02}:00");
     let title = format!(
         "{} {} by hour: slowest {} ({}), fastest {} ({})",
         panel.name,
@@ -53,7 +56,7 @@ pub(super) fn plot<'a>(panel: &'a RequestPanel, labels: SiteLabels<'a>) -> Optio
 }
 
 /// The cells with the lowest and the highest value.
-fn ends(grid: &WeekGrid) -> Option<((Weekday, usize, Duration), (Weekday, usize, Duration))> {
+fn ends(grid: &WeekGrid) -> Option<(GridValue, GridValue)> {
     let low = grid.values().min_by_key(|(.., value)| *value)?;
     let high = grid.values().max_by_key(|(.., value)| *value)?;
     Some((low, high))
@@ -114,7 +117,7 @@ fn scene(grid: &WeekGrid, zone: &str, sheet: PlotSheet<'_>) -> Scene {
     let step = if scene.paper.ticks > 5 { 3 } else { 6 };
     let ticks: Vec<(f64, String)> = (0..24)
         .step_by(step)
-        .map(|hour| (frame.left + (hour as f64 + 0.5) * column, format!("{hour:02}")))
+        .map(|hour| (frame.left + (f64::from(hour) + 0.5) * column, format!("{hour:02}")))
         .collect();
     frame.floor(&mut scene, &ticks, &format!("hour of the day, {zone}"));
     scene
