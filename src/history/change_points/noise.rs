@@ -38,11 +38,14 @@ impl SeriesNoise {
             values.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
         let deviation =
             PER_MEDIAN_DEVIATION * median(differences.iter().map(|difference| difference.abs()));
-        let (sum, products) = block_moments(&without_jumps(&differences, JUMP * deviation));
-        let correlation = if sum > 0.0 { solve_correlation(products / sum) } else { 0.0 };
+        let length = BLOCK.min(values.len());
+        let (squares, products) =
+            block_moments(&without_jumps(&differences, JUMP * deviation), length);
+        let correlation =
+            if squares > 0.0 { solve_correlation(products / squares, length) } else { 0.0 };
         let limit = if deviation > 0.0 { LARGEST_DIFFERENCE * deviation } else { f64::INFINITY };
-        let squares = differences.iter().map(|one| one.clamp(-limit, limit).powi(2)).sum::<f64>();
-        let half = squares / (2.0 * LEFT_VARIANCE * differences.len().max(1) as f64);
+        let sum = differences.iter().map(|one| one.clamp(-limit, limit).powi(2)).sum::<f64>();
+        let half = sum / (2.0 * LEFT_VARIANCE * differences.len().max(1) as f64);
         // The mean square of differences is twice the variance of the series times 1 − φ.
         Self { correlation, variance: (half * (1.0 + correlation)).max(floor * floor) }
     }
@@ -74,12 +77,11 @@ fn without_jumps(differences: &[f64], limit: f64) -> Vec<f64> {
     std::iter::once(0.0).chain(kept).collect()
 }
 
-/// Over every block of neighbouring values: the squares of the distances from the block's mean, and
-/// the products of neighbouring distances.
-fn block_moments(values: &[f64]) -> (f64, f64) {
-    let length = BLOCK.min(values.len());
+/// Over every block of so many neighbouring values: the squares of the distances from the block's
+/// mean, and the products of neighbouring distances.
+fn block_moments(values: &[f64], length: usize) -> (f64, f64) {
     let mut moments = (0.0, 0.0);
-    for block in values.windows(length.max(1)) {
+    for block in values.windows(length) {
         let mean = block.iter().sum::<f64>() / length as f64;
         let mut before = 0.0;
         for value in block {
@@ -92,21 +94,21 @@ fn block_moments(values: &[f64]) -> (f64, f64) {
     moments
 }
 
-/// φ whose blocks have this ratio of products to squares on average.
+/// φ whose blocks of this length have this ratio of products to squares on average.
 ///
 /// Taking out the means of short blocks makes the ratio smaller than φ, by an amount that is known
 /// for every φ (Marriott and Pope, "Bias in the estimation of autocorrelations", Biometrika 1954).
-fn solve_correlation(ratio: f64) -> f64 {
+fn solve_correlation(ratio: f64, length: usize) -> f64 {
     let (mut low, mut high) = (0.0, LARGEST_CORRELATION);
-    if expected_ratio(low) >= ratio {
+    if expected_ratio(low, length) >= ratio {
         return low;
     }
-    if expected_ratio(high) <= ratio {
+    if expected_ratio(high, length) <= ratio {
         return high;
     }
     while high - low > 1e-3 {
         let middle = f64::midpoint(low, high);
-        if expected_ratio(middle) < ratio {
+        if expected_ratio(middle, length) < ratio {
             low = middle;
         } else {
             high = middle;
@@ -116,10 +118,10 @@ fn solve_correlation(ratio: f64) -> f64 {
 }
 
 /// The mean products over the mean squares in blocks of this autocorrelation.
-fn expected_ratio(correlation: f64) -> f64 {
-    let length = BLOCK as f64;
+fn expected_ratio(correlation: f64, count: usize) -> f64 {
+    let length = count as f64;
     let (mut power, mut mean_variance) = (1.0, 1.0);
-    for lag in 1..BLOCK {
+    for lag in 1..count {
         power *= correlation;
         mean_variance += 2.0 * (1.0 - lag as f64 / length) * power;
     }

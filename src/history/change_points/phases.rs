@@ -80,8 +80,8 @@ pub fn find_changes_by_phase(latency: &[RunFigure], phases: &[PhaseSeries]) -> V
     changes
 }
 
-/// The whole stretch around a change that is looked at for a phase's part in it.
-const LOOKED_AT: usize = 256;
+/// Runs on each side of a change that are looked at for a phase's part in it.
+const LOOKED_AT: usize = 200;
 
 /// Adds the change of a phase to the nearest change, if one is near.
 fn add_phase(changes: &mut Vec<PlacedChange>, phase: ChangedPhase) {

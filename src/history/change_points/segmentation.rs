@@ -11,13 +11,13 @@ pub(super) const SHORTEST: usize = 5;
 /// Fewest values after the newest change: one or two slow runs are no new level.
 pub(super) const SHORTEST_END: usize = 3;
 /// The evidence that a change needs in a series of [`CALIBRATED`] values.
-const FULL_EVIDENCE: f64 = 15.5;
+const FULL_EVIDENCE: f64 = 16.0;
 const CALIBRATED: f64 = 120.0;
 /// The evidence that a change needs with up to [`NEWEST`] values after it.
 const NEWEST_EVIDENCE: f64 = 8.0;
 const NEWEST: usize = 5;
 /// How much more it needs with each further value after it.
-const MORE_PER_VALUE: f64 = 0.75;
+const MORE_PER_VALUE: f64 = 1.0;
 /// How much more it needs to be looked for between two places that are not changes.
 const MORE_WITHIN: f64 = 4.0;
 

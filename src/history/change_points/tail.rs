@@ -30,8 +30,9 @@ const LARGEST_GIVEN: f64 = 1e150;
 const LARGEST_LOGARITHM: f64 = 100.0;
 /// Places on each side among which the place of a change is chosen.
 const PLACE_RANGE: usize = 25;
-/// Places this close to the true one are nearly as good.
+/// Places this close to the true one are nearly as good, less by a share for each run between.
 const PLACE_MARGIN: usize = 3;
+const PLACE_LOSS: f64 = 0.05;
 /// Fewest values after a change that is confirmed.
 const CONFIRMED_AFTER: usize = 5;
 /// The normal quantile of [`EFFECT_CONFIDENCE`](super::EFFECT_CONFIDENCE).
@@ -255,7 +256,7 @@ impl FoundSteps<'_> {
             let near =
                 place.saturating_sub(PLACE_MARGIN).max(start)..(place + PLACE_MARGIN + 1).min(end);
             near.map(|other| {
-                likelihoods[other - start] * (1.0 - 0.05 * other.abs_diff(place) as f64)
+                likelihoods[other - start] * (1.0 - PLACE_LOSS * other.abs_diff(place) as f64)
             })
             .sum()
         };
