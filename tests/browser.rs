@@ -426,8 +426,8 @@ fn the_pages_of_a_site_open_without_errors_and_fit_every_screen() {
         let page = folder.path().join(name);
         std::fs::write(&page, html).unwrap();
         for width in WIDTHS {
-            let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
-            browser.call("Emulation.setDeviceMetricsOverride", &size);
+            let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+            browser.call("Emulation.setDeviceMetricsOverride", &screen);
             browser.open(&page);
             let (place, seen) = (format!("{name} at {width} px"), browser.evaluate(LOOK));
             assert!(seen["needed"].as_f64() <= seen["room"].as_f64(), "{place}: {seen}");
