@@ -53,6 +53,11 @@ fn page(out: &Path, name: &str) -> String {
     std::fs::read_to_string(out.join(name)).unwrap()
 }
 
+/// Whether a file has an extension.
+fn is_kind(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 /// The only page of a scenario in a site.
 fn scenario_page(out: &Path) -> String {
     let pages = files(out);
@@ -92,7 +97,7 @@ fn a_site_has_an_index_a_page_for_each_scenario_a_summary_and_the_runs_that_it_n
         let name = link.split('"').next().unwrap();
         assert!(all.contains_key(&format!("runs/{name}")), "{name}");
     }
-    for (name, bytes) in all.iter().filter(|(name, _)| name.ends_with(".html")) {
+    for (name, bytes) in all.iter().filter(|(name, _)| is_kind(name, "html")) {
         let page = String::from_utf8_lossy(bytes);
         assert!(page.contains("default-src 'none'") && !page.contains("<script"), "{name}");
         assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "{name}");
@@ -129,9 +134,9 @@ fn a_second_build_writes_only_what_changed() {
 }
 
 fn rename(record: &mut RunRecord, name: &str) {
-    record.plan[0].name = name.to_owned();
-    record.measurement.scenarios[0].name = name.to_owned();
-    record.verdict.scenarios[0].scenario = name.to_owned();
+    name.clone_into(&mut record.plan[0].name);
+    name.clone_into(&mut record.measurement.scenarios[0].name);
+    name.clone_into(&mut record.verdict.scenarios[0].scenario);
 }
 
 #[test]
@@ -208,7 +213,7 @@ fn hostile_names_become_safe_file_names_and_text() {
         for harmful in ["<script", "<img src=x", "\u{202e}"] {
             assert!(!page.contains(harmful), "{name} contains {harmful}");
         }
-        assert!(name.ends_with(".md") || !page.contains("\"onmouseover=\""), "{name}");
+        assert!(is_kind(name, "md") || !page.contains("\"onmouseover=\""), "{name}");
     }
 }
 
@@ -233,9 +238,9 @@ fn the_same_figures_come_in_every_format() {
     let csv = page(out.path(), "history.csv");
     assert_eq!(csv.lines().count(), 43);
     let all = files(out.path());
-    assert!(all.keys().all(|name| !name.ends_with(".html")), "{:?}", all.keys());
-    let with = |ending: &str| all.keys().filter(|name| name.ends_with(ending)).count();
-    assert_eq!((with(".png"), with(".svg"), with(".md")), (5, 5, 2));
+    assert!(all.keys().all(|name| !is_kind(name, "html")), "{:?}", all.keys());
+    let with = |kind: &str| all.keys().filter(|name| is_kind(name, kind)).count();
+    assert_eq!((with("png"), with("svg"), with("md")), (5, 5, 2));
     let markdown = page(out.path(), "summary.md");
     let p95 = request["period"]["ok_latency"]["p95_us"].as_u64().unwrap();
     assert!(markdown.contains(&format!("{} ms", (p95 + 500) / 1_000)), "{p95} {markdown}");
