@@ -229,6 +229,13 @@ impl Quantile {
         f64::from(self.millionths) / 1e6
     }
 
+    /// The fewest values of which this quantile is a figure of its own: two for p50, 20 for p95,
+    /// 100 for p99. Of fewer, it is the maximum.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+    pub fn fewest_values(self) -> u64 {
+        (1.0 / self.allowed_exceedance().as_f64()).round() as u64
+    }
+
     /// The share of values that may exceed it: 5 % for p95.
     pub fn allowed_exceedance(self) -> Ratio {
         Ratio(f64::from(1_000_000 - self.millionths) / 1e6)

@@ -4,16 +4,22 @@
 
 #[path = "browser/devtools.rs"]
 mod devtools;
+#[path = "support/history_year.rs"]
+mod history_year;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use devtools::Browser;
 use serde_json::{Value, json};
+use tollgate::history::{
+    HistoryFilter, HistoryScope, NamedZone, ScenarioHistory, change_marks, group_series,
+};
 use tollgate::record::session::SessionRecord;
 use tollgate::record::{
     AnswerDetail, Dimension, Failure, FailureEvidence, Histogram, Interval, RequestMeasurement,
-    RunRecord, ShardRecord, ShardSharing, Stage, VerdictReason,
+    RunRecord, RunSummary, ShardRecord, ShardSharing, Stage, VerdictReason,
 };
 use tollgate::units::Quantile;
 use tollgate::{report, verdict};
@@ -46,10 +52,13 @@ const LOOK: &str = r"(() => {
     .map(cell => cell.outerHTML);
   const levels = all('h1, h2, h3, h4').map(heading => Number(heading.tagName[1]));
   const skipped = levels.filter((level, at) => level > (at === 0 ? 1 : levels[at - 1] + 1));
+  // A page of a site refers to its other pages only.
+  const inside = /^(\.\.\/)?([a-z]+\/)?[a-zA-Z0-9-]+\.html$/;
+  const leaving = [...document.links].filter(link => !inside.test(link.getAttribute('href')));
   return {
     regions, cut, skipped, unscoped: all('th:not([scope])').length,
     figures, handlers, room: innerWidth, needed: document.documentElement.scrollWidth,
-    hacked: typeof window.__hacked, scripts: document.scripts.length, links: document.links.length,
+    hacked: typeof window.__hacked, scripts: document.scripts.length, links: leaving.length,
     frames: window.frames.length, background: getComputedStyle(document.body).backgroundColor,
     title: document.title,
   };
@@ -372,6 +381,59 @@ fn a_run_of_one_exchange_or_none_fits_every_screen() {
             assert!(seen["needed"].as_f64() <= seen["room"].as_f64(), "{place}: {seen}");
             assert_eq!(seen["cut"], json!([]), "{place}");
             tables_are_accessible(&seen, &place);
+        }
+    }
+}
+
+/// A site of 40 generated days whose scenario, request and tags have malicious names.
+fn hostile_site() -> report::HistorySite {
+    let shape = history_year::YearShape { days: 40, hours: 8, exchanges: 25 };
+    let name = HOSTILE.join(" ");
+    let runs = history_year::records(shape).map(|mut record| {
+        record.plan[0].name.clone_from(&name);
+        record.plan[0].base_url = "W".repeat(500);
+        record.plan[0].caveats = vec![name.clone()];
+        record.measurement.scenarios[0].name.clone_from(&name);
+        record.verdict.scenarios[0].scenario.clone_from(&name);
+        record.measurement.scenarios[0].requests[0].name.clone_from(&name);
+        record.verdict.scenarios[0].budgets.iter_mut().for_each(|of| of.request.clone_from(&name));
+        let tags = &mut record.provenance.tags;
+        *tags = history_year::tags(&[("deploy", &name), ("environment", &"W".repeat(500))]);
+        RunSummary::of(&record)
+    });
+    let since = history_year::START;
+    let zone: NamedZone = "Europe/Berlin".parse().unwrap();
+    let scope = HistoryScope { since, until: since + Duration::from_hours(24 * 41), zone };
+    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let of = |one| ScenarioHistory::of(one, &scope, &change_marks).0;
+    let histories = series.into_iter().filter_map(of).collect();
+    let (audience, public_tags) = (report::SiteAudience::Team, BTreeSet::new());
+    report::HistorySite::new(histories, report::SiteOptions { scope, audience, public_tags })
+}
+
+#[test]
+fn the_pages_of_a_site_open_without_errors_and_fit_every_screen() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, site) = (tempfile::tempdir().unwrap(), hostile_site());
+    let scenario = folder.path().join("scenarios/page.html");
+    std::fs::create_dir(scenario.parent().unwrap()).unwrap();
+    let slug = site.slugs()[0].to_owned();
+    std::fs::write(&scenario, report::scenario_html(&site, &slug).unwrap()).unwrap();
+    inspect(&mut browser, &scenario);
+    for (name, html) in
+        [("index.html", report::index_html(&site)), ("summary.html", report::summary_html(&site))]
+    {
+        let page = folder.path().join(name);
+        std::fs::write(&page, html).unwrap();
+        for width in WIDTHS {
+            let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
+            browser.call("Emulation.setDeviceMetricsOverride", &screen);
+            browser.open(&page);
+            let (place, seen) = (format!("{name} at {width} px"), browser.evaluate(LOOK));
+            assert!(seen["needed"].as_f64() <= seen["room"].as_f64(), "{place}: {seen}");
+            tables_are_accessible(&seen, &place);
+            nothing_ran_or_was_loaded(&browser, &seen, &page, &place);
+            keep_picture(&mut browser, &page, width, name);
         }
     }
 }

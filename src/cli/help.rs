@@ -9,7 +9,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["demo", "doctor", "run", "duet", "merge", "synthetic-check"]),
     ("Tune", &["tune", "warm"]),
     ("Write scenarios", &["init", "check", "schema"]),
-    ("Look back", &["show", "history", "compare", "import"]),
+    ("Look back", &["show", "history", "report", "compare", "import"]),
     ("Store", &["sync", "db"]),
     ("Rehearse", &["target"]),
     ("Shell", &["completions", "man"]),

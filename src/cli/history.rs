@@ -100,9 +100,11 @@ enum VerdictFilter {
 
 /// A time, as the flags take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TimeBound {
+pub(super) enum TimeBound {
     /// An age, counted back from now.
     Ago(Duration),
+    /// A day of the calendar.
+    Day(Date),
     At(OffsetDateTime),
 }
 
@@ -179,13 +181,15 @@ impl VerdictFilter {
 }
 
 impl TimeBound {
-    /// The time as an instant. An age beyond 1970 becomes 1970: no run is older.
-    fn before(self, now: OffsetDateTime) -> OffsetDateTime {
+    /// The time as an instant. A day begins in UTC. An age beyond 1970 becomes 1970: no run is
+    /// older.
+    pub(super) fn before(self, now: OffsetDateTime) -> OffsetDateTime {
         match self {
             Self::Ago(age) => time::Duration::try_from(age)
                 .ok()
                 .and_then(|age| now.checked_sub(age))
                 .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+            Self::Day(day) => day.midnight().assume_utc(),
             Self::At(moment) => moment,
         }
     }
@@ -199,7 +203,7 @@ impl FromStr for TimeBound {
             return Ok(Self::At(moment));
         }
         if let Ok(day) = Date::parse(text, format_description!("[year]-[month]-[day]")) {
-            return Ok(Self::At(day.midnight().assume_utc()));
+            return Ok(Self::Day(day));
         }
         parse_duration(text).map(Self::Ago).map_err(|_| {
             UnitError::new(

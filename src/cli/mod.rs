@@ -42,6 +42,7 @@ mod session_upload;
 mod shard;
 mod show;
 mod signals;
+mod site;
 mod source;
 mod store_flags;
 mod stray_variables;
@@ -106,6 +107,7 @@ enum TollgateCommand {
     Db(db::Args),
     History(history::Args),
     Compare(compare::Args),
+    Report(Box<site::Args>),
     Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -120,7 +122,12 @@ impl TollgateCommand {
     fn warn_of_strays(&self) {
         let sends_nothing = matches!(
             self,
-            Self::Show(_) | Self::History(_) | Self::Compare(_) | Self::Merge(_) | Self::Sync(_)
+            Self::Show(_)
+                | Self::History(_)
+                | Self::Compare(_)
+                | Self::Report(_)
+                | Self::Merge(_)
+                | Self::Sync(_)
         );
         if sends_nothing {
             stray_variables::warn();
@@ -187,6 +194,7 @@ pub fn main(
         TollgateCommand::Db(args) => db::db(&args),
         TollgateCommand::History(args) => history::history(&args),
         TollgateCommand::Compare(args) => compare::compare(&args),
+        TollgateCommand::Report(args) => site::report(&args),
         TollgateCommand::Import(args) => import::import(&args),
         TollgateCommand::Init(args) => init::init(&args),
         TollgateCommand::Schema(args) => schema::schema(&args),

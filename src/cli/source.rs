@@ -103,6 +103,19 @@ impl RunSource {
         }
     }
 
+    /// [`Self::summaries`] with the figures that a site of latency history shows.
+    pub(super) fn detailed_summaries(
+        &self,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<RunSummary>, CommandError> {
+        let Some(address) = &self.database else { return self.summaries(filter) };
+        let runs = Database::open(address)?.detailed_summaries(filter)?;
+        if let Some(runs_dir) = &self.runs_dir {
+            warn_unsynced(runs_dir);
+        }
+        Ok(runs)
+    }
+
     /// Finds a run by any of its names: in its folder if it has one, else in the database.
     pub(super) fn find(&self, run: &Path) -> Result<LocatedRun, CommandError> {
         let folder = self.runs_dir.as_ref().map(|runs_dir| store::find_run(run, runs_dir));

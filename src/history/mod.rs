@@ -3,10 +3,19 @@
 //! Quantiles over a range of runs come from the sum of the histograms, never from averaged
 //! quantiles.
 
+mod calendar;
+mod change_mark;
 pub mod change_points;
 mod filter;
 mod merges;
+mod period;
+mod period_change;
+mod quantile_figures;
+mod request_history;
+mod series;
 mod sparkline;
+mod time_bins;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::num::NonZero;
@@ -16,9 +25,20 @@ use std::thread;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
+pub use self::change_mark::{ChangeMark, change_marks};
 pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 pub use self::merges::CoveredRuns;
+pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
+pub use self::period_change::PeriodChange;
+pub use self::quantile_figures::QuantileFigures;
+pub use self::request_history::{
+    BudgetSpan, ChangeDetector, ConditionSpan, HistoryScope, RequestHistory, ScenarioHistory,
+};
+pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series};
 pub use self::sparkline::sparkline;
+pub use self::time_bins::{RunGap, TimeBin, TimeBins};
+pub use self::zone::NamedZone;
 use crate::record::{
     Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG, NODE_CHECK,
     RequestSummary, RunSummary,
@@ -277,5 +297,7 @@ impl TrendRun {
     }
 }
 
+#[cfg(test)]
+mod period_tests;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ fn request(scenario: &str, name: &str, micros: &[u64], failed: u64) -> RequestSu
         exchanges: micros.len() as u64 + failed,
         ok: micros.len() as u64,
         latency: EncodedHistogram::of(&histogram(micros)),
+        figures: None,
     }
 }
 

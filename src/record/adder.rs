@@ -45,20 +45,35 @@ impl EncodedAdder {
         histogram: &EncodedHistogram,
         sum: &mut Histogram,
     ) -> Result<(), HistogramError> {
+        self.add_to_each(histogram, [sum])
+    }
+
+    /// [`Self::add`] for several sums; the bytes are read once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::add`].
+    pub fn add_to_each<'a>(
+        &mut self,
+        histogram: &EncodedHistogram,
+        sums: impl IntoIterator<Item = &'a mut Histogram>,
+    ) -> Result<(), HistogramError> {
         if histogram.count == 0 && histogram.hdr.is_empty() {
             return Ok(());
         }
         if !self.read(&histogram.hdr)? {
             let decoded = histogram.decode()?;
             check_count(Some(decoded.count()), histogram)?;
-            sum.add(&decoded);
+            sums.into_iter().for_each(|sum| sum.add(&decoded));
             return Ok(());
         }
         let counted =
             self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
         check_count(counted, histogram)?;
-        self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
-        sum.note_clipped(histogram.clipped);
+        for sum in sums {
+            self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
+            sum.note_clipped(histogram.clipped);
+        }
         Ok(())
     }
 

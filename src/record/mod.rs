@@ -18,6 +18,7 @@ mod encoded;
 mod encoded_histogram;
 mod failure;
 mod failure_evidence;
+mod figures;
 mod gate_policy;
 mod histogram;
 mod json_type;
@@ -53,6 +54,7 @@ pub use encoded::HistogramError;
 pub use encoded_histogram::EncodedHistogram;
 pub use failure::Failure;
 pub use failure_evidence::{AnswerDetail, EvidenceLog, FailureEvidence, IdleTimes};
+pub use figures::{BudgetFigures, ConditionPool, PhaseFigures, RequestFigures, RunConditions};
 pub use gate_policy::{
     BreakerPolicy, GateDecision, GatePolicy, GateRequirement, OnInconclusive, StopEarly, is_tag_key,
 };

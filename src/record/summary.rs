@@ -6,11 +6,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Decision, Dimension, EncodedHistogram, RunRecord, run_name};
+use super::{
+    ConditionPool, Decision, Dimension, EncodedHistogram, RequestFigures, RunRecord, run_name,
+};
 
 /// The part of a [`RunRecord`] that lists and histories show, small enough to hold thousands in
 /// memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunSummary {
     /// The run's id.
     pub id: Uuid,
@@ -33,7 +35,7 @@ pub struct RunSummary {
 }
 
 /// The measured stage of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RequestSummary {
     /// The scenario it belongs to.
     pub scenario: String,
@@ -47,6 +49,8 @@ pub struct RequestSummary {
     pub ok: u64,
     /// The latency of the ok exchanges; empty if there are none.
     pub latency: EncodedHistogram,
+    /// What a site of latency history shows in addition; `None` where only lists were asked for.
+    pub figures: Option<Box<RequestFigures>>,
 }
 
 impl RunSummary {
@@ -87,7 +91,7 @@ impl RequestSummary {
 }
 
 fn requests(record: &RunRecord) -> Vec<RequestSummary> {
-    let mut requests = Vec::new();
+    let (mut requests, mut pool) = (Vec::new(), ConditionPool::default());
     for scenario in &record.measurement.scenarios {
         let verdict =
             record.verdict.scenarios.iter().find(|verdict| verdict.scenario == scenario.name);
@@ -108,6 +112,8 @@ fn requests(record: &RunRecord) -> Vec<RequestSummary> {
                     .get(Dimension::Latency)
                     .map(EncodedHistogram::of)
                     .unwrap_or_default(),
+                figures: RequestFigures::of(record, scenario, &request.name, &mut pool)
+                    .map(Box::new),
             });
         }
     }

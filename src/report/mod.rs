@@ -25,6 +25,7 @@ mod open_metrics;
 mod otlp;
 mod plot;
 mod session;
+mod site;
 mod terminal;
 mod words;
 
@@ -36,15 +37,19 @@ mod tests;
 pub use annotations::{RunAnnotation, SourceLine, annotations};
 pub use ci::CiContext;
 pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};
-pub use html::{html, session_html};
+pub use html::{html, index_html, scenario_html, session_html, summary_html};
 pub use junit::junit;
-pub use listing::{history_csv, history_json};
-pub use markdown::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, session_markdown, short_markdown};
+pub use listing::{history_csv, history_json, site_csv, site_json};
+pub use markdown::{
+    COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, scenario_markdown, session_markdown,
+    short_markdown, summary_markdown,
+};
 pub use model::{FindingSubject, ReportModel, comparison_line};
 pub use open_metrics::open_metrics;
 pub use otlp::{otlp_metrics, otlp_rejection};
-pub use plot::{Plot, PlotError, plots, session_plots};
+pub use plot::{Plot, PlotError, history_plots, plots, session_plots};
 pub use session::{AttemptEntry, SessionModel, attempt_entry};
+pub use site::{HistorySite, SiteAudience, SiteOptions};
 pub use terminal::{
     checkup_text, comparison_text, history_text, session_list, session_terminal, terminal,
 };

@@ -11,7 +11,7 @@ use super::folder::{MAX_RECORD, PARTIAL, RUN};
 use super::summary_reader::SummaryReader;
 use crate::files;
 use crate::library_text::describe_json;
-use crate::record::{FORMAT, RunSummary};
+use crate::record::{ConditionPool, FORMAT, RunSummary};
 
 /// The summaries of the finished runs in `runs_dir`, the newest last, and one [`StoreError`] for
 /// each other folder.
@@ -70,12 +70,17 @@ pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
-    let mut bytes = Vec::new();
-    folders.iter().map(|folder| summary(folder, &mut bytes)).collect()
+    let (mut bytes, mut pool) = (Vec::new(), ConditionPool::default());
+    folders.iter().map(|folder| summary(folder, &mut bytes, &mut pool)).collect()
 }
 
-/// The summary of one run; `bytes` is a buffer that is reused.
-fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError> {
+/// The summary of one run; `bytes` is a buffer that is reused, and `pool` has the conditions of the
+/// runs read before.
+fn summary(
+    folder: &Path,
+    bytes: &mut Vec<u8>,
+    pool: &mut ConditionPool,
+) -> Result<RunSummary, StoreError> {
     let path = folder.join(RUN);
     match files::read_into(&path, MAX_RECORD, bytes) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(unfinished(folder)),
@@ -83,7 +88,7 @@ fn summary(folder: &Path, bytes: &mut Vec<u8>) -> Result<RunSummary, StoreError>
     }
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
-        Ok(reader) if reader.format <= FORMAT => Ok(reader.into()),
+        Ok(reader) if reader.format <= FORMAT => Ok(reader.summary(pool)),
         Ok(SummaryReader { format: found, .. }) => Err(StoreError::Newer { path, found }),
         // A later format may lack what this one has.
         Err(error) => match super::folder::format(bytes).map_err(damaged)? {

@@ -4,13 +4,15 @@
 //! Small parts are read into the types of the record itself.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::record::{
-    Decision, EncodedHistogram, RequestSummary, RunProvenance, RunSummary, ShardSharing, Tally,
+    Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram, PhaseFigures,
+    RequestFigures, RequestSummary, RunConditions, RunProvenance, RunSummary, ShardSharing, Tally,
     micros,
 };
 
@@ -30,6 +32,11 @@ pub(super) struct SummaryReader<'a> {
 struct SummaryPlan<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    base_url: String,
+    load: String,
+    warmup: String,
+    #[serde(default)]
+    caveats: Vec<String>,
     requests: Vec<SummaryPlanRequest<'a>>,
 }
 
@@ -56,13 +63,26 @@ struct SummaryScenario<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     requests: Vec<SummaryRequest<'a>>,
+    protocols: Vec<String>,
 }
 
 #[derive(Deserialize)]
 struct SummaryRequest<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    cold: ColdStage,
     measured: SummaryStage,
+}
+
+#[derive(Deserialize)]
+struct ColdStage {
+    series: ColdSeries,
+}
+
+#[derive(Deserialize)]
+struct ColdSeries {
+    #[serde(default)]
+    latency: EncodedHistogram,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +95,22 @@ struct SummaryStage {
 struct SummarySeries {
     #[serde(default)]
     latency: EncodedHistogram,
+    lag: Option<SummaryPhase>,
+    wait: Option<SummaryPhase>,
+    dns: Option<SummaryPhase>,
+    connect: Option<SummaryPhase>,
+    proxy: Option<SummaryPhase>,
+    tls: Option<SummaryPhase>,
+    first_byte: Option<SummaryPhase>,
+    body: Option<SummaryPhase>,
+}
+
+/// The figures of a part of latency; its bytes are skipped.
+#[derive(Deserialize)]
+struct SummaryPhase {
+    count: u64,
+    p50_us: Option<u64>,
+    p95_us: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -89,15 +125,32 @@ struct SummaryScenarioVerdict<'a> {
     #[serde(borrow)]
     scenario: Cow<'a, str>,
     decision: Decision,
+    #[serde(borrow)]
+    budgets: Vec<SummaryBudget<'a>>,
 }
 
-impl From<SummaryReader<'_>> for RunSummary {
-    fn from(reader: SummaryReader<'_>) -> Self {
-        let SummaryReader { id, plan, measurement, verdict, .. } = reader;
-        let from = reader.provenance;
-        let scenarios = measurement.scenarios.into_iter();
+#[derive(Deserialize)]
+struct SummaryBudget<'a> {
+    #[serde(borrow)]
+    request: Cow<'a, str>,
+    budget: Budget,
+    decision: Decision,
+    judged: u64,
+    exceeded: u64,
+}
+
+impl SummaryReader<'_> {
+    /// The summary; `pool` has the conditions of the runs read before.
+    pub(super) fn summary(self, pool: &mut ConditionPool) -> RunSummary {
+        let Self { id, mut plan, measurement, verdict, provenance: from, .. } = self;
+        let mut requests = Vec::new();
+        for scenario in measurement.scenarios {
+            let planned = plan.iter_mut().find(|planned| planned.name == scenario.name);
+            let judged = verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
+            requests.extend(scenario.summaries(planned, judged, pool));
+        }
         let parts = measurement.sharing.into_iter().flat_map(|sharing| sharing.parts);
-        Self {
+        RunSummary {
             id,
             started: from.started,
             elapsed: measurement.elapsed,
@@ -106,7 +159,20 @@ impl From<SummaryReader<'_>> for RunSummary {
             tags: from.tags,
             parts: parts.map(|part| part.run).filter(|part| *part != id).collect(),
             decision: verdict.decision,
-            requests: scenarios.flat_map(|scenario| scenario.summaries(&plan, &verdict)).collect(),
+            requests,
+        }
+    }
+}
+
+impl SummaryPlan<'_> {
+    /// Takes the conditions out of the plan, which is not needed afterwards.
+    fn take_conditions(&mut self, protocols: Vec<String>) -> RunConditions {
+        RunConditions {
+            base_url: std::mem::take(&mut self.base_url),
+            load: std::mem::take(&mut self.load),
+            warmup: std::mem::take(&mut self.warmup),
+            caveats: std::mem::take(&mut self.caveats),
+            protocols,
         }
     }
 }
@@ -114,25 +180,53 @@ impl From<SummaryReader<'_>> for RunSummary {
 impl SummaryScenario<'_> {
     fn summaries(
         self,
-        plan: &[SummaryPlan<'_>],
-        verdict: &SummaryVerdict<'_>,
+        planned: Option<&mut SummaryPlan<'_>>,
+        judged: Option<&SummaryScenarioVerdict<'_>>,
+        pool: &mut ConditionPool,
     ) -> Vec<RequestSummary> {
-        let Self { name, requests } = self;
-        let judged = verdict.scenarios.iter().find(|judged| judged.scenario == name);
+        let Self { name, requests, protocols } = self;
         let decision = judged.map_or(Decision::Inconclusive, |judged| judged.decision);
-        let planned = plan.iter().find(|planned| planned.name == name);
+        let (conditions, planned) = match planned {
+            Some(plan) => (plan.take_conditions(protocols), plan.requests.as_slice()),
+            None => (RunConditions { protocols, ..RunConditions::default() }, [].as_slice()),
+        };
+        let conditions = pool.share(conditions);
         let is_hop = |request: &SummaryRequest<'_>| {
-            let mut planned = planned.into_iter().flat_map(|planned| &planned.requests);
-            planned.any(|planned| planned.hop_of.is_some() && planned.name == request.name)
+            planned.iter().any(|planned| planned.hop_of.is_some() && planned.name == request.name)
         };
         let own = requests.into_iter().filter(|request| !is_hop(request));
-        own.map(|request| request.summary(&name, decision)).collect()
+        let summary = |request: SummaryRequest<'_>| {
+            let budgets = judged.into_iter().flat_map(|judged| &judged.budgets);
+            let budgets = budgets.filter(|budget| budget.request == request.name);
+            let budgets = budgets.map(SummaryBudget::figures).collect();
+            request.summary(&name, decision, (Arc::clone(&conditions), budgets))
+        };
+        own.map(summary).collect()
+    }
+}
+
+impl SummaryBudget<'_> {
+    fn figures(&self) -> BudgetFigures {
+        let Self { budget, decision, judged, exceeded, .. } = self;
+        BudgetFigures { budget: *budget, decision: *decision, judged: *judged, exceeded: *exceeded }
     }
 }
 
 impl SummaryRequest<'_> {
-    fn summary(self, scenario: &str, decision: Decision) -> RequestSummary {
+    fn summary(
+        self,
+        scenario: &str,
+        decision: Decision,
+        (conditions, budgets): (Arc<RunConditions>, Vec<BudgetFigures>),
+    ) -> RequestSummary {
         let SummaryStage { tally, series } = self.measured;
+        let figures = RequestFigures {
+            conditions,
+            fresh: tally.fresh,
+            cold: self.cold.series.latency,
+            phases: series.phases(),
+            budgets,
+        };
         RequestSummary {
             scenario: scenario.to_owned(),
             request: self.name.into_owned(),
@@ -140,6 +234,32 @@ impl SummaryRequest<'_> {
             exchanges: tally.exchanges,
             ok: tally.ok,
             latency: series.latency,
+            figures: Some(Box::new(figures)),
         }
+    }
+}
+
+impl SummarySeries {
+    fn phases(&self) -> Vec<PhaseFigures> {
+        let phase = |dimension| {
+            let SummaryPhase { count, p50_us, p95_us } = *self.phase(dimension)?;
+            Some(PhaseFigures { dimension, count, p50_us, p95_us })
+        };
+        Dimension::PARTS.into_iter().filter_map(phase).collect()
+    }
+
+    fn phase(&self, dimension: Dimension) -> Option<&SummaryPhase> {
+        let phase = match dimension {
+            Dimension::Lag => &self.lag,
+            Dimension::Wait => &self.wait,
+            Dimension::Dns => &self.dns,
+            Dimension::Connect => &self.connect,
+            Dimension::Proxy => &self.proxy,
+            Dimension::Tls => &self.tls,
+            Dimension::FirstByte => &self.first_byte,
+            Dimension::Body => &self.body,
+            _ => return None,
+        };
+        phase.as_ref()
     }
 }

@@ -1,6 +1,8 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/history_year.rs"]
+mod history_year;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/status_server.rs"]
@@ -27,6 +29,7 @@ mod late;
 mod logs;
 mod outputs;
 mod pipes;
+mod report_site;
 mod routes;
 mod runs;
 mod secrets;

@@ -51,6 +51,7 @@ fn a_secret_never_reaches_a_file_or_a_message() {
     assert!(text(&warmed.stdout).contains("•••"), "{}", text(&warmed.stdout));
     assert_no_canary(&warmed);
     assert_no_canary_in_files(&bench.runs(), FORMS.len());
+    no_canary_in_a_site(&bench);
     for folder in std::fs::read_dir(bench.runs()).unwrap() {
         let log = std::fs::read_to_string(folder.unwrap().path().join("intervals.hlog")).unwrap();
         assert!(log.contains("/told/measured/server-timing:app,"), "{log}");
@@ -273,6 +274,24 @@ fn assert_no_canary_in_files(runs: &Path, count: usize) {
         }
     }
     assert_eq!(folders, count);
+}
+
+/// A site of these runs, in every format of text, and the reports in it.
+fn no_canary_in_a_site(bench: &Bench) {
+    let out = bench.folder.path().join("site");
+    let formats = ["html", "md", "csv", "json"].map(|format| ["--format", format]).concat();
+    let mut report = tollgate();
+    report.args(["report", "--since", "12h", "--store", "none"]).args(formats);
+    let output =
+        report.arg("--runs-dir").arg(bench.runs()).arg("--out").arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_no_canary(&output);
+    for folder in [out.clone(), out.join("scenarios"), out.join("runs")] {
+        for path in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+            let is_harmless = path.is_dir() || !contains_canary(&std::fs::read(&path).unwrap());
+            assert!(is_harmless, "{}", path.display());
+        }
+    }
 }
 
 /// Whether bytes contain either half of the canary, in any case, escaped or not.

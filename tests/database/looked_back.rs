@@ -291,3 +291,52 @@ fn assert_no_secret(text: &str) {
         assert!(!text.contains(form), "{text}");
     }
 }
+
+#[test]
+fn a_site_from_the_database_equals_the_site_from_the_folders() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let (runs, url) = stored(&cluster);
+    let sites = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let build = |from: &str, out: &Path| {
+        let formats = ["--format", "html", "--format", "json", "--format", "csv"];
+        let period = ["report", "--since", "2026-01-01", "--until", "2026-01-02", "--from", from];
+        let built = command(&[&period[..], &formats].concat(), runs.path())
+            .env("DATABASE_URL", &url)
+            .arg("--out")
+            .arg(out)
+            .output()
+            .unwrap();
+        assert_eq!(built.status.code(), Some(0), "{}", output_text(&built));
+    };
+    build("folders", sites[0].path());
+    build("database", sites[1].path());
+    for name in [
+        "index.html",
+        "summary.html",
+        "summary.md",
+        "history.json",
+        "history.csv",
+        "scenarios",
+        "runs",
+    ] {
+        let [here, there] = sites.each_ref().map(|site| content(&site.path().join(name)));
+        assert!(here == there && !here.is_empty(), "{name}: {here:.2000}\n\n{there:.2000}");
+    }
+}
+
+/// The text of a file, or of all files in a folder with their names.
+fn content(path: &Path) -> String {
+    if path.is_file() {
+        return std::fs::read_to_string(path).unwrap();
+    }
+    let mut files: Vec<_> =
+        std::fs::read_dir(path).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let file = |path: &std::path::PathBuf| {
+        format!("{}\n{}", path.file_name().unwrap().display(), content(path))
+    };
+    files.iter().map(file).collect()
+}

@@ -7,6 +7,7 @@ mod plan;
 mod plots;
 mod server_timing;
 mod session;
+mod site;
 mod timing;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -17,6 +18,7 @@ use super::model::{FailureRole, OnceStepView, ReportFact, ReportModel, RunFindin
 use super::plot::dark_rules;
 use super::words::{self, TextPiece};
 pub use session::session_html;
+pub use site::{index_html, scenario_html, summary_html};
 
 const STYLE: &str = include_str!("style.css");
 

@@ -53,7 +53,7 @@ fn line(trend: &RequestTrend, row: &TrendRow) -> String {
 /// Text as a field that is safe for terminals and spreadsheets, quoted only where necessary.
 ///
 /// Formulas: <https://owasp.org/www-community/attacks/CSV_Injection>.
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     let plain = text.replace(char::is_control, "\u{FFFD}");
     let harmless = if plain.starts_with(['=', '+', '-', '@', '\u{FFFD}']) {
         Cow::Owned(format!("'{plain}"))

@@ -2,6 +2,8 @@
 
 mod csv;
 mod json;
+mod site;
 
 pub use csv::history_csv;
 pub use json::history_json;
+pub use site::{site_csv, site_json};

@@ -4,6 +4,7 @@ mod checks;
 mod comparison;
 mod session;
 mod short;
+mod site;
 
 use crate::record::Decision;
 
@@ -15,6 +16,7 @@ use super::words::TextPiece;
 use super::{plot, words};
 pub use session::session_markdown;
 pub use short::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, short_markdown};
+pub use site::{scenario_markdown, summary_markdown};
 
 /// Renders the report as markdown. It refers to plots by file name, relative to the report.
 pub fn markdown(model: &ReportModel) -> String {

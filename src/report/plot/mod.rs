@@ -7,6 +7,7 @@ mod blame;
 mod budget;
 mod font;
 mod heat;
+mod history;
 mod load;
 mod over_time;
 mod palette;
@@ -28,6 +29,8 @@ use std::rc::Rc;
 use super::model::{ReportModel, RequestView, ScenarioView};
 use super::words;
 use font::PlotFonts;
+pub use history::history_plots;
+pub(super) use history::panel_sketches;
 use scene::Scene;
 pub use session::session_plots;
 pub(super) use session::session_sketches;
@@ -237,7 +240,7 @@ impl PlotSketch<'_> {
 
 /// File stems already in use.
 #[derive(Default)]
-struct FileStems(HashSet<String>);
+pub(super) struct FileStems(HashSet<String>);
 
 impl FileStems {
     /// A unique stem made of `parts` that is safe on every file system.

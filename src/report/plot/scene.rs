@@ -108,6 +108,12 @@ impl Scene {
         self.shapes.push(SceneShape::Disc { centre, radius, colour });
     }
 
+    /// A circle with paper inside.
+    pub(super) fn ring(&mut self, centre: PaperSpot, radius: f64, colour: RgbColour) {
+        self.shapes.push(SceneShape::Disc { centre, radius, colour });
+        self.shapes.push(SceneShape::Disc { centre, radius: radius - 1.4, colour: PAPER });
+    }
+
     /// A small disc without a rim.
     pub(super) fn dot(&mut self, centre: PaperSpot, radius: f64, colour: RgbColour) {
         self.shapes.push(SceneShape::Disc { centre, radius, colour });

@@ -84,7 +84,9 @@ pub(super) async fn summaries(
 }
 
 /// The runs that are counted in merged runs.
-async fn covered_runs(transaction: &mut Transaction<'_>) -> Result<Vec<Uuid>, DatabaseError> {
+pub(super) async fn covered_runs(
+    transaction: &mut Transaction<'_>,
+) -> Result<Vec<Uuid>, DatabaseError> {
     let sql = "select id, parts from tollgate.runs where cardinality(parts) > 0";
     let rows = transaction.fetch_rows(sql, |query| query).await?;
     let merge =
@@ -93,7 +95,12 @@ async fn covered_runs(transaction: &mut Transaction<'_>) -> Result<Vec<Uuid>, Da
     Ok(CoveredRuns::of(merges).ids.into_iter().collect())
 }
 
-fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummary, DatabaseError> {
+/// The run of a row, without its requests.
+pub(super) fn run(
+    transaction: &Transaction<'_>,
+    row: &PgRow,
+    at: &str,
+) -> Result<RunSummary, DatabaseError> {
     let id: Uuid = transaction.column_value(row, "id")?;
     let tags: String = transaction.column_value(row, "tags")?;
     let damaged = |error: serde_json::Error| damaged(id, at, &error);
@@ -111,7 +118,7 @@ fn run(transaction: &Transaction<'_>, row: &PgRow, at: &str) -> Result<RunSummar
 }
 
 /// The request of a row; a run may have none.
-fn request(
+pub(super) fn request(
     transaction: &Transaction<'_>,
     row: &PgRow,
     at: &str,
@@ -128,6 +135,7 @@ fn request(
         exchanges: count("exchanges")?,
         ok: count("ok")?,
         latency: packed(transaction, row)?,
+        figures: None,
     }))
 }
 
@@ -156,7 +164,7 @@ pub(super) fn micros(number: i64) -> Duration {
     Duration::from_micros(unsigned(number))
 }
 
-fn decision(name: &str, run: Uuid, at: &str) -> Result<Decision, DatabaseError> {
+pub(super) fn decision(name: &str, run: Uuid, at: &str) -> Result<Decision, DatabaseError> {
     let known = Decision::ALL.into_iter().find(|decision| decision.name() == name);
     known.ok_or_else(|| damaged(run, at, &format!("`{name}` is not a decision")))
 }

@@ -4,6 +4,7 @@
 //! nothing else is sent. So a run may be sent again after any interruption, and by several programs
 //! at once: the rows are the same.
 
+mod detailed;
 mod error;
 mod expose;
 mod fetch;
@@ -134,6 +135,15 @@ impl Database {
     pub fn summaries(&mut self, filter: &HistoryFilter) -> Result<Vec<RunSummary>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(list::summaries(session, at, filter))
+    }
+
+    /// [`Self::summaries`] with the figures that a site of latency history shows.
+    pub fn detailed_summaries(
+        &mut self,
+        filter: &HistoryFilter,
+    ) -> Result<Vec<RunSummary>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(detailed::summaries(session, at, filter))
     }
 
     /// Reads a run by its id, by its folder's name, or by the last eight digits of the id.

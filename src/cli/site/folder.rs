@@ -1,0 +1,67 @@
+//! The folder of a site: a file is written only if its content differs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::CommandError;
+use crate::library_text::describe_io;
+use crate::store;
+
+/// The folder that a site is written into.
+pub(super) struct SiteFolder {
+    path: PathBuf,
+    written: u64,
+    unchanged: u64,
+}
+
+impl SiteFolder {
+    /// Creates the folder if it does not exist.
+    pub(super) fn open(path: &Path) -> Result<Self, CommandError> {
+        fs::create_dir_all(path).map_err(|error| {
+            CommandError::usage(format!(
+                "error: cannot create {}: {}\n  Name another folder with --out.",
+                path.display(),
+                describe_io(&error)
+            ))
+        })?;
+        Ok(Self { path: path.to_owned(), written: 0, unchanged: 0 })
+    }
+
+    /// Writes a file of the site, given by its path in the folder, unless it is there with the same
+    /// content.
+    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), CommandError> {
+        let path = self.path.join(name);
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            self.unchanged += 1;
+            return Ok(());
+        }
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| store::write_file(&path, bytes));
+        written.map_err(|error| {
+            CommandError::usage(format!(
+                "error: cannot write {}: {}",
+                path.display(),
+                describe_io(&error)
+            ))
+        })?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// What was done, in a sentence.
+    pub(super) fn sentence(&self, scenarios: usize) -> String {
+        let plural = |count: u64, noun: &str| match count {
+            1 => format!("1 {noun}"),
+            count => format!("{count} {noun}s"),
+        };
+        format!(
+            "Wrote {}/: {}, {} written, {} unchanged",
+            self.path.display(),
+            plural(scenarios as u64, "scenario page"),
+            plural(self.written, "file"),
+            self.unchanged
+        )
+    }
+}

@@ -1,0 +1,144 @@
+//! Latency by week, and by hour and weekday, in local time.
+
+use time::{Date, OffsetDateTime, Weekday};
+
+use super::{NamedZone, QuantileFigures, SeriesRun};
+use crate::record::{EncodedAdder, Histogram, HistogramError};
+use crate::units::Quantile;
+use std::time::Duration;
+
+/// The runs of one week.
+#[derive(Debug, Clone)]
+pub struct WeekSum {
+    /// Its first day.
+    pub monday: Date,
+    /// Number of runs.
+    pub runs: u64,
+    /// Exchanges that failed or were dropped.
+    pub failed: u64,
+    /// The quantiles of its added histograms.
+    pub latency: QuantileFigures,
+    /// The value that a quarter of the exchanges do not exceed; `None` for fewer than four.
+    pub p25: Option<Duration>,
+    /// The value that a quarter of the exchanges exceed; `None` for fewer than four.
+    pub p75: Option<Duration>,
+    /// The first exchanges of warm-up connections.
+    pub cold: QuantileFigures,
+}
+
+/// The runs of one week while they are added.
+#[derive(Debug, Default)]
+struct WeekBuilder {
+    runs: u64,
+    failed: u64,
+    latency: Histogram,
+    cold: Histogram,
+}
+
+/// The weeks that have runs, in order.
+pub fn week_sums(runs: &[SeriesRun], zone: &NamedZone) -> Result<Vec<WeekSum>, HistogramError> {
+    let mut adder = EncodedAdder::default();
+    let monday = |run: &SeriesRun| monday_of(zone.local(run.started()));
+    let mut weeks = Vec::new();
+    for chunk in runs.chunk_by(|a, b| monday(a) == monday(b)) {
+        let mut week = WeekBuilder::default();
+        for run in chunk {
+            week.runs += 1;
+            week.failed = week.failed.saturating_add(run.failed());
+            adder.add(&run.latency, &mut week.latency)?;
+            if let Some(figures) = &run.figures {
+                adder.add(&figures.cold, &mut week.cold)?;
+            }
+        }
+        weeks.extend(chunk.first().map(|first| week.finish(monday(first))));
+    }
+    Ok(weeks)
+}
+
+impl WeekBuilder {
+    fn finish(self, monday: Date) -> WeekSum {
+        let Self { runs, failed, latency, cold } = self;
+        let quarter = |share| latency.at_share(share).filter(|_| latency.count() >= 4);
+        WeekSum {
+            monday,
+            runs,
+            failed,
+            latency: QuantileFigures::of(&latency),
+            p25: quarter(0.25),
+            p75: quarter(0.75),
+            cold: QuantileFigures::of(&cold),
+        }
+    }
+}
+
+fn monday_of(local: OffsetDateTime) -> Date {
+    let days = i64::from(local.weekday().number_days_from_monday());
+    local.date().checked_sub(time::Duration::days(days)).unwrap_or(local.date())
+}
+
+/// Latency by weekday and hour.
+#[derive(Debug, Clone)]
+pub struct WeekGrid {
+    /// The quantile that its cells show: p95 if most cells with runs have enough exchanges for it,
+    /// else p50.
+    pub quantile: Quantile,
+    /// Monday to Sunday, each with 24 hours.
+    pub days: Vec<(Weekday, Vec<GridCell>)>,
+}
+
+/// One hour of one weekday.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GridCell {
+    /// Number of runs that started in it.
+    pub runs: u64,
+    /// The quantiles of its added histograms.
+    pub latency: QuantileFigures,
+}
+
+const WEEKDAYS: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
+];
+
+impl WeekGrid {
+    /// The grid of a series in local time of a zone.
+    pub fn of(runs: &[SeriesRun], zone: &NamedZone) -> Result<Self, HistogramError> {
+        let mut sums: Vec<(u64, Histogram)> = vec![(0, Histogram::default()); 7 * 24];
+        let mut adder = EncodedAdder::default();
+        for run in runs {
+            let local = zone.local(run.started());
+            let day = usize::from(local.weekday().number_days_from_monday());
+            let (runs, sum) = &mut sums[day * 24 + usize::from(local.hour())];
+            *runs += 1;
+            adder.add(&run.latency, sum)?;
+        }
+        let cells: Vec<GridCell> = sums
+            .iter()
+            .map(|(runs, sum)| GridCell { runs: *runs, latency: QuantileFigures::of(sum) })
+            .collect();
+        let filled = cells.iter().filter(|cell| cell.runs > 0).count();
+        let carry_p95 = cells.iter().filter(|cell| cell.latency.p95.is_some()).count();
+        let quantile = if carry_p95 * 2 > filled { Quantile::P95 } else { Quantile::P50 };
+        let hours = |day: usize| cells[day * 24..(day + 1) * 24].to_vec();
+        let days = WEEKDAYS.into_iter().enumerate().map(|(at, day)| (day, hours(at))).collect();
+        Ok(Self { quantile, days })
+    }
+
+    /// The value of a cell; `None` if it has too few exchanges.
+    pub fn value(&self, cell: &GridCell) -> Option<Duration> {
+        if self.quantile == Quantile::P95 { cell.latency.p95 } else { cell.latency.p50 }
+    }
+
+    /// Every cell that has a value, with its weekday and hour.
+    pub fn values(&self) -> impl Iterator<Item = (Weekday, usize, Duration)> + '_ {
+        self.days.iter().flat_map(move |(day, hours)| {
+            let value = move |(hour, cell)| Some((*day, hour, self.value(cell)?));
+            hours.iter().enumerate().filter_map(value)
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! A series as points on a time axis: one per run, or one per stretch of time if there are many.
+
+use std::time::Duration;
+
+use time::{OffsetDateTime, UtcOffset};
+
+use super::{NamedZone, QuantileFigures, RunAttainment, SeriesRun};
+use crate::record::{EncodedAdder, Histogram, HistogramError, PhaseFigures};
+
+/// The points of a time axis.
+#[derive(Debug, Clone, Default)]
+pub struct TimeBins {
+    /// The length of a stretch of local time; `None` if each run is a point of its own.
+    pub length: Option<Duration>,
+    /// The points that have runs, in order.
+    pub bins: Vec<TimeBin>,
+    /// Stretches without runs that are longer than the series' rhythm explains.
+    pub gaps: Vec<RunGap>,
+}
+
+/// One point: the runs that started in one stretch of time.
+#[derive(Debug, Clone)]
+pub struct TimeBin {
+    /// The start of its first run.
+    pub first: OffsetDateTime,
+    /// The start of its last run.
+    pub last: OffsetDateTime,
+    /// The place of its first run in the series.
+    pub first_run: usize,
+    /// The decisions.
+    pub attainment: RunAttainment,
+    /// Finished exchanges.
+    pub exchanges: u64,
+    /// Exchanges that failed or were dropped.
+    pub failed: u64,
+    /// The quantiles of its added histograms.
+    pub latency: QuantileFigures,
+    /// The parts of latency of its middle run: of the run whose median is in the middle of the
+    /// bin's. Medians of parts cannot be added.
+    pub phases: Vec<PhaseFigures>,
+}
+
+/// A stretch without runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunGap {
+    /// The last run before it, or the start of the period.
+    pub from: OffsetDateTime,
+    /// The first run after it, or the end of the period.
+    pub to: OffsetDateTime,
+}
+
+impl TimeBin {
+    /// Its place on the axis: the middle of its runs.
+    pub fn middle(&self) -> OffsetDateTime {
+        self.first + (self.last - self.first) / 2
+    }
+
+    /// Number of runs.
+    pub fn runs(&self) -> usize {
+        usize::try_from(self.attainment.runs()).unwrap_or(usize::MAX)
+    }
+}
+
+impl TimeBins {
+    /// The most points of an axis: more would be closer together than pixels show.
+    const MOST: usize = 200;
+    /// How many times longer than the usual distance between runs a gap is.
+    const GAP: u32 = 3;
+
+    /// The points of a series within a period, in local time of a zone.
+    pub fn of(
+        runs: &[SeriesRun],
+        zone: &NamedZone,
+        (since, until): (OffsetDateTime, OffsetDateTime),
+    ) -> Result<Self, HistogramError> {
+        let length = (runs.len() > Self::MOST).then(|| bin_length(until - since));
+        let mut bins = Vec::new();
+        let key = |run: &SeriesRun| length.map(|length| bin_of(zone.local(run.started()), length));
+        let mut first_run = 0;
+        for chunk in runs.chunk_by(|a, b| length.is_some() && key(a) == key(b)) {
+            bins.push(TimeBin::of(chunk, first_run)?);
+            first_run += chunk.len();
+        }
+        Ok(Self { length, bins, gaps: gaps(runs, (since, until)) })
+    }
+
+    /// The bins in stretches without gaps between them.
+    pub fn stretches(&self) -> Vec<&[TimeBin]> {
+        let is_gap = |a: &TimeBin, b: &TimeBin| {
+            self.gaps.iter().any(|gap| gap.from >= a.last && gap.to <= b.first)
+        };
+        self.bins.chunk_by(|a, b| !is_gap(a, b)).collect()
+    }
+
+    /// The bin that has a run, by the run's place in the series.
+    pub fn bin_with(&self, run: usize) -> Option<&TimeBin> {
+        let after = self.bins.partition_point(|bin| bin.first_run <= run);
+        self.bins.get(after.checked_sub(1)?)
+    }
+}
+
+impl TimeBin {
+    fn of(runs: &[SeriesRun], first_run: usize) -> Result<Self, HistogramError> {
+        let (mut sum, mut adder) = (Histogram::default(), EncodedAdder::default());
+        let mut attainment = RunAttainment::default();
+        let (mut exchanges, mut failed) = (0_u64, 0_u64);
+        for run in runs {
+            adder.add(&run.latency, &mut sum)?;
+            attainment.add(run.decision);
+            exchanges = exchanges.saturating_add(run.exchanges);
+            failed = failed.saturating_add(run.failed());
+        }
+        let started =
+            |run: Option<&SeriesRun>| run.map_or(OffsetDateTime::UNIX_EPOCH, SeriesRun::started);
+        Ok(Self {
+            first: started(runs.first()),
+            last: started(runs.last()),
+            first_run,
+            attainment,
+            exchanges,
+            failed,
+            latency: QuantileFigures::of(&sum),
+            phases: middle_phases(runs),
+        })
+    }
+}
+
+/// The parts of latency of the run whose median is in the middle.
+fn middle_phases(runs: &[SeriesRun]) -> Vec<PhaseFigures> {
+    let has_phases =
+        |run: &&SeriesRun| run.figures.as_ref().is_some_and(|all| !all.phases.is_empty());
+    let mut runs: Vec<&SeriesRun> = runs.iter().filter(has_phases).collect();
+    runs.sort_by_key(|run| run.latency.p50_us);
+    let middle = runs.get(runs.len() / 2).and_then(|run| run.figures.as_ref());
+    middle.map(|figures| figures.phases.clone()).unwrap_or_default()
+}
+
+/// The shortest round length of which a period has at most [`TimeBins::MOST`].
+fn bin_length(period: time::Duration) -> Duration {
+    const HOURS: [u64; 10] = [1, 2, 3, 6, 12, 24, 48, 168, 336, 672];
+    let most = u64::try_from(TimeBins::MOST).unwrap_or(u64::MAX);
+    let seconds = period.whole_seconds().unsigned_abs();
+    let hours = HOURS.into_iter().find(|hours| seconds / (hours * 3_600) <= most);
+    Duration::from_hours(hours.unwrap_or(seconds.div_ceil(3_600 * most)))
+}
+
+/// The number of the stretch of local time that a moment is in. Weeks begin on Mondays.
+fn bin_of(local: OffsetDateTime, length: Duration) -> i64 {
+    let monday = 3 * 86_400;
+    let wall = local.replace_offset(UtcOffset::UTC).unix_timestamp() + monday;
+    wall.div_euclid(i64::try_from(length.as_secs()).unwrap_or(i64::MAX).max(1))
+}
+
+/// The gaps of a series. Their least length follows from its own rhythm, so that a series of
+/// nightly runs has none at night.
+fn gaps(runs: &[SeriesRun], (since, until): (OffsetDateTime, OffsetDateTime)) -> Vec<RunGap> {
+    let starts: Vec<OffsetDateTime> = runs.iter().map(SeriesRun::started).collect();
+    let mut apart: Vec<time::Duration> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    apart.sort_unstable();
+    let Some(usual) = apart.get(apart.len() / 2).filter(|_| apart.len() > 2) else {
+        return Vec::new();
+    };
+    let least = (*usual * TimeBins::GAP).max(time::Duration::MINUTE);
+    let ends = std::iter::once(since).chain(starts.iter().copied());
+    let next = starts.iter().copied().chain([until]);
+    let pairs = ends.zip(next).filter(|(from, to)| *to - *from > least);
+    pairs.map(|(from, to)| RunGap { from, to }).collect()
+}

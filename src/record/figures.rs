@@ -1,0 +1,142 @@
+//! What a history of latency needs of a request in addition to its latency.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{
+    Budget, BudgetVerdict, Decision, Dimension, EncodedHistogram, PlannedScenario, RunRecord,
+    ScenarioMeasurement, StageMeasurement,
+};
+
+/// The figures of one request in one run that are not its latency.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestFigures {
+    /// What it was measured under. Runs with the same conditions share them.
+    pub conditions: Arc<RunConditions>,
+    /// Exchanges of the measured stage for which a connection was opened.
+    pub fresh: u64,
+    /// The latency of the first exchange of each connection in the warm-up; empty without one.
+    pub cold: EncodedHistogram,
+    /// The parts of latency ([`Dimension::PARTS`]) that any exchange entered, in their order.
+    pub phases: Vec<PhaseFigures>,
+    /// Its budgets and their outcomes, in the order of the verdict.
+    pub budgets: Vec<BudgetFigures>,
+}
+
+/// What a scenario was measured under.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct RunConditions {
+    /// The target's base URL.
+    pub base_url: String,
+    /// The load in one line.
+    pub load: String,
+    /// The warm-up in one line.
+    pub warmup: String,
+    /// The protocols used.
+    pub protocols: Vec<String>,
+    /// What a reader of its figures must know, one sentence each.
+    pub caveats: Vec<String>,
+}
+
+/// The quantiles of one part of latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseFigures {
+    /// The part.
+    pub dimension: Dimension,
+    /// Exchanges that entered it.
+    pub count: u64,
+    /// The median in microseconds.
+    pub p50_us: Option<u64>,
+    /// The 95th percentile in microseconds.
+    pub p95_us: Option<u64>,
+}
+
+/// The outcome of one budget in one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetFigures {
+    /// The budget.
+    pub budget: Budget,
+    /// The decision on it.
+    pub decision: Decision,
+    /// Exchanges judged.
+    pub judged: u64,
+    /// The judged exchanges that exceeded it.
+    pub exceeded: u64,
+}
+
+/// The conditions read so far. Thousands of runs usually have a few different ones.
+#[derive(Debug, Default)]
+pub struct ConditionPool(HashSet<Arc<RunConditions>>);
+
+impl ConditionPool {
+    /// The shared copy of some conditions.
+    pub fn share(&mut self, conditions: RunConditions) -> Arc<RunConditions> {
+        if let Some(known) = self.0.get(&conditions) {
+            return Arc::clone(known);
+        }
+        let shared = Arc::new(conditions);
+        self.0.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
+impl RunConditions {
+    /// The conditions of a scenario; what its plan does not say is empty.
+    pub fn of(planned: Option<&PlannedScenario>, measured: &ScenarioMeasurement) -> Self {
+        let protocols = measured.protocols.clone();
+        planned.map_or_else(
+            || Self { protocols: protocols.clone(), ..Self::default() },
+            |plan| Self {
+                base_url: plan.base_url.clone(),
+                load: plan.load.clone(),
+                warmup: plan.warmup.clone(),
+                caveats: plan.caveats.clone(),
+                protocols: protocols.clone(),
+            },
+        )
+    }
+}
+
+impl RequestFigures {
+    /// The figures of a request in a record; `None` if the record does not have the request.
+    pub(super) fn of(
+        record: &RunRecord,
+        scenario: &ScenarioMeasurement,
+        request: &str,
+        pool: &mut ConditionPool,
+    ) -> Option<Self> {
+        let measured = scenario.requests.iter().find(|measured| measured.name == request)?;
+        let judged = record.verdict.scenarios.iter().find(|one| one.scenario == scenario.name);
+        let budgets = judged.into_iter().flat_map(|judged| &judged.budgets);
+        Some(Self {
+            conditions: pool.share(RunConditions::of(record.planned(&scenario.name), scenario)),
+            fresh: measured.measured.tally.fresh,
+            cold: latency_of(&measured.cold),
+            phases: phases_of(&measured.measured),
+            budgets: budgets
+                .filter(|budget| budget.request == request)
+                .map(BudgetFigures::of)
+                .collect(),
+        })
+    }
+}
+
+impl BudgetFigures {
+    fn of(verdict: &BudgetVerdict) -> Self {
+        let BudgetVerdict { budget, decision, judged, exceeded, .. } = verdict;
+        Self { budget: *budget, decision: *decision, judged: *judged, exceeded: *exceeded }
+    }
+}
+
+fn latency_of(stage: &StageMeasurement) -> EncodedHistogram {
+    stage.series.get(Dimension::Latency).map(EncodedHistogram::of).unwrap_or_default()
+}
+
+fn phases_of(stage: &StageMeasurement) -> Vec<PhaseFigures> {
+    let phase = |dimension| {
+        let EncodedHistogram { count, p50_us, p95_us, .. } =
+            EncodedHistogram::of(stage.series.get(dimension)?);
+        Some(PhaseFigures { dimension, count, p50_us, p95_us })
+    };
+    Dimension::PARTS.into_iter().filter_map(phase).collect()
+}

@@ -1,0 +1,335 @@
+//! p50, p95 and p99 over time, with budgets, verdicts, change points and gaps.
+
+use std::time::Duration;
+
+use super::super::axis::{DurationAxis, PlotFrame};
+use super::super::scene::{LegendMark, Scene, TextAnchor, along};
+use super::super::sheet::PlotSheet;
+use super::super::style::{
+    ALARM, INK, LABEL, MUTED, P50, P95, P99, PaperSpot, RgbColour, SERIES, SHADE, WARNING,
+};
+use super::super::table::PlotTable;
+use super::HistoryPlot;
+use super::date_axis::DateAxis;
+use crate::history::{BudgetSpan, ChangeMark, RunAttainment, TimeBin};
+use crate::record::Dimension;
+use crate::report::model::label;
+use crate::report::site::{RequestPanel, SiteLabels, percent_change};
+use crate::report::words;
+use crate::units::format_duration;
+
+/// Height of the strip of verdicts above the frame.
+const STRIP: f64 = 24.0;
+
+/// A quantile as a line, the widest first.
+struct HistoryLine {
+    name: &'static str,
+    colour: RgbColour,
+    width: f64,
+    of: fn(&TimeBin) -> Option<Duration>,
+}
+
+const LINES: [HistoryLine; 3] = [
+    HistoryLine { name: "p99", colour: P99, width: 2.2, of: |bin| bin.latency.p99 },
+    HistoryLine { name: "p95", colour: P95, width: 2.0, of: |bin| bin.latency.p95 },
+    HistoryLine { name: "p50", colour: P50, width: 1.8, of: |bin| bin.latency.p50 },
+];
+
+/// The plot of a request.
+pub(super) fn plot<'a>(panel: &'a RequestPanel, labels: SiteLabels<'a>) -> Option<HistoryPlot<'a>> {
+    let bins = &panel.history.bins.bins;
+    bins.first()?;
+    Some(HistoryPlot {
+        title: format!("{}: {}", panel.place, panel.finding),
+        alt: alt(panel, labels),
+        table: Box::new(move || table(panel, labels)),
+        scene: Box::new(move |sheet| scene(panel, labels, sheet)),
+    })
+}
+
+fn alt(panel: &RequestPanel, labels: SiteLabels<'_>) -> String {
+    let history = &panel.history;
+    let ranges: Vec<String> = LINES
+        .iter()
+        .rev()
+        .filter_map(|line| {
+            let values = || history.bins.bins.iter().filter_map(line.of);
+            let [low, high] = [values().min()?, values().max()?].map(format_duration);
+            Some(format!("{} {}", line.name, words::between(&low, &high)))
+        })
+        .collect();
+    let ranges = if ranges.is_empty() { "no quantiles".to_owned() } else { ranges.join(", ") };
+    let changes = match panel.change_points.len() as u64 {
+        0 => String::new(),
+        count => format!(
+            "; {}: {}",
+            words::plural(count, "change point"),
+            panel.change_points.join("; ")
+        ),
+    };
+    format!("{}: {ranges}; {} passed{changes}", labels.period(), panel.attainment())
+}
+
+fn table(panel: &RequestPanel, labels: SiteLabels<'_>) -> PlotTable {
+    let heads = [
+        "from",
+        "runs",
+        "passed",
+        "failed",
+        "inconclusive",
+        "n",
+        "failed n",
+        "p50",
+        "p95",
+        "p99",
+        "longest",
+    ];
+    let mut table = PlotTable::new(heads);
+    for bin in &panel.history.bins.bins {
+        let RunAttainment { passed, failed, inconclusive } = bin.attainment;
+        let counts =
+            [bin.attainment.runs(), passed, failed, inconclusive, bin.exchanges, bin.failed];
+        let latency = bin.latency;
+        let times = [latency.p50, latency.p95, latency.p99, latency.max].map(words::time);
+        let cells = counts.map(words::count).into_iter().chain(times);
+        table.rows.push(std::iter::once(labels.minute(bin.first)).chain(cells).collect());
+    }
+    table
+}
+
+fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> Scene {
+    let heights = heights(panel);
+    let bins = &panel.history.bins;
+    let each = bins.length.map_or_else(
+        || "each point is a run".to_owned(),
+        |length| format!("each point adds the runs of {}", length_words(length)),
+    );
+    let (mut scene, below) =
+        sheet.headed(&format!("latency of ok exchanges; {each}{}", heights.note()));
+    let below = scene.legend(below, &signs(panel));
+    let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
+    let figure = TrendPlot { panel, axis: DateAxis { labels, frame }, heights };
+    figure.axis.gaps(&mut scene, bins);
+    figure.heights.grid(&mut scene, &frame);
+    figure.verdicts(&mut scene);
+    figure.budgets(&mut scene);
+    figure.marks(&mut scene);
+    figure.lines(&mut scene);
+    figure.singles(&mut scene);
+    figure.failures(&mut scene);
+    figure.words(&mut scene);
+    figure.axis.floor(&mut scene);
+    scene
+}
+
+/// The length of a bin: `6 h`, `1 day`, `2 weeks`.
+fn length_words(length: Duration) -> String {
+    match length.as_secs() / 3_600 {
+        168 => "a week".to_owned(),
+        hours if hours % 168 == 0 => format!("{} weeks", hours / 168),
+        24 => "a day".to_owned(),
+        hours if hours % 24 == 0 => format!("{} days", hours / 24),
+        1 => "an hour".to_owned(),
+        hours => format!("{hours} h"),
+    }
+}
+
+fn heights(panel: &RequestPanel) -> DurationAxis {
+    let bins = || panel.history.bins.bins.iter();
+    let values = || {
+        let quantiles = LINES.iter().flat_map(move |line| bins().filter_map(line.of));
+        quantiles.chain(bins().filter_map(|bin| bin.latency.single()))
+    };
+    let ceilings = || spans(panel).filter_map(|span| Some(span.budget.ceiling()?.1));
+    DurationAxis::over(values().chain(ceilings()), values().chain(ceilings()))
+}
+
+/// The budgets on latency itself: those on a part of it belong to another axis.
+fn spans(panel: &RequestPanel) -> impl Iterator<Item = &BudgetSpan> {
+    let on_latency = |span: &&BudgetSpan| {
+        span.budget.ceiling().is_some_and(|(dimension, _)| dimension == Dimension::Latency)
+    };
+    panel.history.budget_spans.iter().filter(on_latency)
+}
+
+/// Whether an earlier span of the same budget has a label already.
+fn labels_twice(labelled: &mut Vec<String>, span: &BudgetSpan) -> bool {
+    let text = span.budget.to_string();
+    let is_known = labelled.contains(&text);
+    labelled.push(text);
+    is_known
+}
+
+fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
+    let bins = &panel.history.bins.bins;
+    let lines = LINES.iter().rev().filter(|line| bins.iter().any(|bin| (line.of)(bin).is_some()));
+    let mut signs: Vec<_> = lines.map(|line| (LegendMark::Line(line.colour), line.name)).collect();
+    let any = |is: fn(&TimeBin) -> bool| bins.iter().any(is);
+    let mut add = |is: bool, mark, words| signs.extend(is.then_some((mark, words)));
+    add(any(|bin| bin.latency.single().is_some()), LegendMark::Dot(INK), "ring: a single exchange");
+    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), "budget");
+    add(
+        any(|bin| bin.attainment.passed > 0),
+        LegendMark::Box(VERDICTS[0]),
+        "passed (bars above, low)",
+    );
+    add(
+        any(|bin| bin.attainment.inconclusive > 0),
+        LegendMark::Box(VERDICTS[1]),
+        "inconclusive (middle)",
+    );
+    add(any(|bin| bin.attainment.failed > 0), LegendMark::Box(VERDICTS[2]), "failed (top)");
+    add(any(|bin| bin.failed > 0), LegendMark::Box(ALARM), "share of requests that failed (below)");
+    add(DateAxis::has_visible_gaps(&panel.history.bins), LegendMark::Box(SHADE), "no runs");
+    add(!panel.history.change_points.is_empty(), LegendMark::Dashes(INK), "change point");
+    signs
+}
+
+/// The colours of passed, inconclusive and failed runs. Heights repeat what they say.
+const VERDICTS: [RgbColour; 3] = [SERIES[1], SERIES[4], ALARM];
+/// The height of a full bar of verdicts.
+const HIGHEST: f64 = 18.0;
+/// The heights of the bar of a single run.
+const SINGLE_HEIGHTS: [f64; 3] = [5.0, 11.0, HIGHEST];
+
+struct TrendPlot<'a> {
+    panel: &'a RequestPanel,
+    axis: DateAxis<'a>,
+    heights: DurationAxis,
+}
+
+impl TrendPlot<'_> {
+    fn y(&self, value: Duration) -> f64 {
+        self.axis.frame.up(self.heights.share(value))
+    }
+
+    /// The strip of verdicts. A run's bar is low if it passed, of middle height if it was
+    /// inconclusive, and high if it failed; a bar of several runs shows their shares in this order
+    /// from below.
+    fn verdicts(&self, scene: &mut Scene) {
+        let bins = &self.panel.history.bins.bins;
+        let frame = &self.axis.frame;
+        let width = (frame.right - frame.left) / bins.len().max(1) as f64;
+        let half = (width / 2.0 - 0.4).clamp(0.8, 5.0);
+        let floor = frame.top - 4.0;
+        for bin in bins {
+            let x = self.axis.x(bin.middle());
+            let (left, right) = ((x - half).max(frame.left), (x + half).min(frame.right));
+            let RunAttainment { passed, failed, inconclusive } = bin.attainment;
+            let counts = [passed, inconclusive, failed];
+            let mut base = floor;
+            for (at, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+                let height = match bin.runs() {
+                    1 => SINGLE_HEIGHTS[at],
+                    runs => (HIGHEST * count as f64 / runs as f64).max(1.5),
+                };
+                scene.rect((left, base - height), (right, base), VERDICTS[at], 1.0);
+                base -= height;
+            }
+        }
+    }
+
+    fn budgets(&self, scene: &mut Scene) {
+        for span in spans(self.panel) {
+            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
+            let y = self.y(ceiling);
+            // A budget of a single run is visible too.
+            let frame = &self.axis.frame;
+            let left = (self.axis.x(span.from) - 8.0).max(frame.left);
+            let right = (self.axis.x(span.to) + 8.0).min(frame.right);
+            scene.dashed((left, y), (right, y), 1.5, ALARM);
+        }
+    }
+
+    fn lines(&self, scene: &mut Scene) {
+        for line in &LINES {
+            for spots in self.spots(line) {
+                scene.line_or_dot(spots, line.width, line.colour);
+            }
+        }
+    }
+
+    fn spots(&self, line: &HistoryLine) -> Vec<Vec<PaperSpot>> {
+        self.axis.lines(&self.panel.history.bins, |bin| (line.of)(bin).map(|value| self.y(value)))
+    }
+
+    /// The share of failures of each bin, as bars on the floor.
+    fn failures(&self, scene: &mut Scene) {
+        let frame = &self.axis.frame;
+        for bin in self.panel.history.bins.bins.iter().filter(|bin| bin.failed > 0) {
+            let (x, share) = (self.axis.x(bin.middle()), bin.failed as f64 / bin.exchanges as f64);
+            let top = frame.bottom - 3.0 - 27.0 * share.min(1.0);
+            scene.rect((x - 1.5, top), (x + 1.5, frame.bottom), ALARM, 1.0);
+        }
+    }
+
+    /// Points of a single exchange: rings, not joined by a line.
+    fn singles(&self, scene: &mut Scene) {
+        for bin in &self.panel.history.bins.bins {
+            if let Some(value) = bin.latency.single() {
+                scene.ring((self.axis.x(bin.middle()), self.y(value)), 3.2, INK);
+            }
+        }
+    }
+
+    fn mark_x(&self, mark: &ChangeMark) -> Option<f64> {
+        let run = self.panel.history.runs.get(mark.run)?;
+        Some(self.axis.x(run.started()))
+    }
+
+    fn marks(&self, scene: &mut Scene) {
+        let frame = &self.axis.frame;
+        for mark in &self.panel.history.change_points {
+            let Some(x) = self.mark_x(mark) else { continue };
+            let colour = if mark.is_confirmed { INK } else { MUTED };
+            scene.dashed((x, frame.top), (x, frame.bottom), 1.5, colour);
+        }
+    }
+
+    /// The labels of change points and budgets, where they cover the least.
+    fn words(&self, scene: &mut Scene) {
+        let taken: Vec<PaperSpot> = LINES
+            .iter()
+            .flat_map(|line| self.spots(line))
+            .flat_map(|spots| along(&spots))
+            .collect();
+        let frame = &self.axis.frame;
+        for mark in &self.panel.history.change_points {
+            let Some(x) = self.mark_x(mark) else { continue };
+            let spots: Vec<_> = [0.95, 0.86, 0.05, 0.14, 0.5]
+                .into_iter()
+                .flat_map(|up| {
+                    let y = frame.up(up);
+                    [((x + 5.0, y), TextAnchor::Start), ((x - 5.0, y), TextAnchor::End)]
+                })
+                .collect();
+            scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
+        }
+        let mut labelled = Vec::new();
+        for span in spans(self.panel).filter(|span| !labels_twice(&mut labelled, span)) {
+            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
+            let text = format!("budget {}", span.budget);
+            scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
+        }
+        if taken.is_empty() && self.panel.history.period.latency.count() == 0 {
+            scene.tag_where_free(
+                &frame.middle_spots(),
+                "no request succeeded: there is no latency to show",
+                WARNING,
+                &[],
+            );
+        }
+    }
+
+    /// `+18 %, deploy 61`, with a question mark if it is not confirmed.
+    fn mark_words(&self, mark: &ChangeMark) -> String {
+        let cause = self.axis.labels.cause(&self.panel.history.runs, mark.run);
+        let cause = cause.map(|cause| format!(", {cause}")).unwrap_or_default();
+        let sure = if mark.is_confirmed { "" } else { "?" };
+        let what = match mark.dimension {
+            Dimension::Latency => String::new(),
+            part => format!("{} ", label(part)),
+        };
+        format!("{what}{}{sure}{cause}", percent_change(mark.ratio))
+    }
+}

@@ -1,0 +1,228 @@
+//! Names, times and file names of a site.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::{SiteAudience, SiteOptions};
+use crate::history::{ENVIRONMENT_TAG, ScenarioHistory, SeriesRun};
+use crate::record::in_utc;
+use crate::report::words;
+
+/// How a series is named on pages and in file names.
+#[derive(Debug, Clone)]
+pub(super) struct SeriesName {
+    /// The scenario, and the environment where one is named.
+    pub(super) title: String,
+    /// The file stem of its page.
+    pub(super) slug: String,
+}
+
+/// The names of all series. Two series never share a title or a file name.
+pub(super) fn series_names(
+    histories: &[ScenarioHistory],
+    options: &SiteOptions,
+) -> Vec<SeriesName> {
+    let mut environments: BTreeMap<&str, usize> = BTreeMap::new();
+    for history in histories {
+        if let Some(name) = &history.key.environment {
+            let next = environments.len() + 1;
+            environments.entry(name).or_insert(next);
+        }
+    }
+    let mut taken = BTreeSet::new();
+    let mut name = |history: &ScenarioHistory| {
+        let environment = history.key.environment.as_deref().map(|name| {
+            let is_shown = options.shows_tag(ENVIRONMENT_TAG);
+            let number = environments.get(name).copied().unwrap_or_default();
+            if is_shown { name.to_owned() } else { format!("environment {number}") }
+        });
+        let scenario = match options.audience {
+            SiteAudience::Team => history.key.scenario.clone(),
+            SiteAudience::Partner => without_hosts(history),
+        };
+        SeriesName::unique((scenario, environment), history.key.imported.is_some(), &mut taken)
+    };
+    histories.iter().map(&mut name).collect()
+}
+
+/// The name of a scenario without the hosts of its targets.
+fn without_hosts(history: &ScenarioHistory) -> String {
+    let spans = history.requests.iter().flat_map(|request| &request.conditions);
+    let hosts = spans.filter_map(|span| host(&span.conditions.base_url));
+    hosts.fold(history.key.scenario.clone(), |name, host| name.replace(host, "target"))
+}
+
+/// The host of a URL.
+pub(super) fn host(url: &str) -> Option<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let end = rest.find(['/', ':', '?']).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|host| !host.is_empty())
+}
+
+impl SeriesName {
+    /// The name of a series: `shop · staging`. `taken` has the whole names of those before it.
+    fn unique(
+        (scenario, environment): (String, Option<String>),
+        is_imported: bool,
+        taken: &mut BTreeSet<String>,
+    ) -> Self {
+        let imported = is_imported.then_some("imported");
+        let whole = format!("{:?}", (&scenario, &environment, imported));
+        let numbered = (2..).map(|number| format!("{whole} {number}"));
+        let free =
+            std::iter::once(whole.clone()).chain(numbered).find(|name| !taken.contains(name));
+        let whole = free.unwrap_or(whole);
+        let title: Vec<String> = std::iter::once(words::name(&scenario))
+            .chain(environment.as_deref().map(words::name))
+            .chain(imported.map(str::to_owned))
+            .collect();
+        let number = whole.rsplit_once(") ").map(|(_, number)| format!(" ({number})"));
+        let is_plain = environment.is_none() && !is_imported && number.is_none();
+        let slug = slug(&[&scenario, environment.as_deref().unwrap_or_default()], &whole, is_plain);
+        taken.insert(whole);
+        Self { title: title.join(" · ") + &number.unwrap_or_default(), slug }
+    }
+}
+
+/// A file stem that is safe on every file system: letters, digits and hyphens. Eight digits of a
+/// digest of the whole name keep apart what these cannot, and stay the same from build to build.
+fn slug(parts: &[&str], whole: &str, is_plain: bool) -> String {
+    let stems: Vec<String> =
+        parts.iter().map(|part| plain_stem(part)).filter(|part| !part.is_empty()).collect();
+    let stem = stems.join("-");
+    if is_plain && parts.first() == Some(&stem.as_str()) {
+        return stem;
+    }
+    let digest = format!("{:x}", Sha256::digest(whole.as_bytes()));
+    format!("{stem}-{}", &digest[..8]).trim_start_matches('-').to_owned()
+}
+
+/// At most 40 lower-case letters, digits and single hyphens of a text.
+fn plain_stem(text: &str) -> String {
+    let mut stem = String::new();
+    for c in text.chars() {
+        match c.to_ascii_lowercase() {
+            c if c.is_ascii_alphanumeric() => stem.push(c),
+            _ if !stem.is_empty() && !stem.ends_with('-') => stem.push('-'),
+            _ => {}
+        }
+    }
+    stem.truncate(40);
+    stem.trim_end_matches('-').to_owned()
+}
+
+/// How pages write times and runs.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct SiteLabels<'a> {
+    /// What the site is made for.
+    pub(in crate::report) options: &'a SiteOptions,
+}
+
+impl<'a> SiteLabels<'a> {
+    /// The labels of a site.
+    pub(in crate::report) fn new(options: &'a SiteOptions) -> Self {
+        Self { options }
+    }
+
+    fn local(self, at: OffsetDateTime) -> OffsetDateTime {
+        self.options.scope.zone.local(in_utc(at))
+    }
+
+    /// A moment to the minute in local time: `2026-11-03 14:00`.
+    pub(in crate::report) fn minute(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// A local day: `2026-11-03`.
+    pub(in crate::report) fn day(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[year]-[month]-[day]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// A local day without its year: `3 Nov`.
+    pub(in crate::report) fn short_day(self, at: OffsetDateTime) -> String {
+        let format = format_description!("[day padding:none] [month repr:short]");
+        self.local(at).format(format).unwrap_or_default()
+    }
+
+    /// The length of the period: `30 days`, `12 h`.
+    pub(in crate::report) fn length(self) -> String {
+        let scope = &self.options.scope;
+        let hours = (scope.until - scope.since).whole_hours().unsigned_abs();
+        // A day on which the clock changes has 23 or 25 hours.
+        if hours >= 47 { words::plural((hours + 1) / 24, "day") } else { format!("{hours} h") }
+    }
+
+    /// The period: `30 days, 2026-10-31 to 2026-11-29, times in UTC`.
+    pub(in crate::report) fn period(self) -> String {
+        let scope = &self.options.scope;
+        let last = scope.until - time::Duration::SECOND;
+        let (from, to) = (self.day(scope.since), self.day(last));
+        format!("{}, {from} to {to}, times in {}", self.length(), scope.zone)
+    }
+
+    /// The tag or commit of a run that a page may show, safe to display.
+    pub(in crate::report) fn public_tag(self, run: &SeriesRun, key: &str) -> Option<String> {
+        let value = match key {
+            "commit" => run.run.git_commit.as_deref().map(|commit| &commit[..floor(commit, 10)]),
+            key => run.run.tags.get(key).map(String::as_str),
+        };
+        value.filter(|_| self.options.shows_tag(key)).map(|value| words::abbreviated(value, 24))
+    }
+
+    /// What differs between a run and the one before it: `deploy 61, commit 3bb6c035`; `None` if
+    /// nothing that the page may show, and for the first run.
+    pub(in crate::report) fn difference(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+        let (new, old) = (runs.get(at)?, runs.get(at.checked_sub(1)?)?);
+        let changed = |key: &str| {
+            let value = self.public_tag(new, key)?;
+            let before = self.public_tag(old, key);
+            (before.as_ref() != Some(&value)).then(|| format!("{key} {value}"))
+        };
+        let mut parts: Vec<String> = ["deploy", "commit"].into_iter().filter_map(changed).collect();
+        let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
+        parts.extend((conditions(old) != conditions(new)).then(|| "other settings".to_owned()));
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// How many runs before and after a change point a deploy is looked for: the place of a change is
+/// known to a few runs.
+const NEAR: usize = 8;
+
+impl SiteLabels<'_> {
+    /// What differs at a run, or else the nearest difference within [`NEAR`] runs, with its day:
+    /// `deploy 61`, `near deploy 61 (3 Oct)`.
+    pub(in crate::report) fn cause(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+        if let Some(here) = self.difference(runs, at) {
+            return Some(here);
+        }
+        let places = (1..=NEAR).flat_map(|apart| [at.checked_sub(apart), at.checked_add(apart)]);
+        places.flatten().find_map(|place| {
+            let what = self.difference(runs, place)?;
+            Some(format!("near {what} ({})", self.short_day(runs.get(place)?.started())))
+        })
+    }
+}
+
+/// The largest character boundary that is at most `most`.
+fn floor(text: &str, most: usize) -> usize {
+    (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A ratio as a change in percent: `+18 %`, `−4.2 %`, `±0 %`.
+pub(in crate::report) fn percent_change(ratio: f64) -> String {
+    let change = (ratio - 1.0) * 100.0;
+    let size = change.abs();
+    let digits = if size < 9.95 { format!("{size:.1}") } else { format!("{size:.0}") };
+    let digits = digits.trim_end_matches(".0");
+    match (digits, change > 0.0) {
+        ("0", _) => "±0 %".to_owned(),
+        (digits, true) => format!("+{digits} %"),
+        (digits, false) => format!("−{digits} %"),
+    }
+}

@@ -1,0 +1,102 @@
+//! The page of one scenario in one environment.
+
+use std::collections::BTreeSet;
+
+use super::budget_row::attainment;
+use super::labels::{SeriesName, host};
+use super::{RequestPanel, SiteLabels, SiteOptions};
+use crate::history::{ConditionSpan, RunAttainment, ScenarioHistory};
+use crate::record::Decision;
+use crate::report::words;
+
+/// How many stretches of equal settings a page lists.
+const SPANS: usize = 12;
+
+/// What a page shows of one scenario.
+#[derive(Debug)]
+pub(in crate::report) struct SeriesPage {
+    /// File stem.
+    pub(in crate::report) slug: String,
+    /// The scenario and the environment.
+    pub(in crate::report) title: String,
+    /// Whether its runs were imported from another tool.
+    pub(in crate::report) is_imported: bool,
+    /// The newest run: its decision and its start.
+    pub(in crate::report) newest: Option<(Decision, String)>,
+    /// The decisions of the period.
+    pub(in crate::report) verdicts: RunAttainment,
+    /// The decisions of the period in words.
+    pub(in crate::report) attainment: String,
+    /// What a reader must know before the figures, each sentence once.
+    pub(in crate::report) caveats: Vec<String>,
+    /// What the runs were measured under: from, to, runs, load, warm-up, protocols and, for the
+    /// team, the target.
+    pub(in crate::report) conditions: Vec<Vec<String>>,
+    /// Its requests.
+    pub(in crate::report) panels: Vec<RequestPanel>,
+}
+
+/// The headings of [`SeriesPage::conditions`]; a partner does not see the last one.
+pub(in crate::report) const CONDITION_HEADS: [&str; 7] =
+    ["from", "to", "runs", "load", "warm-up", "protocols", "target"];
+
+impl SeriesPage {
+    pub(super) fn new(history: ScenarioHistory, name: SeriesName, options: &SiteOptions) -> Self {
+        let labels = SiteLabels::new(options);
+        let SeriesName { title, slug } = name;
+        let spans = history.requests.first().map(|first| first.conditions.clone());
+        let spans = spans.unwrap_or_default();
+        Self {
+            is_imported: history.key.imported.is_some(),
+            newest: history.newest().map(|(at, decision)| (decision, labels.minute(at))),
+            verdicts: history.attainment,
+            attainment: attainment(&history.attainment),
+            caveats: caveats(&spans, options),
+            conditions: conditions(&spans, labels),
+            panels: history
+                .requests
+                .into_iter()
+                .map(|request| RequestPanel::new(request, &title, labels))
+                .collect(),
+            title,
+            slug,
+        }
+    }
+
+    /// The first budget that its newest run has, of its first request that has one.
+    pub(in crate::report) fn main_budget(&self) -> Option<&super::BudgetHistoryRow> {
+        self.panels.iter().flat_map(|panel| &panel.budgets).find(|budget| budget.is_current)
+    }
+}
+
+/// The caveats of all runs. A caveat may name an address, which a partner does not see.
+fn caveats(spans: &[ConditionSpan], options: &SiteOptions) -> Vec<String> {
+    let all: BTreeSet<&str> =
+        spans.iter().flat_map(|span| &span.conditions.caveats).map(String::as_str).collect();
+    let hosts: Vec<&str> =
+        spans.iter().filter_map(|span| host(&span.conditions.base_url)).collect();
+    let shows = |caveat: &&str| {
+        options.audience == super::SiteAudience::Team
+            || !hosts.iter().any(|host| caveat.contains(host))
+    };
+    all.into_iter().filter(shows).map(|caveat| words::display(caveat, words::LINE)).collect()
+}
+
+fn conditions(spans: &[ConditionSpan], labels: SiteLabels<'_>) -> Vec<Vec<String>> {
+    let is_team = labels.options.audience == super::SiteAudience::Team;
+    let row = |span: &ConditionSpan| {
+        let line = |text: &str| words::display(text, words::NAME);
+        let of = &span.conditions;
+        let mut cells = vec![
+            labels.minute(span.from),
+            labels.minute(span.to),
+            words::count(span.runs),
+            line(&of.load),
+            line(&of.warmup),
+            line(&of.protocols.join(", ")),
+        ];
+        cells.extend(is_team.then(|| line(&of.base_url)));
+        cells
+    };
+    spans.iter().rev().take(SPANS).map(row).collect()
+}

@@ -1,0 +1,144 @@
+//! The summary for partners: one page with what was promised and what was measured.
+
+use super::{BudgetHistoryRow, HistorySite, RequestPanel, SeriesPage, SiteLabels};
+use crate::record::Decision;
+use crate::report::words;
+
+/// The headings of the summary's table.
+pub(in crate::report) const SUMMARY_HEADS: [&str; 4] = ["Metric", "Target", "Actual", "Status"];
+
+/// The summary of a site.
+#[derive(Debug)]
+pub(in crate::report) struct SummaryModel {
+    /// The period.
+    pub(in crate::report) period: String,
+    /// The state of everything, in a sentence.
+    pub(in crate::report) headline: String,
+    /// The scenarios, each with its rows: metric, target, actual, and the status.
+    pub(in crate::report) scenarios: Vec<SummarySection>,
+    /// What to do next, the most urgent first.
+    pub(in crate::report) next_steps: Vec<String>,
+}
+
+/// One scenario of the summary.
+#[derive(Debug)]
+pub(in crate::report) struct SummarySection {
+    /// Its name.
+    pub(in crate::report) title: String,
+    /// The share of runs that passed.
+    pub(in crate::report) attainment: String,
+    /// Metric, target and actual, with the status.
+    pub(in crate::report) rows: Vec<([String; 3], (Decision, &'static str))>,
+    /// What a reader must know before the figures.
+    pub(in crate::report) caveats: Vec<String>,
+}
+
+impl SummaryModel {
+    /// The summary of a site.
+    pub(in crate::report) fn new(site: &HistorySite) -> Self {
+        let scenarios: Vec<SummarySection> = site.pages.iter().map(section).collect();
+        let statuses = || scenarios.iter().flat_map(|one| &one.rows).map(|(_, status)| status.0);
+        let count = |wanted| statuses().filter(|status| *status == wanted).count() as u64;
+        let (met, missed) = (count(Decision::Pass), count(Decision::Fail));
+        let headline = match (met, missed) {
+            (0, 0) => "No budget was judged in this period.".to_owned(),
+            (met, 0) => format!("{} held over the period.", all_budgets(met)),
+            (met, missed) => {
+                let judged = words::plural(met + missed, "budget");
+                format!("{} of {judged} did not hold over the period.", words::count(missed))
+            }
+        };
+        Self {
+            period: SiteLabels::new(&site.options).period(),
+            headline,
+            next_steps: next_steps(site),
+            scenarios,
+        }
+    }
+}
+
+fn all_budgets(count: u64) -> String {
+    match count {
+        1 => "The budget".to_owned(),
+        2 => "Both budgets".to_owned(),
+        count => format!("All {}", words::plural(count, "budget")),
+    }
+}
+
+fn section(page: &SeriesPage) -> SummarySection {
+    let several = page.panels.len() > 1;
+    let mut rows = Vec::new();
+    for panel in &page.panels {
+        for budget in panel.budgets.iter().filter(|budget| budget.is_current) {
+            let (subject, limit) = split(&budget.budget);
+            let metric = if several { format!("{} · {subject}", panel.name) } else { subject };
+            rows.push(([metric, limit, budget.actual.clone()], budget.status()));
+        }
+    }
+    SummarySection {
+        title: page.title.clone(),
+        attainment: page.attainment.clone(),
+        rows,
+        caveats: page.caveats.clone(),
+    }
+}
+
+/// What a budget limits, and the limit: `p95 latency`, `< 300ms`.
+fn split(budget: &str) -> (String, String) {
+    let at = budget.find(['<', '=']).unwrap_or(budget.len());
+    let subject = budget[..at].trim();
+    let subject = match subject {
+        "errors" => "failed requests".to_owned(),
+        "dropped" => "dropped requests".to_owned(),
+        "max" => "longest latency".to_owned(),
+        subject if subject.contains('(') => subject.to_owned(),
+        subject => format!("{subject} latency"),
+    };
+    (subject, budget[at..].trim().to_owned())
+}
+
+/// What follows from the figures. Every sentence names the figure it rests on.
+fn next_steps(site: &HistorySite) -> Vec<String> {
+    let mut steps: Vec<String> = site.pages.iter().flat_map(steps_of).collect();
+    if steps.is_empty() {
+        steps.push("Nothing needs to be done: keep measuring.".to_owned());
+    }
+    steps
+}
+
+fn steps_of(page: &SeriesPage) -> Vec<String> {
+    let (title, of) = (&page.title, page.verdicts);
+    if page.is_imported {
+        return vec![format!(
+            "{title}: measure it with `tollgate run`: single requests that another check made decide little"
+        )];
+    }
+    let mut steps: Vec<String> =
+        page.panels.iter().flat_map(|panel| panel_steps(title, panel)).collect();
+    if of.inconclusive * 10 > of.runs() {
+        let inconclusive = words::count(of.inconclusive);
+        let runs = words::plural(of.runs(), "run");
+        steps.push(format!(
+            "{title}: make runs longer, or look at what stopped them: {inconclusive} of {runs} inconclusive"
+        ));
+    }
+    if page.panels.iter().all(|panel| panel.budgets.is_empty()) {
+        steps.push(format!("{title}: agree on a budget: none of its runs has one"));
+    }
+    steps
+}
+
+fn panel_steps(title: &str, panel: &RequestPanel) -> Vec<String> {
+    let missed =
+        panel.budgets.iter().filter(|row| row.is_current && row.status().0 == Decision::Fail);
+    let bring_back = |row: &BudgetHistoryRow| {
+        format!(
+            "{title} · {}: bring `{}` back within its limit: over the period it is {}",
+            panel.name, row.budget, row.actual
+        )
+    };
+    let change = panel.change_points.first();
+    let look =
+        change.map(|change| format!("{title} · {}: look at the last change: {change}", panel.name));
+    missed.map(bring_back).chain(look).collect()
+}

@@ -1,0 +1,295 @@
+//! `tollgate report`: the site of latency history.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+
+use tollgate::record::{Dimension, DimensionHistograms};
+use tollgate::record::{Histogram, IMPORTED_TAG, NODE_CHECK, RunRecord};
+
+use crate::bench::{text, tollgate};
+use crate::history_year::{self, YearShape};
+
+/// Seven weeks with two runs a day.
+const SHORT: YearShape = YearShape { days: 49, hours: 12, exchanges: 70 };
+
+/// Builds a site of the generated runs.
+fn report(runs: &Path, out: &Path, more: &[&str]) -> Output {
+    let mut command = tollgate();
+    command.args(["report", "--store", "none", "--until", "2026-01-17"]).args(more);
+    command.arg("--runs-dir").arg(runs).arg("--out").arg(out);
+    command.arg("--sessions-dir").arg(runs.join(".sessions")).output().unwrap()
+}
+
+/// A folder of sessions with one that started in the period.
+fn sessions_in(runs: &Path) {
+    let text = include_str!("../support/session.json");
+    let mut session: serde_json::Value = serde_json::from_str(text).unwrap();
+    session["provenance"]["started"] = "2026-01-10T00:00:00Z".into();
+    let folder = runs.join(".sessions/one");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("session.json"), session.to_string()).unwrap();
+}
+
+/// Every file of a site by its path, with its content.
+fn files(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![out.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(out).unwrap().display().to_string();
+                found.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn page(out: &Path, name: &str) -> String {
+    std::fs::read_to_string(out.join(name)).unwrap()
+}
+
+/// Whether a file has an extension.
+fn is_kind(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
+/// The only page of a scenario in a site.
+fn scenario_page(out: &Path) -> String {
+    let pages = files(out);
+    let mut names = pages.keys().filter(|name| name.starts_with("scenarios/"));
+    let name = names.next().unwrap().clone();
+    assert_eq!(names.next(), None);
+    page(out, &name)
+}
+
+#[test]
+fn a_site_has_an_index_a_page_for_each_scenario_a_summary_and_the_runs_that_it_names() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write(runs.path(), SHORT);
+    sessions_in(runs.path());
+    let built = report(runs.path(), out.path(), &["--since", "21d", "--timezone", "Europe/Berlin"]);
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let index = page(out.path(), "index.html");
+    let session = index.split("href=\"sessions/").nth(1).unwrap().split('"').next().unwrap();
+    assert!(out.path().join("sessions").join(session).is_file(), "{session}");
+    assert!(
+        index.contains("tile-loader · production") && index.contains("Europe/Berlin"),
+        "{index}"
+    );
+    let scenario = scenario_page(out.path());
+    for expected in
+        ["p95 &lt; 300ms", "error budget left", "the 21 days before", "Slowest runs", "by hour"]
+    {
+        assert!(scenario.contains(expected), "{expected}");
+    }
+    let summary = page(out.path(), "summary.md");
+    assert!(summary.contains("| Metric | Target | Actual | Status |"), "{summary}");
+    assert!(summary.contains("| p95 latency | &lt; 300ms |"), "{summary}");
+    let all = files(out.path());
+    let linked: Vec<_> = scenario.split("href=\"../runs/").skip(1).collect();
+    assert!(linked.len() >= 12);
+    for link in linked {
+        let name = link.split('"').next().unwrap();
+        assert!(all.contains_key(&format!("runs/{name}")), "{name}");
+    }
+    for (name, bytes) in all.iter().filter(|(name, _)| is_kind(name, "html")) {
+        let page = String::from_utf8_lossy(bytes);
+        assert!(page.contains("default-src 'none'") && !page.contains("<script"), "{name}");
+        assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "{name}");
+    }
+}
+
+#[test]
+fn a_second_build_writes_only_what_changed() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write(runs.path(), SHORT);
+    let mut other = history_year::record(SHORT, 12).unwrap();
+    other.id = history_year::id(7);
+    rename(&mut other, "other");
+    history_year::write_run(runs.path(), &other);
+    let first = report(runs.path(), out.path(), &["--since", "49d"]);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let before = files(out.path());
+    let second = report(runs.path(), out.path(), &["--since", "49d"]);
+    assert!(text(&second.stdout).contains(" 0 files written"), "{}", text(&second.stdout));
+    assert_eq!(files(out.path()), before);
+    let mut newer = history_year::record(SHORT, 36).unwrap();
+    newer.id = history_year::id(8);
+    rename(&mut newer, "other");
+    history_year::write_run(runs.path(), &newer);
+    report(runs.path(), out.path(), &["--since", "49d"]);
+    let changed: Vec<String> = files(out.path())
+        .into_iter()
+        .filter(|(name, bytes)| before.get(name) != Some(bytes))
+        .map(|(name, _)| name)
+        .collect();
+    let touches = |part: &str| changed.iter().any(|name| name.contains(part));
+    assert!(touches("scenarios/other") && touches("index.html"), "{changed:?}");
+    assert!(!touches("scenarios/tile-loader"), "{changed:?}");
+}
+
+fn rename(record: &mut RunRecord, name: &str) {
+    name.clone_into(&mut record.plan[0].name);
+    name.clone_into(&mut record.measurement.scenarios[0].name);
+    name.clone_into(&mut record.verdict.scenarios[0].scenario);
+}
+
+#[test]
+fn a_partner_sees_no_host_no_address_and_no_tag_that_is_not_public() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write(runs.path(), SHORT);
+    for (id, host) in [(1, "tiles.example"), (2, "other.example")] {
+        let mut quick = history_year::record(SHORT, 1_000).unwrap();
+        (quick.id, quick.plan[0].base_url) = (history_year::id(id), format!("https://{host}/"));
+        rename(&mut quick, &format!("{host}/app"));
+        history_year::write_run(runs.path(), &quick);
+    }
+    let formats: Vec<&str> = ["html", "md", "csv", "json", "svg"]
+        .iter()
+        .flat_map(|format| ["--format", format])
+        .collect();
+    let flags = [&["--since", "21d", "--audience", "partner"][..], &formats].concat();
+    let built = report(runs.path(), out.path(), &flags);
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let commit = history_year::record(SHORT, 1_100).unwrap().provenance.git_commit.unwrap();
+    let all = files(out.path());
+    assert!(all.keys().all(|name| !name.starts_with("runs/")), "{:?}", all.keys());
+    for (name, bytes) in &all {
+        let page = format!("{name} {}", String::from_utf8_lossy(bytes));
+        for secret in ["probe-fra-1", "tiles.example", "other.example", "production", &commit[..8]]
+        {
+            assert!(!page.contains(secret), "{name} contains {secret}");
+        }
+    }
+    let csv = page(out.path(), "history.csv");
+    assert!(csv.contains(",16,,70,0,"), "the deploy is public, the commit is not: {csv}");
+    let index = page(out.path(), "index.html");
+    assert!(index.contains("target/app · environment 1</a>"), "{index}");
+    assert!(index.contains("target/app · environment 1 (2)</a>"), "{index}");
+}
+
+#[test]
+fn hostile_names_become_safe_file_names_and_text() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let long = "n".repeat(400);
+    let names = [
+        "<script>alert(1)</script>",
+        "../../etc/passwd",
+        "\u{202e}gnp.exe",
+        "🦀",
+        "🐙",
+        "Shop",
+        "shop",
+        "",
+        &long,
+        "a\"onmouseover=\"x",
+    ];
+    for (at, name) in names.iter().enumerate() {
+        let mut record = history_year::record(SHORT, 12).unwrap();
+        record.id = history_year::id(at as u128 + 1);
+        record.provenance.tags = history_year::tags(&[
+            ("deploy", "<img src=x onerror=alert(2)>"),
+            ("environment", name),
+        ]);
+        record.plan[0].base_url = "https://x/<script>alert(3)</script>".to_owned();
+        rename(&mut record, name);
+        history_year::write_run(runs.path(), &record);
+    }
+    let formats = ["--since", "49d", "--format", "html", "--format", "md"];
+    let built = report(runs.path(), out.path(), &formats);
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let all = files(out.path());
+    let pages = all.keys().filter(|name| name.starts_with("scenarios/")).count();
+    assert_eq!(pages, names.len(), "{:?}", all.keys());
+    for (name, bytes) in &all {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-./".contains(c);
+        assert!(name.chars().all(plain) && name.len() < 200, "{name}");
+        let page = String::from_utf8_lossy(bytes);
+        for harmful in ["<script", "<img src=x", "\u{202e}"] {
+            assert!(!page.contains(harmful), "{name} contains {harmful}");
+        }
+        assert!(is_kind(name, "md") || !page.contains("\"onmouseover=\""), "{name}");
+    }
+}
+
+#[test]
+fn the_same_figures_come_in_every_format() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write(runs.path(), SHORT);
+    let formats: Vec<&str> = ["md", "csv", "json", "png", "svg"]
+        .iter()
+        .flat_map(|format| ["--format", format])
+        .collect();
+    let built = report(runs.path(), out.path(), &[&["--since", "21d"][..], &formats].concat());
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let json: serde_json::Value = serde_json::from_str(&page(out.path(), "history.json")).unwrap();
+    let request = &json["scenarios"][0]["requests"][0];
+    assert_eq!(request["runs"].as_array().unwrap().len(), 42);
+    assert_eq!(request["period"]["ok_latency"]["count"], 42 * 70);
+    assert_eq!(request["budgets"][0]["judged"], 42 * 70);
+    assert!(request["runs"][0]["ok_latency"]["p95_us"].is_u64());
+    assert!(request["runs"][0]["ok_latency"]["p99_us"].is_null(), "70 exchanges have no p99");
+    assert!(request["period"]["ok_latency"]["p99_us"].is_u64());
+    let csv = page(out.path(), "history.csv");
+    assert_eq!(csv.lines().count(), 43);
+    let all = files(out.path());
+    assert!(all.keys().all(|name| !is_kind(name, "html")), "{:?}", all.keys());
+    let with = |kind: &str| all.keys().filter(|name| is_kind(name, kind)).count();
+    assert_eq!((with("png"), with("svg"), with("md")), (5, 5, 2));
+    let markdown = page(out.path(), "summary.md");
+    let p95 = request["period"]["ok_latency"]["p95_us"].as_u64().unwrap();
+    assert!(markdown.contains(&format!("{} ms", (p95 + 500) / 1_000)), "{p95} {markdown}");
+}
+
+#[test]
+fn imported_runs_of_one_exchange_are_shown_as_what_they_are() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for day in 0..20 {
+        let mut record = history_year::record(SHORT, 24 * day).unwrap();
+        record.provenance.tags = history_year::tags(&[(IMPORTED_TAG, NODE_CHECK)]);
+        record.plan[0].caveats = vec!["redirects are not seen".to_owned()];
+        let stage = &mut record.measurement.scenarios[0].requests[0].measured;
+        let mut latency = Histogram::default();
+        latency.record(std::time::Duration::from_millis(200 + u64::from(day)));
+        stage.series = DimensionHistograms::default();
+        stage.series.add(Dimension::Latency, &latency);
+        (stage.tally.exchanges, stage.tally.ok) = (1, 1);
+        history_year::write_run(runs.path(), &record);
+    }
+    let built =
+        report(runs.path(), out.path(), &["--since", "49d", "--format", "html", "--format", "csv"]);
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let scenario = scenario_page(out.path());
+    assert!(scenario.contains("tile-loader · imported"), "{scenario}");
+    assert!(scenario.contains("redirects are not seen"), "{scenario}");
+    assert!(scenario.contains("20 of 20 runs have a single exchange"), "{scenario}");
+    assert!(scenario.contains("ring: a single exchange"), "{scenario}");
+    let csv = page(out.path(), "history.csv");
+    assert!(csv.lines().nth(1).unwrap().contains(",1,0,,,,200"), "{csv}");
+}
+
+#[test]
+fn wrong_flags_are_usage_errors_with_a_remedy_and_an_empty_period_is_not() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write_run(runs.path(), &history_year::record(SHORT, 12).unwrap());
+    let refused = |flags: &[&str], remedy: &str| {
+        let built = report(runs.path(), &out.path().join("site"), flags);
+        assert_eq!(built.status.code(), Some(2), "{flags:?}");
+        let message = text(&built.stderr);
+        assert!(message.contains(remedy), "{message}");
+    };
+    refused(&["--timezone", "Europe/Berln"], "did you mean `Europe/Berlin`?");
+    refused(&["--since", "2027-01-01"], "Name an earlier --since");
+    refused(&["--format", "pdf"], "html");
+    std::fs::write(out.path().join("site"), "a file").unwrap();
+    refused(&[], "Name another folder with --out");
+    let empty = report(runs.path(), &out.path().join("empty"), &["--since", "3d"]);
+    assert_eq!(empty.status.code(), Some(0));
+    assert!(text(&empty.stderr).contains("no matching run"), "{}", text(&empty.stderr));
+    assert!(page(out.path(), "empty/index.html").contains("No run started in this period"));
+}
