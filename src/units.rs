@@ -231,9 +231,8 @@ impl Quantile {
 
     /// The fewest values of which this quantile is a figure of its own: two for p50, 20 for p95,
     /// 100 for p99. Of fewer, it is the maximum.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
     pub fn fewest_values(self) -> u64 {
-        (1.0 / self.allowed_exceedance().as_f64()).round() as u64
+        1_000_000_u64.div_ceil(u64::from(1_000_000 - self.millionths).max(1))
     }
 
     /// The share of values that may exceed it: 5 % for p95.
@@ -401,6 +400,13 @@ mod tests {
             assert_eq!(text.parse::<Quantile>().unwrap().to_string(), text);
         }
         assert_eq!(Quantile::P95.allowed_exceedance(), Ratio::new(0.05).unwrap());
+    }
+
+    #[test]
+    fn a_quantile_needs_enough_values_to_differ_from_the_largest() {
+        let least = ["p50", "p90", "p95", "p99", "p99.9"]
+            .map(|text| text.parse::<Quantile>().unwrap().fewest_values());
+        assert_eq!(least, [2, 10, 20, 100, 1_000]);
     }
 
     #[test]

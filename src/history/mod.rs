@@ -6,6 +6,8 @@
 mod calendar;
 mod change_mark;
 pub mod change_points;
+mod caveats;
+mod figures;
 mod filter;
 mod merges;
 mod period;
@@ -27,6 +29,7 @@ use uuid::Uuid;
 
 pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
 pub use self::change_mark::{ChangeMark, change_marks};
+pub use self::figures::LatencyFigures;
 pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
 pub use self::merges::CoveredRuns;
 pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
@@ -40,8 +43,8 @@ pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
 use crate::record::{
-    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG, NODE_CHECK,
-    RequestSummary, RunSummary,
+    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG,
+    ImportedFacts, RequestSummary, RunSummary,
 };
 
 /// Many runs, grouped by request.
@@ -67,7 +70,8 @@ pub struct RequestTrend {
     pub exchanges: u64,
     /// The exchanges that met every expectation.
     pub ok: u64,
-    /// The latency of the ok exchanges of all runs: the sum of their histograms.
+    /// The latency of the ok exchanges of all runs: the sum of their histograms. It may have
+    /// quantiles of too few values; see [`figures`](Self::figures).
     pub latency: EncodedHistogram,
 }
 
@@ -82,8 +86,10 @@ pub struct TrendRow {
     pub exchanges: u64,
     /// The exchanges that met every expectation.
     pub ok: u64,
-    /// The figures of the ok exchanges' latency. `hdr` is empty, because the trend has the sum.
-    pub latency: EncodedHistogram,
+    /// The figures of the ok exchanges' latency.
+    pub latency: LatencyFigures,
+    /// What is known of its file; `None` if the run was not imported.
+    pub imported: Option<ImportedFacts>,
 }
 
 /// One run.
@@ -243,16 +249,9 @@ impl RequestTrend {
         self.exchanges.saturating_sub(self.ok)
     }
 
-    /// What a reader must know about the figures, one sentence each.
-    pub fn caveats(&self) -> Vec<String> {
-        let is_old =
-            |row: &TrendRow| row.run.tags.get(IMPORTED_TAG).is_some_and(|kind| kind == NODE_CHECK);
-        let of_old = (self.ok > 0 && self.rows.iter().any(is_old)).then(|| {
-            "figures of the old check also hold the start of Node's `fetch`, some 50 to 90 ms; those of \
-             `tollgate synthetic-check` do not and are a series of their own"
-                .to_owned()
-        });
-        of_old.into_iter().collect()
+    /// The figures that its latencies can carry.
+    pub fn figures(&self) -> LatencyFigures {
+        LatencyFigures::of(&self.latency)
     }
 
     /// The environments in the runs' tags.
@@ -263,14 +262,8 @@ impl RequestTrend {
 
 impl TrendRow {
     fn of(run: Arc<TrendRun>, summary: RequestSummary) -> Self {
-        let RequestSummary { decision, exchanges, ok, latency, .. } = summary;
-        Self {
-            run,
-            decision,
-            exchanges,
-            ok,
-            latency: EncodedHistogram { hdr: Vec::new(), ..latency },
-        }
+        let RequestSummary { decision, exchanges, ok, latency, imported, .. } = summary;
+        Self { run, decision, exchanges, ok, latency: LatencyFigures::of(&latency), imported }
     }
 
     /// Exchanges that failed or were dropped.
@@ -289,6 +282,11 @@ impl TrendRun {
     /// The environment that was probed, if the run has that tag.
     pub fn environment(&self) -> Option<&str> {
         self.tags.get(ENVIRONMENT_TAG).map(String::as_str)
+    }
+
+    /// What kind of file the run was imported from; `None` if it was not imported.
+    pub fn imported_from(&self) -> Option<&str> {
+        self.tags.get(IMPORTED_TAG).map(String::as_str)
     }
 
     /// The deploy under test, if it was named.

@@ -22,6 +22,7 @@ fn request(scenario: &str, name: &str, micros: &[u64], failed: u64) -> RequestSu
         ok: micros.len() as u64,
         latency: EncodedHistogram::of(&histogram(micros)),
         figures: None,
+        imported: None,
     }
 }
 

@@ -68,8 +68,8 @@ pub use merge::{merge_obstacle, plan_differences};
 pub use peer::{PeerConnection, PeerCounts, PeerMeasurement};
 pub use prober::ProberMeasurement;
 pub use run::{
-    CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, PlannedRequest, PlannedScenario,
-    RunProvenance, RunRecord, in_utc, run_name,
+    CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, NODE_FETCH_START, OWN_CHECK,
+    PlannedRequest, PlannedScenario, RunProvenance, RunRecord, in_utc, run_name,
 };
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
@@ -77,7 +77,7 @@ pub use sharing::{ShardRecord, ShardSharing};
 pub use slot_counts::{SlotCount, SlotCounts};
 pub use stall_horizon::StallHorizon;
 pub use step::{StepRecord, is_teardown_owed};
-pub use summary::{RequestSummary, RunSummary};
+pub use summary::{ImportedFacts, RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{
     BlockCounts, BudgetEvidence, BudgetVerdict, Decision, EarlierBlocks, ScenarioVerdict, Verdict,

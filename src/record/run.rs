@@ -48,6 +48,15 @@ pub const IMPORTED_TAG: &str = "imported";
 /// durations also hold the start of Node's `fetch`.
 pub const NODE_CHECK: &str = "synthetic-check";
 
+/// The value of [`IMPORTED_TAG`] for an artifact of `tollgate synthetic-check`.
+pub const OWN_CHECK: &str = "tollgate synthetic-check";
+
+/// What each figure of the old check holds in addition to the request, as a noun phrase.
+///
+/// Measured on loopback: `fetch` takes 52 to 88 ms at its first use in a process and 0.3 to 4.7 ms
+/// at the second.
+pub const NODE_FETCH_START: &str = "the start of Node's `fetch`, some 50 to 90 ms";
+
 /// The name of a run in lists and of its folder: `2026-11-23T18-47-06Z-3bb6c035`.
 ///
 /// It consists of the start in UTC, to the second, and the last eight hexadecimal digits of the id,

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    ConditionPool, Decision, Dimension, EncodedHistogram, RequestFigures, RunRecord, run_name,
+    ConditionPool, Decision, Dimension, EncodedHistogram, IMPORTED_TAG, PlannedScenario,
+    RequestFigures, RunRecord, run_name,
 };
 
 /// The part of a [`RunRecord`] that lists and histories show, small enough to hold thousands in
@@ -51,6 +52,17 @@ pub struct RequestSummary {
     pub latency: EncodedHistogram,
     /// What a site of latency history shows in addition; `None` where only lists were asked for.
     pub figures: Option<Box<RequestFigures>>,
+    /// What is known of its file; `None` if the run was not imported.
+    pub imported: Option<ImportedFacts>,
+}
+
+/// What a reader of an imported request's figures must know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportedFacts {
+    /// The budgets that it was judged by, as written.
+    pub budgets: Vec<String>,
+    /// What its figures hold and what its file does not say, one sentence each.
+    pub caveats: Vec<String>,
 }
 
 impl RunSummary {
@@ -90,12 +102,25 @@ impl RequestSummary {
     }
 }
 
+impl ImportedFacts {
+    fn of(planned: &PlannedScenario, request: &str) -> Self {
+        let planned_request = planned.requests.iter().find(|planned| planned.name == request);
+        let budgets = planned_request.into_iter().flat_map(|planned| &planned.budgets);
+        Self {
+            budgets: budgets.map(ToString::to_string).collect(),
+            caveats: planned.caveats.clone(),
+        }
+    }
+}
+
 fn requests(record: &RunRecord) -> Vec<RequestSummary> {
+    let is_imported = record.provenance.tags.contains_key(IMPORTED_TAG);
     let (mut requests, mut pool) = (Vec::new(), ConditionPool::default());
     for scenario in &record.measurement.scenarios {
         let verdict =
             record.verdict.scenarios.iter().find(|verdict| verdict.scenario == scenario.name);
-        let hops = record.planned(&scenario.name).map(|planned| &planned.requests);
+        let planned = record.planned(&scenario.name);
+        let hops = planned.map(|planned| &planned.requests);
         let is_hop = |name: &str| {
             hops.into_iter().flatten().any(|hop| hop.name == name && hop.hop_of.is_some())
         };
@@ -114,6 +139,9 @@ fn requests(record: &RunRecord) -> Vec<RequestSummary> {
                     .unwrap_or_default(),
                 figures: RequestFigures::of(record, scenario, &request.name, &mut pool)
                     .map(Box::new),
+                imported: planned
+                    .filter(|_| is_imported)
+                    .map(|planned| ImportedFacts::of(planned, &request.name)),
             });
         }
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::record::{
-    Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram, PhaseFigures,
-    RequestFigures, RequestSummary, RunConditions, RunProvenance, RunSummary, ShardSharing, Tally,
-    micros,
+    Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram, IMPORTED_TAG,
+    ImportedFacts, PhaseFigures, RequestFigures, RequestSummary, RunConditions, RunProvenance,
+    RunSummary, ShardSharing, Tally, micros,
 };
 
 /// The fields of a [`RunRecord`](crate::record::RunRecord) that its summary needs.
@@ -46,6 +46,8 @@ struct SummaryPlanRequest<'a> {
     name: Cow<'a, str>,
     #[serde(borrow, default)]
     hop_of: Option<Cow<'a, str>>,
+    #[serde(default)]
+    budgets: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,11 +145,12 @@ impl SummaryReader<'_> {
     /// The summary; `pool` has the conditions of the runs read before.
     pub(super) fn summary(self, pool: &mut ConditionPool) -> RunSummary {
         let Self { id, mut plan, measurement, verdict, provenance: from, .. } = self;
+        let is_imported = from.tags.contains_key(IMPORTED_TAG);
         let mut requests = Vec::new();
         for scenario in measurement.scenarios {
             let planned = plan.iter_mut().find(|planned| planned.name == scenario.name);
             let judged = verdict.scenarios.iter().find(|judged| judged.scenario == scenario.name);
-            requests.extend(scenario.summaries(planned, judged, pool));
+            requests.extend(scenario.summaries(planned, judged, (is_imported, &mut *pool)));
         }
         let parts = measurement.sharing.into_iter().flat_map(|sharing| sharing.parts);
         RunSummary {
@@ -182,7 +185,7 @@ impl SummaryScenario<'_> {
         self,
         planned: Option<&mut SummaryPlan<'_>>,
         judged: Option<&SummaryScenarioVerdict<'_>>,
-        pool: &mut ConditionPool,
+        (is_imported, pool): (bool, &mut ConditionPool),
     ) -> Vec<RequestSummary> {
         let Self { name, requests, protocols } = self;
         let decision = judged.map_or(Decision::Inconclusive, |judged| judged.decision);
@@ -195,11 +198,20 @@ impl SummaryScenario<'_> {
             planned.iter().any(|planned| planned.hop_of.is_some() && planned.name == request.name)
         };
         let own = requests.into_iter().filter(|request| !is_hop(request));
+        let facts = |name: &str| {
+            let planned = planned.iter().find(|planned| planned.name == name);
+            ImportedFacts {
+                budgets: planned.map(|planned| planned.budgets.clone()).unwrap_or_default(),
+                caveats: conditions.caveats.clone(),
+            }
+        };
         let summary = |request: SummaryRequest<'_>| {
+            let imported = is_imported.then(|| facts(&request.name));
             let budgets = judged.into_iter().flat_map(|judged| &judged.budgets);
             let budgets = budgets.filter(|budget| budget.request == request.name);
             let budgets = budgets.map(SummaryBudget::figures).collect();
-            request.summary(&name, decision, (Arc::clone(&conditions), budgets))
+            let summary = request.summary(&name, decision, (Arc::clone(&conditions), budgets));
+            RequestSummary { imported, ..summary }
         };
         own.map(summary).collect()
     }
@@ -235,6 +247,7 @@ impl SummaryRequest<'_> {
             ok: tally.ok,
             latency: series.latency,
             figures: Some(Box::new(figures)),
+            imported: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tollgate::record::{Decision, RunRecord};
 
-use crate::bench::{Bench, PLAIN, Target, text, tollgate};
+use crate::bench::{Bench, PLAIN, Target, text, tollgate, words};
 
 /// A folder with four artifacts: an answer in time, one above its budget, a missing page, and a
 /// fetch that failed.
@@ -263,6 +263,69 @@ fn artifacts_of_the_old_check_and_of_tollgate_are_two_series_in_a_history() {
         assert!(page.contains(line) && page.contains(figures), "{page}");
     }
     assert_eq!(page.matches("start of Node's").count(), 1, "{page}");
+}
+
+/// The history of the imported artifacts, in one format.
+fn history(artifacts: &Artifacts, format: &str) -> String {
+    let mut command = tollgate();
+    command.args(["history", "--output", format, "--runs-dir"]).arg(artifacts.runs());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_history_says_of_imported_runs_what_they_are_and_what_their_figures_hold() {
+    let artifacts = Artifacts::new();
+    let other = std::fs::read_to_string(artifacts.path("a.json")).unwrap();
+    let other = other.replace("\"budgetMs\": 300", "\"budgetMs\": 800").replace(":01.", ":09.");
+    std::fs::write(artifacts.path("e.json"), other).unwrap();
+    artifacts.import(&["synthetic-check", "."]);
+    let (page, json, csv) =
+        (history(&artifacts, "text"), history(&artifacts, "json"), history(&artifacts, "csv"));
+    for (said, formats) in [
+        ("all 5 runs were imported from artifacts of the old check", &[&page, &json][..]),
+        ("`max < 300ms` and `errors = 0` (4 runs), by `max < 800ms`", &[&page, &json]),
+        ("also holds the start of Node's `fetch`, some 50 to 90 ms", &[&page, &json]),
+        ("the time ends with the answer's headers", &[&page, &json, &csv]),
+        ("redirects were followed unseen", &[&page, &json, &csv]),
+        ("as the check was set, though 300ms is meant for `mock=1`", &[&page, &json, &csv]),
+    ] {
+        for shown in formats {
+            assert!(words(shown.as_bytes()).contains(said), "{said}\n{shown}");
+        }
+    }
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let newest = &json["requests"][0]["newest"];
+    assert_eq!(newest[4]["imported"]["budgets"], serde_json::json!(["max < 800ms", "errors = 0"]));
+    assert_eq!(newest[0]["imported"]["from"], "synthetic-check");
+    let rows: Vec<&str> = csv.lines().skip(1).collect();
+    assert!(rows[0].contains(",synthetic-check,max < 300ms; errors = 0,"), "{csv}");
+}
+
+#[test]
+fn a_history_has_no_quantile_of_fewer_exchanges_than_it_needs() {
+    let artifacts = Artifacts::new();
+    artifacts.import(&["synthetic-check", "."]);
+    let (page, json, csv) =
+        (history(&artifacts, "text"), history(&artifacts, "json"), history(&artifacts, "csv"));
+    assert!(page.contains("2 ok exchanges: p50 243 ms, max 370 ms; 2 of 4 failed"), "{page}");
+    assert!(!page.contains("p95") && !page.contains("p99"), "{page}");
+    assert!(page.contains("the time of 4 runs") && page.contains("  took  "), "{page}");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let request = &json["requests"][0];
+    for (figures, known) in [
+        (&request["ok_latency"], &["min_us", "p50_us", "max_us"][..]),
+        (&request["newest"][0]["ok_latency"], &["min_us", "max_us"]),
+        (&request["newest"][3]["ok_latency"], &[]),
+    ] {
+        for name in ["min_us", "p50_us", "p95_us", "p99_us", "max_us"] {
+            assert_eq!(figures[name].is_u64(), known.contains(&name), "{name}: {figures}");
+            assert!(figures.get(name).is_some(), "{name}: {figures}");
+        }
+    }
+    let row = csv.lines().nth(1).unwrap();
+    assert!(row.contains(",1,0,,,,243") && row.contains(",inconclusive,"), "{row}");
 }
 
 #[test]

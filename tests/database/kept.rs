@@ -5,9 +5,33 @@ use tollgate::history::{History, HistoryFilter};
 use tollgate::record::{Interval, RunSummary, ShardRecord, ShardSharing};
 use tollgate::store::{self, DatabaseError};
 
-use crate::bench::{contents, intervals, keep, migrated, open, record};
+use crate::bench::{contents, intervals, keep, migrated, open, record, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
+
+#[test]
+fn an_imported_run_is_summarised_with_its_budgets_and_caveats() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let (cluster, folder) = (Cluster::start(), tempfile::tempdir().unwrap());
+    let artifact = folder.path().join("a.json");
+    let content = r#"{"timestamp": "2025-10-10T02:56:01.069Z", "target": "https://shop.example/app?mock=1",
+        "budgetMs": 800, "durationMs": 243.0, "status": 200, "ok": true, "error": null}"#;
+    std::fs::write(&artifact, content).unwrap();
+    let runs = folder.path().join("runs");
+    let mut import = tollgate();
+    let import = import.args(["import", "synthetic-check"]).arg(&artifact).arg("--runs-dir");
+    assert!(import.arg(&runs).output().unwrap().status.success());
+    let path = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let mut database = open(&migrated(&cluster, "kept"));
+    assert!(keep(&mut database, &path));
+    let summaries = database.summaries(&HistoryFilter::default()).unwrap();
+    assert_eq!(summaries, [RunSummary::of(&record(&path))]);
+    let facts = summaries[0].requests[0].imported.as_ref().unwrap();
+    assert_eq!(facts.budgets, ["max < 800ms", "errors = 0"]);
+    assert!(facts.caveats.len() >= 5, "{facts:?}");
+}
 
 #[test]
 fn a_run_comes_back_from_the_database_unchanged() {

@@ -8,6 +8,7 @@ use super::summary::ImportSummary;
 use super::writer::ImportWriter;
 use super::{ImportFlags, files};
 use crate::import::{CheckAnswer, CheckTool, ImportedArtifact};
+use crate::record::NODE_FETCH_START;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,8 +64,7 @@ fn warn_of_start(artifacts: &[(PathBuf, ImportedArtifact)]) {
     if old > 0 {
         tracing::warn!(
             artifacts = old,
-            "{old} of {} artifacts are the old check's: their times also hold the start of Node's `fetch`, some 50 to \
-             90 ms. Artifacts of `tollgate synthetic-check` are a series of their own",
+            "{old} of {} artifacts are the old check's: their times also hold {NODE_FETCH_START}. Artifacts of `tollgate synthetic-check` are a series of their own",
             artifacts.len()
         );
     }

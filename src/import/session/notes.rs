@@ -7,6 +7,7 @@ use super::TARGET_MARK;
 use super::attempts::AttemptGroup;
 use super::configuration::NOT_RECORDED;
 use super::sample::{RecordedAnswer, RecordedSample, TimePrecision};
+use crate::record::NODE_FETCH_START;
 use crate::units::{Ratio, duration_literal, format_duration};
 use crate::verdict::evidence::fewest_blocks;
 use crate::verdict::upper_t_quantile;
@@ -327,8 +328,7 @@ fn start_of_fetch(samples: &[RecordedSample]) -> Option<String> {
     let old = samples.iter().filter(|sample| sample.includes_fetch_start).count();
     (old > 0).then(|| {
         format!(
-            "{} of {} times also hold the start of Node's `fetch`, 50 to 90 ms, which no machine \
-             changes: take it off before comparing them with times of other clients.",
+            "{} of {} times also hold {NODE_FETCH_START}, which no machine changes: take it off before comparing them with times of other clients.",
             old,
             samples.len()
         )

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::{ImportError, identity};
 use super::redaction::redact_credentials;
 use crate::library_text::describe_url;
-use crate::record::{NODE_CHECK, in_utc};
+use crate::record::{NODE_CHECK, OWN_CHECK, in_utc};
 
 /// Maximum duration of a request and of its budget.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -56,7 +56,7 @@ impl CheckTool {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Node => NODE_CHECK,
-            Self::Tollgate => "tollgate synthetic-check",
+            Self::Tollgate => OWN_CHECK,
         }
     }
 

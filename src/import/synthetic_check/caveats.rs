@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::record::NODE_FETCH_START;
 use crate::units::duration_literal;
 
 use super::{CheckAnswer, CheckTool, ImportedArtifact};
@@ -9,11 +10,6 @@ use super::{CheckAnswer, CheckTool, ImportedArtifact};
 /// The budgets of the two kinds of the page, by the text in the query that identifies the kind.
 const PAGE_BUDGETS: [(&str, Duration); 2] =
     [("mock=1", Duration::from_millis(300)), ("mock=0", Duration::from_millis(800))];
-
-/// Measured on loopback: `fetch` takes 52 to 88 ms at its first use in a process and 0.3 to 4.7 ms
-/// at the second.
-const START_OF_FETCH: &str = "the time also holds the start of Node's `fetch`, some 50 to 90 ms, which other clients \
-                              do not measure";
 
 /// What a reader of the figures must know, one sentence per caveat.
 pub(super) fn caveats(artifact: &ImportedArtifact) -> Vec<String> {
@@ -30,7 +26,9 @@ pub(super) fn caveats(artifact: &ImportedArtifact) -> Vec<String> {
                 .to_owned(),
         ],
     };
-    let start = (artifact.tool == CheckTool::Node).then(|| START_OF_FETCH.to_owned());
+    let start = (artifact.tool == CheckTool::Node).then(|| {
+        format!("the time also holds {NODE_FETCH_START}, which other clients do not measure")
+    });
     misfit(artifact).into_iter().chain(start).chain(of_answer).collect()
 }
 

@@ -7,10 +7,11 @@ use time::format_description::well_known::Rfc3339;
 use crate::history::{History, RequestTrend, TrendRow};
 
 const HEAD: &str = "started,run,id,scenario,request,environment,host,git_commit,tags,exchanges,failed,\
-                    ok_p50_us,ok_p95_us,ok_p99_us,ok_max_us,verdict";
+                    ok_p50_us,ok_p95_us,ok_p99_us,ok_max_us,verdict,imported_from,budgets,caveats";
 
 /// Renders a header line, then one line per run and request: the newest `most` runs of each
-/// request, newest last. Durations are microseconds of the ok exchanges, empty if none succeeded.
+/// request, newest last. Durations are microseconds of the ok exchanges, empty if none succeeded or
+/// if they are too few for the quantile. The last three columns are filled for imported runs.
 ///
 /// Text that a spreadsheet would read as a formula gets a leading `'`.
 pub fn history_csv(history: &History, most: usize) -> String {
@@ -28,6 +29,11 @@ fn line(trend: &RequestTrend, row: &TrendRow) -> String {
     let tags: Vec<String> = run.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let figure = |figure: Option<u64>| figure.map(|micros| micros.to_string()).unwrap_or_default();
     let latency = &row.latency;
+    let (budgets, caveats) = row
+        .imported
+        .as_ref()
+        .map(|facts| (facts.budgets.join("; "), facts.caveats.join("; ")))
+        .unwrap_or_default();
     [
         run.started.format(&Rfc3339).unwrap_or_default(),
         run.name.clone(),
@@ -45,6 +51,9 @@ fn line(trend: &RequestTrend, row: &TrendRow) -> String {
         figure(latency.p99_us),
         figure(latency.max_us),
         row.decision.to_string(),
+        field(run.imported_from().unwrap_or_default()),
+        field(&budgets),
+        field(&caveats),
     ]
     .join(",")
         + "\r\n"

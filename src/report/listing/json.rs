@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::history::{History, RequestTrend, TrendRow};
-use crate::record::{Decision, EncodedHistogram};
+use crate::history::{History, LatencyFigures, RequestTrend, TrendRow};
+use crate::record::Decision;
 
 /// Version of the format, raised when a field changes its meaning.
 const FORMAT: u32 = 1;
@@ -40,7 +42,7 @@ struct RequestHistory<'a> {
     runs: usize,
     exchanges: u64,
     failed: u64,
-    ok_latency: &'a EncodedHistogram,
+    ok_latency: AddedLatency<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     caveats: Vec<String>,
     newest: Vec<ListedRun<'a>>,
@@ -59,18 +61,26 @@ struct ListedRun<'a> {
     exchanges: u64,
     failed: u64,
     ok_latency: LatencyFigures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    imported: Option<ImportedRun<'a>>,
 }
 
-/// Figures of the ok exchanges in microseconds; `null` if none succeeded.
+/// The figures and the summed histogram of all runs.
 #[derive(Serialize)]
-struct LatencyFigures {
-    count: u64,
-    min_us: Option<u64>,
-    p50_us: Option<u64>,
-    p95_us: Option<u64>,
-    p99_us: Option<u64>,
-    max_us: Option<u64>,
-    clipped: u64,
+struct AddedLatency<'a> {
+    #[serde(flatten)]
+    figures: LatencyFigures,
+    /// HdrHistogram V2, deflated, base64.
+    #[serde(serialize_with = "to_base64")]
+    hdr: &'a [u8],
+}
+
+/// What is known of an imported run's file.
+#[derive(Serialize)]
+struct ImportedRun<'a> {
+    from: &'a str,
+    budgets: &'a [String],
+    caveats: &'a [String],
 }
 
 impl<'a> RequestHistory<'a> {
@@ -82,7 +92,7 @@ impl<'a> RequestHistory<'a> {
             runs: trend.rows.len(),
             exchanges: trend.exchanges,
             failed: trend.failed(),
-            ok_latency: &trend.latency,
+            ok_latency: AddedLatency { figures: trend.figures(), hdr: &trend.latency.hdr },
             caveats: trend.caveats(),
             newest: newest.iter().map(ListedRun::of).collect(),
         }
@@ -102,15 +112,23 @@ impl<'a> ListedRun<'a> {
             verdict: row.decision,
             exchanges: row.exchanges,
             failed: row.failed(),
-            ok_latency: LatencyFigures::of(&row.latency),
+            ok_latency: row.latency,
+            imported: ImportedRun::of(row),
         }
     }
 }
 
-impl LatencyFigures {
-    fn of(packed: &EncodedHistogram) -> Self {
-        let &EncodedHistogram { count, min_us, p50_us, p95_us, p99_us, max_us, clipped, .. } =
-            packed;
-        Self { count, min_us, p50_us, p95_us, p99_us, max_us, clipped }
+impl<'a> ImportedRun<'a> {
+    fn of(row: &'a TrendRow) -> Option<Self> {
+        let from = row.run.imported_from()?;
+        let (budgets, caveats): (&[_], &[_]) = match &row.imported {
+            Some(facts) => (&facts.budgets, &facts.caveats),
+            None => (&[], &[]),
+        };
+        Some(Self { from, budgets, caveats })
     }
+}
+
+fn to_base64<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    BeforeAfter, ChangeVerdict, Comparison, Decision, QuantileChange, QuantileDifference,
-    RequestComparison, ShareChange,
+    ActualQuantile, BeforeAfter, ChangeVerdict, Comparison, Decision, QuantileChange,
+    QuantileDifference, RequestComparison, ShareChange,
 };
 use crate::report::words;
 use crate::units::{Ratio, format_duration};
@@ -92,7 +92,8 @@ impl ComparedRequestView {
         let n = ["n".to_owned(), before, after, blank(), blank(), blank(), blank()];
         let mut rows = vec![ComparedRow { cells: n, change: None }];
         rows.push(failed_row(&request.failed));
-        rows.extend(request.latency.iter().map(quantile_row));
+        let quantiles = request.latency.iter();
+        rows.extend(quantiles.map(|figure| quantile_row(figure, request.exchanges)));
         let BeforeAfter { before, after } = request.max;
         let [difference, share] = difference_words(QuantileDifference::between(before, after));
         let [before, after] = [before, after].map(words::actual);
@@ -129,9 +130,20 @@ fn failed_row(failed: &ShareChange) -> ComparedRow {
     ComparedRow { cells, change: Some(failed.change) }
 }
 
-fn quantile_row(figure: &QuantileChange) -> ComparedRow {
-    let actual = figure.actual.map(|actual| words::actual(*actual));
-    let [difference, share] = difference_words(figure.whole_difference());
+/// The row of a quantile. A side with too few exchanges for it has no figure.
+fn quantile_row(figure: &QuantileChange, exchanges: BeforeAfter<u64>) -> ComparedRow {
+    let least = figure.quantile.fewest_values();
+    let shown = |exchanges: u64, actual: ActualQuantile| match exchanges {
+        0 => words::actual(ActualQuantile::NoData),
+        n if n < least => words::time(None),
+        _ => words::actual(actual),
+    };
+    let actual = BeforeAfter {
+        before: shown(exchanges.before, figure.actual.before),
+        after: shown(exchanges.after, figure.actual.after),
+    };
+    let is_whole = exchanges.before.min(exchanges.after) >= least;
+    let [difference, share] = difference_words(figure.whole_difference().filter(|_| is_whole));
     let interval = figure
         .interval
         .map(|(low, high)| format!("{} to {}", signed_micros(low), signed_micros(high)));

@@ -9,14 +9,14 @@ use super::ansi::AnsiStyle;
 use super::layout::{cut, wrap};
 use super::table::{TableColumn, fit_columns};
 use super::{MOST_NARROW, words};
-use crate::history::{History, RequestTrend, TrendRow, sparkline};
-use crate::record::{EncodedHistogram, in_utc};
+use crate::history::{History, LatencyFigures, RequestTrend, TrendRow, sparkline};
+use crate::record::in_utc;
 use crate::units::Ratio;
 
 /// Maximum number of bars in a sparkline.
 const BARS: usize = 60;
 /// A note on what the figures cover.
-const OF_THE_OK: &str = "p50 to max cover ok exchanges only";
+const OF_THE_OK: &str = "times cover ok exchanges only";
 /// Number of characters of a commit shown.
 const COMMIT: usize = 8;
 /// Maximum width of an environment's name.
@@ -53,10 +53,13 @@ impl HistoryPage {
         text += &bars.map(|bars| format!("  {bars}\n")).unwrap_or_default();
         text += &wrap(&figures(trend), self.width, 2);
         text += &environments(trend).map(|line| wrap(&line, self.width, 2)).unwrap_or_default();
-        trend.caveats().iter().for_each(|caveat| text += &wrap(caveat, self.width, 2));
+        for caveat in trend.caveats() {
+            text += &wrap(&words::display(&caveat, words::REASON), self.width, 2);
+        }
         let shown = &trend.rows[trend.rows.len().saturating_sub(self.most)..];
-        let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row)).collect();
-        let table = fit_columns(&columns(), &rows, self.width - 2, &self.style);
+        let figures = ShownFigures::of(shown);
+        let rows: Vec<Vec<String>> = shown.iter().map(|row| self.row(row, &figures)).collect();
+        let table = fit_columns(&figures.columns(), &rows, self.width - 2, &self.style);
         table.lines(self.width - 2).iter().for_each(|line| text += &format!("  {line}\n"));
         if shown.iter().any(|row| row.failed() > 0) {
             text += &wrap(OF_THE_OK, self.width, 2)
@@ -79,21 +82,34 @@ impl HistoryPage {
         lines.lines().map(|line| self.style.bold(line) + "\n").collect()
     }
 
-    /// The sparkline: one bar per run, for its p95; `None` if no run has one.
+    /// The sparkline: one bar per run, for its p95, or for its longest exchange if most runs have
+    /// too few for a p95; `None` if no run has one.
     fn bars(&self, trend: &RequestTrend) -> Option<String> {
         let shown = &trend.rows[trend.rows.len().saturating_sub(BARS.min(self.width - 40))..];
-        let p95 = |row: &TrendRow| row.latency.p95_us.map(Duration::from_micros);
-        let highest = shown.iter().filter_map(p95).max()?;
+        let filled = |of: fn(&LatencyFigures) -> Option<u64>| {
+            shown.iter().filter(|row| of(&row.latency).is_some()).count()
+        };
+        let has_p95 = filled(|latency| latency.p95_us) * 2 > filled(|latency| latency.max_us);
+        let is_single = shown.iter().all(|row| row.latency.count <= 1);
+        let name = match (has_p95, is_single) {
+            (true, _) => "p95",
+            (false, true) => "the time",
+            (false, false) => "the longest",
+        };
+        let figure = |row: &TrendRow| {
+            let LatencyFigures { p95_us, max_us, .. } = row.latency;
+            let micros = if has_p95 { p95_us } else { max_us };
+            micros.map(Duration::from_micros)
+        };
+        let highest = shown.iter().filter_map(figure).max()?;
         let of = if shown.len() < trend.rows.len() { "of the newest " } else { "of " };
         let runs = words::plural(shown.len() as u64, "run");
-        let note = format!("p95 {of}{runs}, █ {}", words::time(Some(highest)));
-        Some(format!("{}  {}", sparkline(shown.iter().map(p95)), self.style.dim(&note)))
+        let note = format!("{name} {of}{runs}, █ {}", words::time(Some(highest)));
+        Some(format!("{}  {}", sparkline(shown.iter().map(figure)), self.style.dim(&note)))
     }
 
-    fn row(&self, row: &TrendRow) -> Vec<String> {
+    fn row(&self, row: &TrendRow, figures: &ShownFigures) -> Vec<String> {
         let run = &row.run;
-        let EncodedHistogram { p50_us, p95_us, p99_us, max_us, .. } = row.latency;
-        let times = [p50_us, p95_us, p99_us, max_us].map(time);
         let environment = run.environment().map(|name| words::abbreviated(name, ENVIRONMENT));
         let deploy = run.deploy().map(|name| words::abbreviated(name, DEPLOY));
         let commit = run.git_commit.as_deref().map(|commit| words::display(commit, words::NAME));
@@ -106,33 +122,68 @@ impl HistoryPage {
             words::count(row.exchanges),
             words::count(row.failed()),
         ];
-        cells.extend(times);
+        cells.extend(figures.cells(&row.latency));
         cells.push(self.style.decision(row.decision));
+        let budgets = row.imported.as_ref().map(|facts| facts.budgets.join(", "));
+        cells.push(words::display(&budgets.unwrap_or_default(), words::NAME));
         cells
     }
 }
 
-fn columns() -> [TableColumn<'static>; 12] {
-    [
-        TableColumn::left("started (UTC)", 8),
-        TableColumn::left("run", 0),
-        TableColumn::left("environment", 5),
-        TableColumn::left("deploy", 1),
-        TableColumn::left("commit", 6),
-        TableColumn::right("n", 3),
-        TableColumn::right("failed", 2),
-        TableColumn::right("p50", 4),
-        TableColumn::right("p95", 0),
-        TableColumn::right("p99", 1),
-        TableColumn::right("max", 7),
-        TableColumn::left("verdict", 0),
-    ]
+/// Which figures the listed runs have.
+struct ShownFigures {
+    quantiles: [bool; 3],
+    /// Whether no run has more than one exchange.
+    is_single: bool,
+}
+
+impl ShownFigures {
+    fn of(rows: &[TrendRow]) -> Self {
+        let has = |of: fn(&LatencyFigures) -> Option<u64>| {
+            rows.iter().any(|row| of(&row.latency).is_some())
+        };
+        Self {
+            quantiles: [has(|it| it.p50_us), has(|it| it.p95_us), has(|it| it.p99_us)],
+            is_single: rows.iter().all(|row| row.latency.count <= 1),
+        }
+    }
+
+    /// The cells of a run. A quantile that no run has enough exchanges for has no column.
+    fn cells(&self, latency: &LatencyFigures) -> [String; 4] {
+        let [p50, p95, p99] = self.quantiles;
+        let cell = |is_shown: bool, figure| if is_shown { time(figure) } else { String::new() };
+        [
+            cell(p50, latency.p50_us),
+            cell(p95, latency.p95_us),
+            cell(p99, latency.p99_us),
+            time(latency.max_us),
+        ]
+    }
+
+    /// The columns. The longest time takes the place of a missing p95.
+    fn columns(&self) -> [TableColumn<'static>; 13] {
+        let has_p95 = self.quantiles[1];
+        let max = if self.is_single { "took" } else { "max" };
+        [
+            TableColumn::left("started (UTC)", 8),
+            TableColumn::left("run", 0),
+            TableColumn::left("environment", 5),
+            TableColumn::left("deploy", 1),
+            TableColumn::left("commit", 6),
+            TableColumn::right("n", 3),
+            TableColumn::right("failed", 2),
+            TableColumn::right("p50", 4),
+            TableColumn::right("p95", u8::from(!has_p95)),
+            TableColumn::right("p99", 1),
+            TableColumn::right(max, if has_p95 { 7 } else { 0 }),
+            TableColumn::left("verdict", 0),
+            TableColumn::left("judged by", 9),
+        ]
+    }
 }
 
 /// The figures of all runs together.
 fn figures(trend: &RequestTrend) -> String {
-    let of = &trend.latency;
-    let [p50, p95, p99, max] = [of.p50_us, of.p95_us, of.p99_us, of.max_us].map(time);
     let failed = match trend.failed() {
         0 if trend.exchanges == 0 => "no request was sent that counts".to_owned(),
         0 => "none failed".to_owned(),
@@ -150,7 +201,17 @@ fn figures(trend: &RequestTrend) -> String {
         return format!("{runs}: {failed}");
     }
     let ok = words::plural(trend.ok, "ok exchange");
-    format!("{runs}, {ok}: p50 {p50}, p95 {p95}, p99 {p99}, max {max}; {failed}")
+    format!("{runs}, {ok}: {}; {failed}", quantiles(&trend.figures()))
+}
+
+/// The figures that are quantiles of enough exchanges, and the longest time: `p50 43 ms, max 1 s`.
+fn quantiles(of: &LatencyFigures) -> String {
+    let LatencyFigures { p50_us, p95_us, p99_us, max_us, .. } = *of;
+    let longest = if of.count == 1 { "it took" } else { "max" };
+    let named = [("p50", p50_us), ("p95", p95_us), ("p99", p99_us), (longest, max_us)];
+    let known = named.into_iter().filter_map(|(name, micros)| Some((name, micros?)));
+    let words = known.map(|(name, micros)| format!("{name} {}", time(Some(micros))));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// A note if the figures of several environments are combined.

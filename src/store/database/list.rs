@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{DatabaseError, schema};
 use crate::history::{CoveredRuns, HistoryFilter};
 use crate::postgres::{PgError, PgErrorKind, PgRow, PgSession, Transaction, TransactionMode};
-use crate::record::{Decision, EncodedHistogram, RequestSummary, RunSummary};
+use crate::record::{Decision, EncodedHistogram, ImportedFacts, RequestSummary, RunSummary};
 
 /// Which of these runs the database has; `None` if the user may not read that.
 pub(super) async fn which(
@@ -44,7 +44,11 @@ pub(super) async fn summaries(
     let covered = covered_runs(&mut transaction).await?;
     let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
                s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \
-               h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr \
+               h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr, \
+               case when jsonb_exists(r.tags, 'imported') then s.caveats end as caveats, \
+               case when jsonb_exists(r.tags, 'imported') then array(select v.budget from tollgate.verdicts v \
+                   where v.run_id = r.id and v.scenario = s.position and v.request = q.name and v.budget is not null \
+                   order by v.position) end as budgets \
                from tollgate.runs r \
                left join (tollgate.requests q \
                    join tollgate.scenarios s on s.run_id = q.run_id and s.position = q.scenario \
@@ -136,7 +140,18 @@ pub(super) fn request(
         ok: count("ok")?,
         latency: packed(transaction, row)?,
         figures: None,
+        imported: imported(transaction, row)?,
     }))
+}
+
+/// What is known of an imported request.
+fn imported(
+    transaction: &Transaction<'_>,
+    row: &PgRow,
+) -> Result<Option<ImportedFacts>, DatabaseError> {
+    let texts = |column| transaction.column_value::<Option<Vec<String>>>(row, column);
+    let (caveats, budgets) = (texts("caveats")?, texts("budgets")?.unwrap_or_default());
+    Ok(caveats.map(|caveats| ImportedFacts { budgets, caveats }))
 }
 
 fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram, DatabaseError> {

@@ -51,6 +51,25 @@ fn a_summary_read_in_part_equals_that_of_the_whole_record() {
 }
 
 #[test]
+fn a_summary_of_an_imported_run_has_its_budgets_and_caveats() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut record = sample();
+    keep(runs.path(), "a", &record);
+    record.provenance.tags.insert("imported".to_owned(), "hlog".to_owned());
+    record.plan[0].caveats = vec!["it is \u{e9} \"quoted\" text".to_owned()];
+    record.id = Uuid::from_u128(7);
+    keep(runs.path(), "b", &record);
+    let (listed, _) = listed(runs.path());
+    let imported = listed.iter().find(|run| run.id == record.id).unwrap();
+    assert_eq!(*imported, RunSummary::of(&record));
+    let facts = imported.requests[0].imported.as_ref().unwrap();
+    assert_eq!(facts.caveats, record.plan[0].caveats);
+    assert!(!facts.budgets.is_empty());
+    let other = listed.iter().find(|run| run.id != record.id).unwrap();
+    assert!(other.requests.iter().all(|request| request.imported.is_none()));
+}
+
+#[test]
 fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
     let runs = tempfile::tempdir().unwrap();
     let mut record = sample();
