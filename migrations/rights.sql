@@ -23,6 +23,8 @@ grant insert on
     tollgate.intervals, tollgate.interval_histograms, tollgate.failures, tollgate.verdicts,
     tollgate.sessions
     to tollgate_writer;
+-- Which prober sends a message is settled by changing a row that was read before.
+grant select, insert, update on tollgate.alerts to tollgate_writer;
 grant select on all tables in schema tollgate to tollgate_reader;
 
 -- A policy each: what a role may do with the rows of a table that it has a right to.
@@ -36,8 +38,11 @@ begin
         execute format('create policy reader_reads on tollgate.%I for select to tollgate_reader using (true)', relation);
         execute format('drop policy if exists writer_reads on tollgate.%I', relation);
         execute format('drop policy if exists writer_adds on tollgate.%I', relation);
+        execute format('drop policy if exists writer_changes on tollgate.%I', relation);
         if relation in ('store', 'migrations') then
             execute format('create policy writer_reads on tollgate.%I for select to tollgate_writer using (true)', relation);
+        elsif relation = 'alerts' then
+            execute format('create policy writer_changes on tollgate.%I for all to tollgate_writer using (true) with check (true)', relation);
         else
             execute format('create policy writer_adds on tollgate.%I for insert to tollgate_writer with check (true)', relation);
         end if;

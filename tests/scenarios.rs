@@ -31,6 +31,7 @@ fn environment() -> Environment {
         ("TOLLGATE_TARGET", "https://example.org"),
         ("SYNTHETIC_CHECK_TOKEN", CANARY),
         ("TOKEN", CANARY),
+        ("SLACK_WEBHOOK", "https://hooks.example/canary"),
         ("PASSWORD", CANARY),
         ("EMPTY", ""),
         ("LINES", "one\ntwo"),

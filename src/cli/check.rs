@@ -81,6 +81,7 @@ fn summary(scenario: &ScenarioPlan, quota: Option<&QuotaFacts>) -> String {
     lines.extend(scenario.shown.data.as_ref().map(|data| rows(data, scenario.load.arrivals())));
     lines.extend(blocks(scenario));
     lines.extend(gate(scenario));
+    lines.extend(scenario.alert.as_ref().map(ToString::to_string));
     lines.extend(quota.map(QuotaFacts::line));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());

@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the modules they share.
 
+mod alert;
 mod baseline;
 mod check;
 mod compare;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::alert;
 use super::baseline::RunBaseline;
 use super::console::OutputFormat;
 use super::evidence::EvidenceFile;
@@ -43,6 +44,7 @@ pub(super) fn repeat(
         let reported = results::report_run(&run, flags.console(), form);
         evidence.after_reports(&run, reported)?;
         worst = worse(worst, evidence.append_run(&run, destinations.send(&run)));
+        alert::send_alerts(&plan.plan, &run, &history);
         runs += 1;
         if times.is_some_and(|times| runs >= times) || signals.stops_within(Duration::ZERO) {
             return Ok(worst);

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::alert;
 use super::baseline::{self, RunBaseline};
 use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
@@ -174,7 +175,9 @@ fn once(
         next_steps::print_advice(&run, plan, args.quick.without_latency());
     }
     next_steps::print_continuation(&run, plan);
-    Ok(evidence.append_run(&run, destinations.send(&run)))
+    let exit = evidence.append_run(&run, destinations.send(&run));
+    alert::send_alerts(plan, &run, &history);
+    Ok(exit)
 }
 
 /// The shard this machine runs, checked against the other flags.

@@ -3,6 +3,7 @@
 //! Quantiles over a range of runs come from the sum of the histograms, never from averaged
 //! quantiles.
 
+mod alert;
 mod calendar;
 mod change_mark;
 pub mod change_points;
@@ -27,6 +28,7 @@ use std::thread;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::alert::{AlertEvent, AlertKey, AlertRun, AlertState, DueAlert};
 pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
 pub use self::change_mark::{ChangeMark, change_marks};
 pub use self::figures::LatencyFigures;

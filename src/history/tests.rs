@@ -220,3 +220,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_trend_says_how_many_runs_were_imported_and_what_each_caveat_is_about() {
+    let imported = |hours, budget: &str, caveats: &[&str]| {
+        let facts = ImportedFacts {
+            budgets: vec![budget.to_owned()],
+            caveats: caveats.iter().map(|caveat| (*caveat).to_owned()).collect(),
+        };
+        let request = RequestSummary { imported: Some(facts), ..request("s", "r", &[5_000], 0) };
+        let tags = [(IMPORTED_TAG.to_owned(), "synthetic-check".to_owned())].into();
+        RunSummary { tags, ..run(hours, vec![request]) }
+    };
+    let measured = || run(9, vec![request("s", "r", &[5_000], 0)]);
+    assert!(of(vec![measured()]).trends[0].caveats().is_empty());
+    let first = imported(0, "max < 300ms", &["rare", "often"]);
+    let history = of(vec![first, imported(1, "max < 800ms", &["often"]), measured()]);
+    let caveats = history.trends[0].caveats();
+    let fetch = "each figure of the old check (2 runs) also holds the start of Node's `fetch`";
+    assert!(caveats[2].starts_with(fetch), "{caveats:?}");
+    assert_eq!(
+        [&caveats[..2], &caveats[3..]].concat(),
+        [
+            "2 of 3 runs were imported from artifacts of the old check, `synthetic-check.mjs`",
+            "judged by `max < 300ms` (1 run), by `max < 800ms` (1 run)",
+            "often",
+            "rare (1 run)",
+        ]
+    );
+}

@@ -2,6 +2,7 @@
 //!
 //! Each type of a plan has a file. [`Plan::resolve`] makes them from scenarios.
 
+mod alert_plan;
 mod block_needs;
 pub(crate) mod capacity;
 mod coin;
@@ -26,6 +27,7 @@ mod secrets;
 mod target_plan;
 mod warming;
 
+pub use alert_plan::{AlertChannel, AlertPlan, WebhookUrl};
 pub use block_needs::BlockNeeds;
 pub use coin::{ArrivalCoin, share_of_arrivals};
 pub use data::{DataPlan, DataRow};

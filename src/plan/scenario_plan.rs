@@ -1,5 +1,6 @@
 //! What one scenario will do.
 
+use super::alert_plan::AlertPlan;
 use super::coin::{ArrivalCoin, share_of_arrivals};
 use super::data::DataPlan;
 use super::draw::RequestDraw;
@@ -47,6 +48,8 @@ pub struct ScenarioPlan {
     pub draw: Option<RequestDraw>,
     /// The Fly machines that serve the requests; `None` if the scenario names none.
     pub machines: Option<MachinePlan>,
+    /// Who is told when its runs fail; `None` if nobody is.
+    pub alert: Option<AlertPlan>,
     /// Whether the exchanges of the measured stage are also kept one by one, up to
     /// [`ExchangeSample::MAX_KEPT`](crate::record::session::ExchangeSample::MAX_KEPT); never in a
     /// plan from a file.

@@ -5,6 +5,7 @@
 
 mod adder;
 mod address_attempts;
+mod alert_rule;
 mod block_figures;
 mod budget;
 pub mod checkup;
@@ -40,6 +41,7 @@ mod verdict;
 
 pub use adder::EncodedAdder;
 pub use address_attempts::AddressAttempts;
+pub use alert_rule::{AlertFormat, AlertRule};
 pub use block_figures::{BlockFigures, FiguresWithout};
 pub use budget::{Budget, CountLimit};
 pub use comparison::{

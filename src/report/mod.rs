@@ -13,6 +13,7 @@
     reason = "a report is rendered once; readable code is worth an allocation per line"
 )]
 
+mod alert;
 mod annotations;
 mod ci;
 mod evidence;
@@ -34,6 +35,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use alert::alert_json;
 pub use annotations::{RunAnnotation, SourceLine, annotations};
 pub use ci::CiContext;
 pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};

@@ -19,7 +19,8 @@ use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
 use super::template::Template;
 use crate::record::{
-    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+    AlertFormat, AlertRule, BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive,
+    RowOrder, StopEarly,
 };
 use crate::units::{ByteSize, MachineSize, Rate};
 
@@ -115,6 +116,8 @@ section! {
         warmup: WarmupSection,
         /// What the verdict has to hold against, and what it does to the exit code.
         gate: GateSection,
+        /// Who is told when runs of this scenario fail, and when it holds again.
+        alert: AlertSection,
         /// The Fly machines that serve the requests, if their CPUs are shared: `check`, `doctor`
         /// and reports then say when the load spends their CPU quota.
         machine: MachineSection,
@@ -432,14 +435,33 @@ section! {
     }
 }
 
+section! {
+    /// Who is told when runs of this scenario fail, and when it holds again.
+    "[alert]" AlertSection {
+        /// How many of the newest runs of this scenario in this environment must fail until one
+        /// message is sent, such as `2 of 3`. Another one is sent when that is no longer so and the
+        /// newest run passed. An inconclusive run does not count.
+        after: AlertRule = REQUIRED,
+        /// The `http` or `https` URL that the message is posted to. It is secret as a whole.
+        webhook: Template,
+        /// The form of the message: `slack`, which is `{"text": …}`, or `json`, which has every
+        /// fact as a field. Default: `slack` for a webhook, `json` for a command.
+        format: AlertFormat,
+        /// A program and its arguments, which gets the message on stdin. A program with a `/` in
+        /// its name is relative to the folder of the scenario.
+        command: Vec<ScenarioField<PlainText>>,
+    }
+}
+
 /// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
-const SECTIONS: [(&str, &[&str]); 14] = [
+const SECTIONS: [(&str, &[&str]); 15] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),
     ("[data]", DataSection::KEYS),
     ("[warmup]", WarmupSection::KEYS),
     ("[gate]", GateSection::KEYS),
+    ("[alert]", AlertSection::KEYS),
     ("[machine]", MachineSection::KEYS),
     ("[[request]]", RequestSection::KEYS),
     ("[request.expect]", ExpectSection::KEYS),

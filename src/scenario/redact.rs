@@ -1,11 +1,56 @@
-//! Hides the passwords of database and proxy URLs in quoted lines of a scenario file.
+//! Hides the passwords of database and proxy URLs, and the URLs of webhooks, in quoted lines of a
+//! scenario file.
 
 use super::template::is_variable;
+use crate::units::near::nearest;
+
+/// The line without passwords and without the URL of a webhook, as long as before.
+pub(super) fn redact_secrets(line: &str) -> String {
+    redact_webhook(&redact_passwords(line))
+}
+
+/// The line with the URL of a webhook replaced by as many dots: whoever knows it may post there. A
+/// URL that is one variable stays. The key may be misspelt, because then the message quotes the
+/// line too.
+fn redact_webhook(line: &str) -> String {
+    let mut redacted = String::new();
+    let mut rest = line;
+    while let Some(equals) = rest.find('=') {
+        let (before, value) = rest.split_at(equals + 1);
+        redacted.push_str(before);
+        rest = value;
+        if !names_webhook(before) {
+            continue;
+        }
+        let begin = value.find(|sign: char| !sign.is_whitespace()).unwrap_or(value.len());
+        let quote = value[begin..].chars().next().filter(|sign| matches!(sign, '"' | '\''));
+        let begin = begin + quote.map_or(0, char::len_utf8);
+        let end = quote.and_then(|quote| value[begin..].find(quote));
+        let end = end.map_or(value.len(), |length| begin + length);
+        let url = &value[begin..end];
+        redacted.push_str(&value[..begin]);
+        if is_variable(url) {
+            redacted.push_str(url);
+        } else {
+            redacted.extend(url.chars().map(|_| HIDDEN));
+        }
+        rest = &value[end..];
+    }
+    redacted + rest
+}
+
+/// Whether the key before a `=` is that of a webhook, or meant to be.
+fn names_webhook(before: &str) -> bool {
+    let key = before.trim_end_matches('=').trim_end();
+    let key = key.rsplit(|sign: char| !sign.is_alphanumeric() && !"_-".contains(sign)).next();
+    let key = key.unwrap_or_default().to_ascii_lowercase();
+    key.contains("hook") || nearest(&key, &["webhook"]).is_some()
+}
 
 /// The line with every password of a database or proxy URL replaced by as many dots, so that
 /// columns stay the same. A password ends before the last `@` of its string, because it may contain
 /// one. A password that is one variable stays, because it shows only the name of the variable.
-pub(super) fn redact_passwords(line: &str) -> String {
+fn redact_passwords(line: &str) -> String {
     let mut redacted = line.to_owned();
     let urls = SCHEMES
         .iter()
@@ -50,3 +95,27 @@ const SCHEMES: [&str; 4] = ["postgresql://", "postgres://", "http://", "https://
 
 /// Replaces each character of a password.
 const HIDDEN: char = '•';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_webhook_is_hidden_wherever_a_line_holds_it() {
+        for (line, shown) in [
+            ("webhook = \"https://h/T0/B1\"", "webhook = \"•••••••••••••••\""),
+            ("webhok = 'https://h/T0' # a", "webhok = '••••••••••••' # a"),
+            (
+                "alert = { after = \"2 of 3\", webhook = \"ab\" }",
+                "alert = { after = \"2 of 3\", webhook = \"••\" }",
+            ),
+            ("slack_webhook=\"ab", "slack_webhook=\"••"),
+            ("webhook = ab", "webhook = ••"),
+            ("webhook = \"https://h/${KEY}\"", "webhook = \"••••••••••••••••\""),
+            ("webhook = \"${SLACK_WEBHOOK}\"", "webhook = \"${SLACK_WEBHOOK}\""),
+            ("base_url = \"https://h/T0\"", "base_url = \"https://h/T0\""),
+        ] {
+            assert_eq!(redact_secrets(line), shown);
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! CI can jump to. No handler of miette starts with that.
 
 use super::diagnostic::{Diagnostic, Span};
-use super::redact::redact_passwords;
+use super::redact::redact_secrets;
 use super::source::ScenarioSource;
 
 /// The maximum length of a line that is shown, in characters.
@@ -93,7 +93,7 @@ impl LineWindow {
         let skipped =
             if line.chars().count() > WIDTH { column.saturating_sub(WIDTH / 3) } else { 0 };
         let text: String =
-            redact_passwords(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
+            redact_secrets(line).chars().skip(skipped).take(WIDTH).map(visible).collect();
         let before = column - skipped;
         let room = text.chars().count().saturating_sub(before).max(1);
         Self { before, length: line[at..end].chars().count().clamp(1, room), text }

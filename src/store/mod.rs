@@ -11,6 +11,7 @@
 //! - `continued-by`: the name of the run that continues this one, if there is one,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
+//! `reports/runs/.alerts.json` holds the state of alerts, if there is no database.
 //!
 //! `reports/sessions/<started>-<id>/` holds
 //! - `session.json`: the [`SessionRecord`](crate::record::session::SessionRecord), replaced
@@ -18,6 +19,7 @@
 //! - `session.lock`: locked while a process writes the session,
 //! - reports and plots.
 
+mod alerts;
 mod claim;
 mod database;
 mod file;
@@ -35,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use crate::library_text::describe_io;
 
+pub use alerts::AlertStore;
 pub use claim::{claim_continuation, release_continuation};
 pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,

@@ -9,6 +9,7 @@ mod program;
 mod status_server;
 
 mod addresses;
+mod alerts;
 mod before_traffic;
 mod bench;
 mod compare;

@@ -59,6 +59,30 @@ fn a_secret_never_reaches_a_file_or_a_message() {
 }
 
 #[test]
+fn the_url_of_a_webhook_reaches_no_file_and_no_message_even_if_it_stands_in_the_scenario() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let step = "[[request]]\nname = \"page\"\npath = \"/\"";
+    let url = format!("http://{closed}/services/{CANARY}?key={CANARY}");
+    for written in ["${CANARY_WEBHOOK}", &url] {
+        let rest = format!("{step}\n[alert]\nafter = \"1 of 1\"\nwebhook = \"{written}\"");
+        let target = format!("http://{closed}");
+        let bench = Bench::new(&target, "budgets = [\"errors = 0\"]", &rest).with_reports();
+        for flags in FORMS {
+            let mut command = bench.command();
+            command.args(flags).env("CANARY_WEBHOOK", &url);
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+            assert!(text(&output.stderr).contains("no alert about trial"), "{output:?}");
+            assert_no_canary(&output);
+        }
+        assert_no_canary_in_files(&bench.runs(), FORMS.len());
+        let mut check = tollgate();
+        let check = check.arg("check").arg(&bench.scenario).env("CANARY_WEBHOOK", &url);
+        assert_no_canary(&check.output().unwrap());
+    }
+}
+
+#[test]
 fn a_secret_is_in_no_output_for_ci_and_monitoring() {
     let rest = r#"X-Token = "${CANARY_TOKEN}"
         [[request]]
@@ -265,8 +289,12 @@ fn assert_no_canary(output: &Output) {
 fn assert_no_canary_in_files(runs: &Path, count: usize) {
     let mut folders = 0;
     for folder in std::fs::read_dir(runs).unwrap() {
-        folders += 1;
         let folder = folder.unwrap().path();
+        if folder.is_file() {
+            assert!(!contains_canary(&std::fs::read(&folder).unwrap()), "{}", folder.display());
+            continue;
+        }
+        folders += 1;
         assert!(folder.join("report.md").exists(), "without reports this would prove little");
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();

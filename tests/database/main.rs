@@ -15,6 +15,7 @@ mod runs;
 #[path = "../support/status_server.rs"]
 mod status_server;
 
+mod alerts;
 mod bench;
 mod flood;
 mod gate;

@@ -66,6 +66,10 @@ pub struct FetchRequest {
     pub page_patience: Duration,
     /// Limit for everything including the body; `None` for no limit.
     pub timeout: Option<Duration>,
+    /// Whether redirects are followed, up to 20. Otherwise a redirect is the answer.
+    pub follows_redirects: bool,
+    /// The proxies that connections go through.
+    pub proxies: ProxyChoice,
 }
 
 impl FetchRequest {
@@ -82,6 +86,8 @@ impl FetchRequest {
             max_page: MAX_BODY,
             page_patience: BODY_PATIENCE,
             timeout: None,
+            follows_redirects: true,
+            proxies: ProxyChoice::default(),
         }
     }
 }
@@ -125,7 +131,8 @@ pub struct FetchedPage {
 }
 
 /// Sends the request over HTTP/1.1, each time on a new connection, and follows up to 20 redirects
-/// to any host. It does not read the body of a redirect. IPv4 addresses are tried first.
+/// to any host, unless the request forbids that. It does not read the body of a redirect. IPv4
+/// addresses are tried first.
 ///
 /// # Errors
 /// Nothing could be sent: no runtime, or no usable certificates.
@@ -144,7 +151,7 @@ pub fn fetch(request: &FetchRequest) -> Result<FetchOutcome, EngineError> {
         trust: CertificateTrust::System,
         identity: None,
         unix_socket: None,
-        proxies: ProxyChoice::default(),
+        proxies: request.proxies.clone(),
         family: AddressFamily::Any,
         pinned_addresses: Vec::new(),
         allowed_hosts: Vec::new(),
@@ -193,6 +200,9 @@ impl PageFetcher<'_> {
                 Err(failed) => break (clock::now() - self.start, Err(self.refused(failed))),
             };
             let status = page.status;
+            if !self.request.follows_redirects {
+                break (head.at - self.start, Ok(page));
+            }
             let limits = (followed, MAX_REDIRECTS);
             match redirect::next_request(
                 &current,
@@ -230,6 +240,9 @@ impl PageFetcher<'_> {
         let (mut parts, mut body, mut head) = (ExchangeParts::default(), Vec::new(), None);
         let dialed = self.dial.dial(&origin, &mut parts, self.limits.deadline).await?;
         let mut connection = HttpConnection::open(dialed, self.limits.deadline).await?;
+        if let Some(proxy) = self.dial.forward_proxy(&origin) {
+            connection.forward_by(proxy);
+        }
         let reads = |status: StatusCode| self.reads(status);
         let time_limit = |head: &response::Parts| {
             if reads(head.status) { self.request.page_patience } else { Duration::ZERO }

@@ -333,6 +333,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         data: None,
         draw: None,
         machines: None,
+        alert: None,
         keeps_samples: false,
     }
 }

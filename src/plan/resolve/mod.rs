@@ -1,6 +1,7 @@
 //! From scenarios and an environment to a plan.
 
 mod action;
+mod alert;
 mod attached_file;
 mod base_url;
 mod body;
@@ -190,6 +191,7 @@ fn resolve_one(
     if !written.base_url.is_written() {
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
+    let alert = alert::plan(scenario, &target.proxies, filler);
     let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
     let draw = draw::words(scenario);
     let plan = ScenarioPlan {
@@ -224,6 +226,7 @@ fn resolve_one(
         data,
         draw: draw::plan(scenario),
         machines: machine::plan(scenario),
+        alert,
         keeps_samples: false,
     };
     (!is_wrong).then(|| {

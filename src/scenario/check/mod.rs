@@ -1,6 +1,7 @@
 //! Checks what the values of a file mean together: what is missing, what contradicts itself, and
 //! which budgets can never be decided.
 
+mod alert;
 mod budgets;
 mod capture;
 mod data;
@@ -53,6 +54,7 @@ pub(super) fn file(
     weights::all(file, load.as_ref(), diagnostics);
     budgets::all(file, load.as_ref(), diagnostics);
     gate::all(file, load.as_ref(), diagnostics);
+    alert::all(file, diagnostics);
     let load = load?;
     let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;
     Some((load, warmup))
@@ -144,6 +146,7 @@ pub(super) fn variables(file: &ScenarioFile) -> Vec<String> {
         templates.extend(target.base_url.value());
         templates.extend(target.proxy.value());
     }
+    templates.extend(file.alert.value().and_then(|alert| alert.webhook.value()));
     templates.extend(texts(&file.headers));
     templates.extend(texts(&file.databases));
     let mut names = Vec::new();

@@ -36,6 +36,9 @@ pub(super) fn on_inconclusive() -> String {
     format!("^(exit-3|fail|warn|extend[ \\t]{})$", times())
 }
 
+/// `2 of 3`
+pub(super) const ALERT_RULE: &str = r"^\s*\+?0*[1-9][0-9]*\s+of\s+\+?0*[1-9][0-9]*\s*$";
+
 /// `10s` or `off`
 pub(super) fn breaker() -> String {
     format!("^(off|{})$", times())

@@ -11,7 +11,8 @@ use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
 use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
 use crate::record::{
-    BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive, RowOrder, StopEarly,
+    AlertFormat, AlertRule, BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive,
+    RowOrder, StopEarly,
 };
 use crate::scenario::diagnostic::Diagnostics;
 use crate::scenario::field::ReadValue;
@@ -48,6 +49,8 @@ texts!(
     StopEarly,
     GateRequirement,
     BreakerPolicy,
+    AlertRule,
+    AlertFormat,
     MachineSize
 );
 
@@ -194,6 +197,34 @@ impl TextValue for BreakerPolicy {
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         text.parse()
+    }
+}
+
+impl TextValue for AlertRule {
+    const EXAMPLES: &[&str] = &["2 of 3"];
+
+    fn pattern() -> Option<String> {
+        Some(pattern::ALERT_RULE.to_owned())
+    }
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        text.parse()
+    }
+}
+
+impl TextValue for AlertFormat {
+    const EXAMPLES: &[&str] = &["slack", "json"];
+    const IS_CHOICE: bool = true;
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        match text {
+            "slack" => Ok(Self::Slack),
+            "json" => Ok(Self::Json),
+            _ => Err(UnitError::new(
+                format!("unknown format `{text}`"),
+                "write `slack`, which services that take Slack's messages read too, or `json`",
+            )),
+        }
     }
 }
 

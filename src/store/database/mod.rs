@@ -4,6 +4,7 @@
 //! nothing else is sent. So a run may be sent again after any interruption, and by several programs
 //! at once: the rows are the same.
 
+mod alerts;
 mod detailed;
 mod error;
 mod expose;
@@ -19,6 +20,7 @@ mod sessions;
 use std::path::Path;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -28,7 +30,7 @@ pub use prune::PruneCount;
 pub use schema::{SchemaStatus, UnprotectedTable, UserRight};
 pub use sessions::{SessionSummary, StoredSession};
 
-use crate::history::HistoryFilter;
+use crate::history::{AlertKey, AlertState, HistoryFilter};
 use crate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use crate::record::session::SessionRecord;
 use crate::record::{Interval, RunRecord, RunSummary};
@@ -202,6 +204,17 @@ impl Database {
     pub fn sessions(&mut self) -> Result<Vec<SessionSummary>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(sessions::summaries(session, at))
+    }
+
+    /// Changes the state of an alert, which is the default one at first. `change` gets the time of
+    /// the database; it is called again if another prober was faster.
+    pub fn change_alert<T>(
+        &mut self,
+        key: &AlertKey,
+        change: impl FnMut(&mut AlertState, OffsetDateTime) -> T,
+    ) -> Result<T, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(alerts::change(session, at, key, change))
     }
 
     /// Creates read-only views in a separate schema and lets these roles read them.

@@ -16,7 +16,7 @@ struct SchemaMigration {
 }
 
 /// All migrations in order. A released migration never changes.
-const MIGRATIONS: [SchemaMigration; 2] = [
+const MIGRATIONS: [SchemaMigration; 3] = [
     SchemaMigration {
         version: 1,
         name: "0001_runs",
@@ -26,6 +26,11 @@ const MIGRATIONS: [SchemaMigration; 2] = [
         version: 2,
         name: "0002_sessions",
         sql: include_str!("../../../migrations/0002_sessions.sql"),
+    },
+    SchemaMigration {
+        version: 3,
+        name: "0003_alerts",
+        sql: include_str!("../../../migrations/0003_alerts.sql"),
     },
 ];
 
