@@ -27,7 +27,7 @@ pub enum AlertChannel {
         /// Its URL.
         url: WebhookUrl,
         /// The proxies that the run's connections use.
-        proxies: ProxyChoice,
+        proxies: Box<ProxyChoice>,
     },
     /// A program gets it on stdin.
     Command {

@@ -18,18 +18,20 @@ fn redact_webhook(line: &str) -> String {
     while let Some(equals) = rest.find('=') {
         let (before, value) = rest.split_at(equals + 1);
         redacted.push_str(before);
-        rest = value;
-        if !names_webhook(before) {
+        let begin = value.find(|sign: char| !sign.is_whitespace()).unwrap_or(value.len());
+        let quotes = ["\"\"\"", "'''", "\"", "'"];
+        let quote = quotes.into_iter().find(|quote| value[begin..].starts_with(quote));
+        // The value may be a table, with keys and values of its own.
+        if quote.is_none() && !names_webhook(before) {
+            rest = value;
             continue;
         }
-        let begin = value.find(|sign: char| !sign.is_whitespace()).unwrap_or(value.len());
-        let quote = value[begin..].chars().next().filter(|sign| matches!(sign, '"' | '\''));
-        let begin = begin + quote.map_or(0, char::len_utf8);
+        let begin = begin + quote.map_or(0, str::len);
         let end = quote.and_then(|quote| value[begin..].find(quote));
         let end = end.map_or(value.len(), |length| begin + length);
         let url = &value[begin..end];
         redacted.push_str(&value[..begin]);
-        if is_variable(url) {
+        if is_variable(url) || !(names_webhook(before) || is_webhook(url)) {
             redacted.push_str(url);
         } else {
             redacted.extend(url.chars().map(|_| HIDDEN));
@@ -39,9 +41,16 @@ fn redact_webhook(line: &str) -> String {
     redacted + rest
 }
 
+/// Whether a value looks like the URL of a webhook, whatever its key: a service that issues them
+/// has the word in its host or path.
+fn is_webhook(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    value.starts_with("http") && value.contains("hook")
+}
+
 /// Whether the key before a `=` is that of a webhook, or meant to be.
 fn names_webhook(before: &str) -> bool {
-    let key = before.trim_end_matches('=').trim_end();
+    let key = before.trim_end_matches('=').trim_end().trim_end_matches(['"', '\'']);
     let key = key.rsplit(|sign: char| !sign.is_alphanumeric() && !"_-".contains(sign)).next();
     let key = key.unwrap_or_default().to_ascii_lowercase();
     key.contains("hook") || nearest(&key, &["webhook"]).is_some()
@@ -111,8 +120,11 @@ mod tests {
             ),
             ("slack_webhook=\"ab", "slack_webhook=\"••"),
             ("webhook = ab", "webhook = ••"),
+            ("\"webhook\" = \"\"\"ab\"\"\"", "\"webhook\" = \"\"\"••\"\"\""),
             ("webhook = \"https://h/${KEY}\"", "webhook = \"••••••••••••••••\""),
             ("webhook = \"${SLACK_WEBHOOK}\"", "webhook = \"${SLACK_WEBHOOK}\""),
+            ("slack = \"https://hooks/T0\"", "slack = \"••••••••••••••••\""),
+            ("path = \"/webhooks?a=https://hooks/\"", "path = \"/webhooks?a=https://hooks/\""),
             ("base_url = \"https://h/T0\"", "base_url = \"https://h/T0\""),
         ] {
             assert_eq!(redact_secrets(line), shown);

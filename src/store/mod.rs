@@ -11,6 +11,7 @@
 //! - `continued-by`: the name of the run that continues this one, if there is one,
 //! - `store.json`: which databases have the run, and why the last attempt to store it failed,
 //! - reports and plots.
+//!
 //! `reports/runs/.alerts.json` holds the state of alerts, if there is no database.
 //!
 //! `reports/sessions/<started>-<id>/` holds

@@ -70,6 +70,8 @@ fn old_records_become_one_session_that_says_what_can_be_concluded() {
     assert!(!session.contains("Zebra") && !printed.contains("Zebra"));
     let shown = folder.run(&["tune", "show", "latest"]);
     assert!(text(&shown.stdout).contains("no figure is that of a cold start"), "{shown:?}");
+    let listed = folder.run(&["tune", "list"]);
+    assert!(text(&listed.stdout).contains("  imported"), "{listed:?}");
 }
 
 #[test]

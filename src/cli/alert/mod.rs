@@ -55,7 +55,9 @@ fn send_alert(
     };
     let (run, sender) = (run_of(record, scenario), Uuid::new_v4());
     let claimed = store().change(&key, |state, now| {
-        run.into_iter().for_each(|run| state.add(run));
+        if let Some(run) = run {
+            state.add(run);
+        }
         state.claim(alert.rule, sender, (now, now + LEASE))
     });
     let Some(due) = claimed.map_err(|error| error.to_string())? else { return Ok(()) };

@@ -149,6 +149,7 @@ fn json(sessions: &[(&Path, &SessionRecord, bool)]) -> Result<String, CommandErr
                 "rounds": record.plan.rounds,
                 "attempts": record.attempts.len(),
                 "ending": record.ending,
+                "imported_from": record.provenance.imported_from,
                 "in_progress": is_open,
                 "headline": record.conclusion.as_ref().map(|it| &it.headline),
             })

@@ -13,17 +13,20 @@ use crate::scenario::{PlainText, Scenario, ScenarioField};
 const REMEDY: &str = "write `${SLACK_WEBHOOK}`, with a URL such as `https://host.example/path` in \
                       that variable";
 
-/// The alert; `None` if the scenario has none, if its webhook is empty, or after reporting an
-/// error.
+/// The alert, whose messages go through the proxies of the target; `None` if the scenario has none,
+/// if its webhook is empty, or after reporting an error.
 pub(super) fn plan(
     scenario: &Scenario,
-    proxies: &ProxyChoice,
+    proxies: Option<&ProxyChoice>,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<AlertPlan> {
     let alert = scenario.file.alert.value()?;
     let rule = *alert.after.value()?;
     let (channel, usual) = match webhook(alert, filler) {
-        Some(url) => (AlertChannel::Webhook { url, proxies: proxies.clone() }, AlertFormat::Slack),
+        Some(url) => (
+            AlertChannel::Webhook { url, proxies: Box::new(proxies.cloned().unwrap_or_default()) },
+            AlertFormat::Slack,
+        ),
         None => (command(scenario, alert)?, AlertFormat::Json),
     };
     let format = alert.format.value().copied().unwrap_or(usual);
@@ -76,9 +79,10 @@ fn command(scenario: &Scenario, alert: &AlertSection) -> Option<AlertChannel> {
     let mut words = words.map(PlainText::as_str);
     let program = words.next()?;
     // A name alone is looked up on the PATH.
-    let program = match program.contains('/') {
-        true => scenario.source.resolve(program).into_os_string(),
-        false => program.into(),
+    let program = if program.contains('/') {
+        scenario.source.resolve(program).into_os_string()
+    } else {
+        program.into()
     };
     Some(AlertChannel::Command { program, arguments: words.map(str::to_owned).collect() })
 }

@@ -46,7 +46,7 @@ use crate::record::{PlannedDuet, PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
     CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning,
-    Template,
+    Template, WarmupShape,
 };
 use base_url::{BaseUrl, base_url};
 use template_filler::TemplateFiller;
@@ -182,16 +182,15 @@ fn resolve_one(
     let steps = request::resolve(scenario, &base, filler);
     let plans = steps.iter().flat_map(|steps| &steps.requests).map(|(_, plan, _)| plan);
     let data = data::plan(scenario, load.as_mut(), &plans.collect::<Vec<_>>(), filler);
+    let alert = alert::plan(scenario, target.as_ref().map(|target| &target.proxies), filler);
     let (load, mut target, steps) = (load?, target?, steps?);
     let (data, planned_data) = data.unzip();
     let streams = load::streams(scenario, target.protocol, filler)?;
-    let warmup = scenario.warmup;
     let [(shown_setup, setup), (shown, requests), (shown_teardown, teardown)] =
         [steps.setup, steps.requests, steps.teardown].map(request::with_hops_and_tries);
     if !written.base_url.is_written() {
         (base.shown, target.base_url) = where_steps_go(&shown, &requests, base.url);
     }
-    let alert = alert::plan(scenario, &target.proxies, filler);
     let reuse = if scenario.load.fresh { ConnectionReuse::Fresh } else { ConnectionReuse::Keep };
     let draw = draw::words(scenario);
     let plan = ScenarioPlan {
@@ -201,7 +200,7 @@ fn resolve_one(
             source: scenario.source.name().to_owned(),
             base_url: base.shown,
             load: duet::load_words(load::words(scenario, &load), duet.as_ref()),
-            warmup: load::warmup_words(warmup),
+            warmup: load::warmup_words(scenario.warmup),
             caveats: caveats(scenario, &target, &load),
             setup: shown_setup,
             capacity: capacity::of(&load, streams, reuse, &shown, draw.as_ref()),
@@ -213,6 +212,7 @@ fn resolve_one(
             requests: shown,
             teardown: shown_teardown,
         },
+        alert,
         target,
         setup,
         requests,
@@ -221,18 +221,30 @@ fn resolve_one(
         load,
         streams,
         reuse,
-        warmup: WarmupPlan { connections: warmup.connections, requests: warmup.requests },
+        warmup: warmup(scenario),
         secrets: SecretSet::default(),
         data,
         draw: draw::plan(scenario),
         machines: machine::plan(scenario),
-        alert,
         keeps_samples: false,
     };
-    (!is_wrong).then(|| {
-        filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
-        machine::with_caveat(plan)
-    })
+    (!is_wrong).then(|| with_warnings(scenario, plan, overrides, filler))
+}
+
+/// The plan with its caveats; its warnings go to the filler.
+fn with_warnings(
+    scenario: &Scenario,
+    plan: ScenarioPlan,
+    overrides: &PlanOverrides,
+    filler: &mut TemplateFiller<'_>,
+) -> ScenarioPlan {
+    filler.warnings.extend(warnings::of(scenario, &plan, overrides.adds_to_earlier));
+    machine::with_caveat(plan)
+}
+
+fn warmup(scenario: &Scenario) -> WarmupPlan {
+    let WarmupShape { connections, requests } = scenario.warmup;
+    WarmupPlan { connections, requests }
 }
 
 /// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder,

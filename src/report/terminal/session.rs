@@ -245,6 +245,7 @@ fn list_row((folder, record, is_open): (&Path, &SessionRecord, bool)) -> Vec<Str
     let state = match &record.ending {
         None if is_open => "in progress",
         None => "cut off",
+        Some(_) if record.provenance.imported_from.is_some() => "imported",
         Some(SessionEnding::Complete) => "complete",
         Some(SessionEnding::Interrupted) => "interrupted",
         Some(SessionEnding::Failed(_)) => "failed",
