@@ -2,18 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::{self, AddressFlags, ConnectionFlags};
 use super::console::{Console, OutputFormat, stderr_has_colour};
 use super::exit::{CommandError, ExitStatus};
+use super::gate::HistoryPlace;
 use super::quick::{self, ComposeContext, UrlScenarios};
 use super::quota::QuotaFacts;
-use super::{guard, log, stray_variables, variables};
+use super::source::DEFAULT_RUNS_DIR;
+use super::store_flags::StoreFlags;
+use super::{guard, learned_limits, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
+use crate::history::ENVIRONMENT_TAG;
 use crate::plan::{BlockNeeds, Environment, Plan, ScenarioPlan, SecretSet};
-use crate::record::{GatePolicy, PlannedData, PlannedDraw, PlannedScenario, PlannedWeight};
-use crate::units::{duration_literal, parse_duration};
+use crate::record::{
+    BaselineLimit, GatePolicy, LearnedLimit, PlannedData, PlannedDraw, PlannedRequest,
+    PlannedScenario, PlannedWeight, VerdictReason,
+};
+use crate::units::{duration_literal, format_duration, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +58,14 @@ pub(super) struct Args {
     /// Allow more than 100 requests per second to a host that is not this machine
     #[arg(long, help_heading = "Load")]
     yes_load_this_host: bool,
+    /// The environment whose earlier runs give relative budgets their limits
+    #[arg(long, value_name = "NAME", help_heading = "Baseline")]
+    environment: Option<String>,
+    /// The folder of the run folders with earlier runs
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_RUNS_DIR, help_heading = "Baseline")]
+    runs_dir: PathBuf,
+    #[command(flatten)]
+    store: StoreFlags,
 }
 
 pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
@@ -60,6 +76,7 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     }
     stray_variables::check(&args.files)?;
     let plan = read_plan(args)?;
+    let plan = learned(args, plan)?;
     guard::check_each(&plan, args.yes_load_this_host)?;
     prepare(&plan)?;
     let console = Console { output: OutputFormat::Text };
@@ -74,6 +91,38 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Pass)
 }
 
+/// The plan with the limits that `run` would give its budgets now.
+fn learned(args: &Args, plan: Plan) -> Result<Plan, CommandError> {
+    if !plan.needs_baseline() {
+        return Ok(plan);
+    }
+    let database = args.store.address()?;
+    let place = HistoryPlace { runs_dir: &args.runs_dir, database: database.as_ref() };
+    let tags = args.environment.iter().map(|name| (ENVIRONMENT_TAG.to_owned(), name.clone()));
+    Ok(learned_limits::learn(&plan, &tags.collect(), &place).into_owned())
+}
+
+/// What earlier runs make of the relative budgets, one line each.
+fn baselines(scenario: &ScenarioPlan) -> Vec<String> {
+    let line = |request: &PlannedRequest, limit: &BaselineLimit| {
+        let written = format!("`{}` of `{}`", limit.written, request.name);
+        match (limit.learned, limit.origin(), &limit.obstacle) {
+            (Some(LearnedLimit { budget, low, high, .. }), Some(origin), _) => {
+                let [low, high] = [low, high].map(format_duration);
+                format!("{written} is now `{budget}` ({low} to {high}): {origin}")
+            }
+            (.., Some(VerdictReason { what, next })) => {
+                format!("{written} has {what}; {next}")
+            }
+            _ => written,
+        }
+    };
+    let requests = scenario.shown.requests.iter();
+    let limits = requests
+        .flat_map(|request| request.baselines.iter().map(move |limit| line(request, limit)));
+    limits.collect()
+}
+
 fn summary(scenario: &ScenarioPlan, quota: Option<&QuotaFacts>) -> String {
     let PlannedScenario { name, source, load, warmup, setup, teardown, .. } = &scenario.shown;
     let mut lines = vec![format!("{source}: ok\n  {name}: {load}; warm-up: {warmup}")];
@@ -82,6 +131,7 @@ fn summary(scenario: &ScenarioPlan, quota: Option<&QuotaFacts>) -> String {
     lines.extend(blocks(scenario));
     lines.extend(gate(scenario));
     lines.extend(scenario.alert.as_ref().map(ToString::to_string));
+    lines.extend(baselines(scenario));
     lines.extend(quota.map(QuotaFacts::line));
     for (stage, steps) in [("setup", setup), ("teardown", teardown)] {
         let own = steps.iter().filter(|step| step.hop_of.is_none());

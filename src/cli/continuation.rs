@@ -1,8 +1,10 @@
 //! Runs that go on with the evidence of an earlier one: `run --continue` and `extend`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::exit::CommandError;
+use super::learned_limits;
 use super::run_selector;
 use super::source::{self, RunSource};
 use crate::plan::Plan;
@@ -49,6 +51,11 @@ impl ContinuedRun {
     /// the default depends on the length of the run, which may differ.
     pub(super) fn adopt_horizons(&self, plan: &mut Plan) {
         adopt_horizons(&self.record, plan);
+    }
+
+    /// The plan with the limits that the earlier run had from runs before it.
+    pub(super) fn adopt_limits<'p>(&self, plan: &'p Plan) -> Cow<'p, Plan> {
+        learned_limits::adopt(plan, &self.record)
     }
 
     /// Claims the run for the one that starts now; an error if their plans, commits, deploys or

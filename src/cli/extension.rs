@@ -8,7 +8,7 @@ use super::outputs::{self, FinishedRun};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use crate::plan::Plan;
-use crate::record::{Decision, OnInconclusive};
+use crate::record::{Decision, OnInconclusive, ScenarioVerdict};
 use crate::units::duration_literal;
 
 /// A plan, and what its gate adds to it if its run is inconclusive.
@@ -60,8 +60,14 @@ impl ExtendablePlan {
     }
 }
 
+/// Whether more measuring could decide the run. It gives no budget a limit that waits for earlier
+/// runs.
 fn is_undecided(run: &FinishedRun) -> bool {
-    run.record.verdict.decision == Decision::Inconclusive
+    let verdict = &run.record.verdict;
+    let waits = |scenario: &ScenarioVerdict| {
+        scenario.decision == Decision::Pass || scenario.without_limits == Some(Decision::Pass)
+    };
+    verdict.decision == Decision::Inconclusive && !verdict.scenarios.iter().all(waits)
 }
 
 fn log_extension(run: &FinishedRun, extension: &Plan) {

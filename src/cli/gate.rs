@@ -21,6 +21,7 @@ const SEARCHED: usize = 1_000;
 const SECOND: usize = 20;
 
 /// Where earlier runs are.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct HistoryPlace<'a> {
     /// The folder of the run folders.
     pub(super) runs_dir: &'a Path,
@@ -36,7 +37,12 @@ pub(super) fn apply_policies(
 ) -> Result<FinishedRun, CommandError> {
     let Some(mut judge) = PolicyJudge::of(&run.record) else { return Ok(run) };
     if judge.needs_history() {
-        let mut earlier = EarlierRuns::before(&run.record, place);
+        let from = (run.record.provenance.started, run.record.id);
+        let scenario = match run.record.plan.as_slice() {
+            [planned] => Some(planned.name.as_str()),
+            _ => None,
+        };
+        let mut earlier = EarlierRuns::before(from, scenario, place);
         while judge.needs_history() {
             let Some(next) = earlier.next() else { break };
             judge.add(&next);
@@ -58,7 +64,7 @@ pub(super) fn apply_policies(
 
 impl HistoryPlace<'_> {
     /// The place as the end of a sentence: `in reports/runs`.
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let runs_dir = self.runs_dir.display();
         match self.database {
             Some(address) => format!("in {runs_dir} or {}", address.display_name()),
@@ -67,9 +73,11 @@ impl HistoryPlace<'_> {
     }
 }
 
-/// The finished runs before another one, the newest first, each once.
-struct EarlierRuns {
+/// The finished runs before another one, each once: the newest first, or from a start on.
+pub(super) struct EarlierRuns {
     before: (OffsetDateTime, Uuid),
+    /// The earliest start, which comes first; `None` for the newest first.
+    since: Option<OffsetDateTime>,
     /// Runs by name, the newest last.
     names: Vec<(String, RunPlace)>,
     database: Option<Database>,
@@ -84,30 +92,59 @@ enum RunPlace {
 }
 
 impl EarlierRuns {
-    /// Lists the runs. If a list cannot be read, its error is the first and only run.
-    fn before(record: &RunRecord, place: &HistoryPlace<'_>) -> Self {
-        let before = (record.provenance.started, record.id);
-        let mut all = Self { before, names: Vec::new(), database: None, read: Vec::new() };
-        if let Err(why) = all.list(record, place) {
+    /// Lists the runs before this start and id, of a database only those of the scenario if one is
+    /// named. If a list cannot be read, its error is the first and only run.
+    pub(super) fn before(
+        before: (OffsetDateTime, Uuid),
+        scenario: Option<&str>,
+        place: &HistoryPlace<'_>,
+    ) -> Self {
+        Self::listed(before, None, scenario, place)
+    }
+
+    /// The same runs from a start on, the oldest first.
+    pub(super) fn since(
+        since: OffsetDateTime,
+        before: (OffsetDateTime, Uuid),
+        scenario: Option<&str>,
+        place: &HistoryPlace<'_>,
+    ) -> Self {
+        Self::listed(before, Some(since), scenario, place)
+    }
+
+    fn listed(
+        before: (OffsetDateTime, Uuid),
+        since: Option<OffsetDateTime>,
+        scenario: Option<&str>,
+        place: &HistoryPlace<'_>,
+    ) -> Self {
+        let (names, read) = (Vec::new(), Vec::new());
+        let mut all = Self { before, since, names, database: None, read };
+        if let Err(why) = all.list(scenario, place) {
             all.names.clear();
             all.read = vec![Err(why)];
         }
         all
     }
 
-    fn list(&mut self, record: &RunRecord, place: &HistoryPlace<'_>) -> Result<(), String> {
+    fn list(&mut self, scenario: Option<&str>, place: &HistoryPlace<'_>) -> Result<(), String> {
         let folders = store::run_folders(place.runs_dir).map_err(|error| error.to_string())?;
         for folder in folders {
             let name = name_of(&folder).map_err(|error| error.to_string())?;
             self.names.extend(name.map(|name| (name, RunPlace::Folder(folder))));
         }
         if let Some(address) = place.database {
-            self.list_stored(record, address).map_err(|error| log::redact(&error.to_string()))?;
+            self.list_stored(scenario, address).map_err(|error| log::redact(&error.to_string()))?;
         }
         self.names.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.names.dedup_by(|(one, _), (other, _)| one == other);
-        let latest = run_name(record.provenance.started, record.id);
+        let latest = run_name(self.before.0, self.before.1);
         self.names.retain(|(name, _)| !is_later(name, &latest) && *name != latest);
+        if let Some(since) = self.since {
+            let first = run_name(since, Uuid::nil());
+            self.names.retain(|(name, _)| second_of(name) >= second_of(&first));
+            self.names.reverse();
+        }
         self.names.drain(..self.names.len().saturating_sub(SEARCHED));
         Ok(())
     }
@@ -115,16 +152,13 @@ impl EarlierRuns {
     /// Adds the runs in the database.
     fn list_stored(
         &mut self,
-        record: &RunRecord,
+        scenario: Option<&str>,
         address: &DatabaseAddress,
     ) -> Result<(), store::DatabaseError> {
         let mut database = Database::open(address)?;
-        let scenario = match record.plan.as_slice() {
-            [planned] => Some(planned.name.clone()),
-            _ => None,
-        };
-        let until = Some(record.provenance.started);
-        let filter = HistoryFilter { scenario, until, ..HistoryFilter::default() };
+        let (scenario, until) = (scenario.map(str::to_owned), Some(self.before.0));
+        let filter =
+            HistoryFilter { scenario, since: self.since, until, ..HistoryFilter::default() };
         let stored = database.summaries(&filter)?;
         self.names.extend(stored.iter().map(|run| (run.name(), RunPlace::Database(run.id))));
         self.database = Some(database);
@@ -144,6 +178,9 @@ impl EarlierRuns {
         // An unreadable run may be any of them, so it comes first.
         self.read
             .sort_by_key(|run| run.as_ref().map_or((true, None), |run| (false, Some(start(run)))));
+        if self.since.is_some() {
+            self.read.reverse();
+        }
         // A copied folder has the same run.
         self.read.dedup_by(
             |one, other| matches!((one, other), (Ok(one), Ok(other)) if one.id == other.id),

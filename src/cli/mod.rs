@@ -23,6 +23,7 @@ mod help;
 mod history;
 mod import;
 mod init;
+mod learned_limits;
 mod live;
 mod log;
 mod man;

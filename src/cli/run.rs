@@ -133,8 +133,11 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         )),
         None => {
             let signals = RunSignals::listen()?;
-            let referenced =
-                ReferencedRuns { continued: earlier.as_ref(), baseline: baseline.as_ref() };
+            let referenced = ReferencedRuns {
+                continued: earlier.as_ref(),
+                baseline: baseline.as_ref(),
+                history: Some(history_place(args, &destinations)),
+            };
             let run = plan.execute(&args.run, &signals, referenced)?;
             once(args, &quick, (&plan.plan, run), &destinations, evidence)
         }
@@ -167,8 +170,7 @@ fn once(
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
-    let history = HistoryPlace { runs_dir: args.run.runs_dir(), database: destinations.database() };
-    let run = gate::apply_policies(run, &history)?;
+    let run = gate::apply_policies(run, &history_place(args, destinations))?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
@@ -178,6 +180,11 @@ fn once(
     let exit = evidence.append_run(&run, destinations.send(&run));
     alert::send_alerts(plan, &run, &history);
     Ok(exit)
+}
+
+/// Where earlier runs are.
+fn history_place<'a>(args: &'a Args, destinations: &'a OutputDestinations) -> HistoryPlace<'a> {
+    HistoryPlace { runs_dir: args.run.runs_dir(), database: destinations.database() }
 }
 
 /// The shard this machine runs, checked against the other flags.

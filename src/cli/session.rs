@@ -1,5 +1,6 @@
 //! One run from its plan to its record, for `run` and `demo`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,12 +8,13 @@ use super::baseline::RunBaseline;
 use super::console::{Console, OutputFormat};
 use super::continuation::{ContinuationClaim, ContinuedRun};
 use super::exit::CommandError;
+use super::gate::HistoryPlace;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::{FinishedRun, ReportSelection};
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
-use super::{earlier_run, guard, provenance, source, tags};
+use super::{earlier_run, guard, learned_limits, provenance, source, tags};
 use crate::engine::{self, Engine, clock};
 use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{
@@ -97,6 +99,8 @@ pub(super) struct ReferencedRuns<'a> {
     pub(super) continued: Option<&'a ContinuedRun>,
     /// The run to compare with.
     pub(super) baseline: Option<&'a RunBaseline>,
+    /// Where the runs are that give relative budgets their limits; `None` to read none.
+    pub(super) history: Option<HistoryPlace<'a>>,
 }
 
 /// Runs a plan and writes the run to its folder, with what changed since the baseline. The caller
@@ -108,6 +112,11 @@ pub(super) fn execute(
     referenced: ReferencedRuns<'_>,
 ) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
+    let plan = &*match (referenced.continued, &referenced.history) {
+        (Some(earlier), _) => earlier.adopt_limits(plan),
+        (None, Some(place)) => learned_limits::learn(plan, &flags.tags(), place),
+        (None, None) => Cow::Borrowed(plan),
+    };
     guard::check(plan, flags.yes_load_this_host)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);

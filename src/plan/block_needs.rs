@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::scenario_plan::ScenarioPlan;
 use crate::record::Budget;
-use crate::verdict::evidence::{fewest_blocks, recommended_blocks};
+use crate::verdict::binomial::ErrorRate;
+use crate::verdict::evidence::{fewest_blocks_at, recommended_blocks};
 
 /// What one budget needs to pass, and what the plan gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl BlockNeeds {
         let (rarest, share) = rarest(plan, budget);
         Some(Self {
             length: stalls.length,
-            fewest: fewest_blocks(allowed)?,
+            fewest: fewest_blocks_at(allowed, error_rate(plan, budget))?,
             recommended: recommended_blocks(allowed)?,
             duration: plan.load.duration(),
             planned: planned(plan, share),
@@ -52,6 +53,14 @@ impl BlockNeeds {
             _ => self.length.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX)),
         }
     }
+}
+
+/// The error rate of a budget's test; a limit from earlier runs takes half of it.
+fn error_rate(plan: &ScenarioPlan, budget: &Budget) -> ErrorRate {
+    let mut requests = plan.shown.requests.iter();
+    let is_learned = matches!(budget, Budget::Relative { .. })
+        || requests.any(|request| request.baseline_of(budget).is_some());
+    ErrorRate::STATED.shared_by(if is_learned { 2 } else { 1 })
 }
 
 /// The request with the smallest share of the arrivals among those that a budget judges.

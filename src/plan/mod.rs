@@ -11,6 +11,7 @@ mod draw;
 mod environment;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod learned_limits;
 pub mod live;
 mod load_plan;
 mod machine_plan;

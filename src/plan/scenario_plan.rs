@@ -12,7 +12,8 @@ use super::secrets::SecretSet;
 use super::target_plan::TargetPlan;
 use crate::postgres::DatabaseAddress;
 use crate::record::{
-    Ceiling, PlannedRequest, PlannedScenario, RequestMeasurement, ScenarioMeasurement,
+    BaselineWindow, Ceiling, PlannedRequest, PlannedScenario, RequestMeasurement,
+    ScenarioMeasurement,
 };
 
 /// What one scenario will do.
@@ -50,6 +51,8 @@ pub struct ScenarioPlan {
     pub machines: Option<MachinePlan>,
     /// Who is told when its runs fail; `None` if nobody is.
     pub alert: Option<AlertPlan>,
+    /// Which earlier runs give its relative budgets their limits.
+    pub baseline: BaselineWindow,
     /// Whether the exchanges of the measured stage are also kept one by one, up to
     /// [`ExchangeSample::MAX_KEPT`](crate::record::session::ExchangeSample::MAX_KEPT); never in a
     /// plan from a file.

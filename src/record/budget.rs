@@ -1,6 +1,7 @@
 //! Budgets: what must hold for a deploy to go out.
 
 mod foreign;
+mod relative;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,12 +10,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::relative::BaselineMargin;
 use super::Dimension;
 use crate::units::near::nearest;
 use crate::units::{self, Quantile, Ratio, UnitError};
 
-/// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`, `errors < 0.5%`,
-/// `errors = 0`, `dropped < 1%` or `dropped = 0`.
+/// One budget, written `p95 < 300ms`, `p99(first_byte) < 200ms`, `p95 < baseline + 10%`, `max <
+/// 1s`, `errors < 0.5%`, `errors = 0`, `dropped < 1%` or `dropped = 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub enum Budget {
@@ -26,6 +28,16 @@ pub enum Budget {
         dimension: Dimension,
         /// The first value that is too long.
         ceiling: Duration,
+    },
+    /// The same statement about a ceiling that earlier runs give. It becomes [`Self::Quantile`]
+    /// before a run starts, unless there are too few earlier runs.
+    Relative {
+        /// The quantile that must be below the ceiling.
+        quantile: Quantile,
+        /// The part of an exchange that is judged.
+        dimension: Dimension,
+        /// How far the quantile may be above that of earlier runs.
+        margin: BaselineMargin,
     },
     /// Every exchange made took less than `ceiling` in `dimension`.
     Max {
@@ -51,12 +63,22 @@ pub enum CountLimit {
 
 impl Budget {
     /// The dimension and ceiling whose exceedances must be counted for this budget; `None` for a
-    /// budget on a count.
+    /// budget on a count, and for one whose ceiling is not known yet.
     pub fn ceiling(&self) -> Option<(Dimension, Duration)> {
         match *self {
             Self::Quantile { dimension, ceiling, .. } | Self::Max { dimension, ceiling } => {
                 Some((dimension, ceiling))
             }
+            Self::Relative { .. } | Self::Errors(_) | Self::Dropped(_) => None,
+        }
+    }
+
+    /// The part of an exchange that it judges; `None` for a budget on a count.
+    pub fn dimension(&self) -> Option<Dimension> {
+        match *self {
+            Self::Quantile { dimension, .. }
+            | Self::Relative { dimension, .. }
+            | Self::Max { dimension, .. } => Some(dimension),
             Self::Errors(_) | Self::Dropped(_) => None,
         }
     }
@@ -64,7 +86,9 @@ impl Budget {
     /// The share of exchanges that may exceed it; `None` if none may (`max`, `= 0`).
     pub fn allowed(&self) -> Option<Ratio> {
         match *self {
-            Self::Quantile { quantile, .. } => Some(quantile.allowed_exceedance()),
+            Self::Quantile { quantile, .. } | Self::Relative { quantile, .. } => {
+                Some(quantile.allowed_exceedance())
+            }
             Self::Errors(CountLimit::Below(share)) | Self::Dropped(CountLimit::Below(share)) => {
                 Some(share)
             }
@@ -105,6 +129,10 @@ fn parse(text: &str) -> Result<Budget, UnitError> {
     }
     check_measure(subject)?;
     match subject {
+        "errors" | "dropped" if relative::is_meant(limit) => Err(UnitError::new(
+            format!("`{subject}` are counted: a budget on them has no baseline"),
+            format!("write `{subject} < 0.5%` or `{subject} = 0`"),
+        )),
         "errors" => Ok(Budget::Errors(parse_limit(sign, limit)?)),
         "dropped" => Ok(Budget::Dropped(parse_limit(sign, limit)?)),
         _ if sign == "=" => Err(UnitError::new(
@@ -170,6 +198,9 @@ fn parse_timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
             (head.trim(), name.trim().parse()?)
         }
     };
+    if relative::is_meant(limit) {
+        return parse_relative((subject, head, dimension), limit);
+    }
     let ceiling = units::parse_duration(limit)?;
     if ceiling.is_zero() {
         return Err(UnitError::new(
@@ -183,6 +214,20 @@ fn parse_timed(subject: &str, limit: &str) -> Result<Budget, UnitError> {
     Ok(Budget::Quantile { quantile: head.parse()?, dimension, ceiling })
 }
 
+fn parse_relative(
+    (subject, head, dimension): (&str, &str, Dimension),
+    limit: &str,
+) -> Result<Budget, UnitError> {
+    if head == "max" {
+        return Err(UnitError::new(
+            "a budget on a maximum has no baseline: it grows with the number of requests",
+            "write `p99 < baseline + 10%`, or a duration such as `max < 1s`",
+        ));
+    }
+    let quantile = head.parse()?;
+    Ok(Budget::Relative { quantile, dimension, margin: relative::parse(subject, limit)? })
+}
+
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |dimension: Dimension| match dimension {
@@ -192,6 +237,9 @@ impl fmt::Display for Budget {
         match *self {
             Self::Quantile { quantile, dimension, ceiling } => {
                 write!(f, "{quantile}{} < {}", of(dimension), units::duration_literal(ceiling))
+            }
+            Self::Relative { quantile, dimension, margin } => {
+                write!(f, "{quantile}{} < baseline{margin}", of(dimension))
             }
             Self::Max { dimension, ceiling } => {
                 write!(f, "max{} < {}", of(dimension), units::duration_literal(ceiling))
@@ -234,6 +282,9 @@ mod tests {
         for text in [
             "p95 < 300ms",
             "p99.9(first_byte) < 200ms",
+            "p95 < baseline",
+            "p99(first_byte) < baseline + 7.5%",
+            "p50 < baseline + 20ms",
             "max < 1s",
             "max(tls) < 50ms",
             "errors < 0.5%",
@@ -273,6 +324,11 @@ mod tests {
             "mean(first_byte) < 1s",
             "p(95)<300",
             "http_req_duration",
+            "max < baseline",
+            "errors < baseline + 1%",
+            "p95 < baseline + 200%",
+            "p95 < baseline + é",
+            "p95 < é baseline",
         ] {
             let error = text.parse::<Budget>().expect_err(text);
             assert!(!error.remedy.is_empty());
@@ -295,5 +351,61 @@ mod tests {
             assert_eq!(error.remedy, format!("did you mean `{meant}`?"), "{text}");
         }
         assert_eq!("q = 0".parse::<Budget>().unwrap_err().remedy, SPELLINGS);
+    }
+
+    #[test]
+    fn a_mistake_in_a_relative_limit_is_answered_with_the_limit_that_was_meant() {
+        for (text, problem, remedy) in [
+            ("p95 < base + 10%", "unknown word `base` in budget", "write `p95 < baseline + 10%`"),
+            ("p95 < last", "unknown word `last` in budget", "write `p95 < baseline`"),
+            (
+                "p95 < basline+5ms",
+                "unknown word `basline` in budget",
+                "write `p95 < baseline +5ms`",
+            ),
+            ("p95 < Baseline", "unknown word `Baseline` in budget", "write `p95 < baseline`"),
+            ("p95 < mean * 1.2", "unknown word `mean` in budget", "write `p95 < baseline + 10%`"),
+            ("p95 < baseline * 1.1", "`* 1.1` is not a margin", "write `p95 < baseline + 10%`"),
+            (
+                "p95 < 1.25 * baseline",
+                "`1.25 * baseline` is not a limit",
+                "write `p95 < baseline + 25%`",
+            ),
+            (
+                "p99(service) < 110% of baseline",
+                "`110% of baseline` is not a limit",
+                "write `p99(service) < baseline + 10%`",
+            ),
+            (
+                "p95 < baseline + 10",
+                "`+ 10` is a margin without a unit",
+                "write `baseline + 10%` or `baseline + 10ms`",
+            ),
+            ("p95 < baseline 10%", "`10%` is not a margin", "write `p95 < baseline + 10%`"),
+            (
+                "p95 < baseline + 120%",
+                "`120%` is not a margin from 0% to 100%",
+                "write `p95 < baseline + 20%`",
+            ),
+            (
+                "p95 < baseline - 5%",
+                "a budget cannot ask for less than the baseline: each pass would lower the next limit",
+                "write a lower limit as a duration, such as `300ms`",
+            ),
+            (
+                "max < baseline",
+                "a budget on a maximum has no baseline: it grows with the number of requests",
+                "write `p99 < baseline + 10%`, or a duration such as `max < 1s`",
+            ),
+            (
+                "errors < baseline",
+                "`errors` are counted: a budget on them has no baseline",
+                "write `errors < 0.5%` or `errors = 0`",
+            ),
+            ("p95 = baseline", "`p95` cannot be held at one value", "write `<` for a ceiling"),
+        ] {
+            let error = text.parse::<Budget>().expect_err(text);
+            assert_eq!((&*error.problem, &*error.remedy), (problem, remedy), "{text}");
+        }
     }
 }

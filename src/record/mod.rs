@@ -6,6 +6,7 @@
 mod adder;
 mod address_attempts;
 mod alert_rule;
+mod baseline_limit;
 mod block_figures;
 mod budget;
 pub mod checkup;
@@ -42,8 +43,9 @@ mod verdict;
 pub use adder::EncodedAdder;
 pub use address_attempts::AddressAttempts;
 pub use alert_rule::{AlertFormat, AlertRule};
+pub use baseline_limit::{BaselineLimit, BaselineWindow, LearnedLimit};
 pub use block_figures::{BlockFigures, FiguresWithout};
-pub use budget::{Budget, CountLimit};
+pub use budget::{BaselineMargin, Budget, CountLimit};
 pub use comparison::{
     BeforeAfter, BlameChange, BudgetChange, ChangeVerdict, ComparedRun, Comparison, ProberHealth,
     QuantileChange, QuantileDifference, RequestComparison, RequestName, ShareChange,

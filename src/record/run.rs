@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Budget, Comparison, Decision, DuetSide, Failure, GateDecision, GatePolicy, Measurement,
-    PlannedData, PlannedDraw, PlannedDuet, StallHorizon, Verdict,
+    BaselineLimit, Budget, Comparison, Decision, DuetSide, Failure, GateDecision, GatePolicy,
+    Measurement, PlannedData, PlannedDraw, PlannedDuet, StallHorizon, Verdict,
 };
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
@@ -224,6 +224,10 @@ pub struct PlannedRequest {
     pub expectations: Vec<String>,
     /// Its budgets.
     pub budgets: Vec<Budget>,
+    /// Where those of its budgets come from that are written relative to a baseline; older records
+    /// have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<BaselineLimit>,
     /// For a hop, the name of the request that follows redirects. A hop is measured separately, and
     /// only if there was a redirect; it is never judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,4 +240,18 @@ pub struct PlannedRequest {
     /// of a statement are replaced by their number. Older records have no terms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
+}
+
+impl PlannedRequest {
+    /// Where a budget comes from, if it is written relative to a baseline.
+    pub fn baseline_of(&self, budget: &Budget) -> Option<&BaselineLimit> {
+        self.baselines.iter().find(|limit| limit.budget() == *budget)
+    }
+
+    /// Its budgets as they are written in the scenario.
+    pub fn written_budgets(&self) -> impl Iterator<Item = Budget> {
+        let written =
+            |budget: &Budget| self.baseline_of(budget).map_or(*budget, |limit| limit.written);
+        self.budgets.iter().map(written)
+    }
 }

@@ -104,6 +104,10 @@ pub struct BudgetVerdict {
     /// records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<BudgetEvidence>,
+    /// The blocks counted against the upper end of the limit, if the limit comes from earlier runs:
+    /// only they can prove a breach. `evidence` then has those against the lower end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_evidence: Option<BudgetEvidence>,
     /// The reason for the decision.
     pub reason: VerdictReason,
 }
@@ -189,6 +193,10 @@ pub struct ScenarioVerdict {
     pub budgets: Vec<BudgetVerdict>,
     /// Why the data are not reliable, or what failed in addition to the budgets.
     pub reasons: Vec<VerdictReason>,
+    /// The decision without the budgets that have no limit for want of earlier runs; `None` if each
+    /// has one, and in older records. Such a run may itself become a part of a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_limits: Option<Decision>,
     /// What went wrong without changing the decision, such as a dead address of the target or a
     /// failed teardown step; absent from records of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -13,7 +13,7 @@ use super::field::{ReadValue, ScenarioField, TableEntries};
 use super::leaf::{
     ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
     MissingPolicy, PatternText, PlainText, RampRate, RequestWeight, ResolveEntry, SqlText,
-    StatusList,
+    StartTime, StatusList,
 };
 use super::section::SectionReader;
 use super::section_schema::{self, SchemaKey};
@@ -81,8 +81,8 @@ section! {
         name: PlainText = REQUIRED,
         /// What the scenario is for.
         description: PlainText,
-        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`, `max < 1s`,
-        /// `errors < 0.5%`, `errors = 0`, `dropped = 0`.
+        /// What must hold for each request: `p95 < 300ms`, `p99(first_byte) < 200ms`,
+        /// `p95 < baseline + 10%`, `max < 1s`, `errors < 0.5%`, `errors = 0`, `dropped = 0`.
         budgets: Vec<ScenarioField<Budget>>,
         /// Variables whose values may be shown. The values of all other variables are secret.
         public: Vec<ScenarioField<PlainText>>,
@@ -118,6 +118,8 @@ section! {
         gate: GateSection,
         /// Who is told when runs of this scenario fail, and when it holds again.
         alert: AlertSection,
+        /// Which earlier runs make the baseline of budgets such as `p95 < baseline + 10%`.
+        baseline: BaselineSection,
         /// The Fly machines that serve the requests, if their CPUs are shared: `check`, `doctor`
         /// and reports then say when the load spends their CPU quota.
         machine: MachineSection,
@@ -453,8 +455,20 @@ section! {
     }
 }
 
+section! {
+    /// Which earlier runs make the baseline of budgets such as `p95 < baseline + 10%`: the newest
+    /// that passed, of the same scenario, environment, connections, load and warm-up.
+    "[baseline]" BaselineSection {
+        /// How many runs, 5 to 100. Default: 10.
+        runs: u32,
+        /// The day (in UTC) or time from which on the first runs are taken, instead of the newest.
+        /// The baseline then stays where it is, and does not follow a target that becomes slower.
+        since: StartTime,
+    }
+}
+
 /// Every section and its keys. Diagnostics use them to say where a misplaced key belongs.
-const SECTIONS: [(&str, &[&str]); 15] = [
+const SECTIONS: [(&str, &[&str]); 16] = [
     ("the top of the file, above the first [section]", ScenarioFile::KEYS),
     ("[target]", TargetSection::KEYS),
     ("[load]", LoadSection::KEYS),
@@ -462,6 +476,7 @@ const SECTIONS: [(&str, &[&str]); 15] = [
     ("[warmup]", WarmupSection::KEYS),
     ("[gate]", GateSection::KEYS),
     ("[alert]", AlertSection::KEYS),
+    ("[baseline]", BaselineSection::KEYS),
     ("[machine]", MachineSection::KEYS),
     ("[[request]]", RequestSection::KEYS),
     ("[request.expect]", ExpectSection::KEYS),

@@ -51,7 +51,7 @@ pub use field::{KeyLocation, ScenarioField, TableEntries};
 pub use leaf::{
     ConnectionSetting, CookieScope, HostName, HttpVersion, IpFamily, JsonNumber, JsonTemplate,
     MissingPolicy, PatternText, PlainText, RampRate, RequestWeight, ResolveEntry, SqlText,
-    StatusList,
+    StartTime, StatusList,
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use overrides::{OverrideValue, ScenarioOverrides};

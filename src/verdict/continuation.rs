@@ -32,10 +32,14 @@ impl EarlierEvidence {
         let mut blocks = HashMap::new();
         for scenario in &run.verdict.scenarios {
             for budget in &scenario.budgets {
-                let Some(evidence) = &budget.evidence else { continue };
-                let place = (scenario.scenario.clone(), budget.request.clone());
-                let key = (place.0, place.1, budget.budget.to_string());
-                blocks.insert(key, with_own(run.id, evidence));
+                let [holds, fails] = tested_ceilings(run, &scenario.scenario, budget);
+                let sides = [(holds, &budget.evidence), (fails, &budget.fail_evidence)];
+                for (tested, evidence) in sides {
+                    let Some(evidence) = evidence else { continue };
+                    let place = (scenario.scenario.clone(), budget.request.clone());
+                    let key = (place.0, place.1, tested.to_string());
+                    blocks.insert(key, with_own(run.id, evidence));
+                }
             }
         }
         let runs = run.verdict.continues.iter().copied().chain([run.id]).collect();
@@ -52,6 +56,18 @@ impl EarlierEvidence {
         let key = (scenario.to_owned(), request.to_owned(), budget.to_string());
         self.blocks.get(&key).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What a budget was tested against to hold and to fail: the two ends of its limit if that comes
+/// from earlier runs, else the budget itself.
+fn tested_ceilings(run: &RunRecord, scenario: &str, verdict: &BudgetVerdict) -> [Budget; 2] {
+    let requests = run.planned(scenario).into_iter().flat_map(|planned| &planned.requests);
+    let mut requests = requests.filter(|request| request.name == verdict.request);
+    let limit = requests.find_map(|request| request.baseline_of(&verdict.budget));
+    let ends = limit.and_then(|limit| Some((limit, limit.learned?)));
+    ends.map_or([verdict.budget; 2], |(limit, learned)| {
+        [learned.low, learned.high].map(|end| limit.with_ceiling(end).unwrap_or(verdict.budget))
+    })
 }
 
 /// The blocks of the earlier runs of a budget, then its own.

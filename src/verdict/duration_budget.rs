@@ -94,6 +94,7 @@ impl<'a> DurationBudget<'a> {
                 None => self.ranked_durations.of_successes(Histogram::max),
             },
             evidence: self.blocks.as_ref().map(BlockTest::evidence),
+            fail_evidence: None,
             reason: self.reason(finding),
         };
         ExplainedVerdict { verdict, explanation: self.explain(finding) }

@@ -42,6 +42,8 @@ struct WatchedRequest {
     untested: Vec<SlotSeries>,
     /// Whether it has no budget at all, so that one failure fails it.
     is_by_expectations: bool,
+    /// Whether a budget has no limit for want of earlier runs, so that the request cannot pass.
+    lacks_limit: bool,
     exchanges: u64,
     /// Exchanges that no budget allows.
     disallowed: u64,
@@ -51,6 +53,8 @@ struct WatchedRequest {
 #[derive(Debug)]
 struct WatchedBudget {
     budget: Budget,
+    /// What it can prove; `None` for both. A limit from earlier runs has an end for each.
+    side: Option<BetSide>,
     allowed: Ratio,
     series: SlotSeries,
     horizon: StallHorizon,
@@ -123,6 +127,17 @@ fn ceilings<'a>(empty: &'a Measurement, scenario: &str, request: &str) -> &'a [C
     requests.find(|known| known.name == request).map_or(&[], |known| &known.ceilings)
 }
 
+/// The tests of a budget: the budget, the one whose ceiling is counted, and what it can prove.
+fn tests_of(request: &PlannedRequest, budget: Budget) -> Vec<(Budget, Budget, Option<BetSide>)> {
+    let limit = request.baseline_of(&budget);
+    let Some((limit, learned)) = limit.and_then(|limit| Some((limit, limit.learned?))) else {
+        return vec![(budget, budget, None)];
+    };
+    let ends = [(learned.low, BetSide::Pass), (learned.high, BetSide::Fail)];
+    let test = |(end, side)| Some((budget, limit.with_ceiling(end)?, Some(side)));
+    ends.into_iter().filter_map(test).collect()
+}
+
 impl WatchedRequest {
     fn new(
         (planned, duration): (&PlannedScenario, Duration),
@@ -131,14 +146,16 @@ impl WatchedRequest {
         budgets: usize,
     ) -> Self {
         let series = |budget: &Budget| SlotSeries::of(*budget, ceilings);
-        let tested = request.budgets.iter().filter_map(|budget| {
+        let tests = request.budgets.iter().flat_map(|budget| tests_of(request, *budget));
+        let tested = tests.filter_map(|(budget, tested, side)| {
             let (allowed, horizon) = (budget.allowed()?, planned.stalls?);
-            let rule =
-                BlockRule { horizon: horizon.slots(), budgets, error_rate: ErrorRate::STATED };
+            let error_rate = ErrorRate::STATED.shared_by(if side.is_some() { 2 } else { 1 });
+            let rule = BlockRule { horizon: horizon.slots(), budgets, error_rate };
             Some(WatchedBudget {
-                budget: *budget,
+                budget,
+                side,
                 allowed,
-                series: series(budget)?,
+                series: series(&tested)?,
                 horizon,
                 share: planned.share_of(&request.name),
                 rule: EarlyRule { rule, planned: slots_of(&horizon, duration) },
@@ -155,6 +172,10 @@ impl WatchedRequest {
             tested: tested.collect(),
             untested: untested.filter_map(series).collect(),
             is_by_expectations: request.budgets.is_empty(),
+            lacks_limit: request
+                .budgets
+                .iter()
+                .any(|budget| matches!(budget, Budget::Relative { .. })),
             exchanges: 0,
             disallowed: 0,
         }
@@ -205,10 +226,11 @@ impl WatchedRequest {
             };
             let (allowed, count) = (budget.allowed.as_f64(), budget.count);
             // Where the share is at most the allowed one, no bet on a larger one has won.
-            let may_fail = count.over as f64 > allowed * count.of as f64;
+            let is_over = count.over as f64 > allowed * count.of as f64;
+            let may_fail = is_over && budget.side != Some(BetSide::Pass);
             let fails = may_fail && is_clear(BetSide::Fail, slots(LagRole::Excuses));
-            let holds = for_passes && !may_fail && is_clear(BetSide::Pass, slots(LagRole::Counts));
-            budget.holds = holds;
+            budget.holds = budget.side == Some(BetSide::Fail)
+                || for_passes && !is_over && is_clear(BetSide::Pass, slots(LagRole::Counts));
             fails.then(|| ProvenBreach {
                 scenario: scenario.clone(),
                 request: request.clone(),
@@ -219,7 +241,8 @@ impl WatchedRequest {
 
     /// Whether nothing is left to prove for a pass.
     fn holds(&self) -> bool {
-        self.exchanges > 0 && self.disallowed == 0 && self.tested.iter().all(|budget| budget.holds)
+        let is_open = self.lacks_limit || self.exchanges == 0 || self.disallowed > 0;
+        !is_open && self.tested.iter().all(|budget| budget.holds)
     }
 }
 

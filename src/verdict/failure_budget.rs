@@ -67,6 +67,7 @@ pub(super) fn judge(
         interval: None,
         of_successes: None,
         evidence: blocks.as_ref().map(BlockTest::evidence),
+        fail_evidence: None,
         reason: reason(what, finding, blocks.as_ref(), &budget.to_string(), || {
             let settled = |allowed| rule.what_settles_it(observed, observed, allowed);
             (undecided_phrase(observed).to_owned(), allowed.map(settled).unwrap_or_default())

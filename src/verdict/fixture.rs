@@ -108,6 +108,7 @@ impl FixtureRequest {
             headers: Vec::new(),
             expectations: vec!["status = 200".to_owned()],
             budgets: self.budgets.clone(),
+            baselines: Vec::new(),
             hop_of: self.hop_of.map(str::to_owned),
             accepts: self.accepts.clone(),
             terms: Vec::new(),

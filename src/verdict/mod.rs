@@ -10,6 +10,7 @@ pub mod binomial;
 pub mod evidence;
 
 mod address_warnings;
+mod baseline;
 mod block_test;
 mod breaker;
 mod bursts;
@@ -46,6 +47,7 @@ mod tests;
 
 pub(crate) use self::compare::upper_t_quantile;
 
+pub use self::baseline::{BaselineRuns, HistoryWords};
 pub use self::breaker::CircuitBreaker;
 pub use self::compare::{
     ComparisonSettings, add_block_figures, compare, compare_duet, decide_with_comparison,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::baseline;
 use super::duration_budget::DurationBudget;
 use super::explanation::ExplainedVerdict;
 use super::failure_budget::{self, FailureClass};
@@ -54,15 +55,15 @@ pub(super) fn judge(
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);
     let early = early_end_reason(&planned.name, run);
     let nothing_measured = nothing_measured(&pairs);
-    let decisions = budgets
+    let by_itself = pairs
         .iter()
-        .map(|budget| budget.decision)
-        .chain(pairs.iter().filter_map(MeasuredRequest::by_expectations))
+        .filter_map(MeasuredRequest::by_expectations)
         .chain(is_down.then_some(Decision::Fail))
         .chain(early.as_ref().and_then(|early| early.decision))
         .chain(nothing_measured.as_ref().map(|_| Decision::Inconclusive))
         .chain(grounds.first().map(|_| Decision::Inconclusive));
-    let decision = Decision::combine(decisions);
+    let by_itself: Vec<_> = by_itself.collect();
+    let (decision, without_limits) = combine(&budgets, &by_itself, &pairs);
     let has_failure_advice = silent.is_some() && void_reasons::target_is_down(measured, run);
     let of_requests = match setup {
         Some(setup) if !setup.is_partial => Vec::new(),
@@ -78,11 +79,35 @@ pub(super) fn judge(
             .chain(of_requests)
             .chain(early.map(|early| early.reason))
             .collect(),
+        without_limits,
         warnings: address_warnings::warnings(measured)
             .into_iter()
             .chain(once_steps::teardown_warnings(planned, measured, run))
             .collect(),
     }
+}
+
+/// The decision by the budgets and by everything else, and that without the budgets that wait for
+/// a limit; `None` if none does.
+fn combine(
+    budgets: &[BudgetVerdict],
+    by_itself: &[Decision],
+    pairs: &[MeasuredRequest<'_>],
+) -> (Decision, Option<Decision>) {
+    let of_budgets = |is_counted: fn(&BudgetVerdict) -> bool| {
+        let counted = budgets.iter().filter(move |budget| is_counted(budget));
+        counted.map(|budget| budget.decision).chain(by_itself.iter().copied())
+    };
+    let without_limits = budgets.iter().any(lacks_limit).then(|| {
+        let open = pairs.iter().filter_map(MeasuredRequest::without_limits);
+        Decision::combine(of_budgets(|budget| !lacks_limit(budget)).chain(open))
+    });
+    (Decision::combine(of_budgets(|_| true)), without_limits)
+}
+
+/// Whether a budget waits for earlier runs to give it a limit.
+fn lacks_limit(verdict: &BudgetVerdict) -> bool {
+    matches!(verdict.budget, Budget::Relative { .. })
 }
 
 /// What failed in addition to the budgets, request by request.
@@ -193,7 +218,10 @@ impl<'a> MeasuredRequest<'a> {
 
     fn budgets(&self, circumstances: JudgingContext<'_>) -> impl Iterator<Item = BudgetVerdict> {
         let not_judged = self.not_judged();
-        let judge = |budget: &Budget| judge_budget(*budget, &self.measured, circumstances);
+        let judge = |budget: &Budget| match self.planned.baseline_of(budget) {
+            Some(limit) => baseline::judge(limit, &self.measured, circumstances),
+            None => judge_budget(*budget, &self.measured, circumstances),
+        };
         let judged = self.planned.budgets.iter().map(judge).collect();
         explanation::explain_once(judged).into_iter().map(move |verdict| match &not_judged {
             Some(not_judged) => not_judged.apply(verdict),
@@ -209,6 +237,17 @@ impl<'a> MeasuredRequest<'a> {
     /// unless it is compared: then only a request without data is not judged. `None` for a request
     /// with budgets, which define how many exchanges may fail.
     fn by_expectations(&self) -> Option<Decision> {
+        self.planned.budgets.is_empty().then(|| self.of_expectations())
+    }
+
+    /// The same of a request whose budgets all wait for a limit.
+    fn without_limits(&self) -> Option<Decision> {
+        let budgets = &self.planned.budgets;
+        let lacks_limit = |budget: &Budget| matches!(budget, Budget::Relative { .. });
+        (!budgets.is_empty() && budgets.iter().all(lacks_limit)).then(|| self.of_expectations())
+    }
+
+    fn of_expectations(&self) -> Decision {
         let tally = &self.measured.measured.tally;
         let decision = match (tally.exchanges, tally.failed()) {
             (0, _) => Decision::Inconclusive,
@@ -216,8 +255,7 @@ impl<'a> MeasuredRequest<'a> {
             _ if self.is_compared => Decision::Pass,
             _ => Decision::Fail,
         };
-        let not_judged = self.not_judged().map_or(decision, |not_judged| not_judged.over(decision));
-        self.planned.budgets.is_empty().then_some(not_judged)
+        self.not_judged().map_or(decision, |not_judged| not_judged.over(decision))
     }
 
     /// The reason to report for the request in addition to its budgets: its failures, unless one
@@ -305,6 +343,7 @@ fn judge_budget(
         Budget::Quantile { quantile, dimension, ceiling } => {
             of_duration(Some(quantile), (dimension, ceiling))
         }
+        Budget::Relative { .. } => baseline::judge_unread(budget, request),
         Budget::Max { dimension, ceiling } => of_duration(None, (dimension, ceiling)),
         Budget::Errors(limit) => of_failures(FailureClass::Errors, limit),
         Budget::Dropped(limit) => of_failures(FailureClass::Dropped, limit),

@@ -40,6 +40,7 @@ impl SlotSeries {
                 let place = ceilings.iter().position(|known| *known == mine)?;
                 Some(Self::Ceiling { place, is_lag: dimension == Dimension::Lag })
             }
+            Budget::Relative { .. } => None,
             Budget::Errors(_) => Some(Self::Errors),
             Budget::Dropped(_) => Some(Self::Dropped),
         }

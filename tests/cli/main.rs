@@ -27,6 +27,7 @@ mod gate;
 mod history;
 mod import;
 mod late;
+mod learned_limits;
 mod logs;
 mod outputs;
 mod pipes;

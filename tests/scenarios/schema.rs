@@ -243,6 +243,7 @@ fn line() -> impl Strategy<Value = (&'static str, String)> {
             "budgets",
             &format!(" ?({quantile}|max|mean) ?(\\( ?(tls|wait|body|all) ?\\))? ?[<=]({time})")
         ),
+        of("budgets", &format!(" ?{quantile} ?< ?(baseline|base) ?(\\+ ?({number} ?%|{time}))? ?")),
         of(
             "resolve",
             "(\\[::1\\]|[A-Za-z.-]{0,8})(:[0-9]{0,5})?:(127.0.0.1|\\[::1\\]|::1|x)(,(fe80::1|\\[::2\\]))?"

@@ -174,6 +174,7 @@ fn planned(name: &str) -> PlannedScenario {
             headers: vec!["X-Token: ${TOKEN}".to_owned()],
             expectations: vec!["status = 200".to_owned()],
             budgets: budgets(),
+            baselines: Vec::new(),
             hop_of: None,
             accepts: Vec::new(),
             terms: Vec::new(),

@@ -239,7 +239,7 @@ impl Flags {
     pub(super) fn without_latency(&self) -> Option<String> {
         match self.budget.as_slice() {
             [] => Some(format!("--budget '{}' ", compose::BUDGET)),
-            budgets => budgets.iter().all(|budget| budget.ceiling().is_none()).then(String::new),
+            budgets => budgets.iter().all(|budget| budget.dimension().is_none()).then(String::new),
         }
     }
 

@@ -34,8 +34,8 @@ use crate::plan::{
     ScenarioPlan, Schedule, SecretSet, Shard, TargetPlan, WarmupPlan,
 };
 use crate::record::{
-    Ceiling, Dimension, EarlyEnd, Failure, GatePolicy, Interval, Measurement, PlannedRequest,
-    PlannedScenario, ScenarioMeasurement,
+    BaselineWindow, Ceiling, Dimension, EarlyEnd, Failure, GatePolicy, Interval, Measurement,
+    PlannedRequest, PlannedScenario, ScenarioMeasurement,
 };
 use crate::recorder::{ExchangeFailure, ExchangeParts};
 use crate::units::Rate;
@@ -334,6 +334,7 @@ pub(super) fn scenario(load: LoadPlan) -> ScenarioPlan {
         draw: None,
         machines: None,
         alert: None,
+        baseline: BaselineWindow::default(),
         keeps_samples: false,
     }
 }
@@ -366,6 +367,7 @@ fn shown() -> PlannedScenario {
         headers: Vec::new(),
         expectations: Vec::new(),
         budgets: Vec::new(),
+        baselines: Vec::new(),
         hop_of: None,
         accepts: Vec::new(),
         terms: Vec::new(),

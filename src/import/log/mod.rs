@@ -154,6 +154,7 @@ fn planned(
         headers: Vec::new(),
         expectations: Vec::new(),
         budgets: budgets.to_vec(),
+        baselines: Vec::new(),
         hop_of: None,
         accepts: Vec::new(),
         terms: Vec::new(),

@@ -94,6 +94,7 @@ impl ImportedArtifact {
                     Budget::Max { dimension: Dimension::Latency, ceiling: self.budget },
                     Budget::Errors(CountLimit::None),
                 ],
+                baselines: Vec::new(),
                 hop_of: None,
                 accepts: Vec::new(),
                 terms: Vec::new(),

@@ -12,9 +12,7 @@ use crate::scenario::{Scenario, ScenarioField};
 /// one judge only that request. With weights, every request is the first one of its arrivals.
 pub(super) fn budgets(scenario: &Scenario, at: usize, request: &RequestSection) -> Vec<Budget> {
     let is_first = at == 0 || scenario.file.is_weighted();
-    let opens = |budget: &Budget| {
-        budget.ceiling().is_some_and(|(dimension, _)| dimension.needs_fresh_connection())
-    };
+    let opens = |budget: &Budget| budget.dimension().is_some_and(Dimension::needs_fresh_connection);
     let written = |field: &ScenarioField<Vec<ScenarioField<Budget>>>| {
         field
             .value()
@@ -65,7 +63,7 @@ pub(super) fn reachable(
         for (location, budget) in
             field.value().into_iter().flatten().filter_map(ScenarioField::located)
         {
-            let Some((dimension, _)) = budget.ceiling() else { continue };
+            let Some(dimension) = budget.dimension() else { continue };
             let why = match dimension {
                 Dimension::Tls | Dimension::TlsFull | Dimension::TlsResumed
                     if base.url.scheme() == "http" =>

@@ -42,7 +42,7 @@ use crate::plan::run_plan::Plan;
 use crate::plan::scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 use crate::plan::secrets::SecretSet;
 use crate::plan::target_plan::TargetPlan;
-use crate::record::{PlannedDuet, PlannedRequest, PlannedScenario};
+use crate::record::{BaselineWindow, PlannedDuet, PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
     CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning,
@@ -171,11 +171,10 @@ fn resolve_one(
     overrides: &PlanOverrides,
     filler: &mut TemplateFiller<'_>,
 ) -> Option<ScenarioPlan> {
-    let unwritten = TargetSection::default();
-    let written = scenario.file.target.value().unwrap_or(&unwritten);
+    let written = scenario.file.target.value().cloned().unwrap_or_default();
     let mut load = load::resolve(scenario, overrides, filler);
     overrides.shard_plan.iter().for_each(|part| shard::look_at(scenario, part.shard, filler));
-    let (mut base, is_wrong) = base_or_placeholder(scenario, written, filler)?;
+    let (mut base, is_wrong) = base_or_placeholder(scenario, &written, filler)?;
     let target = target::resolve(scenario, &mut base, overrides, filler);
     let data = data::read(scenario, filler);
     filler.allow_data(data);
@@ -226,6 +225,7 @@ fn resolve_one(
         data,
         draw: draw::plan(scenario),
         machines: machine::plan(scenario),
+        baseline: baseline_window(scenario),
         keeps_samples: false,
     };
     (!is_wrong).then(|| with_warnings(scenario, plan, overrides, filler))
@@ -245,6 +245,15 @@ fn with_warnings(
 fn warmup(scenario: &Scenario) -> WarmupPlan {
     let WarmupShape { connections, requests } = scenario.warmup;
     WarmupPlan { connections, requests }
+}
+
+fn baseline_window(scenario: &Scenario) -> BaselineWindow {
+    let default = BaselineWindow::default();
+    let Some(written) = scenario.file.baseline.value() else { return default };
+    BaselineWindow {
+        runs: written.runs.value().copied().unwrap_or(default.runs),
+        since: written.since.value().map(|since| since.0),
+    }
 }
 
 /// The base URL, and whether it is wrong. The requests are checked even then, with a placeholder,

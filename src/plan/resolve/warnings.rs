@@ -167,7 +167,9 @@ fn head(budget: &Budget) -> String {
 /// How to judge the requests made instead of the target.
 fn judge_this_run(budget: &Budget) -> String {
     match budget {
-        Budget::Quantile { .. } | Budget::Max { .. } => "judge this run alone by `max < …`".into(),
+        Budget::Quantile { .. } | Budget::Relative { .. } | Budget::Max { .. } => {
+            "judge this run alone by `max < …`".into()
+        }
         Budget::Errors(_) | Budget::Dropped(_) => format!("write `{} = 0`", head(budget)),
     }
 }

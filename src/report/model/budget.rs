@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::record::{
-    ActualQuantile, Budget, BudgetVerdict, CountLimit, Decision, Dimension, PlannedRequest,
-    RequestMeasurement, ScenarioVerdict, VerdictReason,
+    ActualQuantile, BaselineLimit, Budget, BudgetVerdict, CountLimit, Decision, Dimension,
+    PlannedRequest, RequestMeasurement, ScenarioVerdict, VerdictReason,
 };
 use crate::units::{Quantile, Ratio};
 
@@ -13,8 +13,10 @@ use super::{finding, words};
 /// One budget and the decision on it.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct BudgetRow {
-    /// The budget as a scenario writes it.
+    /// The budget, and where its limit comes from if that is earlier runs.
     pub(in crate::report) budget: String,
+    /// The budget as the scenario writes it.
+    pub(in crate::report) written: String,
     /// The measured value: `243 ms`, `0.12 %`, `3 of 800`.
     pub(in crate::report) actual: String,
     /// Confidence interval of the target's true value; empty if no confidence is stated.
@@ -61,7 +63,13 @@ pub(super) fn rows(
         .unwrap_or_default()
         .iter()
         .filter(|budget| !judged.iter().any(|verdict| verdict.budget == **budget));
-    let judged = judged.iter().map(|verdict| BudgetRow::new(verdict));
+    let judged = judged.iter().map(|verdict| {
+        let limit = planned.and_then(|plan| plan.baseline_of(&verdict.budget));
+        limit.map_or_else(
+            || BudgetRow::new(verdict),
+            |limit| BudgetRow::new(verdict).with_origin(limit),
+        )
+    });
     judged.chain(missing.map(BudgetRow::unjudged)).map(seen).collect()
 }
 
@@ -76,6 +84,7 @@ impl BudgetRow {
     fn new(verdict: &BudgetVerdict) -> Self {
         Self {
             budget: verdict.budget.to_string(),
+            written: verdict.budget.to_string(),
             actual: actual(verdict),
             interval: interval(verdict),
             decision: verdict.decision,
@@ -84,9 +93,17 @@ impl BudgetRow {
         }
     }
 
+    /// The row of a budget whose limit comes from earlier runs.
+    fn with_origin(self, limit: &BaselineLimit) -> Self {
+        let origin = limit.origin().map(|origin| format!(" ({origin})")).unwrap_or_default();
+        let budget = self.budget + &origin;
+        Self { budget, written: limit.written.to_string(), ..self }
+    }
+
     fn unjudged(budget: &Budget) -> Self {
         Self {
             budget: budget.to_string(),
+            written: budget.to_string(),
             actual: words::actual(ActualQuantile::NoData),
             interval: String::new(),
             decision: Decision::Inconclusive,

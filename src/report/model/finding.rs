@@ -31,8 +31,8 @@ pub(in crate::report) struct RunFinding {
 pub struct FindingSubject {
     /// The scenario's name.
     pub scenario: String,
-    /// The request and its budget, as it is displayed: `p95 < 300ms`; `None` for the scenario as a
-    /// whole.
+    /// The request and its budget, as the scenario writes it: `p95 < 300ms`; `None` for the
+    /// scenario as a whole.
     pub budget: Option<(String, String)>,
 }
 
@@ -71,7 +71,7 @@ fn of_scenario(scenario: &ScenarioView) -> Vec<RunFinding> {
         let open = request.budgets.iter().filter(|row| row.decision != Decision::Pass);
         open.filter(|row| !is_repeated(scenario, &request.name, &row.reason)).map(move |row| {
             let place = format!("{} · {}", scenario.place(request), row.budget);
-            let budget = Some((request.whole_name.clone(), row.budget.clone()));
+            let budget = Some((request.whole_name.clone(), row.written.clone()));
             let found = RunFinding::of_scenario(row.decision, scenario, &row.reason);
             let subject = FindingSubject { budget, ..found.subject };
             RunFinding { place, subject, ..found }

@@ -75,7 +75,7 @@ fn beyond_timeout(budget: &Budget, target: &TargetSection) -> Option<BudgetProbl
 
 /// A phase that no exchange of the load goes through.
 fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<BudgetProblem> {
-    let (dimension, _) = budget.ceiling()?;
+    let dimension = budget.dimension()?;
     if !dimension.needs_fresh_connection() {
         return None;
     }
@@ -101,7 +101,7 @@ fn never_entered(budget: &Budget, load: &LoadShape, request: usize) -> Option<Bu
 
 /// Reuse in a load whose arrivals all open a connection. This concerns only the first request.
 fn never_reused(budget: &Budget, load: &LoadShape) -> Option<BudgetProblem> {
-    let (Dimension::Reused, true) = (budget.ceiling()?.0, load.fresh) else { return None };
+    let (Dimension::Reused, true) = (budget.dimension()?, load.fresh) else { return None };
     Some((
         "`reused` is never entered: every arrival opens a connection".to_owned(),
         match load.model {
@@ -118,7 +118,7 @@ fn never_by_target(
     target: &TargetSection,
 ) -> Option<BudgetProblem> {
     let is_once = load.model == LoadModel::Once;
-    match budget.ceiling()?.0 {
+    match budget.dimension()? {
         Dimension::TlsResumed if !target.is_resuming() => Some((
             "`tls_resumed` is never entered: no session is resumed".to_owned(),
             "write `tls_resumption = true` in `[target]`, or judge `tls_full`",

@@ -2,6 +2,7 @@
 //! which budgets can never be decided.
 
 mod alert;
+mod baseline;
 mod budgets;
 mod capture;
 mod data;
@@ -55,6 +56,7 @@ pub(super) fn file(
     budgets::all(file, load.as_ref(), diagnostics);
     gate::all(file, load.as_ref(), diagnostics);
     alert::all(file, diagnostics);
+    baseline::all(file, diagnostics);
     let load = load?;
     let warmup = warmup::shape(&file.warmup, &load, diagnostics)?;
     Some((load, warmup))

@@ -8,6 +8,7 @@ mod text;
 mod text_value;
 
 use http::StatusCode;
+use time::OffsetDateTime;
 
 use crate::units::Rate;
 
@@ -92,3 +93,7 @@ pub enum ConnectionSetting {
 /// The expected statuses; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusList(pub Vec<StatusCode>);
+
+/// A time from which runs count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartTime(pub OffsetDateTime);

@@ -53,7 +53,10 @@ pub(super) fn budget() -> String {
     let counted = format!(r"(errors|dropped)\s*(=\s*0|<\s*{NUMBER}\s*%?)\s*");
     let quantile = r"p[0-9]+\.?[0-9]*([eE][+-]?[0-9]+)?";
     let timed = format!(r"(max|{quantile})\s*(\(\s*({dimensions})\s*\))?\s*<{}", times());
-    format!(r"^\s*({counted}|{timed})$")
+    let margin = format!(r"\+\s*({NUMBER}\s*%\s*|{})", times());
+    let relative =
+        format!(r"{quantile}\s*(\(\s*({dimensions})\s*\))?\s*<\s*baseline\s*({margin})?");
+    format!(r"^\s*({counted}|{timed}|{relative})$")
 }
 
 fn times() -> String {

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use http::Method;
 use schemars::{Schema, SchemaGenerator};
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::network::{HostName, HttpVersion, IpFamily, ResolveEntry};
 use super::text_value::{TextValue, read_text, text_schema};
-use super::{CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, pattern};
+use super::{
+    CookieScope, MissingPolicy, PatternText, PlainText, RampRate, SqlText, StartTime, pattern,
+};
 use crate::record::{
     AlertFormat, AlertRule, BreakerPolicy, Budget, GateRequirement, JsonType, OnInconclusive,
     RowOrder, StopEarly,
@@ -51,7 +56,8 @@ texts!(
     BreakerPolicy,
     AlertRule,
     AlertFormat,
-    MachineSize
+    MachineSize,
+    StartTime
 );
 
 impl TextValue for PlainText {
@@ -107,6 +113,19 @@ impl TextValue for MachineSize {
 
     fn from_text(text: &str) -> Result<Self, UnitError> {
         text.parse()
+    }
+}
+
+impl TextValue for StartTime {
+    const EXAMPLES: &[&str] = &["2026-11-01", "2026-11-01T15:00:00Z"];
+
+    fn from_text(text: &str) -> Result<Self, UnitError> {
+        let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok();
+        time.or_else(|| Some(day()?.midnight().assume_utc())).map(Self).ok_or_else(|| {
+            let remedy = "write a day such as `2026-11-01`, or `2026-11-01T15:00:00Z`";
+            UnitError::new(format!("`{text}` is not a time"), remedy)
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::verdict::binomial::ErrorRate;
 
 /// A figure of one side: over all its exchanges, and without each block.
 #[derive(Debug, Clone)]
-pub(super) struct LeftOutFigure {
+pub(in crate::verdict) struct LeftOutFigure {
     whole: f64,
     exchanges: f64,
     /// The figure without each block, and how many exchanges are left.
@@ -23,6 +23,18 @@ pub(super) enum SidePairing {
 }
 
 impl LeftOutFigure {
+    /// A figure of this many exchanges, and for each block the figure without it and how many
+    /// exchanges are left.
+    pub(in crate::verdict) fn new(whole: f64, exchanges: u64, without: Vec<(f64, f64)>) -> Self {
+        Self { whole, exchanges: exchanges as f64, without }
+    }
+
+    /// The standard error of the figure; zero without blocks.
+    pub(in crate::verdict) fn standard_error(&self) -> f64 {
+        let squares = self.deviations().into_iter().map(|deviation| deviation.powi(2));
+        (squares.sum::<f64>() / self.filled_blocks().max(1) as f64).sqrt()
+    }
+
     /// A figure of a request with these blocks. `None` if `read` has no figure without some block.
     pub(super) fn of(
         whole: f64,

@@ -28,6 +28,7 @@ use crate::record::{
 };
 use crate::units::Quantile;
 
+pub(super) use self::jackknife::LeftOutFigure;
 pub(crate) use self::student_t::upper_quantile as upper_t_quantile;
 
 pub use self::leave_one_out::add_block_figures;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::record::{
-    CeilingCount, DimensionHistograms, Failure, GatePolicy, ServerTimings, SlotCounts,
+    BaselineLimit, CeilingCount, DimensionHistograms, Failure, GatePolicy, LearnedLimit,
+    ServerTimings, SlotCounts,
 };
 use crate::units::Rate;
 use crate::verdict::fixture::{FixtureRequest, run, scenario};
@@ -200,4 +201,34 @@ fn a_pass_needs_every_request_of_every_scenario() {
 fn a_budget_that_allows_none_ends_no_run() {
     let mut run = WatchedRun::of(&[("tiles", &[tile("max < 300ms")])]);
     assert_eq!(run.end(TILE, |_| over(20)), None);
+}
+
+#[test]
+fn a_budget_that_has_no_limit_yet_keeps_a_run_from_ending_on_a_pass() {
+    let end = |budgets: &[&str]| {
+        let tile = FixtureRequest::new("tile", budgets);
+        WatchedRun::with(&[StopEarly::Both], &[("tiles", &[tile])]).end(TILE, |_| over(0))
+    };
+    assert!(end(&["p50 < 300ms"]).is_some());
+    assert!(end(&["p50 < 300ms", "p50 < baseline + 10%"]).is_none());
+}
+
+#[test]
+fn a_learned_limit_is_watched_at_its_lower_end_for_a_pass_and_at_its_upper_end_for_a_breach() {
+    let millis = Duration::from_millis;
+    let budget: Budget = "p95 < 231ms".parse().unwrap();
+    let learned =
+        LearnedLimit { budget, baseline: millis(210), low: millis(225), high: millis(238) };
+    let limit = BaselineLimit {
+        written: "p95 < baseline + 10%".parse().unwrap(),
+        runs: Vec::new(),
+        exchanges: 0,
+        learned: Some(learned),
+        obstacle: None,
+    };
+    let request = PlannedRequest { baselines: vec![limit], ..tile("p95 < 231ms").planned() };
+    let tests = tests_of(&request, budget).into_iter();
+    let tests: Vec<_> = tests.map(|(_, tested, side)| (tested.to_string(), side)).collect();
+    let expected = [("p95 < 225ms", BetSide::Pass), ("p95 < 238ms", BetSide::Fail)];
+    assert_eq!(tests, expected.map(|(text, side)| (text.to_owned(), Some(side))));
 }

@@ -21,7 +21,8 @@ pub(super) fn ln_evidence(verdict: &ScenarioVerdict, budgets: usize) -> BudgetLo
     let proven = ErrorRate::STATED.shared_by(budgets).ln_evidence();
     let is_void = verdict.decision == Decision::Inconclusive && !verdict.reasons.is_empty();
     let of = |judged: &BudgetVerdict| {
-        let evidence = judged.evidence.as_ref()?;
+        // A limit from earlier runs differs from run to run, so its evidence does not add up.
+        let evidence = judged.evidence.as_ref().filter(|_| judged.fail_evidence.is_none())?;
         // Runs that this one continues are not counted on their own. The length of blocks does not
         // change what they prove.
         let blocks = all_blocks(evidence, evidence.at_horizon.length);

@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use super::budget_log::{BudgetLog, ln_evidence};
 use crate::record::{
-    Decision, GatePolicy, PlannedScenario, RunRecord, ScenarioVerdict, without_length,
+    Decision, GatePolicy, PlannedRequest, PlannedScenario, RunRecord, ScenarioVerdict,
+    without_length,
 };
 use crate::verdict::rule::DecisionRule;
 
@@ -155,6 +156,15 @@ fn differ_at_most_in_length(one: &str, other: &str) -> bool {
     without_length(one) == without_length(other)
 }
 
+/// A request with its budgets as they are written: limits from earlier runs move from run to run.
+fn as_written(request: &PlannedRequest) -> PlannedRequest {
+    PlannedRequest {
+        budgets: request.written_budgets().collect(),
+        baselines: Vec::new(),
+        ..request.clone()
+    }
+}
+
 /// The plan as it is kept in files, without what does not change its verdict: texts, the name of
 /// the file, and the policy. A value that was just parsed may be finer than the one in a file.
 fn comparable(planned: &PlannedScenario) -> PlannedScenario {
@@ -164,6 +174,7 @@ fn comparable(planned: &PlannedScenario) -> PlannedScenario {
         caveats: Vec::new(),
         capacity: None,
         gate: GatePolicy::default(),
+        requests: planned.requests.iter().map(as_written).collect(),
         ..planned.clone()
     };
     let kept = serde_json::to_value(&plan).and_then(serde_json::from_value);
