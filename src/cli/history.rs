@@ -15,10 +15,11 @@ use super::log::PEOPLE_ONLY;
 use super::source::{RunSource, warn_left_out};
 use super::{source, tags};
 use crate::engine::clock;
-use crate::history::{ENVIRONMENT_TAG, History, HistoryFilter};
-use crate::record::Decision;
+use crate::history::{self, ENVIRONMENT_TAG, History, HistoryFilter, RequestRuns};
+use crate::record::{Decision, IMPORTED_TAG, RequestSuggestion};
 use crate::report;
 use crate::units::{UnitError, parse_duration};
+use crate::verdict::{self, EarlierRequest};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +28,7 @@ Examples:
   tollgate history --verdict fail --limit 5
   tollgate history --since 2026-11-01 --output csv > november.csv
   tollgate history --from database --environment production
+  tollgate history --scenario shop --since 30d --suggest
 
 Quantiles over several runs are those of their added histograms, never averages. They count only
 the ok exchanges; failures are counted in a column of their own. A run counts once, however often
@@ -69,6 +71,10 @@ pub(super) struct Args {
     /// text, else all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Suggest budgets that at least 95 % of these runs would have held, as lines to paste, instead
+    /// of listing the runs
+    #[arg(long, conflicts_with = "limit")]
+    suggest: bool,
     #[command(flatten)]
     from: source::Flags,
     /// What to print on stdout
@@ -109,6 +115,9 @@ pub(super) enum TimeBound {
 }
 
 pub(super) fn history(args: &Args) -> Result<ExitStatus, CommandError> {
+    if args.suggest {
+        return suggest(args);
+    }
     let source = args.from.source()?;
     let filter = args.filter();
     let history = History::from_runs(source.summaries(&filter)?, &filter);
@@ -137,6 +146,42 @@ pub(super) fn history(args: &Args) -> Result<ExitStatus, CommandError> {
         HistoryFormat::Csv => Console::exactly(&report::history_csv(&history, limit))?,
     }
     Ok(ExitStatus::Pass)
+}
+
+/// Prints budgets that the matching runs would have held.
+fn suggest(args: &Args) -> Result<ExitStatus, CommandError> {
+    if args.output == HistoryFormat::Csv {
+        return Err(CommandError::usage(
+            "error: --suggest prints no CSV; use `--output json`, or leave --output out",
+        ));
+    }
+    let source = args.from.source()?;
+    let filter = args.filter();
+    let (requests, left_out) = history::matching_requests(source.summaries(&filter)?, &filter);
+    warn_left_out(&left_out);
+    let suggestions: Vec<_> = requests.iter().filter_map(suggestion).collect();
+    let console = Console { output: OutputFormat::Text };
+    if args.output == HistoryFormat::Json {
+        let json = report::suggestions_json(&suggestions).map_err(CommandError::internal)?;
+        Console::print_json(&json)?;
+    } else if suggestions.is_empty() {
+        console.print_result(&nothing_listed(&source, &filter))?;
+    } else {
+        let (width, colour) = (console.width(), console.has_colour());
+        console.print_result(&report::suggestion_text(&suggestions, width, colour))?;
+    }
+    Ok(ExitStatus::Pass)
+}
+
+/// What the runs of one request suggest.
+fn suggestion(runs: &RequestRuns) -> Option<RequestSuggestion> {
+    let runs = runs.iter().map(|(run, summary)| EarlierRequest {
+        id: run.id,
+        started: run.started,
+        is_imported: run.tags.contains_key(IMPORTED_TAG),
+        summary,
+    });
+    verdict::suggest_budgets(&runs.collect::<Vec<_>>())
 }
 
 impl Args {

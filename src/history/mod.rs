@@ -164,8 +164,19 @@ fn name_overlapping(covered: &CoveredRuns, runs: &[RunSummary]) -> Vec<String> {
     covered.overlapping.iter().map(sentence).collect()
 }
 
-/// The summaries of one request, one per run.
-type RequestRuns = Vec<(Arc<TrendRun>, RequestSummary)>;
+/// The summaries of one request, one per run, the newest last.
+pub type RequestRuns = Vec<(Arc<TrendRun>, RequestSummary)>;
+
+/// The runs that match a filter by request, in the order of the oldest run, and what is left out.
+/// Runs count as in [`History::from_runs`], but keep their own histograms.
+pub fn matching_requests(
+    runs: impl IntoIterator<Item = RunSummary>,
+    filter: &HistoryFilter,
+) -> (Vec<RequestRuns>, Vec<String>) {
+    let (mut runs, left_out) = count_once(runs);
+    runs.retain(|run| filter.matches_run(run));
+    (group_by_request(runs, filter), left_out)
+}
 
 /// The requests that match a filter, in the order of their first run.
 fn group_by_request(runs: Vec<RunSummary>, filter: &HistoryFilter) -> Vec<RequestRuns> {

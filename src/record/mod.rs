@@ -36,6 +36,7 @@ mod sharing;
 mod slot_counts;
 mod stall_horizon;
 mod step;
+mod suggestion;
 mod summary;
 mod tally;
 mod verdict;
@@ -81,6 +82,7 @@ pub use sharing::{ShardRecord, ShardSharing};
 pub use slot_counts::{SlotCount, SlotCounts};
 pub use stall_horizon::StallHorizon;
 pub use step::{StepRecord, is_teardown_owed};
+pub use suggestion::{RequestSuggestion, SuggestedBudget};
 pub use summary::{ImportedFacts, RequestSummary, RunSummary};
 pub use tally::{Ceiling, CeilingCount, Tally};
 pub use verdict::{

@@ -41,7 +41,7 @@ pub use ci::CiContext;
 pub use evidence::{EntryOutcome, EvidenceEntry, RunArtifact, evidence_entry};
 pub use html::{html, index_html, scenario_html, session_html, summary_html};
 pub use junit::junit;
-pub use listing::{history_csv, history_json, site_csv, site_json};
+pub use listing::{history_csv, history_json, site_csv, site_json, suggestions_json};
 pub use markdown::{
     COMMENT_LIMIT, STEP_SUMMARY_LIMIT, markdown, scenario_markdown, session_markdown,
     short_markdown, summary_markdown,
@@ -53,5 +53,6 @@ pub use plot::{Plot, PlotError, history_plots, plots, session_plots};
 pub use session::{AttemptEntry, SessionModel, attempt_entry};
 pub use site::{HistorySite, SiteAudience, SiteOptions};
 pub use terminal::{
-    checkup_text, comparison_text, history_text, session_list, session_terminal, terminal,
+    checkup_text, comparison_text, history_text, session_list, session_terminal, suggestion_text,
+    terminal,
 };

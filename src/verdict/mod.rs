@@ -36,6 +36,7 @@ mod scenario;
 mod slot_series;
 mod slot_timeline;
 mod status_remedy;
+mod suggestion;
 mod time_blame;
 mod void_reasons;
 mod wait_blame;
@@ -57,6 +58,7 @@ pub use self::early_end::EarlyEndWatch;
 pub use self::exceedance_timeline::RunTimelines;
 pub use self::judging_context::VerdictContext;
 pub use self::policy::PolicyJudge;
+pub use self::suggestion::{EarlierRequest, suggest_budgets};
 
 use self::evidence::BlockRule;
 use self::rule::DecisionRule;

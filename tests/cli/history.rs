@@ -192,3 +192,26 @@ fn a_run_is_found_by_its_id_and_by_the_beginning_of_its_name() {
         assert_eq!(compare.status.code(), Some(0), "{name}: {}", text(&compare.stderr));
     }
 }
+
+#[test]
+fn suggested_budgets_can_be_pasted_and_say_how_many_runs_held_them() {
+    let runs = tempfile::tempdir().unwrap();
+    for days in 1..=6 {
+        keep(runs.path(), days, |_| ());
+    }
+    let output = run_in(&["history", "--suggest"], runs.path());
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}{}", text(&output.stderr));
+    let pasted = stdout.lines().find(|line| line.starts_with("budgets = [\"p50 < ")).unwrap();
+    let scenario = format!(
+        "name = \"a\"\n{pasted}\n[target]\nbase_url = \"http://127.0.0.1:9\"\n[[request]]\n\
+         name = \"b\"\npath = \"/\"\n[load]\narrival_rate = \"20/s\"\nduration = \"1h\"\n"
+    );
+    tollgate::scenario::Scenario::parse("a.toml", &scenario).unwrap();
+    assert!(stdout.contains("6 of 6 runs would have passed"), "{stdout}");
+    let json = run_in(&["history", "--suggest", "--output", "json"], runs.path());
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["requests"][0]["budgets"][0]["of"], 6, "{json}");
+    let csv = run_in(&["history", "--suggest", "--output", "csv"], runs.path());
+    assert_eq!(csv.status.code(), Some(2));
+}

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::history::{History, LatencyFigures, RequestTrend, TrendRow};
-use crate::record::Decision;
+use crate::record::{Decision, RequestSuggestion};
 
 /// Version of the format, raised when a field changes its meaning.
 const FORMAT: u32 = 1;
@@ -26,6 +26,19 @@ pub fn history_json(history: &History, most: usize) -> Result<String, serde_json
         runs: history.run_count(),
         requests,
     })
+}
+
+/// Renders suggested budgets as pretty-printed JSON. `docs/history.md` describes each field.
+///
+/// Fails only if serialization fails, which would be a bug.
+pub fn suggestions_json(requests: &[RequestSuggestion]) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&SuggestionDocument { format: FORMAT, requests })
+}
+
+#[derive(Serialize)]
+struct SuggestionDocument<'a> {
+    format: u32,
+    requests: &'a [RequestSuggestion],
 }
 
 #[derive(Serialize)]

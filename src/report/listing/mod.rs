@@ -5,5 +5,5 @@ mod json;
 mod site;
 
 pub use csv::history_csv;
-pub use json::history_json;
+pub use json::{history_json, suggestions_json};
 pub use site::{site_csv, site_json};

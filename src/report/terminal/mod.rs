@@ -6,6 +6,7 @@ mod comparison;
 mod history;
 mod layout;
 mod session;
+mod suggestion;
 mod table;
 mod timing;
 
@@ -20,6 +21,7 @@ pub use comparison::comparison_text;
 pub use history::history_text;
 use layout::{CellAlign, TextGrid, wrap};
 pub use session::{session_list, session_terminal};
+pub use suggestion::suggestion_text;
 
 /// Minimum width of the layout.
 const MOST_NARROW: usize = 60;
