@@ -158,7 +158,9 @@ mod tests {
 
     fn summary(micros: &[u64], failed: u64) -> RequestSummary {
         let mut latency = Histogram::default();
-        micros.iter().for_each(|micros| latency.record(Duration::from_micros(*micros)));
+        for micros in micros {
+            latency.record(Duration::from_micros(*micros));
+        }
         RequestSummary {
             scenario: "shop".to_owned(),
             request: "home".to_owned(),

@@ -115,8 +115,8 @@ fn a_pinned_baseline_is_made_of_the_first_runs_from_its_day_on() {
         hasten(run);
     });
     let pinned = (record(&folder).provenance.started - 2 * month).date();
-    let mut file = std::fs::read_to_string(&bench.scenario).unwrap();
-    file += &format!("[baseline]\nruns = 5\nsince = \"{pinned}\"\n");
+    let file = std::fs::read_to_string(&bench.scenario).unwrap();
+    let file = format!("{file}[baseline]\nruns = 5\nsince = \"{pinned}\"\n");
     std::fs::write(&bench.scenario, file).unwrap();
     let stdout = words(&check(&bench, &[]).stdout);
     assert!(stdout.contains("is now `p50 < 4us`"), "{stdout}");
