@@ -222,9 +222,9 @@ mod tests {
     #[test]
     fn runs_count_once_and_in_the_order_of_their_starts() {
         let mut state = AlertState::default();
-        [(2, false), (0, true), (1, true), (1, true)]
-            .into_iter()
-            .for_each(|(number, failed)| state.add(run(number, failed)));
+        for (number, failed) in [(2, false), (0, true), (1, true), (1, true)] {
+            state.add(run(number, failed));
+        }
         assert_eq!(claim(&mut state, "3 of 3", 1, 3), None);
         assert_eq!(claim(&mut state, "2 of 2", 1, 3), None);
         assert_eq!(claim(&mut state, "2 of 3", 1, 3), Some(AlertEvent::Failing));
@@ -255,7 +255,9 @@ mod tests {
             let rule = format!("{failing} of {}", failing + more);
             let (mut state, mut sent) = (AlertState::default(), Vec::new());
             for (number, failed, is_delivered) in runs {
-                failed.into_iter().for_each(|failed| state.add(run(number, failed)));
+                if let Some(failed) = failed {
+                    state.add(run(number, failed));
+                }
                 let event = claim(&mut state, &rule, 1, number);
                 let delivered = event.filter(|_| is_delivered);
                 sent.extend(delivered);
