@@ -170,7 +170,8 @@ fn once(
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
-    let run = gate::apply_policies(run, &history_place(args, destinations))?;
+    let history = history_place(args, destinations);
+    let run = gate::apply_policies(run, &history)?;
     let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
     evidence.after_reports(&run, reported)?;
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
