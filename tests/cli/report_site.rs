@@ -247,6 +247,28 @@ fn the_same_figures_come_in_every_format() {
 }
 
 #[test]
+fn a_change_of_latency_is_named_with_the_deploy_near_it() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    history_year::write(runs.path(), YearShape { days: 150, hours: 12, exchanges: 40 });
+    let mut command = tollgate();
+    command.args(["report", "--store", "none", "--since", "150d", "--until", "2026-04-28"]);
+    command.args(["--format", "json", "--format", "md", "--runs-dir"]).arg(runs.path());
+    let built = command.arg("--out").arg(out.path()).output().unwrap();
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let json: serde_json::Value = serde_json::from_str(&page(out.path(), "history.json")).unwrap();
+    let points = json["scenarios"][0]["requests"][0]["change_points"].as_array().unwrap();
+    let [point] = &points[..] else { panic!("{points:?}") };
+    assert_eq!(
+        (&point["is_confirmed"], &point["explained_by"]),
+        (&true.into(), &"first_byte".into())
+    );
+    assert!((point["ratio"].as_f64().unwrap() - 1.22).abs() < 0.08, "{point}");
+    assert!(point["cause"].as_str().unwrap().contains("deploy 41"), "{point}");
+    let summary = page(out.path(), "summary.md");
+    assert!(summary.contains("look at the last change: Latency +"), "{summary}");
+}
+
+#[test]
 fn imported_runs_of_one_exchange_are_shown_as_what_they_are() {
     let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     for day in 0..20 {

@@ -1,7 +1,7 @@
 //! A generated history with known truths, for tests, the sample site and benchmarks.
 //!
 //! Latency has a rhythm of hours and weekdays. It rises by 22 % on day 120, with deploy 41, and
-//! falls by 15 % on day 260, with deploy 88. Days 180 to 186 have no runs, on days 215 to 219 runs
+//! falls by 15 % on day 261, with deploy 88. Days 180 to 186 have no runs, on days 215 to 219 runs
 //! are too short to be decided, and on days 300 and 301 one request in 25 fails.
 #![allow(dead_code, reason = "each user needs another part of it")]
 #![allow(clippy::unwrap_used, reason = "a generator that cannot go on should say where")]
@@ -83,7 +83,7 @@ pub(crate) fn record(shape: YearShape, hour: u32) -> Option<RunRecord> {
 fn level(day: u32) -> f64 {
     match day {
         0..120 => 1.0,
-        120..260 => 1.22,
+        120..261 => 1.22,
         _ => 1.22 * 0.85,
     }
 }

@@ -137,7 +137,9 @@ fn panel_steps(title: &str, panel: &RequestPanel) -> Vec<String> {
             panel.name, row.budget, row.actual
         )
     };
-    let change = panel.change_points.first();
+    // What became faster needs nobody's attention.
+    let is_slower = panel.history.change_points.last().is_some_and(|mark| mark.ratio > 1.0);
+    let change = panel.change_points.first().filter(|_| is_slower);
     let look =
         change.map(|change| format!("{title} · {}: look at the last change: {change}", panel.name));
     missed.map(bring_back).chain(look).collect()
