@@ -5,9 +5,9 @@
 
 mod alert;
 mod calendar;
+mod caveats;
 mod change_mark;
 pub mod change_points;
-mod caveats;
 mod figures;
 mod filter;
 mod merges;

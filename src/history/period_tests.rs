@@ -9,6 +9,7 @@ use time::macros::{date, datetime};
 use uuid::Uuid;
 
 use super::*;
+use crate::record::NODE_CHECK;
 use crate::record::{
     ActualQuantile, Budget, BudgetFigures, PhaseFigures, RequestFigures, RunConditions,
 };
@@ -40,6 +41,7 @@ fn run(hours: u64, millis: &[u64]) -> RunSummary {
             ok: count,
             latency: EncodedHistogram::of(&latency),
             figures: Some(Box::new(figures(count, 0))),
+            imported: None,
         }],
     }
 }

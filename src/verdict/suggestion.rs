@@ -168,6 +168,8 @@ mod tests {
             exchanges: micros.len() as u64 + failed,
             ok: micros.len() as u64,
             latency: EncodedHistogram::of(&latency),
+            figures: None,
+            imported: None,
         }
     }
 

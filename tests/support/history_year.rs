@@ -247,6 +247,7 @@ fn planned() -> PlannedScenario {
             headers: Vec::new(),
             expectations: vec!["status = 200".to_owned()],
             budgets: budgets.to_vec(),
+            baselines: Vec::new(),
             hop_of: None,
             accepts: Vec::new(),
             terms: Vec::new(),

@@ -141,7 +141,7 @@ fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
         }
     }
     let are_several = by_page.len() > 1;
-    let text = |(page, gaps): (&Option<&str>, &Vec<f64>)| {
+    let text = |(page, gaps): (Option<&str>, &Vec<f64>)| {
         let (times, size) = gap_words(gaps);
         let on = match page {
             _ if !are_several => String::new(),
@@ -150,7 +150,7 @@ fn first_against_later(groups: &[AttemptGroup<'_>]) -> Option<String> {
         };
         format!("in {times}{on} ({size})")
     };
-    let texts: Vec<String> = by_page.iter().map(text).collect();
+    let texts: Vec<String> = by_page.iter().map(|(page, gaps)| text((*page, gaps))).collect();
     (!texts.is_empty()).then(|| {
         format!(
             "Compared with the mean of the later ones, the first request of an attempt was slower \
