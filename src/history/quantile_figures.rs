@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::LatencyFigures;
 use crate::record::{EncodedHistogram, Histogram};
 use crate::units::Quantile;
 
@@ -42,19 +43,11 @@ impl QuantileFigures {
 
     /// The figures next to an encoded histogram.
     pub fn of_encoded(latency: &EncodedHistogram) -> Self {
-        let EncodedHistogram { count, min_us, p50_us, p95_us, p99_us, max_us, .. } = *latency;
-        let micros = |figure: Option<u64>| figure.map(Duration::from_micros);
-        let at = |quantile: Quantile, figure| {
-            micros(figure).filter(|_| count >= quantile.fewest_values())
-        };
-        Self {
-            count,
-            min: micros(min_us),
-            p50: at(Quantile::P50, p50_us),
-            p95: at(Quantile::P95, p95_us),
-            p99: at(Quantile::P99, p99_us),
-            max: micros(max_us),
-        }
+        let LatencyFigures { count, min_us, p50_us, p95_us, p99_us, max_us, .. } =
+            LatencyFigures::of(latency);
+        let [min, p50, p95, p99, max] = [min_us, p50_us, p95_us, p99_us, max_us]
+            .map(|figure| figure.map(Duration::from_micros));
+        Self { count, min, p50, p95, p99, max }
     }
 
     /// The value of a single exchange; `None` if there are none or several.
