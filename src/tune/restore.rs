@@ -145,7 +145,7 @@ pub fn refuse_downtime(running: &[String], affected: &[String]) -> Option<String
     (stops && !stays).then(|| {
         let which = match running {
             [only] => format!("machine {only} is the only one that runs"),
-            all => format!("all {} machines that run would stand still at once", all.len()),
+            all => format!("all {} machines that run would be stopped at once", all.len()),
         };
         format!(
             "{which}, so the app would be down; add --allow-downtime, or start another machine and \

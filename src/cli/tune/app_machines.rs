@@ -23,8 +23,8 @@ use crate::cli::signals::RunSignals;
 use crate::cli::{log, variables};
 use crate::fly::{
     AppName, FetchTransport, FlyEnvironment, FlyError, Machine, MachineConfig, MachineId,
-    MachineUpdate, MachinesClient, StartKind as FlyStart, SystemCallClock, WaitGoal, WaitState,
-    last_start,
+    MachineState, MachineUpdate, MachinesClient, StartKind as FlyStart, SystemCallClock, WaitGoal,
+    WaitState, last_start,
 };
 use crate::plan::SecretSet;
 use crate::record::session::{AddedMachine, ColdState, MachineFacts, StartKind};
@@ -250,6 +250,21 @@ impl<'a> AppMachines<'a> {
             (_, FlyStart::Resumed) => StartKind::Resumed,
             (_, FlyStart::Unknown) => StartKind::Unknown,
         })
+    }
+
+    /// Refuses an answer that no machine of the app can have given.
+    pub(super) fn refuse_stray_answer(&mut self) -> Result<(), AppProblem> {
+        let rests = |machine: &Machine| {
+            matches!(machine.state, MachineState::Stopped | MachineState::Suspended)
+        };
+        if self.client.list_machines()?.iter().all(rests) {
+            return Err(AppProblem(format!(
+                "the target answered while no machine of app `{}` ran; is the target (often \
+                 TOLLGATE_TARGET) the address of another app?",
+                self.client.app()
+            )));
+        }
+        Ok(())
     }
 
     /// Refuses a change that would leave the app without a running machine: other machines may have

@@ -85,6 +85,7 @@ impl AttemptContext<'_> {
         self.check_signals()?;
         self.send_first(attempt, app.as_mut().map(|(machines, _)| &mut **machines))?;
         if let Some((machines, _)) = &mut app {
+            machines.refuse_stray_answer()?;
             attempt.start = machines.start_kind(attempt.started)?;
         }
         self.follow_curve(attempt)?;

@@ -32,7 +32,7 @@ const RATE: f64 = 60.0;
 const DURATION: Duration = Duration::from_secs(1);
 
 /// How far apart metrics are sampled in simulated time, as [`MACHINES`] states it.
-const METRIC_INTERVAL: Duration = Duration::from_secs(5);
+const METRIC_INTERVAL: Duration = Duration::from_secs(2);
 
 pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     if flags.app.is_some() || flags.machine.is_some() || flags.resume.is_some() {

@@ -47,7 +47,10 @@ pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
     let console = Console { output: OutputFormat::Text };
     let pending: Vec<_> = folders.into_iter().filter(|folder| needs_restoring(folder)).collect();
     if pending.is_empty() {
-        console.print_result("Nothing to restore: no session left an app changed.")?;
+        console.print_result(&format!(
+            "Nothing to restore: no session below {} left an app changed.",
+            sessions_dir.display()
+        ))?;
         return Ok(ExitStatus::Pass);
     }
     let environment = app_machines::environment()?;

@@ -69,7 +69,7 @@ pub(super) struct Flags {
     #[command(flatten)]
     pub(super) evidence: evidence::Flags,
     /// How far apart the samples of the app's metrics are; only simulated machines differ from
-    /// Fly's 15 s. With `--demo`, simulated time passes 5 s / DURATION times as fast as real time
+    /// Fly's 15 s. With `--demo`, simulated time passes 2 s / DURATION times as fast as real time
     #[arg(long, value_name = "DURATION", hide = true, value_parser = parse_duration)]
     pub(super) metric_interval: Option<Duration>,
 }

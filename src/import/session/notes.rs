@@ -225,6 +225,8 @@ fn difference(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
              from chance."
         );
     };
+    let is_any_unrecorded =
+        names.iter().zip(&values).any(|(name, own)| name == NOT_RECORDED && own.len() > 1);
     let mut counts: Vec<usize> = values.iter().map(Vec::len).filter(|own| *own > 0).collect();
     counts.sort_unstable_by(|one, other| other.cmp(one));
     let (Some(&most), Some(&next)) = (counts.first(), counts.get(1)) else {
@@ -236,11 +238,16 @@ fn difference(groups: &[AttemptGroup<'_>], names: &[String]) -> String {
     format!(
         "{attempts}, and first answers of the same configuration spread by {} (standard deviation). \
          With so few, only a difference above {} would have been seen in 8 of 10 cases, even between \
-         the two that were tried most. To see one of {} takes about {} attempts of each.",
+         the two that were tried most. To see one of {} takes about {} attempts of each.{}",
         seen(spread.deviation),
         seen(spread.detectable(most, next)),
         seen(WANTED),
         spread.attempts_for(WANTED),
+        if is_any_unrecorded {
+            " Attempts whose configuration is not recorded may differ in it, and then spread more."
+        } else {
+            ""
+        }
     )
 }
 

@@ -61,6 +61,8 @@ impl InventoryRow {
         let answered = attempt.machine.as_deref() == Some(id);
         let name = words::name(id) + if answered { " (answered)" } else { "" };
         let fixed = [place, name].map(|text| InventoryCell { text, has_changed: false });
+        // After a failure or an interruption, machines are not read again.
+        let after = if attempt.machines_after.is_empty() { before } else { after };
         let facts = FACTS.iter().map(|fact| cell(before, after, *fact));
         let event = InventoryCell { text: latest_event(after.or(before)), has_changed: false };
         Self { cells: fixed.into_iter().chain(facts).chain([event]).collect() }

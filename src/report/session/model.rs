@@ -1,5 +1,7 @@
 //! The model of a session.
 
+use std::collections::BTreeSet;
+
 use crate::record::session::{
     ColdState, FigureKind, SessionConclusion, SessionEnding, SessionRecord,
 };
@@ -201,14 +203,16 @@ fn nothing_concluded(record: &SessionRecord) -> String {
     }
 }
 
-/// How many attempts were made, of how many: `15 of 18`. Nobody planned those of an imported
+/// How many attempts have a result, of how many: `15 of 18`. Nobody planned those of an imported
 /// session: `6`.
 pub(in crate::report) fn attempts_made(record: &SessionRecord) -> String {
-    let made = record.attempts.len();
-    match record.provenance.imported_from {
-        Some(_) => made.to_string(),
-        None => format!("{made} of {}", record.planned_attempts()),
+    if record.provenance.imported_from.is_some() {
+        return record.attempts.len().to_string();
     }
+    let completed = record.attempts.iter().filter(|attempt| attempt.problem.is_none());
+    // One that was made again counts once.
+    let places: BTreeSet<_> = completed.map(|one| (one.round, one.configuration)).collect();
+    format!("{} of {}", places.len(), record.planned_attempts())
 }
 
 /// How far a session is: `15 of 15 attempts, complete`.

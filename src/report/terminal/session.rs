@@ -233,9 +233,13 @@ pub fn session_list(
     ];
     let rows: Vec<Vec<String>> = sessions.iter().map(|session| list_row(*session)).collect();
     let mut text = fit_columns(&columns, &rows, width, &style).text(width);
-    let newest = sessions.iter().find_map(|(_, record, _)| record.conclusion.as_ref());
-    if let Some(sentence) = newest.and_then(|conclusion| conclusion.headline.first()) {
-        text += &format!("\n{}", wrap(&words::display(sentence, words::REASON), width, 0));
+    let newest = sessions.iter().find_map(|(_, record, _)| {
+        let conclusion = record.conclusion.as_ref()?;
+        Some((&record.name, conclusion.headline.first()?))
+    });
+    if let Some((name, sentence)) = newest {
+        let sentence = words::display(sentence, words::REASON);
+        text += &format!("\n{}", wrap(&format!("{}: {sentence}", words::name(name)), width, 0));
     }
     text
 }

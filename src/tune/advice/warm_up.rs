@@ -6,6 +6,9 @@ use crate::tune::words;
 /// Fewer requests than this are not worth a step of their own.
 const FEWEST: f64 = 5.0;
 
+/// An interval over fewer restarts is too wide to act on.
+const FEWEST_RESTARTS: u32 = 3;
+
 /// The number of requests after which the app is steady: the upper end of the interval, or the most
 /// that any restart needed, if that is more.
 pub(super) fn requests_after_deploy(own: &ConfigurationOutcome) -> Option<Advice> {
@@ -15,6 +18,9 @@ pub(super) fn requests_after_deploy(own: &ConfigurationOutcome) -> Option<Advice
     let kind = FigureKind::RequestsToSteady;
     let figure = own.figure(kind)?;
     let (_, upper) = figure.estimate.interval?;
+    if figure.estimate.restarts < FEWEST_RESTARTS {
+        return None;
+    }
     let most = own.curves.iter().flat_map(|curve| &curve.values);
     let most = most.filter(|(own, _)| *own == kind).map(|(_, value)| *value);
     let most = most.fold(0.0, f64::max);

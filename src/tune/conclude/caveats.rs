@@ -2,8 +2,8 @@
 
 use super::headline;
 use crate::record::session::{
-    ColdState, Configuration, ConfigurationOutcome, SessionEnding, SessionRecord, StartKind,
-    ThrottleOutcome,
+    ColdState, Configuration, ConfigurationOutcome, CurveEnd, SessionEnding, SessionRecord,
+    StartKind, ThrottleOutcome,
 };
 use crate::tune::advice::completed;
 use crate::tune::words::{count, listed};
@@ -16,6 +16,7 @@ pub(super) fn caveats(
     let all = [
         unfinished(record),
         incomplete(record),
+        unclassified(record, configurations),
         few_restarts(configurations),
         not_comparable(configurations),
         machines_not_known(record),
@@ -94,6 +95,29 @@ fn incomplete(record: &SessionRecord) -> Option<String> {
     Some(format!(
         "{attempts} {} did not complete; no estimate uses {their} figures.",
         listed(&failed)
+    ))
+}
+
+/// Curves that ended as steady, and whose steady state cannot be told from all their requests.
+fn unclassified(record: &SessionRecord, configurations: &[ConfigurationOutcome]) -> Option<String> {
+    let ended_steady = |number: u32| {
+        let attempt = record.attempts.iter().find(|attempt| attempt.number == number);
+        attempt.is_some_and(|attempt| attempt.curve_end == CurveEnd::Steady)
+    };
+    let curves = configurations.iter().flat_map(|one| &one.curves);
+    let unclear = curves.filter(|curve| curve.steady_from.is_none());
+    let numbers: Vec<u32> =
+        unclear.map(|curve| curve.attempt).filter(|number| ended_steady(*number)).collect();
+    let (curve, attempt) = match numbers.len() {
+        0 => return None,
+        1 => ("The curve of attempt", "it"),
+        _ => ("The curves of attempts", "they"),
+    };
+    Some(format!(
+        "{curve} {} ended as steady, but where the steady state begins is not clear; {attempt} \
+         enter{} no figure of the warm-up.",
+        listed(&numbers),
+        if numbers.len() == 1 { "s" } else { "" }
     ))
 }
 

@@ -63,9 +63,15 @@ fn balances(attempts: &[&Attempt]) -> String {
     }
 }
 
+/// The share of the first answer below which its rest is not worth a sentence.
+const LEAST_REST: f64 = 0.01;
+
 /// How much of the first answer a machine could change.
 fn machines_part(restarts: &[Restart<'_>]) -> Option<Finding> {
     let split = FirstAnswerSplit::of(restarts.iter().map(|restart| restart.attempt))?;
+    if split.total.saturating_sub(split.machine) < split.total.mul_f64(LEAST_REST) {
+        return None;
+    }
     let part = |(name, time): &(&str, Duration)| format!("{name} {}", format_duration(*time));
     let parts: Vec<String> = split.connection.iter().map(part).collect();
     let connection = if parts.is_empty() { "no connection".to_owned() } else { parts.join(", ") };

@@ -13,6 +13,7 @@ use crate::scenario::{
     TemplatePart,
 };
 use crate::units::Rate;
+use crate::units::near::nearest;
 
 /// The rounds of a plan that names none: with fewer, most intervals are wide.
 const DEFAULT_ROUNDS: u32 = 6;
@@ -306,8 +307,65 @@ const KEYS_OF_FLY_TOML: [(&str, &str); 5] = [
     ("http_service", "services = [{ … }]"),
 ];
 
-/// What is wrong with the size in a patch, and with keys in the wrong place: the Machines API
-/// accepts such a patch and ignores it.
+/// The other keys of `guest` and those of a config, as the Machines API describes them.
+const OTHER_KEYS_OF_GUEST: [&str; 4] =
+    ["host_dedication_id", "kernel_args", "max_memory_mb", "persist_rootfs"];
+const KEYS_OF_CONFIG: [&str; 22] = [
+    "auto_destroy",
+    "cache_drive",
+    "checks",
+    "containers",
+    "disable_machine_autostart",
+    "dns",
+    "env",
+    "files",
+    "guest",
+    "image",
+    "init",
+    "metadata",
+    "metrics",
+    "mounts",
+    "processes",
+    "restart",
+    "rootfs",
+    "schedule",
+    "services",
+    "standbys",
+    "statics",
+    "stop_config",
+];
+
+/// Keys that the Machines API does not know.
+fn unknown_keys(keys: &Map<String, Value>) -> Vec<(String, String)> {
+    let of_guest: Vec<&str> = KEYS_OF_GUEST.into_iter().chain(OTHER_KEYS_OF_GUEST).collect();
+    let is_elsewhere = |key: &str| {
+        KEYS_OF_GUEST.contains(&key) || KEYS_OF_FLY_TOML.iter().any(|(own, _)| *own == key)
+    };
+    let own = keys.keys().filter(|key| !is_elsewhere(key));
+    let own = own.filter_map(|key| unknown_key(key, "a machine's config", &KEYS_OF_CONFIG));
+    let guest = keys.get("guest").and_then(Value::as_object);
+    let inner = guest.into_iter().flat_map(Map::keys);
+    own.chain(inner.filter_map(|key| unknown_key(key, "`guest`", &of_guest))).collect()
+}
+
+fn unknown_key(key: &str, of: &str, known: &[&str]) -> Option<(String, String)> {
+    if known.contains(&key) {
+        return None;
+    }
+    let remedy = nearest(key, known).map_or_else(
+        || {
+            format!(
+                "the keys are {}; for another one, set it by a `command`",
+                known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+            )
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    Some((format!("`{key}` is not a key of {of}"), remedy))
+}
+
+/// What is wrong with the size in a patch, and with keys in the wrong place or unknown: the
+/// Machines API accepts such a patch and ignores it.
 fn guest_mistakes(keys: &Map<String, Value>) -> Vec<(String, String)> {
     let mut mistakes: Vec<_> = KEYS_OF_GUEST
         .iter()
@@ -323,13 +381,16 @@ fn guest_mistakes(keys: &Map<String, Value>) -> Vec<(String, String)> {
             (problem, format!("write `machine = {{ {instead} }}`"))
         },
     ));
+    mistakes.extend(unknown_keys(keys));
     let Some(guest) = keys.get("guest") else { return mistakes };
     let is_number = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
-    for key in ["cpus", "memory_mb"] {
+    for (key, example) in [("cpus", 2), ("memory_mb", 2048)] {
         if guest.get(key).is_some_and(|value| !is_number(value)) {
             let problem = format!("`{key}` is a positive integer");
-            mistakes
-                .push((problem, format!("write a number without quotes and unit: `{key} = 2048`")));
+            mistakes.push((
+                problem,
+                format!("write a number without quotes and unit: `{key} = {example}`"),
+            ));
         }
     }
     if !guest.is_object() {

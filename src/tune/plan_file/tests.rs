@@ -151,6 +151,14 @@ fn each_mistake_has_its_place_and_its_remedy() {
             "`memory_mb` is a positive integer",
         ),
         (
+            "[[configuration]]\nname = \"a\"\nmachine = { guest = { memory_md = 512 } }\n",
+            "`memory_md` is not a key of `guest`; did you mean `memory_mb`?",
+        ),
+        (
+            "[[configuration]]\nname = \"a\"\nmachine = { guset = { cpus = 2 } }\n",
+            "`guset` is not a key of a machine's config; did you mean `guest`?",
+        ),
+        (
             "[[configuration]]\nname = \"a\"\nmachine = { env = { A = \"${A}\" } }\n",
             "variables are not allowed here",
         ),

@@ -9,7 +9,7 @@ use super::bench::{assert_exit, files_below, wait_until};
 use crate::bench::{signal, text, tollgate, words};
 
 /// The simulated metrics' distance. The whole simulation is faster by as much.
-const PACE: [&str; 2] = ["--metric-interval", "160ms"];
+const PACE: [&str; 2] = ["--metric-interval", "80ms"];
 
 #[test]
 fn the_demo_is_a_whole_session_with_its_report_and_its_evidence() {

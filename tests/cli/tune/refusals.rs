@@ -33,6 +33,20 @@ fn the_last_running_machine_is_not_stopped_unasked() {
 }
 
 #[test]
+fn an_answer_of_another_app_is_no_result() {
+    let (bench, other) = (bench(), bench());
+    let mut command = bench.session(&["--allow-downtime", "--rounds", "1"]);
+    let output = command.env("TOLLGATE_TARGET", &other.target.base_url).output().unwrap();
+    let said = words(&output.stderr);
+    assert_exit(&output, 3);
+    assert!(said.contains("while no machine of app `rehearsal` ran"), "{said}");
+    assert!(
+        said.contains("is the target (often TOLLGATE_TARGET) the address of another"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_token_that_is_wrong_or_absent_is_a_usage_error() {
     let bench = bench();
     let mut command = bench.session(&["--allow-downtime"]);

@@ -96,7 +96,7 @@ impl SearchRecord {
 
 /// A measurement in one line: `3  29.9/s  pass  p95 41 ms`.
 pub(super) fn step_line(step: &SearchStep, measured: &MeasuredStep) -> String {
-    const MAX_REASON: usize = 80;
+    const MAX_REASON: usize = 160;
     let number = match (step.continues, step.purpose) {
         (true, _) => "longer".to_owned(),
         (false, StepPurpose::Confirm) => "again".to_owned(),
