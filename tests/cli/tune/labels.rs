@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::bench::{AS_IT_IS, FAST, LARGER, ONE, TWO, TuneBench, assert_exit};
+use super::bench::{AS_IT_IS, FAST, LARGER, ONE, TWO, TuneBench, assert_exit, files_below};
 use crate::bench::words;
 
 /// The label of each request of an attempt.
