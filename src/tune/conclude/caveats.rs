@@ -106,8 +106,9 @@ fn unclassified(record: &SessionRecord, configurations: &[ConfigurationOutcome])
     };
     let curves = configurations.iter().flat_map(|one| &one.curves);
     let unclear = curves.filter(|curve| curve.steady_from.is_none());
-    let numbers: Vec<u32> =
+    let mut numbers: Vec<u32> =
         unclear.map(|curve| curve.attempt).filter(|number| ended_steady(*number)).collect();
+    numbers.sort_unstable();
     let (curve, attempt) = match numbers.len() {
         0 => return None,
         1 => ("The curve of attempt", "it"),

@@ -285,7 +285,7 @@ fn an_app_without_machines_lacks_every_group_and_has_no_setting_that_is_the_same
 fn a_section_that_no_machine_was_compared_with_says_why() {
     let web = RunningMachine { group: Some("web".to_owned()), ..machine("a") };
     let notes = drift(GROUPS, std::slice::from_ref(&web)).notes;
-    let unused = "line 13: this size was compared with no machine: no machine is of its group \
+    let unused = "line 13: this size was compared with no machine: no machine belongs to its group \
                   `worker`";
     assert_eq!(notes, [unused]);
     let renamed = GROUPS.replace("processes = [\"worker\"]", "processes = [\"jobs\"]");
