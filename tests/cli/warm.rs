@@ -129,7 +129,7 @@ fn each_request_of_a_scenario_is_judged_on_its_own() {
 
 #[test]
 fn a_request_that_is_never_sent_keeps_a_warm_up_undecided_unless_the_scenario_accepts_that() {
-    let target = Target::start(&["--mock-latency", "constant:40ms"]);
+    let target = Target::start(&["--mock-latency", "constant:10ms"]);
     let warmed = |missing: &str, limit: &str| {
         let rest = format!(
             "[[request]]\nname = \"page\"\npath = \"/app?mock=1\"\n\

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tollgate::postgres::DatabaseAddress;
-use tollgate::record::{Interval, RunRecord};
+use tollgate::record::{Interval, RunRecord, RunSummary};
 use tollgate::store::{self, Database, DatabaseError, FolderContent, UploadLimits};
 
 use crate::cluster::Cluster;
@@ -41,6 +41,13 @@ pub(crate) fn migrated(cluster: &Cluster, name: &str) -> String {
     let url = cluster.url_of(name);
     open(&url).migrate().unwrap();
     url
+}
+
+/// The summary of a run as lists have it, without the figures of a site.
+pub(crate) fn listed(record: &RunRecord) -> RunSummary {
+    let mut summary = RunSummary::of(record);
+    summary.requests.iter_mut().for_each(|request| request.figures = None);
+    summary
 }
 
 pub(crate) fn record(folder: &Path) -> RunRecord {

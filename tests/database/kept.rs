@@ -2,10 +2,10 @@
 
 use time::macros::datetime;
 use tollgate::history::{History, HistoryFilter};
-use tollgate::record::{Interval, RunSummary, ShardRecord, ShardSharing};
+use tollgate::record::{Interval, ShardRecord, ShardSharing};
 use tollgate::store::{self, DatabaseError};
 
-use crate::bench::{contents, intervals, keep, migrated, open, record, tollgate};
+use crate::bench::{contents, intervals, keep, listed, migrated, open, record, tollgate};
 use crate::cluster::{self, Cluster};
 use crate::runs::{self, SMALL};
 
@@ -27,7 +27,7 @@ fn an_imported_run_is_summarised_with_its_budgets_and_caveats() {
     let mut database = open(&migrated(&cluster, "kept"));
     assert!(keep(&mut database, &path));
     let summaries = database.summaries(&HistoryFilter::default()).unwrap();
-    assert_eq!(summaries, [RunSummary::of(&record(&path))]);
+    assert_eq!(summaries, [listed(&record(&path))]);
     let facts = summaries[0].requests[0].imported.as_ref().unwrap();
     assert_eq!(facts.budgets, ["max < 800ms", "errors = 0"]);
     assert!(facts.caveats.len() >= 5, "{facts:?}");
@@ -59,7 +59,7 @@ fn a_run_comes_back_from_the_database_unchanged() {
         assert_eq!(intervals(&mut database, &record), expected);
     }
     let summaries = database.summaries(&HistoryFilter::default()).unwrap();
-    assert_eq!(summaries, paths.map(|path| RunSummary::of(&record(&path))));
+    assert_eq!(summaries, paths.map(|path| listed(&record(&path))));
     for unknown in
         ["2026-01-01T00-00-00Z-00000000", "nothing", "", "00000000-0000-7000-8000-000000000000"]
     {

@@ -2,10 +2,9 @@
 
 use tollgate::history::HistoryFilter;
 use tollgate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
-use tollgate::record::RunSummary;
 use tollgate::store::StoreMark;
 
-use crate::bench::{contents, keep, migrated, open, output_text, record, sync, tollgate};
+use crate::bench::{contents, keep, listed, migrated, open, output_text, record, sync, tollgate};
 use crate::cluster::{self, Cluster, PgBouncer};
 use crate::runs::{self, SMALL};
 
@@ -91,7 +90,7 @@ fn every_operation_on_a_database_works_behind_a_pooler() {
         let records = paths.each_ref().map(|path| record(path));
         assert_eq!(
             database.summaries(&HistoryFilter::default()).unwrap(),
-            records.each_ref().map(RunSummary::of)
+            records.each_ref().map(listed)
         );
         for record in records {
             assert_eq!(*database.fetch_run(&record.id.to_string()).unwrap().record, record);

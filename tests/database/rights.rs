@@ -1,10 +1,9 @@
 //! Who may read and write the runs, with Supabase's roles.
 
 use tollgate::history::HistoryFilter;
-use tollgate::record::RunSummary;
 use tollgate::store::{UploadLimits, UserRight};
 
-use crate::bench::{TABLES, keep, open, record};
+use crate::bench::{TABLES, keep, listed, open, record};
 use crate::cluster::{self, Cluster, Supabase};
 use crate::runs::{self, SMALL};
 
@@ -163,7 +162,7 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
     let path = runs::write(folder.path(), 1, SMALL);
     let stored = record(&path);
     assert_eq!(*database.fetch_run(&stored.id.to_string()).unwrap().record, stored);
-    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), [RunSummary::of(&stored)]);
+    assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), [listed(&stored)]);
     assert_eq!(database.stored_runs(&[stored.id]).unwrap(), Some(vec![stored.id]));
     assert_eq!(
         database.schema_status().unwrap().rights,

@@ -22,7 +22,7 @@ const PAGE: i64 = 2_000;
 /// they would multiply the answer by ten.
 const SQL: &str = "\
     select r.*, r.tags_text as tags, s.name as scenario, s.decision as judged, s.base_url, s.load, \
-        s.warmup, s.caveats, s.protocols, q.name as request, t.exchanges, t.ok, t.fresh, \
+        s.warmup, s.caveats as conditions_caveats, s.protocols, q.name as request, t.exchanges, t.ok, t.fresh, \
         h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr, \
         c.count as cold_count, c.clipped as cold_clipped, c.min_us as cold_min_us, \
         c.p50_us as cold_p50_us, c.p95_us as cold_p95_us, c.p99_us as cold_p99_us, \
@@ -32,8 +32,13 @@ const SQL: &str = "\
             and p.stage = 'measured' and p.dimension = any($6))::text as phases, \
         (select json_agg(json_build_array(v.budget, v.decision, v.judged, v.exceeded) order by v.position) \
             from tollgate.verdicts v where v.run_id = q.run_id and v.scenario = q.scenario \
-            and v.request = q.name and v.budget is not null)::text as budgets \
-    from (select id, started, elapsed_us, host, git_commit, tags::text as tags_text, parts, decision \
+            and v.request = q.name and v.budget is not null)::text as judged_budgets, \
+        case when r.is_imported then s.caveats end as caveats, \
+        case when r.is_imported then array(select v.budget from tollgate.verdicts v \
+            where v.run_id = q.run_id and v.scenario = q.scenario and v.request = q.name \
+            and v.budget is not null order by v.position) end as budgets \
+    from (select id, started, elapsed_us, host, git_commit, tags::text as tags_text, parts, decision, \
+            jsonb_exists(tags, 'imported') as is_imported \
         from tollgate.runs \
         where ($1::timestamptz is null or started >= $1) and ($2::timestamptz is null or started < $2) \
         and tags @> $3::text::jsonb \
@@ -122,10 +127,10 @@ fn figures(
         load: transaction.column_value(row, "load")?,
         warmup: transaction.column_value(row, "warmup")?,
         protocols: transaction.column_value(row, "protocols")?,
-        caveats: transaction.column_value(row, "caveats")?,
+        caveats: transaction.column_value(row, "conditions_caveats")?,
     };
     let phases: Vec<StoredPhase> = list(transaction, (row, at), id, "phases")?;
-    let budgets: Vec<StoredBudget> = list(transaction, (row, at), id, "budgets")?;
+    let budgets: Vec<StoredBudget> = list(transaction, (row, at), id, "judged_budgets")?;
     let budgets = budgets.into_iter().map(|budget| budget.figures(id, at));
     Ok(RequestFigures {
         conditions: pool.share(conditions),
