@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes reports/sample again: a demo against a target that freezes for one second in three (about 45
-# seconds). It runs in an empty folder and under the host name `example`, so that the sample reveals
-# nothing about this machine.
-# Needs Linux (unshare) and a built tollgate; the first argument is the program, target/release/tollgate otherwise.
+# seconds), and a partner's site of a generated year. The demo runs in an empty folder and under the
+# host name `example`, so that the sample reveals nothing about this machine.
+# Needs Linux (unshare), cargo and a built tollgate; the first argument is the program,
+# target/release/tollgate otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/tollgate}")
@@ -23,4 +24,9 @@ case $status in 0 | 1 | 3) ;; *) exit "$status" ;; esac
 rm -rf reports/sample
 mkdir reports/sample
 cp "$work"/runs/*/{report.html,report.md,run.json,*.svg,*.png} reports/sample/
+cargo run --quiet --example history_year -- "$work/year"
+"$program" report --since 366d --timezone Europe/Berlin --audience partner --format html --format md \
+  --out "$work/site" --runs-dir "$work/year"
+mkdir reports/sample/history
+cp -r "$work"/site/{index.html,summary.html,summary.md,scenarios} reports/sample/history/
 du -sh reports/sample

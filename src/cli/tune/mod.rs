@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// The session's plan file
     #[arg(value_name = "PLAN", required_unless_present = "demo", conflicts_with = "demo")]
     plan: Option<PathBuf>,
-    /// Run a whole session against simulated Fly machines on this computer, in about two minutes
+    /// Run a whole session against simulated Fly machines on this computer, in one to two minutes
     #[arg(long, help_heading = "Session")]
     demo: bool,
     #[command(flatten)]
