@@ -218,7 +218,7 @@ impl Observer for Nobody {
 }
 
 /// How often the rows are run if the machine is so busy that the prober stalls.
-const TRIES: usize = 5;
+const TRIES: usize = 25;
 
 /// Runs all rows as one run. A run in which the prober stalled proves nothing about the target and
 /// is repeated.
