@@ -88,19 +88,31 @@ impl<'a> AppMachines<'a> {
         let chosen = chosen.iter().map(|m| parse_id(&m.id)).collect::<Result<_, _>>()?;
         let api = environment.machines_url().to_string();
         let allows_downtime = request.allows_downtime;
-        Ok(Self {
+        let is_pinned = request.machine.is_some();
+        let machines = Self::new((client, restores), api, saved, signals);
+        Ok(Self { chosen, allows_downtime, is_pinned, ..machines })
+    }
+
+    /// Access to an app of which no machine is chosen yet.
+    fn new(
+        (client, restores): (Client<'a>, Rc<Cell<bool>>),
+        api: String,
+        saved: BTreeMap<String, SavedMachine>,
+        signals: &'a RunSignals,
+    ) -> Self {
+        Self {
             client,
             api,
-            chosen,
+            chosen: Vec::new(),
             saved,
             applied: None,
             restores,
-            allows_downtime,
-            is_pinned: request.machine.is_some(),
+            allows_downtime: false,
+            is_pinned: false,
             added: Vec::new(),
             unlisted: None,
             signals,
-        })
+        }
     }
 
     /// What has to be on disk before the first change.

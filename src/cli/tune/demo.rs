@@ -52,7 +52,7 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     let fly = FlyEnvironment::read(|name| simulated_api(url, name))
         .map_err(|error| CommandError::internal(error.to_string()))?;
     let variables = BTreeMap::from([("TOLLGATE_TARGET".to_owned(), url.clone())]);
-    let pace = MetricPace { interval, delay: interval * 2 };
+    let pace = MetricPace::of_simulation(interval);
     let input = SessionInput { plan, scenario, variables, fly: Some(fly), pace, is_demo: true };
     let flags = Flags { app: Some(APP.to_owned()), allow_downtime: true, ..flags.clone() };
     run_session(input, &flags)

@@ -43,6 +43,11 @@ pub(super) struct MetricPace {
 }
 
 impl MetricPace {
+    /// That of simulated machines whose samples are this far apart.
+    pub(super) fn of_simulation(interval: Duration) -> Self {
+        Self { interval, delay: interval * 2 }
+    }
+
     /// How far apart values are read.
     fn step(&self) -> Duration {
         (self.interval / VALUES_PER_SAMPLE).max(MetricWindow::SHORTEST_STEP)

@@ -95,9 +95,7 @@ pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, Comman
     let plan = SessionPlan::read(path)?;
     let scenario = Scenario::read(&plan.scenario)?;
     let fly = plan.app.is_some().then(app_machines::environment).transpose()?;
-    let pace = flags
-        .metric_interval
-        .map_or_else(MetricPace::default, |interval| MetricPace { interval, delay: interval * 2 });
+    let pace = flags.metric_interval.map_or_else(MetricPace::default, MetricPace::of_simulation);
     let variables = variables::utf8_variables().collect();
     run_session(SessionInput { plan, scenario, variables, fly, pace, is_demo: false }, flags)
 }

@@ -5,13 +5,13 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::list::{covered_runs, damaged, decision, request, run, unsigned};
+use super::list::{covered_runs, damaged, decision, histogram, request, run, unsigned};
 use super::{DatabaseError, schema};
 use crate::history::HistoryFilter;
 use crate::postgres::{PgRow, PgSession, Transaction, TransactionMode};
 use crate::record::{
-    Budget, BudgetFigures, ConditionPool, Dimension, EncodedHistogram, PhaseFigures,
-    RequestFigures, RunConditions, RunSummary,
+    Budget, BudgetFigures, ConditionPool, Dimension, PhaseFigures, RequestFigures, RunConditions,
+    RunSummary,
 };
 
 /// Number of runs that one statement reads, so that the rows of a long history are never in memory
@@ -135,7 +135,7 @@ fn figures(
     Ok(RequestFigures {
         conditions: pool.share(conditions),
         fresh: transaction.column_value::<Option<i64>>(row, "fresh")?.map_or(0, unsigned),
-        cold: cold(transaction, row)?,
+        cold: histogram(transaction, row, "cold_")?,
         phases: in_order(&phases),
         budgets: budgets.collect::<Result<_, _>>()?,
     })
@@ -180,20 +180,4 @@ fn in_order(phases: &[StoredPhase]) -> Vec<PhaseFigures> {
         Some(PhaseFigures { dimension, count, p50_us, p95_us })
     };
     Dimension::PARTS.into_iter().filter_map(phase).collect()
-}
-
-fn cold(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram, DatabaseError> {
-    let figure = |column| {
-        transaction.column_value::<Option<i64>>(row, column).map(|value| value.map(unsigned))
-    };
-    Ok(EncodedHistogram {
-        count: figure("cold_count")?.unwrap_or(0),
-        min_us: figure("cold_min_us")?,
-        p50_us: figure("cold_p50_us")?,
-        p95_us: figure("cold_p95_us")?,
-        p99_us: figure("cold_p99_us")?,
-        max_us: figure("cold_max_us")?,
-        clipped: figure("cold_clipped")?.unwrap_or(0),
-        hdr: transaction.column_value::<Option<Vec<u8>>>(row, "cold_hdr")?.unwrap_or_default(),
-    })
 }

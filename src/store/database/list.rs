@@ -138,7 +138,7 @@ pub(super) fn request(
         decision: decision(transaction.column_value(row, "judged")?, id, at)?,
         exchanges: count("exchanges")?,
         ok: count("ok")?,
-        latency: packed(transaction, row)?,
+        latency: histogram(transaction, row, "")?,
         figures: None,
         imported: imported(transaction, row)?,
     }))
@@ -154,10 +154,17 @@ fn imported(
     Ok(caveats.map(|caveats| ImportedFacts { budgets, caveats }))
 }
 
-fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram, DatabaseError> {
-    let figure = |column| {
-        transaction.column_value::<Option<i64>>(row, column).map(|value| value.map(unsigned))
+/// The histogram in the columns whose names begin with `prefix`; empty if they are null.
+pub(super) fn histogram(
+    transaction: &Transaction<'_>,
+    row: &PgRow,
+    prefix: &str,
+) -> Result<EncodedHistogram, DatabaseError> {
+    let figure = |name: &str| {
+        let value = transaction.column_value::<Option<i64>>(row, &format!("{prefix}{name}"));
+        value.map(|value| value.map(unsigned))
     };
+    let hdr: Option<Vec<u8>> = transaction.column_value(row, &format!("{prefix}hdr"))?;
     Ok(EncodedHistogram {
         count: figure("count")?.unwrap_or(0),
         min_us: figure("min_us")?,
@@ -166,7 +173,7 @@ fn packed(transaction: &Transaction<'_>, row: &PgRow) -> Result<EncodedHistogram
         p99_us: figure("p99_us")?,
         max_us: figure("max_us")?,
         clipped: figure("clipped")?.unwrap_or(0),
-        hdr: transaction.column_value::<Option<Vec<u8>>>(row, "hdr")?.unwrap_or_default(),
+        hdr: hdr.unwrap_or_default(),
     })
 }
 

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::machine_patch::{literal, machine_patch};
 use super::sections::{CommandWords, ConfigurationSection, CurveSection, SessionFile};
 use super::{ConfigurationChange, ConfigurationPlan, CurvePlan, SessionPlan};
 use crate::record::session::ColdState;
 use crate::scenario::reading::Diagnostics;
 use crate::scenario::{
-    AlreadyReported, Diagnostic, JsonTemplate, PlainText, ScenarioField, ScenarioSource, Span,
-    TemplatePart,
+    AlreadyReported, Diagnostic, PlainText, ScenarioField, ScenarioSource, Span,
 };
 use crate::units::Rate;
-use crate::units::near::nearest;
 
 /// The rounds of a plan that names none: with fewer, most intervals are wide.
 const DEFAULT_ROUNDS: u32 = 6;
@@ -248,155 +247,6 @@ fn change(
         }
         (ScenarioField::Absent, ScenarioField::Absent) => Some(ConfigurationChange::None),
     }
-}
-
-const PATCH_EXAMPLE: &str = "write it like `machine = { guest = { memory_mb = 2048 } }`";
-
-/// The patch, if it is one that changes something.
-fn machine_patch(
-    patch: &JsonTemplate,
-    span: &Span,
-    diagnostics: &mut Diagnostics,
-) -> Option<Value> {
-    let literal = literal(patch);
-    let (problem, remedy) = match &literal {
-        _ if !patch.variables().is_empty() => (
-            "variables are not allowed here".to_owned(),
-            "write the value; secrets of an app are set by `fly secrets set`".to_owned(),
-        ),
-        Value::Object(keys) if changes_nothing(keys) => {
-            ("the patch changes nothing".to_owned(), format!("{PATCH_EXAMPLE}, or leave it out"))
-        }
-        Value::Object(keys) => {
-            let mistakes = guest_mistakes(keys);
-            let is_valid = mistakes.is_empty();
-            diagnostics.add_all(
-                mistakes.into_iter().map(|(what, next)| Diagnostic::new(span.clone(), what, next)),
-            );
-            return is_valid.then_some(literal);
-        }
-        _ => ("a patch of a machine's config is a table".to_owned(), PATCH_EXAMPLE.to_owned()),
-    };
-    diagnostics.add(Diagnostic::new(span.clone(), problem, remedy));
-    None
-}
-
-/// The value of a patch without variables.
-fn literal(patch: &JsonTemplate) -> Value {
-    patch.fill(|text| {
-        let parts = text.parts().iter().map(|part| match part {
-            TemplatePart::Literal(text) => text.as_str(),
-            TemplatePart::Variable { name, .. } | TemplatePart::Live(name) => name,
-        });
-        parts.collect()
-    })
-}
-
-/// Whether no key at any depth has a value.
-fn changes_nothing(keys: &Map<String, Value>) -> bool {
-    keys.values().all(|value| value.as_object().is_some_and(changes_nothing))
-}
-
-/// Keys of a machine's config at the top, where they have no effect, and where they belong.
-const KEYS_OF_GUEST: [&str; 5] = ["cpu_kind", "cpus", "memory_mb", "gpu_kind", "gpus"];
-const KEYS_OF_FLY_TOML: [(&str, &str); 5] = [
-    ("memory", "guest = { memory_mb = 2048 }"),
-    ("size", "guest = { cpu_kind = \"shared\", cpus = 2, memory_mb = 1024 }"),
-    ("vm", "guest = { memory_mb = 2048 }"),
-    ("cpu", "guest = { cpus = 2 }"),
-    ("http_service", "services = [{ … }]"),
-];
-
-/// The other keys of `guest` and those of a config, as the Machines API describes them.
-const OTHER_KEYS_OF_GUEST: [&str; 4] =
-    ["host_dedication_id", "kernel_args", "max_memory_mb", "persist_rootfs"];
-const KEYS_OF_CONFIG: [&str; 22] = [
-    "auto_destroy",
-    "cache_drive",
-    "checks",
-    "containers",
-    "disable_machine_autostart",
-    "dns",
-    "env",
-    "files",
-    "guest",
-    "image",
-    "init",
-    "metadata",
-    "metrics",
-    "mounts",
-    "processes",
-    "restart",
-    "rootfs",
-    "schedule",
-    "services",
-    "standbys",
-    "statics",
-    "stop_config",
-];
-
-/// Keys that the Machines API does not know.
-fn unknown_keys(keys: &Map<String, Value>) -> Vec<(String, String)> {
-    let of_guest: Vec<&str> = KEYS_OF_GUEST.into_iter().chain(OTHER_KEYS_OF_GUEST).collect();
-    let is_elsewhere = |key: &str| {
-        KEYS_OF_GUEST.contains(&key) || KEYS_OF_FLY_TOML.iter().any(|(own, _)| *own == key)
-    };
-    let own = keys.keys().filter(|key| !is_elsewhere(key));
-    let own = own.filter_map(|key| unknown_key(key, "a machine's config", &KEYS_OF_CONFIG));
-    let guest = keys.get("guest").and_then(Value::as_object);
-    let inner = guest.into_iter().flat_map(Map::keys);
-    own.chain(inner.filter_map(|key| unknown_key(key, "`guest`", &of_guest))).collect()
-}
-
-fn unknown_key(key: &str, of: &str, known: &[&str]) -> Option<(String, String)> {
-    if known.contains(&key) {
-        return None;
-    }
-    let remedy = nearest(key, known).map_or_else(
-        || {
-            format!(
-                "the keys are {}; for another one, set it by a `command`",
-                known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
-            )
-        },
-        |near| format!("did you mean `{near}`?"),
-    );
-    Some((format!("`{key}` is not a key of {of}"), remedy))
-}
-
-/// What is wrong with the size in a patch, and with keys in the wrong place or unknown: the
-/// Machines API accepts such a patch and ignores it.
-fn guest_mistakes(keys: &Map<String, Value>) -> Vec<(String, String)> {
-    let mut mistakes: Vec<_> = KEYS_OF_GUEST
-        .iter()
-        .filter(|key| keys.contains_key(**key))
-        .map(|key| {
-            let problem = format!("`{key}` belongs to `guest`");
-            (problem, format!("write `machine = {{ guest = {{ {key} = … }} }}`"))
-        })
-        .collect();
-    mistakes.extend(KEYS_OF_FLY_TOML.iter().filter(|(key, _)| keys.contains_key(*key)).map(
-        |(key, instead)| {
-            let problem = format!("`{key}` is not a key of a machine's config");
-            (problem, format!("write `machine = {{ {instead} }}`"))
-        },
-    ));
-    mistakes.extend(unknown_keys(keys));
-    let Some(guest) = keys.get("guest") else { return mistakes };
-    let is_number = |value: &Value| value.as_u64().is_some_and(|number| number > 0);
-    for (key, example) in [("cpus", 2), ("memory_mb", 2048)] {
-        if guest.get(key).is_some_and(|value| !is_number(value)) {
-            let problem = format!("`{key}` is a positive integer");
-            mistakes.push((
-                problem,
-                format!("write a number without quotes and unit: `{key} = {example}`"),
-            ));
-        }
-    }
-    if !guest.is_object() {
-        mistakes.push(("`guest` is a table".to_owned(), PATCH_EXAMPLE.to_owned()));
-    }
-    mistakes
 }
 
 /// Reports a missing app if the plan changes the state or the config of machines.

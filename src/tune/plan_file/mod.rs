@@ -3,6 +3,7 @@
 //! It is read as a scenario is: every mistake is found at once, with its place and a remedy.
 
 mod check;
+mod machine_patch;
 pub mod sections;
 
 #[cfg(test)]

@@ -87,22 +87,10 @@ pub(in crate::cli::tune) fn restore_from(
             store.path().display()
         )));
     }
-    let (client, restores) = client(environment, &app, signals);
     let chosen = file.machines.keys().map(|id| parse_id(id)).collect::<Result<Vec<_>, _>>()?;
-    let saved = file.machines;
-    let mut machines = AppMachines {
-        client,
-        api,
-        chosen,
-        saved,
-        applied: None,
-        restores,
-        allows_downtime: true,
-        is_pinned: false,
-        added: Vec::new(),
-        unlisted: None,
-        signals,
-    };
+    let client = client(environment, &app, signals);
+    let machines = AppMachines::new(client, api, file.machines, signals);
+    let mut machines = AppMachines { chosen, allows_downtime: true, ..machines };
     for (id, nonce) in &file.leases {
         if let (Ok(id), Some(nonce)) = (MachineId::parse(id), LeaseNonce::parse(nonce)) {
             machines.client.adopt_lease(&id, nonce);
