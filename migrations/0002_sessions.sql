@@ -1,5 +1,5 @@
--- Tuning sessions. A session grows with each attempt and may be resumed on another day, and the role that stores may neither
--- read nor change rows. So each state that is sent is a row, and the row with the most attempts is the session.
+-- Tuning sessions. A session grows with each attempt and may be resumed on another day, and who stores may neither read nor
+-- change rows: so each state of a session that is sent is a row, and the one with the most attempts is the session.
 
 create table tollgate.sessions (
     id uuid not null,
@@ -28,7 +28,7 @@ comment on column tollgate.sessions.name is 'The name in its plan file.';
 comment on column tollgate.sessions.started is 'When it started, by the prober''s clock.';
 comment on column tollgate.sessions.app is 'The Fly app; null if no machine was managed.';
 comment on column tollgate.sessions.configurations is 'The names of the configurations, in the order of the plan.';
-comment on column tollgate.sessions.headline is 'What follows from the attempts, in one to four sentences.';
+comment on column tollgate.sessions.headline is 'What follows from the attempts, in one to three sentences.';
 comment on column tollgate.sessions.tags is 'What the session was tagged with: environment, deploy and any other, key to value.';
 comment on column tollgate.sessions.git_commit is 'The commit that was probed, where it is known.';
 comment on column tollgate.sessions.host is 'The name of the prober''s machine.';

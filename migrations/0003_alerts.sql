@@ -15,3 +15,5 @@ comment on column tollgate.alerts.environment is 'The tag environment of its run
 comment on column tollgate.alerts.version is 'How often the state was changed.';
 comment on column tollgate.alerts.state is 'The newest runs that failed or passed, whether the last message said that runs fail, and who is sending one.';
 comment on column tollgate.alerts.changed is 'When it was changed.';
+
+comment on column tollgate.sessions.headline is 'What follows from the attempts, in one to four sentences.';

@@ -25,7 +25,7 @@ rm -rf reports/sample
 mkdir reports/sample
 cp "$work"/runs/*/{report.html,report.md,run.json,*.svg,*.png} reports/sample/
 cargo run --quiet --example history_year -- "$work/year"
-"$program" report --since 366d --timezone Europe/Berlin --audience partner --format html --format md \
+"$program" report --from folders --since 2025-11-29 --until 2026-11-30 --timezone Europe/Berlin --audience partner --format html --format md \
   --out "$work/site" --runs-dir "$work/year"
 mkdir reports/sample/history
 cp -r "$work"/site/{index.html,summary.html,summary.md,scenarios} reports/sample/history/

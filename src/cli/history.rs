@@ -16,7 +16,7 @@ use super::source::{RunSource, warn_left_out};
 use super::{source, tags};
 use crate::engine::clock;
 use crate::history::{self, ENVIRONMENT_TAG, History, HistoryFilter, RequestRuns};
-use crate::record::{Decision, IMPORTED_TAG, RequestSuggestion};
+use crate::record::{Decision, RequestSuggestion};
 use crate::report;
 use crate::units::{UnitError, parse_duration};
 use crate::verdict::{self, EarlierRequest};
@@ -178,7 +178,7 @@ fn suggestion(runs: &RequestRuns) -> Option<RequestSuggestion> {
     let runs = runs.iter().map(|(run, summary)| EarlierRequest {
         id: run.id,
         started: run.started,
-        is_imported: run.tags.contains_key(IMPORTED_TAG),
+        is_imported: run.imported_from().is_some(),
         summary,
     });
     verdict::suggest_budgets(&runs.collect::<Vec<_>>())

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::record::AlertRule;
 
-/// What runs have in common that share the state of an alert.
+/// What identifies an alert: runs with the same key share its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertKey {
     /// The scenario's name.
@@ -25,11 +25,11 @@ pub struct AlertKey {
 pub enum AlertEvent {
     /// Too many of the newest runs failed.
     Failing,
-    /// That is no longer so, and the newest run passed.
+    /// No longer too many of them failed, and the newest run passed.
     Recovered,
 }
 
-/// A run with a verdict. An inconclusive run is not one: it counts neither as failed nor as passed.
+/// A run that passed or failed. Inconclusive runs are left out: they count as neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRun {
     /// Its id.
@@ -51,7 +51,7 @@ struct AlertClaim {
     until: OffsetDateTime,
 }
 
-/// What is known of one scenario in one environment.
+/// The state of the alert for one scenario in one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertState {
     /// The newest runs, the newest last; at most [`AlertRule::MOST_RUNS`].
@@ -183,7 +183,7 @@ mod tests {
             ("2 of 3", "fpfpfp", "..FRFR"),
             ("2 of 3", "fppfpp", "......"),
             ("3 of 3", "ffpfffp", ".....FR"),
-            // Enough runs failed, but the newest one passed: there was no message before.
+            // Passes are no recovery while the failed run is among the newest three.
             ("1 of 3", "fppp", "F..R"),
             ("2 of 2", "fifip", "..F.R"),
             ("2 of 2", "iiii", "...."),

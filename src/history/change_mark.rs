@@ -50,14 +50,14 @@ pub fn change_marks(series: &RequestSeries) -> Vec<ChangeMark> {
 impl ChangeMark {
     /// The mark of a change; `None` if only a part changed, by too little to matter.
     fn of(change: &PlacedChange, usual: f64) -> Option<Self> {
-        let strongest = change.phases.first();
         let Some(latency) = &change.latency else {
-            let ChangedPhase { dimension, change: point, before, after, .. } = strongest?;
+            let strongest = change.phases.first()?;
+            let ChangedPhase { dimension, change: point, before, after, .. } = strongest;
             let matters = (after - before).abs() >= usual * SMALLEST_SHARE;
             return matters.then(|| Self::at(change.index, *dimension, point));
         };
         let explains = |phase: &&ChangedPhase| phase.share.is_some_and(|share| share >= 0.5);
-        let explained_by = strongest.filter(explains).map(|phase| phase.dimension);
+        let explained_by = change.phases.iter().find(explains).map(|phase| phase.dimension);
         Some(Self { explained_by, ..Self::at(change.index, Dimension::Latency, latency) })
     }
 

@@ -119,9 +119,8 @@ impl History {
     /// run starts with the first of its parts and has only the tags that all parts share, so a part
     /// may match a filter that it does not.
     pub fn from_runs(runs: impl IntoIterator<Item = RunSummary>, filter: &HistoryFilter) -> Self {
-        let (mut runs, mut left_out) = count_once(runs);
-        runs.retain(|run| filter.matches_run(run));
-        let trends = group_by_request(runs, filter)
+        let (requests, mut left_out) = matching_requests(runs, filter);
+        let trends = requests
             .into_iter()
             .map(|found| RequestTrend::of(found, &mut left_out))
             .filter(|trend| !trend.rows.is_empty())
@@ -145,6 +144,16 @@ pub fn count_once(runs: impl IntoIterator<Item = RunSummary>) -> (Vec<RunSummary
     let left_out = name_overlapping(&covered, &runs);
     let mut counted = covered.ids;
     runs.retain(|run| counted.insert(run.id));
+    (runs, left_out)
+}
+
+/// The runs that match a filter, each counted once, and what is left out; see [`count_once`].
+fn matching_runs(
+    runs: impl IntoIterator<Item = RunSummary>,
+    filter: &HistoryFilter,
+) -> (Vec<RunSummary>, Vec<String>) {
+    let (mut runs, left_out) = count_once(runs);
+    runs.retain(|run| filter.matches_run(run));
     (runs, left_out)
 }
 
@@ -173,8 +182,7 @@ pub fn matching_requests(
     runs: impl IntoIterator<Item = RunSummary>,
     filter: &HistoryFilter,
 ) -> (Vec<RequestRuns>, Vec<String>) {
-    let (mut runs, left_out) = count_once(runs);
-    runs.retain(|run| filter.matches_run(run));
+    let (runs, left_out) = matching_runs(runs, filter);
     (group_by_request(runs, filter), left_out)
 }
 

@@ -1,7 +1,5 @@
 //! What a period says of one request: verdicts, added histograms and budgets.
 
-use std::time::Duration;
-
 use super::{QuantileFigures, SeriesRun};
 use crate::record::{
     ActualQuantile, Budget, Decision, Dimension, EncodedAdder, Histogram, HistogramError,
@@ -182,11 +180,5 @@ impl BudgetPeriod {
     pub fn is_met(&self) -> Option<bool> {
         let left = self.left()?;
         Some(if self.budget.allowed().is_some() { left >= 0.0 } else { self.exceeded == 0 })
-    }
-
-    /// The ceiling that it sets for a quantile or the maximum of latency.
-    pub fn latency_ceiling(&self) -> Option<Duration> {
-        let (dimension, ceiling) = self.budget.ceiling()?;
-        (dimension == Dimension::Latency).then_some(ceiling)
     }
 }

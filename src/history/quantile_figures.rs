@@ -55,8 +55,7 @@ impl QuantileFigures {
         self.max.filter(|_| self.count == 1)
     }
 
-    /// p95 if there are enough exchanges for it, else p50, else the value of a single exchange: the
-    /// figure by which runs are ranked.
+    /// p95 if there are enough exchanges for it, else p50, else the value of a single exchange.
     pub fn leading(&self) -> Option<Duration> {
         self.p95.or(self.p50).or(self.max)
     }

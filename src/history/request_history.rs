@@ -179,11 +179,6 @@ impl RequestHistory {
         })
     }
 
-    /// The newest run.
-    pub fn newest(&self) -> Option<&SeriesRun> {
-        self.runs.last()
-    }
-
     /// The change of a quantile against the period before.
     pub fn change(&self, quantile: Quantile) -> Option<&PeriodChange> {
         self.changes.iter().find(|change| change.quantile == quantile)

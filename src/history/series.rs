@@ -6,9 +6,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::{HistoryFilter, TrendRun};
-use crate::record::{
-    Decision, EncodedHistogram, IMPORTED_TAG, RequestFigures, RequestSummary, RunSummary,
-};
+use crate::record::{Decision, EncodedHistogram, RequestFigures, RequestSummary, RunSummary};
 
 /// What makes runs comparable over time: a series never holds runs of several environments, nor
 /// imported runs next to measured ones.
@@ -63,8 +61,7 @@ pub fn group_series(
     runs: impl IntoIterator<Item = RunSummary>,
     filter: &HistoryFilter,
 ) -> (Vec<ScenarioSeries>, Vec<String>) {
-    let (mut runs, left_out) = super::count_once(runs);
-    runs.retain(|run| filter.matches_run(run));
+    let (runs, left_out) = super::matching_runs(runs, filter);
     let mut all: BTreeMap<SeriesKey, ScenarioSeries> = BTreeMap::new();
     for mut run in runs {
         let requests = std::mem::take(&mut run.requests);
@@ -84,7 +81,7 @@ impl SeriesKey {
         Self {
             scenario: scenario.to_owned(),
             environment: run.environment().map(str::to_owned),
-            imported: run.tags.get(IMPORTED_TAG).cloned(),
+            imported: run.imported_from().map(str::to_owned),
         }
     }
 }

@@ -135,7 +135,7 @@ fn middle_phases(runs: &[SeriesRun]) -> Vec<PhaseFigures> {
     middle.map(|figures| figures.phases.clone()).unwrap_or_default()
 }
 
-/// The shortest round length of which a period has at most [`TimeBins::MOST`].
+/// The shortest of some round lengths that divides a period into about [`TimeBins::MOST`] or fewer.
 fn bin_length(period: time::Duration) -> Duration {
     const HOURS: [u64; 10] = [1, 2, 3, 6, 12, 24, 48, 168, 336, 672];
     let most = u64::try_from(TimeBins::MOST).unwrap_or(u64::MAX);

@@ -48,7 +48,7 @@ impl fmt::Debug for WebhookUrl {
     }
 }
 
-/// What `check` shows of it: `alert: after 2 of 3 failing runs, to a webhook as slack`.
+/// What `check` shows of it: `alert: after 2 of 3 failing runs, to a webhook, as slack`.
 impl fmt::Display for AlertPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = self.format.name();

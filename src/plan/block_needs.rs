@@ -58,8 +58,8 @@ impl BlockNeeds {
 /// The error rate of a budget's test; a limit from earlier runs takes half of it.
 fn error_rate(plan: &ScenarioPlan, budget: &Budget) -> ErrorRate {
     let mut requests = plan.shown.requests.iter();
-    let is_learned = matches!(budget, Budget::Relative { .. })
-        || requests.any(|request| request.baseline_of(budget).is_some());
+    let is_learned =
+        budget.lacks_limit() || requests.any(|request| request.baseline_of(budget).is_some());
     ErrorRate::STATED.shared_by(if is_learned { 2 } else { 1 })
 }
 

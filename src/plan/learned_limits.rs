@@ -24,7 +24,7 @@ impl ScenarioPlan {
     /// Whether any budget needs earlier runs.
     pub fn needs_baseline(&self) -> bool {
         let mut budgets = self.shown.requests.iter().flat_map(|request| &request.budgets);
-        budgets.any(|budget| matches!(budget, Budget::Relative { .. }))
+        budgets.any(Budget::lacks_limit)
     }
 
     /// What the HTTP version begins with that the target must speak: `HTTP/2`; empty if it chooses.

@@ -62,6 +62,11 @@ pub enum CountLimit {
 }
 
 impl Budget {
+    /// Whether it has no limit until earlier runs give one.
+    pub fn lacks_limit(&self) -> bool {
+        matches!(self, Self::Relative { .. })
+    }
+
     /// The dimension and ceiling whose exceedances must be counted for this budget; `None` for a
     /// budget on a count, and for one whose ceiling is not known yet.
     pub fn ceiling(&self) -> Option<(Dimension, Duration)> {

@@ -84,16 +84,14 @@ impl RunConditions {
     /// The conditions of a scenario; what its plan does not say is empty.
     pub fn of(planned: Option<&PlannedScenario>, measured: &ScenarioMeasurement) -> Self {
         let protocols = measured.protocols.clone();
-        planned.map_or_else(
-            || Self { protocols: protocols.clone(), ..Self::default() },
-            |plan| Self {
-                base_url: plan.base_url.clone(),
-                load: plan.load.clone(),
-                warmup: plan.warmup.clone(),
-                caveats: plan.caveats.clone(),
-                protocols: protocols.clone(),
-            },
-        )
+        let Some(plan) = planned else { return Self { protocols, ..Self::default() } };
+        Self {
+            base_url: plan.base_url.clone(),
+            load: plan.load.clone(),
+            warmup: plan.warmup.clone(),
+            caveats: plan.caveats.clone(),
+            protocols,
+        }
     }
 }
 

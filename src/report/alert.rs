@@ -8,7 +8,7 @@ use super::words;
 use crate::history::{AlertEvent, DEPLOY_TAG, DueAlert, ENVIRONMENT_TAG};
 use crate::record::{AlertFormat, AlertRule, Decision, RunRecord};
 
-/// Renders an alert about a scenario as JSON. `record` is the run that made it due.
+/// Renders an alert about a scenario as JSON. `record` is the run that sends it.
 ///
 /// Fails only if serialization fails, which would be a bug.
 pub fn alert_json(

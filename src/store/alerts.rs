@@ -112,6 +112,13 @@ fn read(path: &Path) -> Result<AlertFile, StoreError> {
 /// Locks a file, which ends with the returned value or with the process. A file system without
 /// locks does not exclude others.
 fn lock(path: &Path) -> Result<File, StoreError> {
+    match files::open_regular(path) {
+        // A pipe would block, and a device would be damaged.
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(StoreError::write(path)(error));
+        }
+        _ => {}
+    }
     let mut options = OpenOptions::new();
     options.create(true).append(true);
     let file = options.open(path).map_err(StoreError::write(path))?;

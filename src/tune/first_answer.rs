@@ -6,13 +6,8 @@ use std::time::Duration;
 use crate::record::Dimension;
 use crate::record::session::{Attempt, ExchangeSample};
 
-/// The parts that opening a connection takes, of each redirect hop too, with their printed names.
-pub(super) const CONNECTION_PARTS: [(Dimension, &str); 4] = [
-    (Dimension::Dns, "dns"),
-    (Dimension::Connect, "tcp"),
-    (Dimension::Proxy, "proxy"),
-    (Dimension::Tls, "tls"),
-];
+/// The printed names of [`Dimension::SETUP`]. These times are of each redirect hop too.
+const CONNECTION_PARTS: [&str; 4] = ["dns", "tcp", "proxy", "tls"];
 
 /// The first request of an attempt that was answered as expected.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +43,7 @@ fn prober_time(sample: &ExchangeSample) -> Duration {
 }
 
 fn connection_time(sample: &ExchangeSample) -> Duration {
-    CONNECTION_PARTS.iter().map(|(part, _)| sample.part(*part)).sum()
+    Dimension::SETUP.iter().map(|part| sample.part(*part)).sum()
 }
 
 /// The mean of the first answers of some restarts, as a sentence shows it.
@@ -78,8 +73,9 @@ impl FirstAnswerSplit {
             answers.iter().map(of).sum::<Duration>() / restarts
         };
         let connection = CONNECTION_PARTS
-            .map(|(part, name)| (name, mean(&|answer| answer.sample.part(part))))
             .into_iter()
+            .zip(Dimension::SETUP)
+            .map(|(name, part)| (name, mean(&|answer| answer.sample.part(part))))
             .filter(|(_, time)| !time.is_zero())
             .collect();
         Some(Self {

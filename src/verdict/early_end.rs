@@ -172,10 +172,7 @@ impl WatchedRequest {
             tested: tested.collect(),
             untested: untested.filter_map(series).collect(),
             is_by_expectations: request.budgets.is_empty(),
-            lacks_limit: request
-                .budgets
-                .iter()
-                .any(|budget| matches!(budget, Budget::Relative { .. })),
+            lacks_limit: request.budgets.iter().any(Budget::lacks_limit),
             exchanges: 0,
             disallowed: 0,
         }

@@ -98,16 +98,11 @@ fn combine(
         let counted = budgets.iter().filter(move |budget| is_counted(budget));
         counted.map(|budget| budget.decision).chain(by_itself.iter().copied())
     };
-    let without_limits = budgets.iter().any(lacks_limit).then(|| {
+    let without_limits = budgets.iter().any(|one| one.budget.lacks_limit()).then(|| {
         let open = pairs.iter().filter_map(MeasuredRequest::without_limits);
-        Decision::combine(of_budgets(|budget| !lacks_limit(budget)).chain(open))
+        Decision::combine(of_budgets(|budget| !budget.budget.lacks_limit()).chain(open))
     });
     (Decision::combine(of_budgets(|_| true)), without_limits)
-}
-
-/// Whether a budget waits for earlier runs to give it a limit.
-fn lacks_limit(verdict: &BudgetVerdict) -> bool {
-    matches!(verdict.budget, Budget::Relative { .. })
 }
 
 /// What failed in addition to the budgets, request by request.
@@ -243,8 +238,8 @@ impl<'a> MeasuredRequest<'a> {
     /// The same of a request whose budgets all wait for a limit.
     fn without_limits(&self) -> Option<Decision> {
         let budgets = &self.planned.budgets;
-        let lacks_limit = |budget: &Budget| matches!(budget, Budget::Relative { .. });
-        (!budgets.is_empty() && budgets.iter().all(lacks_limit)).then(|| self.of_expectations())
+        let is_unlimited = !budgets.is_empty() && budgets.iter().all(Budget::lacks_limit);
+        is_unlimited.then(|| self.of_expectations())
     }
 
     fn of_expectations(&self) -> Decision {

@@ -136,9 +136,12 @@ pub(super) fn run_session(
         },
         evidence: &evidence,
     };
+    let attempts_before = record.attempts.len();
     let made = make_attempts(&context, &folder, &mut record, machines.as_mut().zip(store.as_mut()));
-    // What a restore makes the machines do does not belong to the last attempt.
-    signals.stops_within(quota.rest());
+    if record.attempts.len() > attempts_before {
+        // What a restore makes the machines do does not belong to the last attempt.
+        signals.stops_within(quota.rest());
+    }
     let restored = restore_machines(machines.as_mut(), store, folder.path());
     name_added_machines(machines.as_mut(), &mut record);
     record.ending = Some(match &made {

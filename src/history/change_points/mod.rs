@@ -102,7 +102,7 @@ fn find_in_family(series: &[RunFigure], scale: ChangeScale, family: usize) -> Ve
 /// Change points of a series to which runs are appended.
 ///
 /// Only the newest runs are looked at again when a run comes: at least the newest 384 and at most
-/// 512 with a value, and 128 before them as context. Changes before those are *final*: they never
+/// 511 with a value, and 128 before them as context. Changes before those are *final*: they never
 /// move or vanish. The price is that a drift so slow that it cannot be told from noise within these
 /// runs is not found.
 #[derive(Debug, Clone)]

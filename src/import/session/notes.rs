@@ -335,8 +335,8 @@ fn start_of_fetch(samples: &[RecordedSample]) -> Option<String> {
     let old = samples.iter().filter(|sample| sample.includes_fetch_start).count();
     (old > 0).then(|| {
         format!(
-            "{} of {} times also hold {NODE_FETCH_START}, which no machine changes: take it off before comparing them with times of other clients.",
-            old,
+            "{old} of {} times also hold {NODE_FETCH_START}, which no machine changes: take it off \
+             before comparing them with times of other clients.",
             samples.len()
         )
     })

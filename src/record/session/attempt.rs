@@ -111,8 +111,8 @@ impl Attempt {
         }
     }
 
-    /// How long the quota held back the CPUs of the machine that answered; `None` if that is not
-    /// known.
+    /// How long the quota held back the CPUs of the machine that answered or, if that one is not
+    /// known, of the one that it held back longest; `None` without metrics of it.
     pub fn throttled_time(&self) -> Option<Duration> {
         self.most_throttled_cpu().map(|reading| reading.throttled)
     }

@@ -92,7 +92,8 @@ pub struct MachineFacts {
     pub events: Vec<String>,
 }
 
-/// A machine that a command of the plan added, and that was still there at the end.
+/// A machine that a command of the plan added. At the end of a session, those that are gone leave
+/// its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddedMachine {
     /// Its id.

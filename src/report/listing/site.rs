@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::csv::field;
-use crate::history::{PeriodChange, PeriodFigures, QuantileFigures, RequestHistory, SeriesRun};
+use crate::history::{
+    DEPLOY_TAG, PeriodChange, PeriodFigures, QuantileFigures, RequestHistory, SeriesRun,
+};
 use crate::record::{Decision, in_utc, micros};
 use crate::report::site::{HistorySite, RequestPanel, SeriesPage, SiteLabels};
 
@@ -19,7 +21,7 @@ const HEAD: &str = "started,run,scenario,request,verdict,deploy,commit,exchanges
 
 /// Renders a header line, then one line per run and request of the period, newest last. Durations
 /// are microseconds of the ok exchanges, empty where there are fewer exchanges than a quantile
-/// needs. A partner's file has no columns that a partner may not see.
+/// needs. The deploy and the commit are empty in a partner's file unless their tags are public.
 pub fn site_csv(site: &HistorySite) -> String {
     let mut text = format!("{HEAD}\r\n");
     let labels = SiteLabels::new(&site.options);
@@ -46,8 +48,8 @@ fn line(
         field(&page.title),
         field(&panel.name),
         row.verdict.to_string(),
-        field(&row.deploy.unwrap_or_default()),
-        field(&row.commit.unwrap_or_default()),
+        field(row.deploy.unwrap_or_default()),
+        field(row.commit.unwrap_or_default()),
         row.exchanges.to_string(),
         row.failed.to_string(),
         micros(latency.p50_us),
@@ -174,8 +176,8 @@ struct SiteRun<'a> {
     #[serde(with = "time::serde::rfc3339")]
     started: OffsetDateTime,
     verdict: Decision,
-    deploy: Option<String>,
-    commit: Option<String>,
+    deploy: Option<&'a str>,
+    commit: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<&'a str, &'a str>,
     exchanges: u64,
@@ -289,8 +291,8 @@ impl<'a> SiteRun<'a> {
             run: &run.run.name,
             started: run.started(),
             verdict: run.decision,
-            deploy: labels.public_tag(run, "deploy"),
-            commit: labels.public_tag(run, "commit"),
+            deploy: labels.public_value(run, DEPLOY_TAG),
+            commit: labels.public_value(run, "commit"),
             tags: tags.map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             exchanges: run.exchanges,
             failed: run.failed(),

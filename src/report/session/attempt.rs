@@ -47,10 +47,9 @@ pub(in crate::report) struct AttemptView {
     pub(in crate::report) curve_end: &'static str,
     /// The decision on its steady stage; `None` without one.
     pub(in crate::report) decision: Option<Decision>,
-    /// How long the quota held the CPUs of the machine that answered back; `None` if it is not
-    /// known.
+    /// How long the quota held CPUs back (see [`Attempt::throttled_time`]).
     pub(in crate::report) throttled: Option<Duration>,
-    /// Whether that is long enough to decide its figures.
+    /// Whether that is at least [`Attempt::THROTTLE_FLOOR`].
     pub(in crate::report) is_throttled: bool,
     /// When it held them back, counted from the first request; earlier spans are left out. Empty
     /// unless it was throttled.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{SiteLabels, percent_change};
-use crate::history::{ChangeMark, PeriodChange, RequestHistory, TimeBin};
+use crate::history::{ChangeMark, DEPLOY_TAG, PeriodChange, RequestHistory, TimeBin};
 use crate::report::model::label;
 use crate::report::words;
 use crate::units::Quantile;
@@ -39,7 +39,7 @@ pub(super) fn change_words(
     let what = label(mark.dimension);
     let mut words = format!("{what} {} from {when}", percent_change(mark.ratio));
     let same =
-        run.and_then(|run| labels.public_tag(run, "deploy")).map(|_| "same deploy".to_owned());
+        run.and_then(|run| labels.public_tag(run, DEPLOY_TAG)).map(|_| "same deploy".to_owned());
     let cause = labels.cause(&of.runs, mark.run).or(same.filter(|_| mark.run > 0));
     words += &cause.map(|cause| format!(", {cause}")).unwrap_or_default();
     words += &mark.explained_by.map(|part| format!(", mostly {}", label(part))).unwrap_or_default();

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::macros::format_description;
+use url::Url;
 
 use super::{SiteAudience, SiteOptions};
-use crate::history::{ENVIRONMENT_TAG, ScenarioHistory, SeriesRun};
+use crate::history::{DEPLOY_TAG, ENVIRONMENT_TAG, ScenarioHistory, SeriesRun};
 use crate::record::in_utc;
 use crate::report::words;
 
@@ -20,7 +21,7 @@ pub(super) struct SeriesName {
     pub(super) slug: String,
 }
 
-/// The names of all series. Two series never share a title or a file name.
+/// The names of all series. Two series never share a file name.
 pub(super) fn series_names(
     histories: &[ScenarioHistory],
     options: &SiteOptions,
@@ -52,14 +53,29 @@ pub(super) fn series_names(
 fn without_hosts(history: &ScenarioHistory) -> String {
     let spans = history.requests.iter().flat_map(|request| &request.conditions);
     let hosts = spans.filter_map(|span| host(&span.conditions.base_url));
-    hosts.fold(history.key.scenario.clone(), |name, host| name.replace(host, "target"))
+    hosts.fold(history.key.scenario.clone(), |name, host| replace_host(&name, &host))
 }
 
-/// The host of a URL.
-pub(super) fn host(url: &str) -> Option<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let end = rest.find(['/', ':', '?']).unwrap_or(rest.len());
-    Some(&rest[..end]).filter(|host| !host.is_empty())
+/// The host of a URL; addresses of IPv6 in brackets.
+pub(super) fn host(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// A text in which `target` stands for a host, where that is not a part of a longer word. Hosts
+/// have no letter case.
+fn replace_host(text: &str, host: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let (lower, mut replaced, mut from) = (text.to_ascii_lowercase(), String::new(), 0);
+    for (at, found) in lower.match_indices(&host.to_ascii_lowercase()) {
+        let end = at + found.len();
+        let is_whole = !lower[..at].ends_with(is_part) && !lower[end..].starts_with(is_part);
+        if is_whole {
+            replaced += &text[from..at];
+            replaced += "target";
+            from = end;
+        }
+    }
+    replaced + &text[from..]
 }
 
 impl SeriesName {
@@ -70,25 +86,26 @@ impl SeriesName {
         taken: &mut BTreeSet<String>,
     ) -> Self {
         let imported = is_imported.then_some("imported");
-        let whole = format!("{:?}", (&scenario, &environment, imported));
-        let numbered = (2..).map(|number| format!("{whole} {number}"));
-        let free =
-            std::iter::once(whole.clone()).chain(numbered).find(|name| !taken.contains(name));
-        let whole = free.unwrap_or(whole);
+        let first = format!("{:?}", (&scenario, &environment, imported));
+        let (mut whole, mut number) = (first.clone(), 1_u32);
+        while !taken.insert(whole.clone()) {
+            number += 1;
+            whole = format!("{first} {number}");
+        }
+        let number = (number > 1).then(|| format!(" ({number})"));
         let title: Vec<String> = std::iter::once(words::name(&scenario))
             .chain(environment.as_deref().map(words::name))
             .chain(imported.map(str::to_owned))
             .collect();
-        let number = whole.rsplit_once(") ").map(|(_, number)| format!(" ({number})"));
         let is_plain = environment.is_none() && !is_imported && number.is_none();
         let slug = slug(&[&scenario, environment.as_deref().unwrap_or_default()], &whole, is_plain);
-        taken.insert(whole);
         Self { title: title.join(" · ") + &number.unwrap_or_default(), slug }
     }
 }
 
 /// A file stem that is safe on every file system: letters, digits and hyphens. Eight digits of a
-/// digest of the whole name keep apart what these cannot, and stay the same from build to build.
+/// digest of the whole name keep apart what these cannot, and stay the same from build to build. A
+/// partner's file names change when environments appear or disappear, because these are numbered.
 fn slug(parts: &[&str], whole: &str, is_plain: bool) -> String {
     let stems: Vec<String> =
         parts.iter().map(|part| plain_stem(part)).filter(|part| !part.is_empty()).collect();
@@ -165,25 +182,33 @@ impl<'a> SiteLabels<'a> {
         format!("{}, {from} to {to}, times in {}", self.length(), scope.zone)
     }
 
-    /// The tag or commit of a run that a page may show, safe to display.
-    pub(in crate::report) fn public_tag(self, run: &SeriesRun, key: &str) -> Option<String> {
+    /// The tag or commit of a run that a page may show, as it was recorded.
+    pub(in crate::report) fn public_value(self, run: &'a SeriesRun, key: &str) -> Option<&'a str> {
         let value = match key {
-            "commit" => run.run.git_commit.as_deref().map(|commit| &commit[..floor(commit, 10)]),
+            "commit" => run.run.git_commit.as_deref(),
             key => run.run.tags.get(key).map(String::as_str),
         };
-        value.filter(|_| self.options.shows_tag(key)).map(|value| words::abbreviated(value, 24))
+        value.filter(|_| self.options.shows_tag(key))
+    }
+
+    /// The tag or commit of a run that a page may show, short and safe to display.
+    pub(in crate::report) fn public_tag(self, run: &'a SeriesRun, key: &str) -> Option<String> {
+        let value = self.public_value(run, key)?;
+        let shown = if key == "commit" { &value[..floor(value, 10)] } else { value };
+        Some(words::abbreviated(shown, 24))
     }
 
     /// What differs between a run and the one before it: `deploy 61, commit 3bb6c035`; `None` if
     /// nothing that the page may show, and for the first run.
-    pub(in crate::report) fn difference(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+    fn difference(self, runs: &'a [SeriesRun], at: usize) -> Option<String> {
         let (new, old) = (runs.get(at)?, runs.get(at.checked_sub(1)?)?);
         let changed = |key: &str| {
-            let value = self.public_tag(new, key)?;
-            let before = self.public_tag(old, key);
-            (before.as_ref() != Some(&value)).then(|| format!("{key} {value}"))
+            let value = self.public_value(new, key)?;
+            let shown = self.public_tag(new, key)?;
+            (self.public_value(old, key) != Some(value)).then(|| format!("{key} {shown}"))
         };
-        let mut parts: Vec<String> = ["deploy", "commit"].into_iter().filter_map(changed).collect();
+        let mut parts: Vec<String> =
+            [DEPLOY_TAG, "commit"].into_iter().filter_map(changed).collect();
         let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
         parts.extend((conditions(old) != conditions(new)).then(|| "other settings".to_owned()));
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -194,10 +219,10 @@ impl<'a> SiteLabels<'a> {
 /// known to a few runs.
 const NEAR: usize = 8;
 
-impl SiteLabels<'_> {
+impl<'a> SiteLabels<'a> {
     /// What differs at a run, or else the nearest difference within [`NEAR`] runs, with its day:
     /// `deploy 61`, `near deploy 61 (3 Oct)`.
-    pub(in crate::report) fn cause(self, runs: &[SeriesRun], at: usize) -> Option<String> {
+    pub(in crate::report) fn cause(self, runs: &'a [SeriesRun], at: usize) -> Option<String> {
         if let Some(here) = self.difference(runs, at) {
             return Some(here);
         }
@@ -224,5 +249,39 @@ pub(in crate::report) fn percent_change(ratio: f64) -> String {
         ("0", _) => "±0 %".to_owned(),
         (digits, true) => format!("+{digits} %"),
         (digits, false) => format!("−{digits} %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_hidden_where_it_stands_and_not_within_other_words() {
+        for (url, name, shown) in [
+            ("http://app:8080", "happy-app app", "happy-app target"),
+            (
+                "https://Shop.example/x",
+                "shop.example and SHOP.EXAMPLE/app",
+                "target and target/app",
+            ),
+            ("http://[fdaa:0:1::3]:8080/", "tiles of [fdaa:0:1::3]", "tiles of target"),
+            ("https://shop.example", "eu.shop.example", "eu.shop.example"),
+        ] {
+            assert_eq!(replace_host(name, &host(url).unwrap()), shown, "{url}");
+        }
+        assert_eq!(host("no URL"), None);
+    }
+
+    #[test]
+    fn only_a_name_that_is_taken_gets_a_number() {
+        let mut taken = BTreeSet::new();
+        let mut name = || {
+            let named = SeriesName::unique(("shop (eu) page".to_owned(), None), false, &mut taken);
+            (named.title, named.slug)
+        };
+        let (first, second) = (name(), name());
+        assert_eq!((first.0.as_str(), second.0.as_str()), ("shop (eu) page", "shop (eu) page (2)"));
+        assert_ne!(first.1, second.1);
     }
 }

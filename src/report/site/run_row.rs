@@ -1,7 +1,7 @@
 //! A run in a table.
 
 use super::SiteLabels;
-use crate::history::{QuantileFigures, SeriesRun};
+use crate::history::{DEPLOY_TAG, QuantileFigures, SeriesRun};
 use crate::record::Decision;
 use crate::report::words;
 
@@ -30,7 +30,7 @@ impl RunHistoryRow {
         let figures = QuantileFigures::of_encoded(&run.latency);
         let counts = [run.exchanges, run.failed()].map(words::count);
         let times = [figures.p50, figures.p95, figures.p99, figures.max].map(words::time);
-        let deploy = labels.public_tag(run, "deploy").unwrap_or_default();
+        let deploy = labels.public_tag(run, DEPLOY_TAG).unwrap_or_default();
         Self {
             name: run.run.name.clone(),
             is_linked: false,

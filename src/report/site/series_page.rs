@@ -73,11 +73,11 @@ impl SeriesPage {
 fn caveats(spans: &[ConditionSpan], options: &SiteOptions) -> Vec<String> {
     let all: BTreeSet<&str> =
         spans.iter().flat_map(|span| &span.conditions.caveats).map(String::as_str).collect();
-    let hosts: Vec<&str> =
+    let hosts: Vec<String> =
         spans.iter().filter_map(|span| host(&span.conditions.base_url)).collect();
     let shows = |caveat: &&str| {
         options.audience == super::SiteAudience::Team
-            || !hosts.iter().any(|host| caveat.contains(host))
+            || !hosts.iter().any(|host| caveat.contains(host.as_str()))
     };
     all.into_iter().filter(shows).map(|caveat| words::display(caveat, words::LINE)).collect()
 }

@@ -40,12 +40,17 @@ impl SummaryModel {
         let statuses = || scenarios.iter().flat_map(|one| &one.rows).map(|(_, status)| status.0);
         let count = |wanted| statuses().filter(|status| *status == wanted).count() as u64;
         let (met, missed) = (count(Decision::Pass), count(Decision::Fail));
+        let open = match count(Decision::Inconclusive) {
+            0 => String::new(),
+            open => format!(" {} undecided.", words::plural(open, "budget")),
+        };
         let headline = match (met, missed) {
             (0, 0) => "No budget was judged in this period.".to_owned(),
-            (met, 0) => format!("{} held over the period.", all_budgets(met)),
+            (met, 0) => format!("{} held over the period.{open}", judged_budgets(met, &open)),
             (met, missed) => {
                 let judged = words::plural(met + missed, "budget");
-                format!("{} of {judged} did not hold over the period.", words::count(missed))
+                let missed = words::count(missed);
+                format!("{missed} of {judged} did not hold over the period.{open}")
             }
         };
         Self {
@@ -57,8 +62,10 @@ impl SummaryModel {
     }
 }
 
-fn all_budgets(count: u64) -> String {
+/// The budgets that held: all of them if none is `open`.
+fn judged_budgets(count: u64, open: &str) -> String {
     match count {
+        _ if !open.is_empty() => words::plural(count, "budget"),
         1 => "The budget".to_owned(),
         2 => "Both budgets".to_owned(),
         count => format!("All {}", words::plural(count, "budget")),
@@ -99,6 +106,9 @@ fn split(budget: &str) -> (String, String) {
 
 /// What follows from the figures. Every sentence names the figure it rests on.
 fn next_steps(site: &HistorySite) -> Vec<String> {
+    if site.pages.is_empty() {
+        return vec!["Run a scenario: no run started in this period.".to_owned()];
+    }
     let mut steps: Vec<String> = site.pages.iter().flat_map(steps_of).collect();
     if steps.is_empty() {
         steps.push("Nothing needs to be done: keep measuring.".to_owned());

@@ -41,7 +41,7 @@ fn toml_line(budgets: &[SuggestedBudget]) -> String {
 /// How many runs there are, and how many of them carry nothing.
 fn counted(suggestion: &RequestSuggestion) -> String {
     let RequestSuggestion { runs, imported_singles, .. } = suggestion;
-    let runs = if *runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    let runs = words::plural(*runs as u64, "run");
     match imported_singles {
         0 => runs,
         singles => format!(
@@ -50,7 +50,7 @@ fn counted(suggestion: &RequestSuggestion) -> String {
     }
 }
 
-/// `p95 < 240ms: 39 of 40 runs would have passed; the worst, 2026-…, needs p95 < 420ms`
+/// `p95 < 240ms: 39 of 40 runs would have passed; the worst, 2026-…, needs 420ms`
 fn held(one: &SuggestedBudget) -> String {
     let SuggestedBudget { budget, held, of, worst, worst_needs, .. } = one;
     let needs = match worst_needs {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{completed_as_it_is, machines_of};
+use super::completed_as_it_is;
 use crate::record::cpu_quota::CpuQuota;
 use crate::record::session::{Advice, Attempt, MachineFacts, SessionRecord};
 use crate::tune::words::{self, listed};
@@ -18,8 +18,10 @@ struct CpuUse<'a> {
 impl<'a> CpuUse<'a> {
     /// That of a machine with shared CPUs, if its metrics report it.
     fn of(attempt: &'a Attempt) -> Option<Self> {
-        let used = Duration::from_micros(attempt.own_cpu()?.1.used_us?);
-        let machine = machines_of(attempt).next().filter(|machine| machine.shared_cpus)?;
+        let (id, reading) = attempt.own_cpu()?;
+        let used = Duration::from_micros(reading.used_us?);
+        let is_own = |facts: &&MachineFacts| facts.id == id && facts.shared_cpus;
+        let machine = attempt.machines_before.iter().find(is_own)?;
         (!attempt.worked().is_zero() && machine.cpus > 0).then_some(Self { attempt, machine, used })
     }
 

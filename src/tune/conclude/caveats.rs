@@ -170,7 +170,9 @@ fn starts_not_known(record: &SessionRecord) -> Option<String> {
     let doubted = unknown.iter().filter(|attempt| attempt.start_by_events.is_some()).count();
     let because = match doubted {
         0 => String::new(),
-        _ => format!(" In {doubted} of them, latency does not confirm what its events show."),
+        _ => format!(
+            " In {doubted} of them, latency does not confirm what the machine's events show."
+        ),
     };
     (!unknown.is_empty()).then(|| {
         format!(

@@ -102,8 +102,8 @@ const KEYS_OF_CONFIG: [&str; 23] = [
     "stop_config",
 ];
 
-/// What is wrong with a patch: keys in the wrong place or unknown, which the Machines API accepts and
-/// ignores, and sizes that are no numbers.
+/// What is wrong with a patch: keys in the wrong place or unknown, which the Machines API accepts
+/// and ignores, and sizes that are no numbers.
 fn patch_mistakes(keys: &Map<String, Value>) -> Vec<(String, String)> {
     let mut mistakes: Vec<_> = keys.keys().filter_map(|key| config_key_mistake(key)).collect();
     let Some(guest) = keys.get("guest") else { return mistakes };

@@ -105,10 +105,14 @@ impl fmt::Display for ConfigurationChange {
 }
 
 /// Keys of a machine's config whose values may be secret.
-const SECRET_KEYS: [&str; 3] = ["env", "files", "processes"];
+const SECRET_KEYS: [&str; 4] = ["env", "files", "processes", "secrets"];
 
 fn without_secrets(patch: &Value) -> Value {
-    let Value::Object(keys) = patch else { return patch.clone() };
+    let keys = match patch {
+        Value::Object(keys) => keys,
+        Value::Array(list) => return list.iter().map(without_secrets).collect(),
+        other => return other.clone(),
+    };
     let entries = keys.iter().map(|(key, value)| {
         let may_be_secret = SECRET_KEYS.contains(&key.as_str());
         (key.clone(), if may_be_secret { hide_texts(value) } else { without_secrets(value) })

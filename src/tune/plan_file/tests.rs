@@ -1,5 +1,7 @@
 //! Plan files as users write them, valid and invalid.
 
+use serde_json::json;
+
 use super::*;
 use crate::scenario::DiagnosticParts;
 
@@ -64,6 +66,13 @@ fn a_whole_file_is_read() {
     assert_eq!((changes[0].as_str(), changes[2].as_str()), ("", command));
     assert!(matches!(&plan.configurations[1].change, ConfigurationChange::Machine(patch)
         if patch["env"]["NODE_OPTIONS"] == "--canary"));
+}
+
+#[test]
+fn secrets_of_containers_are_hidden_as_those_of_machines_are() {
+    let patch = json!({ "containers": [{ "name": "app", "env": { "TOKEN": "Zebra" } }] });
+    let shown = ConfigurationChange::Machine(patch).to_string();
+    assert_eq!(shown, r#"{"containers":[{"env":{"TOKEN":"•••"},"name":"app"}]}"#);
 }
 
 #[test]

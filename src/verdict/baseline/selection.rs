@@ -124,11 +124,22 @@ impl BaselineRuns {
         let found = shortfall((ids.len(), exchanges), quantile, history)
             .map_or_else(|| learn(&durations, budget, tested), Err);
         let (learned, obstacle) = match found {
-            Ok(learned) => (Some(learned), None),
+            Ok(learned) => (Some(unlike_written(learned, request)), None),
             Err(obstacle) => (None, Some(obstacle)),
         };
         Some(BaselineLimit { written: budget, runs: ids, exchanges, learned, obstacle })
     }
+}
+
+/// A limit that no written budget of the request has: limits are found by their budget, and a fixed
+/// ceiling next to a relative one must be judged as it is.
+fn unlike_written(mut learned: LearnedLimit, request: &PlannedRequest) -> LearnedLimit {
+    while request.budgets.contains(&learned.budget) {
+        let Budget::Quantile { ceiling, .. } = &mut learned.budget else { break };
+        *ceiling += Duration::from_micros(1);
+        learned.high = learned.high.max(*ceiling);
+    }
+    learned
 }
 
 /// What the runs lack; `None` if they are enough.

@@ -22,7 +22,8 @@ fn first_run(millis: u64) -> RunRecord {
 
 fn passed(millis: u64) -> RunRecord {
     let mut record = first_run(millis);
-    record.verdict.scenarios[0].decision = Decision::Pass;
+    let verdict = &mut record.verdict.scenarios[0];
+    (verdict.decision, verdict.without_limits) = (Decision::Pass, None);
     record
 }
 
@@ -31,13 +32,18 @@ fn limit_of(earlier: &[RunRecord]) -> BaselineLimit {
 }
 
 fn limit_in_window(earlier: &[RunRecord], window: BaselineWindow) -> BaselineLimit {
+    limit_among(earlier, window, 1)
+}
+
+/// The limit in a run that tests so many budgets.
+fn limit_among(earlier: &[RunRecord], window: BaselineWindow, tested: usize) -> BaselineLimit {
     let planned: PlannedScenario = first_run(1).plan.remove(0);
     let mut runs = BaselineRuns::new(&planned, (None, ""), window);
     for run in earlier {
         runs.add(run);
     }
     let tile = &planned.requests[0];
-    runs.limit(tile, tile.budgets[0], (1, HERE)).unwrap()
+    runs.limit(tile, tile.budgets[0], (tested, HERE)).unwrap()
 }
 
 fn obstacle(limit: &BaselineLimit) -> String {
@@ -61,6 +67,8 @@ fn runs_that_differ_widen_the_range_of_the_limit_and_a_narrower_error_rate_widen
     let learned = limit_of(&runs).learned.unwrap();
     let (_, limit) = learned.budget.ceiling().unwrap();
     assert!(learned.low < limit.mul_f64(0.97) && learned.high > limit.mul_f64(1.03), "{learned:?}");
+    let narrower = limit_among(&runs, BaselineWindow::default(), 8).learned.unwrap();
+    assert!(narrower.high > learned.high, "{narrower:?}");
 }
 
 #[test]

@@ -22,6 +22,8 @@ impl AppMachines<'_> {
         configuration: usize,
         words: &[String],
     ) -> Result<(), AppProblem> {
+        // What an earlier command added was not there before this one.
+        self.note_added()?;
         let before = self.client.list_machines()?.into_iter().map(|machine| machine.id).collect();
         self.unlisted = Some(UnlistedCommand { configuration, before });
         let ran = user_command::run_command(words, self.signals);

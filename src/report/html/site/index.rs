@@ -87,7 +87,11 @@ fn row(page: &SeriesPage) -> Markup {
 }
 
 fn last_change(page: &SeriesPage) -> Markup {
-    let change = page.panels.iter().find_map(|panel| panel.change_points.first());
+    let newest = |panel: &'_ RequestPanel| panel.history.change_points.last().map(|mark| mark.run);
+    let started = |panel: &RequestPanel| Some(panel.history.runs.get(newest(panel)?)?.started());
+    let changed = page.panels.iter().filter_map(|panel| Some((started(panel)?, panel)));
+    let latest = changed.max_by_key(|(at, _)| *at);
+    let change = latest.and_then(|(_, panel)| panel.change_points.first());
     html! {
         @match change {
             Some(change) => (change),

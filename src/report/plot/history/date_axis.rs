@@ -77,11 +77,6 @@ impl DateAxis<'_> {
         }
     }
 
-    /// Whether a gap is wide enough to be seen.
-    pub(super) fn has_visible_gaps(bins: &TimeBins) -> bool {
-        !bins.gaps.is_empty()
-    }
-
     /// Values as runs of spots, broken at gaps; `height` gives the position of a value.
     pub(super) fn lines(
         &self,

@@ -94,7 +94,7 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     let (mut scene, below) = sheet.headed(&format!("{of}{}", heights.note()));
     let mut signs: Vec<_> =
         parts.iter().map(|it| (LegendMark::Line(part(*it)), label(*it))).collect();
-    signs.extend(DateAxis::has_visible_gaps(bins).then_some((LegendMark::Box(SHADE), "no runs")));
+    signs.extend((!bins.gaps.is_empty()).then_some((LegendMark::Box(SHADE), "no runs")));
     let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below, 0.8);
     let axis = DateAxis { labels, frame };

@@ -180,7 +180,7 @@ fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
     );
     add(any(|bin| bin.attainment.failed > 0), LegendMark::Box(VERDICTS[2]), "failed (top)");
     add(any(|bin| bin.failed > 0), LegendMark::Box(ALARM), "share of requests that failed (below)");
-    add(DateAxis::has_visible_gaps(&panel.history.bins), LegendMark::Box(SHADE), "no runs");
+    add(!panel.history.bins.gaps.is_empty(), LegendMark::Box(SHADE), "no runs");
     add(!panel.history.change_points.is_empty(), LegendMark::Dashes(INK), "change point");
     signs
 }
