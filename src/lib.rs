@@ -13,6 +13,7 @@
 //! - [`doctor`] checks whether this machine can run a plan; [`postgres`] is the only access to
 //!   Postgres
 //! - [`fly`] calls Fly's Machines API and reads Fly's metrics
+//! - [`fleet`] tells which shard this machine runs
 //! - [`tune`] decides what a tuning session tries, and concludes from its attempts
 //! - [`library_text`] says in plain English what an error of a library means
 //! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`files`] opens files
@@ -23,6 +24,7 @@ pub mod doctor;
 pub mod engine;
 pub mod expect;
 pub mod files;
+pub mod fleet;
 pub mod fly;
 pub mod history;
 pub mod hlog;

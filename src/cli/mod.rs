@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod duet;
 mod earlier_run;
+mod earlier_shard;
 mod evidence;
 mod exit;
 mod extension;

@@ -10,6 +10,7 @@ use super::baseline::{self, RunBaseline};
 use super::connection::{self, AddressFlags, ConnectionFlags, parse_period};
 use super::console::{Console, stderr_has_colour};
 use super::continuation::ContinuedRun;
+use super::earlier_shard::EarlierShard;
 use super::evidence::{self, EvidenceFile};
 use super::exit::{CommandError, ExitStatus};
 use super::extension::{self, ExtendablePlan};
@@ -118,6 +119,12 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         }
     }
     let baseline = find_baseline(args, &plan.plan, &destinations)?;
+    if let Some(ShardPlan { start, .. }) = plan.plan.shard_plan {
+        if let Some(earlier) = EarlierShard::find(&plan.plan, args.run.runs_dir())? {
+            return earlier.report(args.shard);
+        }
+        shard::check_start(start)?;
+    }
     // The plan holds the `every` of a scenario file. A sharded run never repeats.
     match args.every.or(plan.plan.every) {
         Some(_) if earlier.is_some() => Err(CommandError::usage(
@@ -180,7 +187,7 @@ fn once(
     next_steps::print_continuation(&run, plan);
     let exit = evidence.append_run(&run, destinations.send(&run));
     alert::send_alerts(plan, &run, &history);
-    Ok(exit)
+    Ok(args.shard.exit_of(&run.record, exit))
 }
 
 /// Where earlier runs are.

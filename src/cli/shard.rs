@@ -1,16 +1,19 @@
-//! One run on several machines: which shard this machine runs, and when it starts.
+//! One run on several machines: which shard this machine runs, when it starts, and how it exits.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, Time};
 
-use super::exit::CommandError;
+use super::exit::{CommandError, ExitStatus};
+use super::variables;
 use crate::engine::clock;
+use crate::fleet;
 use crate::plan::{Shard, ShardPlan};
-use crate::record::in_utc;
+use crate::record::{RunEnding, RunRecord, in_utc};
 use crate::units::{UnitError, format_duration};
 
 /// Maximum number of machines that share a run.
@@ -25,24 +28,49 @@ const MAX_LEAD: time::Duration = time::Duration::hours(24);
 #[group(skip)]
 pub(super) struct Flags {
     /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of
-    /// the connections. A single shard is inconclusive (exit code 3) unless it fails; `tollgate
-    /// merge` judges the whole run
-    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
-    shard: Option<Shard>,
+    /// the connections. `auto` takes both numbers from the engine that starts this machine
+    /// (Kubernetes, Slurm, AWS Batch, GitLab, CircleCI, Buildkite, PBS, Nomad), or from
+    /// `TOLLGATE_SHARD_INDEX` (from 0) and `TOLLGATE_SHARD_COUNT`; `auto/N` adds the number of
+    /// machines where the engine does not say it. A single shard is inconclusive unless it fails;
+    /// `tollgate merge` judges the whole run
+    #[arg(long, value_name = "I/N|auto", value_parser = str::parse::<ShardChoice>)]
+    shard: Option<ShardChoice>,
     /// When all shards start measuring, up to 24h ahead: 2026-11-24T15:00:00Z, or 15:00 for the
     /// nearest 15:00 in UTC; leave time for the warm-up
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
+    /// The exit code of a shard that measured its part: 0, because the merge decides, or that of
+    /// its own verdict [default: `done` if an engine started this machine, otherwise `verdict`]
+    #[arg(long, value_enum, requires = "shard")]
+    shard_exit: Option<ShardExit>,
+}
+
+/// What the exit code of a shard says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ShardExit {
+    /// 0 if the shard measured its part, even if it proved a breach
+    Done,
+    /// The verdict on the shard alone: 3, or 1 if it proves a breach
+    Verdict,
+}
+
+/// The shard as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ShardChoice {
+    Typed(Shard),
+    /// From the engine's variables; the number of machines if it is typed.
+    Auto(Option<u32>),
 }
 
 impl Flags {
-    /// The shard this machine runs; `None` for the whole run.
+    /// The shard this machine runs, and its start, which may be in the past; `None` for the whole
+    /// run.
     pub(super) fn planned(self) -> Result<Option<ShardPlan>, CommandError> {
         match (self.shard, self.start_at) {
             (None, None) => Ok(None),
-            (Some(shard), Some(start_at)) => {
-                let start = start_at.resolve(clock::wall_clock())?;
-                Ok(Some(ShardPlan { shard, start }))
+            (Some(choice), Some(start_at)) => {
+                let start = start_at.nearest_to(clock::wall_clock());
+                Ok(Some(ShardPlan { shard: choice.shard()?, start }))
             }
             (Some(_), None) => Err(CommandError::usage(format!(
                 "error: --shard needs --start-at: the machines that share a run must start measuring together; add \
@@ -60,6 +88,41 @@ impl Flags {
     pub(super) fn is_given(self) -> bool {
         self.shard.is_some() || self.start_at.is_some()
     }
+
+    /// The exit code of a finished run. A shard that measured its part succeeded for the engine
+    /// that started it: the merge decides, and a second attempt would send the load again.
+    pub(super) fn exit_of(self, record: &RunRecord, exit: ExitStatus) -> ExitStatus {
+        let is_verdict = !matches!(exit, ExitStatus::Usage | ExitStatus::Internal);
+        if self.exits_when_done() && is_verdict && measured_its_part(record) {
+            ExitStatus::Pass
+        } else {
+            exit
+        }
+    }
+
+    fn exits_when_done(self) -> bool {
+        let is_started = || fleet::find_engine(&variable).is_some();
+        self.shard.is_some()
+            && self.shard_exit.map_or_else(is_started, |exit| exit == ShardExit::Done)
+    }
+}
+
+/// Whether a shard did what it could: a target that is down is a result, but an interruption and a
+/// failed setup are not.
+fn measured_its_part(record: &RunRecord) -> bool {
+    let measurement = &record.measurement;
+    let ended =
+        measurement.ending.is_planned() || matches!(measurement.ending, RunEnding::TargetDown(_));
+    measurement.sharing.is_some() && ended
+}
+
+fn variable(name: &str) -> Option<String> {
+    variables::utf8_variable(name)
+}
+
+/// Refuses a start that has passed or is too far ahead.
+pub(super) fn check_start(start: OffsetDateTime) -> Result<(), CommandError> {
+    check_lead(start, clock::wall_clock())
 }
 
 /// A start that can be typed now: the first full minute that is at least two minutes ahead.
@@ -69,6 +132,44 @@ fn example(now: OffsetDateTime) -> String {
     ahead.format(format).unwrap_or_default()
 }
 
+impl ShardChoice {
+    fn shard(self) -> Result<Shard, CommandError> {
+        match self {
+            Self::Typed(shard) => Ok(shard),
+            Self::Auto(count) => {
+                let place = fleet::find_place(&variable, count).map_err(|error| {
+                    CommandError::usage(format!("error: --shard auto: {error}"))
+                })?;
+                if place.shard.of > MAX_SHARDS {
+                    return Err(CommandError::usage(format!(
+                        "error: --shard auto: {} machines are too many: a run has at most {MAX_SHARDS} shards",
+                        place.shard.of
+                    )));
+                }
+                Ok(place.shard)
+            }
+        }
+    }
+}
+
+impl FromStr for ShardChoice {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        match text.strip_prefix("auto") {
+            Some("") => Ok(Self::Auto(None)),
+            Some(rest) => {
+                let count = rest.strip_prefix('/').and_then(|count| count.trim().parse().ok());
+                count.filter(|count| (1..=MAX_SHARDS).contains(count)).map(|count| Self::Auto(Some(count))).ok_or_else(|| {
+                    let remedy = format!("write `auto`, or `auto/8` for eight machines, up to `auto/{MAX_SHARDS}`");
+                    UnitError::new(format!("`{text}` is not a shard"), remedy)
+                })
+            }
+            None => parse_shard(text).map(Self::Typed),
+        }
+    }
+}
+
 /// Parses `2/3`, the second of three shards.
 fn parse_shard(text: &str) -> Result<Shard, UnitError> {
     let numbers = text
@@ -76,8 +177,9 @@ fn parse_shard(text: &str) -> Result<Shard, UnitError> {
         .and_then(|(i, of)| Some((i.trim().parse().ok()?, of.trim().parse().ok()?)));
     let valid = numbers.filter(|&(i, of): &(u32, u32)| (1..=of).contains(&i) && of <= MAX_SHARDS);
     valid.map(|(i, of)| Shard { index: i - 1, of }).ok_or_else(|| {
-        let remedy =
-            format!("write `1/3` for the first of three, up to `{MAX_SHARDS}/{MAX_SHARDS}`");
+        let remedy = format!(
+            "write `1/3` for the first of three, up to `{MAX_SHARDS}/{MAX_SHARDS}`, or `auto`"
+        );
         UnitError::new(format!("`{text}` is not a shard"), remedy)
     })
 }
@@ -107,36 +209,35 @@ impl FromStr for StartAt {
 }
 
 impl StartAt {
-    /// The start as an instant, if a run that begins now can meet it.
-    fn resolve(self, now: OffsetDateTime) -> Result<OffsetDateTime, CommandError> {
-        let start = match self {
+    /// The start as an instant.
+    fn nearest_to(self, now: OffsetDateTime) -> OffsetDateTime {
+        match self {
             Self::Instant(start) => start,
             Self::Clock(time) => nearest(time, now),
-        };
-        let ahead = start - now;
-        if ahead.is_positive() && ahead <= MAX_LEAD {
-            return Ok(start);
         }
-        let text = start.format(&Rfc3339).unwrap_or_else(|_| start.to_string());
-        let (problem, remedy) = if ahead.is_positive() {
-            (
-                format!(
-                    "{} ahead",
-                    format_duration(Duration::try_from(ahead).unwrap_or(Duration::MAX))
-                ),
-                "choose a start within 24h",
-            )
-        } else {
-            (
-                format!(
-                    "in the past: it is {} now",
-                    now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())
-                ),
-                "choose a later start for all shards, and check that the clocks of the machines agree",
-            )
-        };
-        Err(CommandError::usage(format!("error: --start-at {text} is {problem}; {remedy}")))
     }
+}
+
+/// Refuses a start that a run that begins now cannot meet.
+fn check_lead(start: OffsetDateTime, now: OffsetDateTime) -> Result<(), CommandError> {
+    let ahead = start - now;
+    if ahead.is_positive() && ahead <= MAX_LEAD {
+        return Ok(());
+    }
+    let text = start.format(&Rfc3339).unwrap_or_else(|_| start.to_string());
+    let (problem, remedy) = if ahead.is_positive() {
+        let ahead = format_duration(Duration::try_from(ahead).unwrap_or(Duration::MAX));
+        (format!("{ahead} ahead"), "choose a start within 24h")
+    } else {
+        (
+            format!(
+                "in the past: it is {} now",
+                now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())
+            ),
+            "choose a later start for all shards, and check that the clocks of the machines agree",
+        )
+    };
+    Err(CommandError::usage(format!("error: --start-at {text} is {problem}; {remedy}")))
 }
 
 /// The instant nearest to `now` at which clocks in UTC show `time`. Machines that start the command
@@ -162,11 +263,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn auto_may_name_the_number_of_machines() {
+        assert_eq!("auto".parse::<ShardChoice>().unwrap(), ShardChoice::Auto(None));
+        assert_eq!("auto/8".parse::<ShardChoice>().unwrap(), ShardChoice::Auto(Some(8)));
+        for text in ["auto/0", "auto/1001", "auto/", "automatic", "auto/2/3"] {
+            assert!(text.parse::<ShardChoice>().is_err(), "{text}");
+        }
+    }
+
     /// A start typed at 23:58, in milliseconds from then.
     fn typed(text: &str) -> Result<i128, String> {
         let now = datetime!(2026-11-24 23:58 UTC);
         let start = text.parse::<StartAt>().map_err(|error| error.to_string())?;
-        let instant = start.resolve(now).map_err(|problem| problem.to_string())?;
+        let instant = start.nearest_to(now);
+        check_lead(instant, now).map_err(|problem| problem.to_string())?;
         Ok((instant - now).whole_milliseconds())
     }
 
@@ -182,7 +293,7 @@ mod tests {
     #[test]
     fn the_example_of_a_start_can_be_typed() {
         for now in [datetime!(2026-11-24 23:58 UTC), datetime!(2026-11-24 23:57:59.9 UTC)] {
-            let start = example(now).parse::<StartAt>().unwrap().resolve(now).unwrap();
+            let start = example(now).parse::<StartAt>().unwrap().nearest_to(now);
             assert!((2..=3).contains(&(start - now).whole_minutes()), "{start}");
         }
     }

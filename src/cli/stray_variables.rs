@@ -16,9 +16,16 @@ use crate::units::near::nearest;
 
 const PREFIX: &str = "TOLLGATE_";
 
-/// Variables that belong to no flag: the usual variable of a scenario's base URL, and those of
-/// tollgate's own tests. A name that ends with `_` stands for all names that begin with it.
-const OTHERS: [&str; 3] = ["TOLLGATE_TARGET", "TOLLGATE_TESTS_", "TOLLGATE_BROWSER"];
+/// Variables that belong to no flag: the usual variable of a scenario's base URL, the place of this
+/// machine for `--shard auto`, and those of tollgate's own tests. A name that ends with `_` stands
+/// for all names that begin with it.
+const OTHERS: [&str; 5] = [
+    "TOLLGATE_TARGET",
+    "TOLLGATE_SHARD_INDEX",
+    "TOLLGATE_SHARD_COUNT",
+    "TOLLGATE_TESTS_",
+    "TOLLGATE_BROWSER",
+];
 
 /// Commands whose variables have no part for the command: `TOLLGATE_RATE`, not
 /// `TOLLGATE_RUN_RATE`.

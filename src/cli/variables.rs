@@ -5,3 +5,8 @@ pub(super) fn utf8_variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
+
+/// The value of one of them.
+pub(super) fn utf8_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -13,8 +13,8 @@ use crate::files;
 use crate::hlog::{self, LogReader};
 use crate::library_text::describe_json;
 use crate::record::{
-    FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord, Stage,
-    run_name,
+    FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord,
+    ShardSharing, Stage, run_name,
 };
 use crate::units::ByteSize;
 
@@ -211,6 +211,36 @@ fn silent_before(first: Duration, draft: &RunDraft) -> Duration {
     let planned = appointed.and_then(|ahead| Duration::try_from(ahead).ok());
     let silent = planned.map_or(0.0, |planned| first.saturating_sub(planned).as_secs_f64().round());
     Duration::from_secs_f64(silent)
+}
+
+/// What a shard was to do: its scenarios, and its place in the run.
+#[derive(Debug)]
+pub struct SharedPlan {
+    /// The scenarios, without secrets.
+    pub plan: Vec<PlannedScenario>,
+    /// The number of shards, their start, and which one it is.
+    pub sharing: ShardSharing,
+}
+
+/// Reads what the shard in a folder was to do, finished or not; `None` if the run is not a shard.
+pub fn read_shared_plan(folder: &Path) -> Result<Option<SharedPlan>, StoreError> {
+    #[derive(Deserialize)]
+    struct SharedOnly {
+        plan: Vec<PlannedScenario>,
+        measurement: SharingOnly,
+    }
+    #[derive(Deserialize)]
+    struct SharingOnly {
+        #[serde(default)]
+        sharing: Option<ShardSharing>,
+    }
+    let finished = json::<SharedOnly>(folder, RUN)?;
+    let found =
+        finished.map_or_else(|| json::<SharedOnly>(folder, PARTIAL), |run| Ok(Some(run)))?;
+    Ok(found.and_then(|run| {
+        let sharing = run.measurement.sharing?;
+        Some(SharedPlan { plan: run.plan, sharing })
+    }))
 }
 
 /// The id of a run; `None` if its folder has no record yet.

@@ -47,8 +47,8 @@ pub use database::{
 pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;
 pub use folder::{
-    FolderContent, RunDraft, RunFolder, complete_folder, read_folder, read_id, read_intervals,
-    restore_folder, write_atomically,
+    FolderContent, RunDraft, RunFolder, SharedPlan, complete_folder, read_folder, read_id,
+    read_intervals, read_shared_plan, restore_folder, write_atomically,
 };
 pub use listing::{read_summaries, run_folders};
 pub use log::{append_entry, can_append};

@@ -169,6 +169,73 @@ fn a_shard_that_fails_fails_alone() {
     assert_eq!(record.unwrap().verdict.decision, Decision::Fail);
 }
 
+/// The number of requests that the target has received.
+fn arrivals(log: &Path) -> usize {
+    std::fs::read_to_string(log).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("arrivals.tsv");
+    let target =
+        Target::start(&["--mock-latency", "constant:60ms", "--arrival-log", log.to_str().unwrap()]);
+    let load = load().replace("/plain", "/app?mock=1");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &load);
+    let start = soon();
+    let run = |shard: &str, variables: &[(&str, &str)], more: &[&str]| {
+        let mut command = tollgate();
+        command.arg("run").arg(&bench.scenario).args(["--shard", shard, "--start-at", &start]);
+        command.arg("--runs-dir").arg(folder.path().join("runs")).args(more);
+        command.envs(variables.iter().copied()).output().unwrap()
+    };
+    let slurm = [
+        ("SLURM_ARRAY_TASK_ID", "4"),
+        ("SLURM_ARRAY_TASK_MIN", "3"),
+        ("SLURM_ARRAY_TASK_COUNT", "2"),
+    ];
+    let first = run("auto", &slurm, &[]);
+    let told = text(&first.stdout) + &text(&first.stderr);
+    assert_eq!(first.status.code(), Some(0), "{told}");
+    assert!(told.contains("FAIL") && told.contains("shard 1 of 2 is missing"), "{told}");
+    let sent = arrivals(&log);
+    assert!(sent > 100, "{sent}");
+
+    // A job that the engine starts again: the run is there, and the start has passed.
+    for (shard, variables, more, exit) in [
+        ("auto", &slurm[..], &[][..], 0),
+        ("2/2", &[], &[], 1),
+        ("2/2", &[], &["--shard-exit", "done"], 0),
+        ("auto", &slurm, &["--shard-exit", "verdict"], 1),
+    ] {
+        let again = run(shard, variables, more);
+        let told = text(&again.stderr);
+        assert_eq!(again.status.code(), Some(exit), "{told}");
+        assert!(told.contains("shard 2/2 of this run has already run"), "{told}");
+        assert_eq!(arrivals(&log), sent);
+    }
+    let other = run("1/2", &[], &[]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("is in the past"), "{}", text(&other.stderr));
+}
+
+#[test]
+fn a_machine_that_no_engine_numbers_is_told_what_was_looked_for() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, BUDGET, &load());
+    for (shard, variables, expected) in [
+        ("auto", vec![], "SLURM_ARRAY_TASK_ID (Slurm)"),
+        ("auto", vec![("JOB_COMPLETION_INDEX", "1")], "write `--shard auto/8`"),
+        ("auto/2", vec![("JOB_COMPLETION_INDEX", "2")], "indices of 2 machines are 0 to 1"),
+    ] {
+        let mut command = tollgate();
+        command.arg("run").arg(&bench.scenario).args(["--shard", shard, "--start-at", &soon()]);
+        let output = command.envs(variables).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
 #[test]
 fn runs_that_are_not_shards_of_one_run_are_refused_and_both_are_named() {
     let target = Target::start(&[]);
