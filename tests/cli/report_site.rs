@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
-use tollgate::record::{Dimension, DimensionHistograms};
+use tollgate::record::{BaselineLimit, Budget, Dimension, DimensionHistograms, LearnedLimit};
 use tollgate::record::{Histogram, IMPORTED_TAG, NODE_CHECK, RunRecord};
 
 use crate::bench::{text, tollgate};
@@ -266,6 +267,57 @@ fn a_change_of_latency_is_named_with_the_deploy_near_it() {
     assert!(point["cause"].as_str().unwrap().contains("deploy 41"), "{point}");
     let summary = page(out.path(), "summary.md");
     assert!(summary.contains("look at the last change: Latency +"), "{summary}");
+}
+
+/// Gives a run the limit that earlier runs made of `p95 < baseline + 10%`: none in the first runs.
+fn learn_limit(record: &mut RunRecord, at: u64) {
+    let written: Budget = "p95 < baseline + 10%".parse().unwrap();
+    let learned = (at > 4).then(|| {
+        let ceiling = Duration::from_millis(240 + at);
+        LearnedLimit {
+            budget: format!("p95 < {}ms", ceiling.as_millis()).parse().unwrap(),
+            baseline: ceiling.mul_f64(1.0 / 1.1),
+            low: ceiling.mul_f64(0.98),
+            high: ceiling.mul_f64(1.02),
+        }
+    });
+    let limit =
+        BaselineLimit { written, runs: Vec::new(), exchanges: 700, learned, obstacle: None };
+    let judged = limit.budget();
+    let request = &mut record.plan[0].requests[0];
+    request.budgets[0] = judged;
+    request.baselines = vec![limit];
+    record.verdict.scenarios[0].budgets[0].budget = judged;
+}
+
+#[test]
+fn a_budget_that_follows_earlier_runs_is_one_budget_with_its_newest_limit() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (at, mut record) in (0..).zip(history_year::records(SHORT)) {
+        learn_limit(&mut record, at);
+        history_year::write_run(runs.path(), &record);
+    }
+    let formats = ["--format", "html", "--format", "json", "--format", "md"];
+    let built = report(runs.path(), out.path(), &[&["--since", "49d"][..], &formats].concat());
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let json: serde_json::Value = serde_json::from_str(&page(out.path(), "history.json")).unwrap();
+    let budgets = json["scenarios"][0]["requests"][0]["budgets"].as_array().unwrap();
+    let written: Vec<_> = budgets.iter().map(|budget| budget["budget"].as_str().unwrap()).collect();
+    assert_eq!(written, ["p95 < baseline + 10%", "errors < 2%"]);
+    assert_eq!(
+        (&budgets[0]["ceiling_us"], &budgets[1]["ceiling_us"]),
+        (&337_000.into(), &().into())
+    );
+    let scenario = scenario_page(out.path());
+    for shown in [
+        "p95 &lt; baseline + 10%</code> <span class=\"muted small\">(337 ms now)",
+        "budget p95 &lt; baseline + 10% (337 ms now)",
+    ] {
+        assert!(scenario.contains(shown), "{shown}");
+    }
+    assert!(!scenario.contains("p95 &lt; 3"));
+    let summary = page(out.path(), "summary.md");
+    assert!(summary.contains("| p95 latency | &lt; baseline + 10% (337 ms now) |"), "{summary}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn section(page: &SeriesPage) -> SummarySection {
     let mut rows = Vec::new();
     for panel in &page.panels {
         for budget in panel.budgets.iter().filter(|budget| budget.is_current) {
-            let (subject, limit) = split(&budget.budget);
+            let (subject, limit) = split(&budget.with_limit());
             let metric = if several { format!("{} · {subject}", panel.name) } else { subject };
             rows.push(([metric, limit, budget.actual.clone()], budget.status()));
         }

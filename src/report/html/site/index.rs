@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::{badge, scrolling};
-use super::{PageDepth, budget_status, method, navigation, page, period};
+use super::{PageDepth, budget_status, method, navigation, page, period, written_budget};
+use crate::history::BudgetSpan;
 use crate::record::Dimension;
 use crate::report::site::{HistorySite, RequestPanel, SeriesPage};
 use crate::report::words;
@@ -73,7 +74,7 @@ fn row(page: &SeriesPage) -> Markup {
             }
             td.narrow-words data-label="passed" { (page.attainment) }
             @if let Some(budget) = budget {
-                td data-label="budget" { code { (budget.budget) } }
+                td data-label="budget" { (written_budget(budget)) }
                 td.number data-label="actual" { (budget.actual) }
                 td data-label="status" { (budget_status(budget)) }
                 td data-label="error budget left" { (budget.left) }
@@ -109,9 +110,9 @@ fn trend(panel: &RequestPanel) -> Markup {
     let bins = &panel.history.bins;
     let value =
         |bin: &crate::history::TimeBin| bin.latency.leading().map(|time| time.as_secs_f64());
-    let ceiling = panel.history.budget_spans.last().and_then(|span| span.budget.ceiling());
-    let ceiling = ceiling.filter(|(dimension, _)| *dimension == Dimension::Latency);
-    let ceiling = ceiling.map(|(_, ceiling)| ceiling.as_secs_f64());
+    let on_latency = |span: &&BudgetSpan| span.budget.dimension() == Some(Dimension::Latency);
+    let span = panel.history.budget_spans.iter().rfind(on_latency);
+    let ceiling = span.and_then(BudgetSpan::newest_ceiling).map(|ceiling| ceiling.as_secs_f64());
     let high =
         bins.bins.iter().filter_map(value).chain(ceiling).fold(0.0, f64::max).max(1e-6) * 1.1;
     let (Some(first), Some(last)) = (bins.bins.first(), bins.bins.last()) else { return html! {} };

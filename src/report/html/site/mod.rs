@@ -68,6 +68,14 @@ fn period(site: &HistorySite) -> Markup {
     html! { p.muted { (SiteLabels::new(&site.options).period()) } }
 }
 
+/// A budget as it is written, with its learned limit.
+fn written_budget(row: &BudgetHistoryRow) -> Markup {
+    html! {
+        code { (row.budget) }
+        @if !row.limit.is_empty() { " " span.muted.small { "(" (row.limit) ")" } }
+    }
+}
+
 /// A status with the colours of a decision.
 fn status((decision, words): (Decision, &str)) -> Markup {
     html! { span.badge.(decision.name()) { (words.to_uppercase()) } }

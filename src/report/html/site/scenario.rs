@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::plots::{figure, rows};
 use super::super::{badge, figures_table, prose, scrolling};
-use super::{PageDepth, budget_status, method, navigation, page, period};
+use super::{PageDepth, budget_status, method, navigation, page, period, written_budget};
 use crate::record::Decision;
 use crate::report::plot::{FileStems, panel_sketches};
 use crate::report::site::{
@@ -94,7 +94,7 @@ fn budgets(panel: &RequestPanel) -> Markup {
                 th scope="col" { "error budget left" }
             } }
             tbody { @for row in &panel.budgets { tr {
-                th scope="row" { code { (row.budget) } @if !row.is_current { " " span.muted { "(earlier)" } } }
+                th scope="row" { (written_budget(row)) @if !row.is_current { " " span.muted { "(earlier)" } } }
                 td.number data-label="actual" { (row.actual) }
                 td data-label="status" { (budget_status(row)) }
                 td data-label="held by" { (row.attainment) }

@@ -14,7 +14,7 @@ use super::date_axis::DateAxis;
 use crate::history::{BudgetSpan, ChangeMark, RunAttainment, TimeBin};
 use crate::record::Dimension;
 use crate::report::model::label;
-use crate::report::site::{RequestPanel, SiteLabels, percent_change};
+use crate::report::site::{BudgetHistoryRow, RequestPanel, SiteLabels, percent_change};
 use crate::report::words;
 use crate::units::format_duration;
 
@@ -140,24 +140,33 @@ fn heights(panel: &RequestPanel) -> DurationAxis {
         let quantiles = LINES.iter().flat_map(move |line| bins().filter_map(line.of));
         quantiles.chain(bins().filter_map(|bin| bin.latency.single()))
     };
-    let ceilings = || spans(panel).filter_map(|span| Some(span.budget.ceiling()?.1));
+    let ceilings = || spans(panel).flat_map(|span| span.ceilings.iter().map(|(_, limit)| *limit));
     DurationAxis::over(values().chain(ceilings()), values().chain(ceilings()))
 }
 
 /// The budgets on latency itself: those on a part of it belong to another axis.
 fn spans(panel: &RequestPanel) -> impl Iterator<Item = &BudgetSpan> {
-    let on_latency = |span: &&BudgetSpan| {
-        span.budget.ceiling().is_some_and(|(dimension, _)| dimension == Dimension::Latency)
-    };
+    let on_latency = |span: &&BudgetSpan| span.budget.dimension() == Some(Dimension::Latency);
     panel.history.budget_spans.iter().filter(on_latency)
 }
 
-/// Whether an earlier span of the same budget has a label already.
-fn labels_twice(labelled: &mut Vec<String>, span: &BudgetSpan) -> bool {
-    let text = span.budget.to_string();
-    let is_known = labelled.contains(&text);
-    labelled.push(text);
-    is_known
+/// The newest span of each budget: one label is enough.
+fn newest_spans(panel: &RequestPanel) -> Vec<&BudgetSpan> {
+    let mut newest: Vec<&BudgetSpan> = Vec::new();
+    for span in panel.history.budget_spans.iter().rev() {
+        if newest.iter().all(|known| known.budget != span.budget) {
+            newest.push(span);
+        }
+    }
+    newest.retain(|span| span.budget.dimension() == Some(Dimension::Latency));
+    newest
+}
+
+/// `budget p95 < 300ms`, or with the limit that earlier runs gave.
+fn budget_words(panel: &RequestPanel, span: &BudgetSpan) -> String {
+    let written = span.budget.to_string();
+    let row = panel.budgets.iter().find(|row| row.budget == written);
+    format!("budget {}", row.map_or(written, BudgetHistoryRow::with_limit))
 }
 
 fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
@@ -231,14 +240,28 @@ impl TrendPlot<'_> {
 
     fn budgets(&self, scene: &mut Scene) {
         for span in spans(self.panel) {
-            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
-            let y = self.y(ceiling);
-            // A budget of a single run is visible too.
-            let frame = &self.axis.frame;
-            let left = (self.axis.x(span.from) - 8.0).max(frame.left);
-            let right = (self.axis.x(span.to) + 8.0).min(frame.right);
-            scene.dashed((left, y), (right, y), 1.5, ALARM);
+            scene.dashed_path(&self.ceiling_line(span), 1.5, ALARM);
         }
+    }
+
+    /// The ceiling over time. One that earlier runs give moves from point to point.
+    fn ceiling_line(&self, span: &BudgetSpan) -> Vec<PaperSpot> {
+        let frame = &self.axis.frame;
+        // A budget of a single run is visible too.
+        let left = (self.axis.x(span.from) - 8.0).max(frame.left);
+        let right = (self.axis.x(span.to) + 8.0).min(frame.right);
+        let bins = self.panel.history.bins.bins.iter();
+        let within = bins.filter(|bin| bin.last >= span.from && bin.first <= span.to);
+        let spot = |bin: &TimeBin| {
+            let ceiling = span.ceiling_at(bin.last.min(span.to))?;
+            Some((self.axis.x(bin.middle().clamp(span.from, span.to)), self.y(ceiling)))
+        };
+        let mut spots: Vec<PaperSpot> = match &span.ceilings[..] {
+            [(_, only)] => vec![(left, self.y(*only))],
+            _ => within.filter_map(spot).collect(),
+        };
+        spots.extend(spots.last().map(|last| (right, last.1)));
+        spots
     }
 
     fn lines(&self, scene: &mut Scene) {
@@ -305,10 +328,9 @@ impl TrendPlot<'_> {
                 .collect();
             scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
         }
-        let mut labelled = Vec::new();
-        for span in spans(self.panel).filter(|span| !labels_twice(&mut labelled, span)) {
-            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
-            let text = format!("budget {}", span.budget);
+        for span in newest_spans(self.panel) {
+            let Some(ceiling) = span.newest_ceiling() else { continue };
+            let text = budget_words(self.panel, span);
             scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
         }
         if taken.is_empty() && self.panel.history.period.latency.count() == 0 {
