@@ -8,7 +8,9 @@ use crate::units::{Ratio, format_duration};
 /// One budget of one request over the period.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct BudgetHistoryRow {
-    /// The budget as it is written: `p95 < 300ms`.
+    /// The budget as it is written.
+    pub(in crate::report) written: Budget,
+    /// The same as text: `p95 < 300ms`.
     pub(in crate::report) budget: String,
     /// Its limit, if earlier runs give it: `77.5 ms now`. Otherwise empty.
     pub(in crate::report) limit: String,
@@ -30,6 +32,7 @@ impl BudgetHistoryRow {
     /// The row of a budget.
     pub(super) fn new(of: &BudgetPeriod, period: &PeriodFigures) -> Self {
         Self {
+            written: of.budget,
             budget: of.budget.to_string(),
             limit: learned_limit(of),
             actual: actual(of, period),

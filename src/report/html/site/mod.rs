@@ -3,6 +3,7 @@
 mod index;
 mod scenario;
 mod summary;
+mod trend_line;
 
 use maud::{Markup, html};
 
@@ -74,6 +75,11 @@ fn written_budget(row: &BudgetHistoryRow) -> Markup {
         code { (row.budget) }
         @if !row.limit.is_empty() { " " span.muted.small { "(" (row.limit) ")" } }
     }
+}
+
+/// The state of all budgets, first on a page.
+fn budget_state(decision: Decision, headline: &str) -> Markup {
+    html! { section.verdict.(decision.name()) { p.why { strong { (headline) } } } }
 }
 
 /// A status with the colours of a decision.

@@ -170,10 +170,11 @@ fn run_table(rows: &[RunHistoryRow]) -> Markup {
 fn conditions(series: &SeriesPage) -> Markup {
     let columns = series.conditions.first().map_or(0, Vec::len);
     let table = html! {
-        table.session {
+        table.stacked.settings {
             thead { tr { @for head in CONDITION_HEADS.iter().take(columns) { th scope="col" { (head) } } } }
             tbody { @for row in &series.conditions { tr { @for (at, cell) in row.iter().enumerate() {
-                @if at == 0 { th scope="row" { (cell) } } @else { td.words[at > 2] { (cell) } }
+                @if at == 0 { th scope="row" { (cell) } }
+                @else { td.words[at > 2] data-label=(CONDITION_HEADS[at]) { (cell) } }
             } } } }
         }
     };

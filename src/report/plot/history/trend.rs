@@ -106,7 +106,9 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     );
     let (mut scene, below) =
         sheet.headed(&format!("latency of ok exchanges; {each}{}", heights.note()));
-    let below = scene.legend(below, &signs(panel));
+    let signs = signs(panel);
+    let signs: Vec<_> = signs.iter().map(|(mark, words)| (*mark, words.as_str())).collect();
+    let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
     let figure = TrendPlot { panel, axis: DateAxis { labels, frame }, heights };
     figure.axis.gaps(&mut scene, bins);
@@ -169,14 +171,19 @@ fn budget_words(panel: &RequestPanel, span: &BudgetSpan) -> String {
     format!("budget {}", row.map_or(written, BudgetHistoryRow::with_limit))
 }
 
-fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
+fn signs(panel: &RequestPanel) -> Vec<(LegendMark, String)> {
     let bins = &panel.history.bins.bins;
     let lines = LINES.iter().rev().filter(|line| bins.iter().any(|bin| (line.of)(bin).is_some()));
-    let mut signs: Vec<_> = lines.map(|line| (LegendMark::Line(line.colour), line.name)).collect();
+    let mut signs: Vec<_> =
+        lines.map(|line| (LegendMark::Line(line.colour), line.name.to_owned())).collect();
     let any = |is: fn(&TimeBin) -> bool| bins.iter().any(is);
-    let mut add = |is: bool, mark, words| signs.extend(is.then_some((mark, words)));
+    let mut add = |is: bool, mark, words: &str| signs.extend(is.then(|| (mark, words.to_owned())));
     add(any(|bin| bin.latency.single().is_some()), LegendMark::Dot(INK), "ring: a single exchange");
-    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), "budget");
+    let budget = match &newest_spans(panel)[..] {
+        [only] => budget_words(panel, only),
+        _ => "budget".to_owned(),
+    };
+    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), &budget);
     add(
         any(|bin| bin.attainment.passed > 0),
         LegendMark::Box(VERDICTS[0]),
@@ -328,7 +335,9 @@ impl TrendPlot<'_> {
                 .collect();
             scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
         }
-        for span in newest_spans(self.panel) {
+        // The legend names a single budget: words within the plot would cover the lines.
+        let labelled = newest_spans(self.panel);
+        for span in labelled.iter().filter(|_| labelled.len() > 1) {
             let Some(ceiling) = span.newest_ceiling() else { continue };
             let text = budget_words(self.panel, span);
             scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
