@@ -37,12 +37,6 @@ impl RunAttainment {
     pub fn decided(&self) -> u64 {
         self.passed + self.failed
     }
-
-    /// The share of the decided runs that passed; `None` if no run was decided. Inconclusive runs
-    /// count for neither side.
-    pub fn share(&self) -> Option<f64> {
-        (self.decided() > 0).then(|| self.passed as f64 / self.decided() as f64)
-    }
 }
 
 /// One request over a period.

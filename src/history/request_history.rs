@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::{
     ChangeMark, NamedZone, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
-    ScenarioSeries, SeriesKey, SeriesRun, TimeBins, WeekGrid, WeekSum, week_sums,
+    ScenarioSeries, SeriesKey, SeriesRun, TimeBin, TimeBins, WeekGrid, WeekSum, week_sums,
 };
 use crate::record::{Budget, Decision, EncodedAdder, Histogram, HistogramError, RunConditions};
 use crate::units::Quantile;
@@ -214,6 +214,12 @@ impl BudgetSpan {
     /// The ceiling of its newest run.
     pub fn newest_ceiling(&self) -> Option<Duration> {
         self.ceilings.last().map(|(_, ceiling)| *ceiling)
+    }
+
+    /// The ceiling of the last run of a point; `None` if its runs do not have the budget.
+    pub fn ceiling_of(&self, bin: &TimeBin) -> Option<Duration> {
+        let is_within = bin.last >= self.from && bin.first <= self.to;
+        self.ceiling_at(bin.last.min(self.to)).filter(|_| is_within)
     }
 
     /// The ceiling that applied at a moment; `None` before its first run.

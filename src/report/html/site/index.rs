@@ -45,15 +45,15 @@ pub fn index_html(site: &HistorySite) -> String {
 
 fn table(site: &HistorySite) -> Markup {
     html! {
-        table.stacked {
+        table.stacked.index {
             thead { tr {
                 th scope="col" { "scenario" }
                 th scope="col" { "newest run" }
-                th scope="col" { "passed in the period" }
+                th.narrow-words scope="col" { "passed in the period" }
                 th scope="col" { "budget" }
                 th.number scope="col" { "actual" }
                 th scope="col" { "status" }
-                th scope="col" { "error budget left" }
+                th.narrow-words scope="col" { "error budget left" }
                 th scope="col" { "trend" }
                 th scope="col" { "last change" }
             } }
@@ -70,21 +70,21 @@ fn row(page: &SeriesPage) -> Markup {
             th.narrow-words scope="row" {
                 a href={ "scenarios/" (page.slug) ".html" } { (page.title) }
             }
-            td data-label="newest run" {
+            td.narrow-words data-label="newest run" {
                 @if let Some((decision, at)) = &page.newest { (badge(*decision)) " " span.muted.small { (at) } }
             }
             td.narrow-words data-label="passed" { (page.attainment) }
             @if let Some((panel, budget)) = main {
-                td.narrow-words data-label="budget" {
+                td.narrow-words.budget data-label="budget" {
                     @if page.panels.len() > 1 { span.muted.small { (panel.name) ": " } }
                     (written_budget(budget))
                 }
                 td.number data-label="actual" { (budget.actual) }
-                td data-label="status" {
+                td.narrow-words data-label="status" {
                     (budget_status(budget))
                     @if let Some(share) = page.budget_share() { " " span.muted.small { (share) } }
                 }
-                td data-label="error budget left" { (budget.left) }
+                td.narrow-words data-label="error budget left" { (budget.left) }
             } @else {
                 td.muted colspan="4" data-label="budget" { "none" }
             }

@@ -161,7 +161,9 @@ fn run_table(rows: &[RunHistoryRow]) -> Markup {
                     @else { (row.started) }
                 }
                 td { (badge(row.decision)) }
-                @for (at, cell) in row.cells.iter().enumerate() { td.number[at < 6] { (cell) } }
+                @for (at, cell) in row.cells.iter().enumerate() {
+                    td.number[at < 6].deploy[at == 6] { (cell) }
+                }
             } } }
         }
     }

@@ -77,11 +77,8 @@ impl<'a> TrendLine<'a> {
     }
 
     fn limit(&self, span: &BudgetSpan) -> Option<String> {
-        let bins = self.panel.history.bins.bins.iter();
-        let within = bins.filter(|bin| bin.last >= span.from && bin.first <= span.to);
-        points(
-            within.filter_map(|bin| Some(self.spot(bin, span.ceiling_at(bin.last.min(span.to))?))),
-        )
+        let spot = |bin: &TimeBin| Some(self.spot(bin, span.ceiling_of(bin)?));
+        points(self.panel.history.bins.bins.iter().filter_map(spot))
     }
 }
 

@@ -5,6 +5,7 @@ mod date_axis;
 mod phases;
 mod temperature;
 mod trend;
+mod week_axis;
 mod week_grid;
 mod weeks;
 

@@ -247,28 +247,31 @@ impl TrendPlot<'_> {
 
     fn budgets(&self, scene: &mut Scene) {
         for span in spans(self.panel) {
-            scene.dashed_path(&self.ceiling_line(span), 1.5, ALARM);
+            match &span.ceilings[..] {
+                [(_, only)] => self.fixed_ceiling(scene, span, *only),
+                _ => self.moving_ceiling(scene, span),
+            }
         }
     }
 
-    /// The ceiling over time. One that earlier runs give moves from point to point.
-    fn ceiling_line(&self, span: &BudgetSpan) -> Vec<PaperSpot> {
-        let frame = &self.axis.frame;
+    fn fixed_ceiling(&self, scene: &mut Scene, span: &BudgetSpan, ceiling: Duration) {
+        let (y, frame) = (self.y(ceiling), &self.axis.frame);
         // A budget of a single run is visible too.
         let left = (self.axis.x(span.from) - 8.0).max(frame.left);
         let right = (self.axis.x(span.to) + 8.0).min(frame.right);
-        let bins = self.panel.history.bins.bins.iter();
-        let within = bins.filter(|bin| bin.last >= span.from && bin.first <= span.to);
-        let spot = |bin: &TimeBin| {
-            let ceiling = span.ceiling_at(bin.last.min(span.to))?;
-            Some((self.axis.x(bin.middle().clamp(span.from, span.to)), self.y(ceiling)))
-        };
-        let mut spots: Vec<PaperSpot> = match &span.ceilings[..] {
-            [(_, only)] => vec![(left, self.y(*only))],
-            _ => within.filter_map(spot).collect(),
-        };
-        spots.extend(spots.last().map(|last| (right, last.1)));
-        spots
+        scene.dashed((left, y), (right, y), 1.5, ALARM);
+    }
+
+    /// A ceiling that earlier runs give, from point to point. It is unknown between stretches of
+    /// runs.
+    fn moving_ceiling(&self, scene: &mut Scene, span: &BudgetSpan) {
+        let height = |bin: &TimeBin| span.ceiling_of(bin).map(|ceiling| self.y(ceiling));
+        for mut line in self.axis.lines(&self.panel.history.bins, height) {
+            if let [(x, y)] = line[..] {
+                line = vec![(x - 4.0, y), (x + 4.0, y)];
+            }
+            scene.dashed_path(&line, 1.5, ALARM);
+        }
     }
 
     fn lines(&self, scene: &mut Scene) {
