@@ -1,5 +1,5 @@
-//! Digests the sources of the program, so that a file can name the build that made it: two builds of
-//! one version may render differently.
+//! Digests the sources of the program, so that a file can name the build that made it: two builds
+//! of one version may render differently.
 #![allow(clippy::print_stdout, reason = "this is how a build script talks to Cargo")]
 
 use std::collections::hash_map::DefaultHasher;

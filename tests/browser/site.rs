@@ -24,7 +24,11 @@ const PRINTED: &str = r"(() => {
   const cut = [...document.querySelectorAll('main *')].filter(element =>
     element.getClientRects().length > 0 && !element.closest('svg') &&
     element.getBoundingClientRect().right > document.documentElement.clientWidth + 1);
+  // A column of single letters is as bad.
+  const squeezed = [...document.querySelectorAll('th, td')].filter(cell =>
+    cell.clientWidth > 0 && cell.clientWidth < 40 && cell.clientHeight > 120);
   return {
+    squeezed: squeezed.map(cell => cell.outerHTML.slice(0, 200)),
     cut: cut.map(element => element.outerHTML.slice(0, 200)),
     background: getComputedStyle(document.body).backgroundColor,
     ink: getComputedStyle(document.querySelector('h1')).color,
@@ -105,6 +109,7 @@ fn a_printed_page_is_light_and_whole_although_the_system_is_dark() {
         let seen: Value = browser.evaluate(PRINTED);
         let place = page.display();
         assert_eq!(seen["cut"], json!([]), "{place}");
+        assert_eq!(seen["squeezed"], json!([]), "{place}");
         assert_eq!(seen["background"], "rgb(255, 255, 255)", "{place}");
         assert_eq!(seen["open"], 0, "{place}: figures that nobody can open on paper");
         let ink = seen["ink"].as_str().unwrap();

@@ -1,7 +1,8 @@
 //! The plots of a site look as they did: each is compared with a small reference picture.
 //!
-//! A picture may differ a little, because processors round differently. `TOLLGATE_TESTS_RENEW_PICTURES=1`
-//! writes the references again; look at them before they are committed.
+//! A picture may differ a little, because processors round differently. With
+//! `TOLLGATE_TESTS_RENEW_PICTURES=1` the references are written again; look at them before they are
+//! committed.
 
 use std::path::{Path, PathBuf};
 

@@ -71,7 +71,7 @@ fn row(page: &SeriesPage) -> Markup {
                 a href={ "scenarios/" (page.slug) ".html" } { (page.title) }
             }
             td.narrow-words data-label="newest run" {
-                @if let Some((decision, at)) = &page.newest { (badge(*decision)) " " span.muted.small { (at) } }
+                @if let Some((decision, at)) = &page.newest { (badge(*decision)) " " span.muted.small.nowrap { (at) } }
             }
             td.narrow-words data-label="passed" { (page.attainment) }
             @if let Some((panel, budget)) = main {
@@ -82,7 +82,7 @@ fn row(page: &SeriesPage) -> Markup {
                 td.number data-label="actual" { (budget.actual) }
                 td.narrow-words data-label="status" {
                     (budget_status(budget))
-                    @if let Some(share) = page.budget_share() { " " span.muted.small { (share) } }
+                    @if let Some(share) = page.budget_share() { " " span.muted.small.nowrap { (share) } }
                 }
                 td.narrow-words data-label="error budget left" { (budget.left) }
             } @else {
