@@ -186,6 +186,21 @@ else
   echo "npm could not install it (is its registry reachable?): skipping the test with the real pino-pretty"
 fi
 
+step "axe-core"
+# A test checks the pages of a site by its rules of accessibility.
+axe=4.14.1
+if [ -n "${TOLLGATE_TESTS_AXE:-}" ]; then
+  [ -f "$TOLLGATE_TESTS_AXE" ] || fail "TOLLGATE_TESTS_AXE names $TOLLGATE_TESTS_AXE, which is not a file"
+elif ! command -v npm >/dev/null; then
+  echo "npm not found: skipping the rules of accessibility"
+elif grep -qs "\"version\": \"$axe\"" target/axe/node_modules/axe-core/package.json; then
+  echo "found in target/axe"
+elif npm install --silent --no-audit --no-fund --ignore-scripts --prefix target/axe "axe-core@$axe"; then
+  echo "installed in target/axe"
+else
+  echo "npm could not install it (is its registry reachable?): skipping the rules of accessibility"
+fi
+
 step "parsers of other projects"
 # A test reads the outputs for CI and monitoring with them.
 parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2"

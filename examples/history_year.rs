@@ -20,9 +20,19 @@ fn main() -> ExitCode {
         println!("usage: history_year DIR [DAYS] [HOURS]");
         return ExitCode::from(2);
     };
-    let mut number =
-        |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let shape = YearShape { days: number(YEAR.days), hours: number(YEAR.hours).max(1), ..YEAR };
+    let mut number = |name, default| match arguments.next().map(|text| (text.parse(), text)) {
+        None => Ok(default),
+        Some((Ok(number @ 1..), _)) => Ok(number),
+        Some((_, text)) => Err(format!("{name} is a whole number above 0, and not `{text}`")),
+    };
+    let (days, hours) = match (number("DAYS", YEAR.days), number("HOURS", YEAR.hours)) {
+        (Ok(days), Ok(hours)) => (days, hours),
+        (Err(problem), _) | (_, Err(problem)) => {
+            println!("{problem}");
+            return ExitCode::from(2);
+        }
+    };
+    let shape = YearShape { days, hours, ..YEAR };
     let runs = history_year::write(&folder, shape);
     println!("{runs} runs in {}", folder.display());
     ExitCode::SUCCESS

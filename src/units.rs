@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 
 pub use machine_size::MachineSize;
 
+/// A count with a regular noun, given in the singular: `1 budget`, `3 budgets`.
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Why a text is not a value of the expected unit, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}; {remedy}")]

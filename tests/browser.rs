@@ -6,6 +6,8 @@
 mod devtools;
 #[path = "support/history_year.rs"]
 mod history_year;
+#[path = "browser/site.rs"]
+mod site;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -388,8 +390,9 @@ fn a_run_of_one_exchange_or_none_fits_every_screen() {
 /// A site of 40 generated days whose scenario, request and tags have malicious names.
 fn hostile_site() -> report::HistorySite {
     let shape = history_year::YearShape { days: 40, hours: 8, exchanges: 25 };
-    let name = HOSTILE.join(" ");
-    let runs = history_year::records(shape).map(|mut record| {
+    let further = ["W".repeat(500), "متجر التجزئة 👩‍👩‍👧‍👦".to_owned()];
+    let name = HOSTILE.join(" ") + &further.concat();
+    site_of(history_year::records(shape).map(|mut record| {
         record.plan[0].name.clone_from(&name);
         record.plan[0].base_url = "W".repeat(500);
         record.plan[0].caveats = vec![name.clone()];
@@ -399,12 +402,18 @@ fn hostile_site() -> report::HistorySite {
         record.verdict.scenarios[0].budgets.iter_mut().for_each(|of| of.request.clone_from(&name));
         let tags = &mut record.provenance.tags;
         *tags = history_year::tags(&[("deploy", &name), ("environment", &"W".repeat(500))]);
-        RunSummary::of(&record)
-    });
+        record
+    }))
+}
+
+/// A site of some runs.
+fn site_of(records: impl Iterator<Item = RunRecord>) -> report::HistorySite {
+    let summaries: Vec<RunSummary> = records.map(|record| RunSummary::of(&record)).collect();
     let since = history_year::START;
+    let last = summaries.iter().map(|run| run.started).max().unwrap();
     let zone: NamedZone = "Europe/Berlin".parse().unwrap();
-    let scope = HistoryScope { since, until: since + Duration::from_hours(24 * 41), zone };
-    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let scope = HistoryScope { since, until: last + Duration::from_hours(24), zone };
+    let (series, _) = group_series(summaries, &HistoryFilter::default());
     let of = |one| ScenarioHistory::of(one, &scope, &change_marks).0;
     let histories = series.into_iter().filter_map(of).collect();
     let (audience, public_tags) = (report::SiteAudience::Team, BTreeSet::new());

@@ -118,17 +118,38 @@ impl RunSource {
 
     /// Finds a run by any of its names: in its folder if it has one, else in the database.
     pub(super) fn find(&self, run: &Path) -> Result<LocatedRun, CommandError> {
-        let folder = self.runs_dir.as_ref().map(|runs_dir| store::find_run(run, runs_dir));
-        match (folder, &self.database) {
-            (Some(Ok(folder)), _) => Ok(LocatedRun::Folder(folder)),
-            (None | Some(Err(StoreError::Unknown { .. })), Some(address)) => {
-                let mut database = Database::open(address)?;
-                let fetched = fetch(&mut database, run)?;
-                Ok(LocatedRun::Database(database, fetched))
-            }
-            (Some(Err(error)), _) => Err(usage_error(error)),
-            (None, None) => Err(CommandError::usage("error: there is no place to search for runs")),
+        if let Some(folder) = self.folder_of(run)? {
+            return Ok(LocatedRun::Folder(folder));
         }
+        let mut database = self.open_database()?;
+        let fetched = fetch(&mut database, run)?;
+        Ok(LocatedRun::Database(database, fetched))
+    }
+
+    /// The folder of a run, by any of its names; `None` if only the database can have it.
+    pub(super) fn folder_of(&self, run: &Path) -> Result<Option<PathBuf>, CommandError> {
+        let Some(runs_dir) = &self.runs_dir else { return Ok(None) };
+        match store::find_run(run, runs_dir) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(StoreError::Unknown { .. }) if self.database.is_some() => Ok(None),
+            Err(error) => Err(usage_error(error)),
+        }
+    }
+
+    /// Connects to the database; an error if there is none.
+    pub(super) fn open_database(&self) -> Result<Database, CommandError> {
+        let address = self.database.as_ref().ok_or_else(no_place)?;
+        Ok(Database::open(address)?)
+    }
+
+    /// Whether folders are read, alone or in addition to a database.
+    pub(super) fn reads_folders(&self) -> bool {
+        self.runs_dir.is_some()
+    }
+
+    /// Whether a database is read, alone or in addition to folders.
+    pub(super) fn reads_database(&self) -> bool {
+        self.database.is_some()
     }
 
     /// The whole record of a run, by any of its names, for a comparison: a record of an earlier
@@ -171,6 +192,11 @@ impl RunSource {
             (None, None) => "anywhere".to_owned(),
         }
     }
+}
+
+/// The error of a source without any place.
+pub(super) fn no_place() -> CommandError {
+    CommandError::usage("error: there is no place to search for runs")
 }
 
 /// Warns of runs that have a folder here but could not be stored: a list from the database lacks

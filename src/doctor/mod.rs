@@ -61,11 +61,6 @@ fn tightest(plan: &Plan) -> Option<Duration> {
     ceilings.map(|(_, ceiling)| ceiling).min()
 }
 
-/// `1 connection`, `2 connections`.
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 /// A share (0 to 1) in percent: `0.3 %`.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;

@@ -1,10 +1,11 @@
 //! File descriptors and local ports for a plan's connections.
 
-use super::{MACHINE, plural};
+use super::MACHINE;
 use crate::engine::probe::{self, DescriptorNeed};
 use crate::engine::{self, EngineError, PortWarning};
 use crate::plan::Plan;
 use crate::record::checkup::CheckFinding;
+use crate::units::plural;
 
 /// The finding about file descriptors, from the result of raising the limit.
 pub(super) fn descriptors(provided: Result<DescriptorNeed, EngineError>) -> CheckFinding {

@@ -1,10 +1,11 @@
 //! The root certificates that TLS uses.
 
-use super::{MACHINE, plural};
+use super::MACHINE;
 use crate::engine::EngineError;
 use crate::engine::probe::{self, RootCertificates};
 use crate::plan::CertificateTrust;
 use crate::record::checkup::CheckFinding;
+use crate::units::plural;
 
 /// The finding about this machine's root certificates.
 pub(super) fn system() -> CheckFinding {

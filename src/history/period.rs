@@ -1,5 +1,7 @@
 //! What a period says of one request: verdicts, added histograms and budgets.
 
+use std::time::Duration;
+
 use super::{QuantileFigures, SeriesRun};
 use crate::record::{
     ActualQuantile, Budget, Decision, Dimension, EncodedAdder, Histogram, HistogramError,
@@ -35,12 +37,6 @@ impl RunAttainment {
     pub fn decided(&self) -> u64 {
         self.passed + self.failed
     }
-
-    /// The share of the decided runs that passed; `None` if no run was decided. Inconclusive runs
-    /// count for neither side.
-    pub fn share(&self) -> Option<f64> {
-        (self.decided() > 0).then(|| self.passed as f64 / self.decided() as f64)
-    }
 }
 
 /// One request over a period.
@@ -63,8 +59,11 @@ pub struct PeriodFigures {
 /// One budget over a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetPeriod {
-    /// The budget.
+    /// The budget as it is written: one that is relative to a baseline has another limit in each
+    /// run, and is one budget.
     pub budget: Budget,
+    /// The ceiling in its newest run; `None` for a budget on a count, and without a limit.
+    pub ceiling: Option<Duration>,
     /// The decisions on it.
     pub attainment: RunAttainment,
     /// Exchanges judged in all runs.
@@ -96,12 +95,13 @@ impl PeriodFigures {
         self.exchanges = self.exchanges.saturating_add(run.exchanges);
         self.ok = self.ok.saturating_add(run.ok);
         for of_run in run.figures.iter().flat_map(|figures| &figures.budgets) {
-            let known = self.budgets.iter().position(|period| period.budget == of_run.budget);
+            let known = self.budgets.iter().position(|period| period.budget == of_run.written);
             let place = known.unwrap_or_else(|| {
-                self.budgets.push(BudgetPeriod::new(of_run.budget));
+                self.budgets.push(BudgetPeriod::new(of_run.written));
                 self.budgets.len() - 1
             });
             let period = &mut self.budgets[place];
+            period.ceiling = of_run.budget.ceiling().map(|(_, ceiling)| ceiling);
             period.attainment.add(of_run.decision);
             period.judged = period.judged.saturating_add(of_run.judged);
             period.exceeded = period.exceeded.saturating_add(of_run.exceeded);
@@ -113,7 +113,7 @@ impl PeriodFigures {
             || newest.and_then(|run| run.figures.as_ref()).map(|figures| &figures.budgets);
         for period in &mut self.budgets {
             period.is_current =
-                budgets().is_some_and(|all| all.iter().any(|one| one.budget == period.budget));
+                budgets().is_some_and(|all| all.iter().any(|one| one.written == period.budget));
         }
         self.budgets.sort_by_key(|period| !period.is_current);
     }
@@ -134,7 +134,8 @@ impl PeriodFigures {
         let failed = self.failed();
         let all = self.latency.count() + failed;
         match *budget {
-            Budget::Quantile { quantile, dimension: Dimension::Latency, .. } => {
+            Budget::Quantile { quantile, dimension: Dimension::Latency, .. }
+            | Budget::Relative { quantile, dimension: Dimension::Latency, .. } => {
                 let rank = Histogram::rank_of(quantile, all);
                 let value = self.latency.at_rank(rank);
                 (all >= quantile.fewest_values())
@@ -154,7 +155,8 @@ impl PeriodFigures {
 impl BudgetPeriod {
     fn new(budget: Budget) -> Self {
         let attainment = RunAttainment::default();
-        Self { budget, attainment, judged: 0, exceeded: 0, is_current: false }
+        let (ceiling, is_current) = (None, false);
+        Self { budget, ceiling, attainment, judged: 0, exceeded: 0, is_current }
     }
 
     /// The share of the exchanges that exceeded it; `None` if none was judged.

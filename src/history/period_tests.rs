@@ -53,7 +53,7 @@ fn figures(judged: u64, exceeded: u64) -> RequestFigures {
         fresh: 0,
         cold: EncodedHistogram::default(),
         phases: Vec::new(),
-        budgets: vec![BudgetFigures { budget, decision, judged, exceeded }],
+        budgets: vec![BudgetFigures { written: budget, budget, decision, judged, exceeded }],
     }
 }
 
@@ -107,8 +107,7 @@ fn attainment_counts_only_decided_runs() {
     let all = histories(runs, &scope(START, 7, "UTC"));
     let attainment = all[0].attainment;
     assert_eq!((attainment.passed, attainment.failed, attainment.inconclusive), (2, 1, 1));
-    assert!((attainment.share().unwrap() - 2.0 / 3.0).abs() < 1e-9);
-    assert_eq!(RunAttainment::default().share(), None);
+    assert_eq!((attainment.decided(), attainment.runs()), (3, 4));
 }
 
 #[test]
@@ -214,7 +213,7 @@ fn a_budget_applies_from_its_first_run_to_the_first_run_without_it() {
     let other: Budget = "p95 < 250ms".parse().unwrap();
     for run in &mut runs[2..] {
         let figures = run.requests[0].figures.as_mut().unwrap();
-        figures.budgets[0].budget = other;
+        (figures.budgets[0].written, figures.budgets[0].budget) = (other, other);
     }
     let history = only(runs, &scope(START, 1, "UTC"));
     let spans: Vec<_> = history
@@ -226,6 +225,31 @@ fn a_budget_applies_from_its_first_run_to_the_first_run_without_it() {
         .collect();
     assert_eq!(spans, [(budget(), 0, 2), (other, 2, 3)]);
     assert_eq!(history.period.budgets[0].budget, other, "the current one comes first");
+}
+
+#[test]
+fn a_budget_relative_to_a_baseline_is_one_budget_whose_ceiling_moves() {
+    let written: Budget = "p95 < baseline + 10%".parse().unwrap();
+    let of = |hours, budget: &str| {
+        let mut one = run(hours, &[100; 20]);
+        let figures = one.requests[0].figures.as_mut().unwrap();
+        (figures.budgets[0].written, figures.budgets[0].budget) =
+            (written, budget.parse().unwrap());
+        one
+    };
+    let limits = ["p95 < baseline + 10%", "p95 < 110ms", "p95 < 110ms", "p95 < 112ms"];
+    let runs = (0..).zip(limits).map(|(hours, budget)| of(hours, budget)).collect();
+    let history = only(runs, &scope(START, 1, "UTC"));
+    let [period] = &history.period.budgets[..] else { panic!("{:?}", history.period.budgets) };
+    let millis = |millis| Some(Duration::from_millis(millis));
+    assert_eq!((period.budget, period.ceiling, period.is_current), (written, millis(112), true));
+    assert_eq!((period.judged, period.attainment.passed), (80, 4));
+    assert!(matches!(history.period.actual(&written), Some(ActualQuantile::At(_))));
+    // The first run had no limit yet.
+    let [span] = &history.budget_spans[..] else { panic!("{:?}", history.budget_spans) };
+    let at = |hours| span.ceiling_at(START + Duration::from_hours(hours));
+    assert_eq!([at(0), at(1), at(2), at(3)], [None, millis(110), millis(110), millis(112)]);
+    assert_eq!(span.ceilings.len(), 2);
 }
 
 #[test]

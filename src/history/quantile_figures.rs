@@ -55,11 +55,6 @@ impl QuantileFigures {
         self.max.filter(|_| self.count == 1)
     }
 
-    /// p95 if there are enough exchanges for it, else p50, else the value of a single exchange.
-    pub fn leading(&self) -> Option<Duration> {
-        self.p95.or(self.p50).or(self.max)
-    }
-
     /// p50, p95 and p99 with their names.
     pub fn named(&self) -> [(Quantile, Option<Duration>); 3] {
         [(Quantile::P50, self.p50), (Quantile::P95, self.p95), (Quantile::P99, self.p99)]

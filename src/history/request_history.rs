@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use super::{
     ChangeMark, NamedZone, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
-    ScenarioSeries, SeriesKey, SeriesRun, TimeBins, WeekGrid, WeekSum, week_sums,
+    ScenarioSeries, SeriesKey, SeriesRun, TimeBin, TimeBins, WeekGrid, WeekSum, week_sums,
 };
 use crate::record::{Budget, Decision, EncodedAdder, Histogram, HistogramError, RunConditions};
 use crate::units::Quantile;
@@ -69,12 +70,15 @@ pub struct RequestHistory {
 /// A budget on latency and the time in which it applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetSpan {
-    /// The budget.
+    /// The budget as it is written.
     pub budget: Budget,
     /// The first run with it.
     pub from: OffsetDateTime,
     /// The first run without it, or the newest run.
     pub to: OffsetDateTime,
+    /// Its ceilings, each with the first run that had it, oldest first. There is one, unless
+    /// earlier runs give the limit.
+    pub ceilings: Vec<(OffsetDateTime, Duration)>,
 }
 
 /// Consecutive runs with equal conditions.
@@ -195,24 +199,59 @@ fn without_bytes(run: &SeriesRun) -> SeriesRun {
     run
 }
 
-/// The budgets on latency, each with the time in which it applied.
-fn budget_spans(runs: &[SeriesRun]) -> Vec<BudgetSpan> {
-    let mut spans: Vec<(BudgetSpan, bool)> = Vec::new();
-    for run in runs {
-        let budgets = run.figures.iter().flat_map(|figures| &figures.budgets);
-        let budgets: Vec<Budget> = budgets.map(|of_run| of_run.budget).collect();
-        for (span, is_open) in spans.iter_mut().filter(|(_, is_open)| *is_open) {
-            (span.to, *is_open) = (run.started(), budgets.contains(&span.budget));
-        }
-        for budget in budgets {
-            let is_open = |span: &(BudgetSpan, bool)| span.1 && span.0.budget == budget;
-            if budget.ceiling().is_some() && !spans.iter().any(is_open) {
-                let (from, to) = (run.started(), run.started());
-                spans.push((BudgetSpan { budget, from, to }, true));
-            }
+impl BudgetSpan {
+    fn new(budget: Budget, first_run: OffsetDateTime) -> Self {
+        Self { budget, from: first_run, to: first_run, ceilings: Vec::new() }
+    }
+
+    fn add(&mut self, run: OffsetDateTime, ceiling: Duration) {
+        self.to = run;
+        if self.newest_ceiling() != Some(ceiling) {
+            self.ceilings.push((run, ceiling));
         }
     }
-    spans.into_iter().map(|(span, _)| span).collect()
+
+    /// The ceiling of its newest run.
+    pub fn newest_ceiling(&self) -> Option<Duration> {
+        self.ceilings.last().map(|(_, ceiling)| *ceiling)
+    }
+
+    /// The ceiling of the last run of a point; `None` if its runs do not have the budget.
+    pub fn ceiling_of(&self, bin: &TimeBin) -> Option<Duration> {
+        let is_within = bin.last >= self.from && bin.first <= self.to;
+        self.ceiling_at(bin.last.min(self.to)).filter(|_| is_within)
+    }
+
+    /// The ceiling that applied at a moment; `None` before its first run.
+    pub fn ceiling_at(&self, moment: OffsetDateTime) -> Option<Duration> {
+        let after = self.ceilings.partition_point(|(from, _)| *from <= moment);
+        Some(self.ceilings.get(after.checked_sub(1)?)?.1)
+    }
+}
+
+/// The budgets with a ceiling, each with the time in which it applied.
+fn budget_spans(runs: &[SeriesRun]) -> Vec<BudgetSpan> {
+    let (mut spans, mut open): (Vec<BudgetSpan>, Vec<usize>) = (Vec::new(), Vec::new());
+    for run in runs {
+        let at = run.started();
+        for place in &open {
+            spans[*place].to = at;
+        }
+        let mut still_open: Vec<usize> = Vec::new();
+        for budget in run.figures.iter().flat_map(|figures| &figures.budgets) {
+            let Some((_, ceiling)) = budget.budget.ceiling() else { continue };
+            let mut known = open.iter().chain(&still_open).copied();
+            let known = known.find(|place| spans[*place].budget == budget.written);
+            let place = known.unwrap_or_else(|| {
+                spans.push(BudgetSpan::new(budget.written, at));
+                spans.len() - 1
+            });
+            spans[place].add(at, ceiling);
+            still_open.push(place);
+        }
+        open = still_open;
+    }
+    spans
 }
 
 fn condition_spans(runs: &[SeriesRun]) -> Vec<ConditionSpan> {

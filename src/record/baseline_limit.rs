@@ -79,6 +79,12 @@ impl BaselineLimit {
         self.learned.map_or(self.written, |learned| learned.budget)
     }
 
+    /// A judged budget as the scenario has it: relative if one of `limits` gave its limit.
+    pub fn written_budget(limits: &[Self], judged: Budget) -> Budget {
+        let limit = limits.iter().find(|limit| limit.budget() == judged);
+        limit.map_or(judged, |limit| limit.written)
+    }
+
     /// The budget against another ceiling; `None` if it is on no quantile.
     pub fn with_ceiling(&self, ceiling: Duration) -> Option<Budget> {
         match self.written {

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Budget, BudgetVerdict, Decision, Dimension, EncodedHistogram, PlannedScenario, RunRecord,
-    ScenarioMeasurement, StageMeasurement,
+    BaselineLimit, Budget, BudgetVerdict, Decision, Dimension, EncodedHistogram, PlannedScenario,
+    RunRecord, ScenarioMeasurement, StageMeasurement,
 };
 
 /// The figures of one request in one run that are not its latency.
@@ -54,7 +54,9 @@ pub struct PhaseFigures {
 /// The outcome of one budget in one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetFigures {
-    /// The budget.
+    /// The budget as the scenario has it: `p95 < baseline + 10%`.
+    pub written: Budget,
+    /// The budget that was judged: with the limit of this run, `p95 < 231ms`.
     pub budget: Budget,
     /// The decision on it.
     pub decision: Decision,
@@ -106,6 +108,9 @@ impl RequestFigures {
         let measured = scenario.requests.iter().find(|measured| measured.name == request)?;
         let judged = record.verdict.scenarios.iter().find(|one| one.scenario == scenario.name);
         let budgets = judged.into_iter().flat_map(|judged| &judged.budgets);
+        let planned = record.planned(&scenario.name).map(|plan| &plan.requests);
+        let planned = planned.into_iter().flatten().find(|planned| planned.name == request);
+        let limits = planned.map(|planned| planned.baselines.as_slice()).unwrap_or_default();
         Some(Self {
             conditions: pool.share(RunConditions::of(record.planned(&scenario.name), scenario)),
             fresh: measured.measured.tally.fresh,
@@ -113,16 +118,17 @@ impl RequestFigures {
             phases: phases_of(&measured.measured),
             budgets: budgets
                 .filter(|budget| budget.request == request)
-                .map(BudgetFigures::of)
+                .map(|budget| BudgetFigures::of(budget, limits))
                 .collect(),
         })
     }
 }
 
 impl BudgetFigures {
-    fn of(verdict: &BudgetVerdict) -> Self {
-        let BudgetVerdict { budget, decision, judged, exceeded, .. } = verdict;
-        Self { budget: *budget, decision: *decision, judged: *judged, exceeded: *exceeded }
+    fn of(verdict: &BudgetVerdict, limits: &[BaselineLimit]) -> Self {
+        let &BudgetVerdict { budget, decision, judged, exceeded, .. } = verdict;
+        let written = BaselineLimit::written_budget(limits, budget);
+        Self { written, budget, decision, judged, exceeded }
     }
 }
 

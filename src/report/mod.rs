@@ -49,7 +49,7 @@ pub use markdown::{
 pub use model::{FindingSubject, ReportModel, comparison_line};
 pub use open_metrics::open_metrics;
 pub use otlp::{otlp_metrics, otlp_rejection};
-pub use plot::{Plot, PlotError, history_plots, plots, session_plots};
+pub use plot::{Plot, PlotError, SitePlot, history_plots, plots, session_plots};
 pub use session::{AttemptEntry, SessionModel, attempt_entry};
 pub use site::{HistorySite, SiteAudience, SiteOptions};
 pub use terminal::{

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::record::{
-    Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram, IMPORTED_TAG,
-    ImportedFacts, PhaseFigures, RequestFigures, RequestSummary, RunConditions, RunProvenance,
-    RunSummary, ShardSharing, Tally, micros,
+    BaselineLimit, Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram,
+    IMPORTED_TAG, ImportedFacts, PhaseFigures, RequestFigures, RequestSummary, RunConditions,
+    RunProvenance, RunSummary, ShardSharing, Tally, micros,
 };
 
 /// The fields of a [`RunRecord`](crate::record::RunRecord) that its summary needs.
@@ -48,6 +48,8 @@ struct SummaryPlanRequest<'a> {
     hop_of: Option<Cow<'a, str>>,
     #[serde(default)]
     budgets: Vec<String>,
+    #[serde(default)]
+    baselines: Vec<BaselineLimit>,
 }
 
 #[derive(Deserialize)]
@@ -209,7 +211,9 @@ impl SummaryScenario<'_> {
             let imported = is_imported.then(|| facts(&request.name));
             let budgets = judged.into_iter().flat_map(|judged| &judged.budgets);
             let budgets = budgets.filter(|budget| budget.request == request.name);
-            let budgets = budgets.map(SummaryBudget::figures).collect();
+            let planned = planned.iter().find(|planned| planned.name == request.name);
+            let limits = planned.map(|planned| planned.baselines.as_slice()).unwrap_or_default();
+            let budgets = budgets.map(|budget| budget.figures(limits)).collect();
             let summary = request.summary(&name, decision, (Arc::clone(&conditions), budgets));
             RequestSummary { imported, ..summary }
         };
@@ -218,9 +222,10 @@ impl SummaryScenario<'_> {
 }
 
 impl SummaryBudget<'_> {
-    fn figures(&self) -> BudgetFigures {
-        let Self { budget, decision, judged, exceeded, .. } = self;
-        BudgetFigures { budget: *budget, decision: *decision, judged: *judged, exceeded: *exceeded }
+    fn figures(&self, limits: &[BaselineLimit]) -> BudgetFigures {
+        let &Self { budget, decision, judged, exceeded, .. } = self;
+        let written = BaselineLimit::written_budget(limits, budget);
+        BudgetFigures { written, budget, decision, judged, exceeded }
     }
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
 use crate::record::{ActualQuantile, Dimension};
-use crate::units::{Ratio, format_duration};
+use crate::units::{Ratio, format_duration, plural};
 
 /// `1 request`, `12 requests`.
 pub(super) fn requests(count: u64) -> String {
-    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
+    plural(count, "request")
 }
 
 /// `3 of 12 requests`, `none of 12 requests`.

@@ -1,10 +1,15 @@
 //! `tollgate report`: the site of latency history.
 
+mod formats;
+mod pictures;
+mod second_build;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
-use tollgate::record::{Dimension, DimensionHistograms};
+use tollgate::record::{BaselineLimit, Budget, Dimension, DimensionHistograms, LearnedLimit};
 use tollgate::record::{Histogram, IMPORTED_TAG, NODE_CHECK, RunRecord};
 
 use crate::bench::{text, tollgate};
@@ -104,35 +109,6 @@ fn a_site_has_an_index_a_page_for_each_scenario_a_summary_and_the_runs_that_it_n
     }
 }
 
-#[test]
-fn a_second_build_writes_only_what_changed() {
-    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    history_year::write(runs.path(), SHORT);
-    let mut other = history_year::record(SHORT, 12).unwrap();
-    other.id = history_year::id(7);
-    rename(&mut other, "other");
-    history_year::write_run(runs.path(), &other);
-    let first = report(runs.path(), out.path(), &["--since", "49d"]);
-    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
-    let before = files(out.path());
-    let second = report(runs.path(), out.path(), &["--since", "49d"]);
-    assert!(text(&second.stdout).contains(" 0 files written"), "{}", text(&second.stdout));
-    assert_eq!(files(out.path()), before);
-    let mut newer = history_year::record(SHORT, 36).unwrap();
-    newer.id = history_year::id(8);
-    rename(&mut newer, "other");
-    history_year::write_run(runs.path(), &newer);
-    report(runs.path(), out.path(), &["--since", "49d"]);
-    let changed: Vec<String> = files(out.path())
-        .into_iter()
-        .filter(|(name, bytes)| before.get(name) != Some(bytes))
-        .map(|(name, _)| name)
-        .collect();
-    let touches = |part: &str| changed.iter().any(|name| name.contains(part));
-    assert!(touches("scenarios/other") && touches("index.html"), "{changed:?}");
-    assert!(!touches("scenarios/tile-loader"), "{changed:?}");
-}
-
 fn rename(record: &mut RunRecord, name: &str) {
     name.clone_into(&mut record.plan[0].name);
     name.clone_into(&mut record.measurement.scenarios[0].name);
@@ -176,13 +152,15 @@ fn a_partner_sees_no_host_no_address_and_no_tag_that_is_not_public() {
 #[test]
 fn hostile_names_become_safe_file_names_and_text() {
     let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let long = "n".repeat(400);
+    let long = "n".repeat(500);
     let names = [
         "<script>alert(1)</script>",
         "../../etc/passwd",
         "\u{202e}gnp.exe",
         "🦀",
         "🐙",
+        "متجر التجزئة",
+        "👩‍👩‍👧‍👦 שלום",
         "Shop",
         "shop",
         "",
@@ -214,36 +192,18 @@ fn hostile_names_become_safe_file_names_and_text() {
             assert!(!page.contains(harmful), "{name} contains {harmful}");
         }
         assert!(is_kind(name, "md") || !page.contains("\"onmouseover=\""), "{name}");
+        if is_kind(name, "html") {
+            links_lead_to_files(out.path(), name, &page);
+        }
     }
 }
 
-#[test]
-fn the_same_figures_come_in_every_format() {
-    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    history_year::write(runs.path(), SHORT);
-    let formats: Vec<&str> = ["md", "csv", "json", "png", "svg"]
-        .iter()
-        .flat_map(|format| ["--format", format])
-        .collect();
-    let built = report(runs.path(), out.path(), &[&["--since", "21d"][..], &formats].concat());
-    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
-    let json: serde_json::Value = serde_json::from_str(&page(out.path(), "history.json")).unwrap();
-    let request = &json["scenarios"][0]["requests"][0];
-    assert_eq!(request["runs"].as_array().unwrap().len(), 42);
-    assert_eq!(request["period"]["ok_latency"]["count"], 42 * 70);
-    assert_eq!(request["budgets"][0]["judged"], 42 * 70);
-    assert!(request["runs"][0]["ok_latency"]["p95_us"].is_u64());
-    assert!(request["runs"][0]["ok_latency"]["p99_us"].is_null(), "70 exchanges have no p99");
-    assert!(request["period"]["ok_latency"]["p99_us"].is_u64());
-    let csv = page(out.path(), "history.csv");
-    assert_eq!(csv.lines().count(), 43);
-    let all = files(out.path());
-    assert!(all.keys().all(|name| !is_kind(name, "html")), "{:?}", all.keys());
-    let with = |kind: &str| all.keys().filter(|name| is_kind(name, kind)).count();
-    assert_eq!((with("png"), with("svg"), with("md")), (5, 5, 2));
-    let markdown = page(out.path(), "summary.md");
-    let p95 = request["period"]["ok_latency"]["p95_us"].as_u64().unwrap();
-    assert!(markdown.contains(&format!("{} ms", (p95 + 500) / 1_000)), "{p95} {markdown}");
+/// Every link of a page leads to a file of the site.
+fn links_lead_to_files(out: &Path, name: &str, page: &str) {
+    let folder = out.join(name).parent().unwrap().to_owned();
+    for link in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(folder.join(link).is_file(), "{name} refers to {link}");
+    }
 }
 
 #[test]
@@ -268,6 +228,57 @@ fn a_change_of_latency_is_named_with_the_deploy_near_it() {
     assert!(summary.contains("look at the last change: Latency +"), "{summary}");
 }
 
+/// Gives a run the limit that earlier runs made of `p95 < baseline + 10%`: none in the first runs.
+fn learn_limit(record: &mut RunRecord, at: u64) {
+    let written: Budget = "p95 < baseline + 10%".parse().unwrap();
+    let learned = (at > 4).then(|| {
+        let ceiling = Duration::from_millis(240 + at);
+        LearnedLimit {
+            budget: format!("p95 < {}ms", ceiling.as_millis()).parse().unwrap(),
+            baseline: ceiling.mul_f64(1.0 / 1.1),
+            low: ceiling.mul_f64(0.98),
+            high: ceiling.mul_f64(1.02),
+        }
+    });
+    let limit =
+        BaselineLimit { written, runs: Vec::new(), exchanges: 700, learned, obstacle: None };
+    let judged = limit.budget();
+    let request = &mut record.plan[0].requests[0];
+    request.budgets[0] = judged;
+    request.baselines = vec![limit];
+    record.verdict.scenarios[0].budgets[0].budget = judged;
+}
+
+#[test]
+fn a_budget_that_follows_earlier_runs_is_one_budget_with_its_newest_limit() {
+    let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (at, mut record) in (0..).zip(history_year::records(SHORT)) {
+        learn_limit(&mut record, at);
+        history_year::write_run(runs.path(), &record);
+    }
+    let formats = ["--format", "html", "--format", "json", "--format", "md"];
+    let built = report(runs.path(), out.path(), &[&["--since", "49d"][..], &formats].concat());
+    assert_eq!(built.status.code(), Some(0), "{}", text(&built.stderr));
+    let json: serde_json::Value = serde_json::from_str(&page(out.path(), "history.json")).unwrap();
+    let budgets = json["scenarios"][0]["requests"][0]["budgets"].as_array().unwrap();
+    let written: Vec<_> = budgets.iter().map(|budget| budget["budget"].as_str().unwrap()).collect();
+    assert_eq!(written, ["p95 < baseline + 10%", "errors < 2%"]);
+    assert_eq!(
+        (&budgets[0]["ceiling_us"], &budgets[1]["ceiling_us"]),
+        (&337_000.into(), &().into())
+    );
+    let scenario = scenario_page(out.path());
+    for shown in [
+        "p95 &lt; baseline + 10%</code> <span class=\"muted small\">(337 ms now)",
+        "budget p95 &lt; baseline + 10% (337 ms now)",
+    ] {
+        assert!(scenario.contains(shown), "{shown}");
+    }
+    assert!(!scenario.contains("p95 &lt; 3"));
+    let summary = page(out.path(), "summary.md");
+    assert!(summary.contains("| p95 latency | &lt; baseline + 10% (337 ms now) |"), "{summary}");
+}
+
 #[test]
 fn imported_runs_of_one_exchange_are_shown_as_what_they_are() {
     let (runs, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -277,7 +288,7 @@ fn imported_runs_of_one_exchange_are_shown_as_what_they_are() {
         record.plan[0].caveats = vec!["redirects are not seen".to_owned()];
         let stage = &mut record.measurement.scenarios[0].requests[0].measured;
         let mut latency = Histogram::default();
-        latency.record(std::time::Duration::from_millis(200 + u64::from(day)));
+        latency.record(Duration::from_millis(200 + u64::from(day)));
         stage.series = DimensionHistograms::default();
         stage.series.add(Dimension::Latency, &latency);
         (stage.tally.exchanges, stage.tally.ok) = (1, 1);

@@ -20,6 +20,7 @@ mod bench;
 mod flood;
 mod gate;
 mod kept;
+mod learned_limits;
 mod looked_back;
 mod lost;
 mod pooled;

@@ -143,3 +143,33 @@ fn sync_uploads_each_state_of_a_session_to_the_database_once() {
     let listed = output_text(&list.output().unwrap());
     assert!(listed.contains(&session().folder_name()) && listed.contains("8 attempts"), "{listed}");
 }
+
+#[test]
+fn a_site_has_the_pages_of_sessions_that_only_the_database_has() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let url = migrated(&cluster, "sessions");
+    let mut database = open(&url);
+    assert!(keep(&mut database, &earlier(3)) && keep(&mut database, &session()));
+    database.close();
+    let folders = tempfile::tempdir().unwrap();
+    let build = |from: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let mut command = tollgate();
+        command.args(["report", "--since", "2026-11-28", "--until", "2026-12-01"]).args(from);
+        command.arg("--runs-dir").arg(folders.path()).arg("--sessions-dir").arg(folders.path());
+        let built =
+            command.arg("--out").arg(out.path()).env("DATABASE_URL", &url).output().unwrap();
+        assert_eq!(built.status.code(), Some(0), "{}", output_text(&built));
+        std::fs::read_to_string(out.path().join("index.html")).unwrap()
+    };
+    let title = format!("{} · staging warm-up", session().folder_name());
+    for from in [&[][..], &["--from", "database"]] {
+        let index = build(from);
+        assert_eq!(index.matches("href=\"sessions/").count(), 1, "{from:?}");
+        assert!(index.contains(&title), "{index}");
+    }
+    assert!(!build(&["--from", "folders"]).contains("href=\"sessions/"));
+}

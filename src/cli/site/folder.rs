@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::page_mark::PageMark;
 use crate::cli::exit::CommandError;
 use crate::library_text::describe_io;
 use crate::store;
+use crate::units::plural;
 
 /// The folder that a site is written into.
 pub(super) struct SiteFolder {
@@ -50,18 +52,21 @@ impl SiteFolder {
         Ok(())
     }
 
-    /// What was done, in a sentence.
-    pub(super) fn sentence(&self, scenarios: usize) -> String {
-        let plural = |count: u64, noun: &str| match count {
-            1 => format!("1 {noun}"),
-            count => format!("{count} {noun}s"),
+    /// Whether the folder has a page with this mark. It then counts as unchanged.
+    pub(super) fn keeps(&mut self, name: &str, mark: &PageMark) -> bool {
+        let keeps = fs::read(self.path.join(name)).is_ok_and(|page| mark.is_on(&page));
+        self.unchanged += u64::from(keeps);
+        keeps
+    }
+
+    /// What was done, in a sentence; `scenarios` is the number of their pages.
+    pub(super) fn sentence(&self, scenarios: u64) -> String {
+        let pages = match scenarios {
+            0 => String::new(),
+            pages => plural(pages, "scenario page") + ", ",
         };
-        format!(
-            "Wrote {}/: {}, {} written, {} unchanged",
-            self.path.display(),
-            plural(scenarios as u64, "scenario page"),
-            plural(self.written, "file"),
-            self.unchanged
-        )
+        let written = plural(self.written, "file");
+        let path = self.path.display();
+        format!("Wrote {path}/: {pages}{written} written, {} unchanged", self.unchanged)
     }
 }

@@ -1,8 +1,11 @@
 //! `tollgate report`: a site of latency history.
 
 mod folder;
+mod page_mark;
 mod pages;
 mod period;
+mod run_pages;
+mod session_pages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -117,20 +120,21 @@ pub(super) fn report(args: &Args) -> Result<ExitStatus, CommandError> {
     let scope = period::scope(args, clock::wall_clock())?;
     let mut folder = SiteFolder::open(&args.out)?;
     let source = args.from.source()?;
-    let mut site = read_site(args, &source, scope)?;
+    let mut site = read_site(args, &source, scope.clone())?;
     let formats: BTreeSet<SiteFormat> = args.formats.iter().copied().collect();
     if formats.contains(&SiteFormat::Html) && args.audience == AudienceName::Team {
-        let linked = pages::write_runs(&site, &source, &mut folder)?;
+        let linked = run_pages::write_runs(&site, &source, &mut folder)?;
         site.link_runs(&linked);
-        site.link_sessions(pages::write_sessions(args, &mut folder)?);
+        let sessions = session_pages::write_sessions(args, &scope, &source, &mut folder)?;
+        site.link_sessions(sessions);
     }
-    for format in &formats {
-        pages::write_format(*format, &site, &mut folder)?;
-    }
+    pages::write_formats(&formats, &site, &mut folder)?;
     if site.is_empty() {
         tracing::warn!("WARNING: no matching run {} started in this period", source.describe());
     }
-    Console { output: OutputFormat::Text }.print_result(&folder.sentence(site.slugs().len()))?;
+    let has_pages = [SiteFormat::Html, SiteFormat::Md].iter().any(|it| formats.contains(it));
+    let scenarios = if has_pages { site.slugs().len() as u64 } else { 0 };
+    Console { output: OutputFormat::Text }.print_result(&folder.sentence(scenarios))?;
     Ok(ExitStatus::Pass)
 }
 

@@ -9,7 +9,7 @@ use crate::plan::overrides::PlanOverrides;
 use crate::plan::schedule::{RampStep, Schedule};
 use crate::plan::target_plan::HttpProtocol;
 use crate::scenario::{LoadModel, LoadShape, Scenario, WarmupShape};
-use crate::units::{Rate, UnitError, duration_literal};
+use crate::units::{Rate, UnitError, duration_literal, plural};
 
 /// The load of a scenario; `None` after reporting an error.
 pub(super) fn resolve(
@@ -187,8 +187,4 @@ pub(super) fn warmup_words(warmup: WarmupShape) -> String {
             )
         }
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

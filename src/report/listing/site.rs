@@ -132,6 +132,7 @@ struct SitePeriod {
 #[derive(Serialize)]
 struct SiteBudget {
     budget: String,
+    ceiling_us: Option<u64>,
     is_current: bool,
     passed: u64,
     failed: u64,
@@ -250,6 +251,7 @@ impl SiteBudget {
     fn of(of: &crate::history::BudgetPeriod) -> Self {
         Self {
             budget: of.budget.to_string(),
+            ceiling_us: of.ceiling.map(micros::whole),
             is_current: of.is_current,
             passed: of.attainment.passed,
             failed: of.attainment.failed,

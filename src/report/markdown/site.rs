@@ -70,7 +70,11 @@ pub fn scenario_markdown(site: &HistorySite, slug: &str) -> Option<String> {
 
 fn section(panel: &RequestPanel) -> String {
     let budgets = panel.budgets.iter().map(|row| {
-        let budget = code(&row.budget);
+        let limit = match row.limit.as_str() {
+            "" => String::new(),
+            limit => format!(" ({})", escape(limit)),
+        };
+        let budget = code(&row.budget) + &limit;
         vec![
             budget,
             row.actual.clone(),

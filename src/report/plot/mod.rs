@@ -29,8 +29,8 @@ use std::rc::Rc;
 use super::model::{ReportModel, RequestView, ScenarioView};
 use super::words;
 use font::PlotFonts;
-pub use history::history_plots;
 pub(super) use history::panel_sketches;
+pub use history::{SitePlot, history_plots};
 use scene::Scene;
 pub use session::session_plots;
 pub(super) use session::session_sketches;
@@ -229,8 +229,23 @@ impl PlotSketch<'_> {
             title: self.title.clone(),
             alt: self.alt.clone(),
             svg: self.vector(&scene, true)?,
-            png: bitmap::png(&scene, fonts).map_err(|why| self.failed(why))?,
+            png: self.bitmap(&scene, fonts)?,
         })
+    }
+
+    /// The plot as an SVG file of its own.
+    fn svg_file(&self) -> Result<String, PlotError> {
+        self.vector(&self.scene(PlotPaper::WIDE, PlotFonts::embedded()?), true)
+    }
+
+    /// The plot as a PNG file.
+    fn png(&self) -> Result<Vec<u8>, PlotError> {
+        let fonts = PlotFonts::embedded()?;
+        self.bitmap(&self.scene(PlotPaper::WIDE, fonts), fonts)
+    }
+
+    fn bitmap(&self, scene: &Scene, fonts: &'static PlotFonts) -> Result<Vec<u8>, PlotError> {
+        bitmap::png(scene, fonts).map_err(|why| self.failed(why))
     }
 
     fn failed(&self, why: String) -> PlotError {

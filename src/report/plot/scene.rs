@@ -60,17 +60,39 @@ impl Scene {
 
     /// A dashed line between two points.
     pub(super) fn dashed(&mut self, from: PaperSpot, to: PaperSpot, width: f64, colour: RgbColour) {
+        self.dashed_path(&[from, to], width, colour);
+    }
+
+    /// A dashed line through some points. Dashes go around corners: short pieces would otherwise
+    /// look like a solid line.
+    pub(super) fn dashed_path(&mut self, points: &[PaperSpot], width: f64, colour: RgbColour) {
         const DASH: f64 = 6.0;
-        const GAP: f64 = 4.0;
-        let length = (to.0 - from.0).hypot(to.1 - from.1).max(f64::EPSILON);
-        let at = |way: f64| {
-            (from.0 + (to.0 - from.0) * way / length, from.1 + (to.1 - from.1) * way / length)
-        };
+        const PERIOD: f64 = 10.0;
+        // The way from the start of the dash that is being drawn.
         let mut way = 0.0;
-        while way < length {
-            self.line(vec![at(way), at((way + DASH).min(length))], width, colour);
-            way += DASH + GAP;
+        let mut dash = Vec::new();
+        for (from, to) in points.iter().zip(points.iter().skip(1)) {
+            let length = (to.0 - from.0).hypot(to.1 - from.1).max(f64::EPSILON);
+            let at = |part: f64| {
+                let share = part / length;
+                (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share)
+            };
+            let mut done = 0.0;
+            while done < length {
+                let end = if way < DASH { DASH } else { PERIOD };
+                let step = (end - way).min(length - done);
+                if way < DASH {
+                    dash.extend(dash.is_empty().then(|| at(done)));
+                    dash.push(at(done + step));
+                }
+                (done, way) = (done + step, way + step);
+                if way >= DASH && !dash.is_empty() {
+                    self.line(std::mem::take(&mut dash), width, colour);
+                }
+                way = if way >= PERIOD { 0.0 } else { way };
+            }
         }
+        self.line(dash, width, colour);
     }
 
     /// A filled rectangle between two corners.

@@ -3,13 +3,17 @@
 use crate::history::{BudgetPeriod, PeriodFigures};
 use crate::record::{ActualQuantile, Budget, Decision};
 use crate::report::words;
-use crate::units::Ratio;
+use crate::units::{Ratio, format_duration};
 
 /// One budget of one request over the period.
 #[derive(Debug, Clone)]
 pub(in crate::report) struct BudgetHistoryRow {
-    /// The budget: `p95 < 300ms`.
+    /// The budget as it is written.
+    pub(in crate::report) written: Budget,
+    /// The same as text: `p95 < 300ms`.
     pub(in crate::report) budget: String,
+    /// Its limit, if earlier runs give it: `77.5 ms now`. Otherwise empty.
+    pub(in crate::report) limit: String,
     /// What it limits, over all exchanges of the period: `243 ms`, or the share that exceeded it.
     pub(in crate::report) actual: String,
     /// Whether the exchanges of the whole period held it; `None` if nothing was judged.
@@ -28,13 +32,23 @@ impl BudgetHistoryRow {
     /// The row of a budget.
     pub(super) fn new(of: &BudgetPeriod, period: &PeriodFigures) -> Self {
         Self {
+            written: of.budget,
             budget: of.budget.to_string(),
+            limit: learned_limit(of),
             actual: actual(of, period),
             is_met: of.is_met(),
             is_decided: of.attainment.decided() > 0,
             attainment: attainment(&of.attainment),
             left: left(of),
             is_current: of.is_current,
+        }
+    }
+
+    /// The budget with its learned limit: `p95 < baseline + 10% (77.5 ms now)`.
+    pub(in crate::report) fn with_limit(&self) -> String {
+        match self.limit.as_str() {
+            "" => self.budget.clone(),
+            limit => format!("{} ({limit})", self.budget),
         }
     }
 
@@ -46,6 +60,15 @@ impl BudgetHistoryRow {
             Some(false) => (Decision::Fail, "missed"),
             None => (Decision::Inconclusive, "no data"),
         }
+    }
+}
+
+fn learned_limit(of: &BudgetPeriod) -> String {
+    match of.ceiling {
+        _ if !of.budget.lacks_limit() => String::new(),
+        Some(ceiling) if of.is_current => format!("{} now", format_duration(ceiling)),
+        Some(ceiling) => format!("{} in its last run", format_duration(ceiling)),
+        None => "no limit yet".to_owned(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{SiteLabels, percent_change};
-use crate::history::{ChangeMark, DEPLOY_TAG, PeriodChange, RequestHistory, TimeBin};
+use super::{LeadingFigure, SiteLabels, percent_change};
+use crate::history::{ChangeMark, DEPLOY_TAG, PeriodChange, RequestHistory};
 use crate::report::model::label;
 use crate::report::words;
 use crate::units::Quantile;
@@ -13,19 +13,19 @@ pub(super) fn headline(of: &RequestHistory, labels: SiteLabels<'_>) -> String {
     if let Some(mark) = of.change_points.iter().rev().find(|mark| mark.is_confirmed) {
         return change_words(of, mark, labels);
     }
-    let (name, values) = leading(of);
-    let Some((low, high)) = middle_half(values) else {
+    let figure = LeadingFigure::of(of);
+    let Some((low, high)) = middle_half(figure.values(of).collect()) else {
         return "no request succeeded".to_owned();
     };
     let range = words::between(&words::time(Some(low)), &words::time(Some(high)));
-    let change = of.change(if name == "p95" { Quantile::P95 } else { Quantile::P50 });
+    let change = of.change(figure.quantile.unwrap_or(Quantile::P50));
     let against = match change.filter(|change| change.is_clear() == Some(true)) {
         Some(change) => {
             format!(", {} against the {} before", change_range(change), labels.length())
         }
         None => String::new(),
     };
-    format!("{name} mostly {range}{against}")
+    format!("{} mostly {range}{against}", figure.name())
 }
 
 /// A change point in words: `latency +18 % from 3 Oct, deploy 61, mostly first byte`.
@@ -56,22 +56,6 @@ pub(super) fn change_range(change: &PeriodChange) -> String {
             format!("{value} ({} to {})", low.trim_end_matches(" %"), percent_change(high))
         }
     }
-}
-
-/// The quantile that most points can carry, and its values.
-pub(in crate::report) fn leading(of: &RequestHistory) -> (&'static str, Vec<Duration>) {
-    let bins = &of.bins.bins;
-    let values =
-        |value: fn(&TimeBin) -> Option<Duration>| bins.iter().filter_map(value).collect::<Vec<_>>();
-    let (p95, p50) = (values(|bin| bin.latency.p95), values(|bin| bin.latency.p50));
-    let measured = bins.iter().filter(|bin| bin.latency.count > 0).count();
-    if p95.len() * 2 > measured {
-        return ("p95", p95);
-    }
-    if p50.len() * 2 > measured {
-        return ("p50", p50);
-    }
-    ("latency", values(|bin| bin.latency.max))
 }
 
 /// The range of the middle half of some values; `None` if there are none.

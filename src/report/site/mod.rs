@@ -1,8 +1,10 @@
 //! The model of a site of latency history: what each page shows, in words, for every format.
 
 mod budget_row;
+mod budget_state;
 mod finding;
 mod labels;
+mod leading_figure;
 mod request_panel;
 mod run_row;
 mod series_page;
@@ -11,9 +13,12 @@ mod summary;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{HistoryScope, ScenarioHistory};
+use crate::report::words;
 
 pub(super) use budget_row::BudgetHistoryRow;
+pub(super) use budget_state::BudgetState;
 pub(super) use labels::{SiteLabels, percent_change};
+pub(super) use leading_figure::LeadingFigure;
 pub(super) use request_panel::{PERIOD_HEADS, RequestPanel};
 pub(super) use run_row::{RUN_HEADS, RunHistoryRow};
 pub(super) use series_page::{CONDITION_HEADS, SeriesPage};
@@ -68,6 +73,11 @@ impl HistorySite {
         Self { options, pages, sessions: Vec::new() }
     }
 
+    /// The state of all budgets.
+    pub(super) fn budget_state(&self) -> BudgetState {
+        BudgetState::of(&self.pages)
+    }
+
     /// The names of the runs that pages refer to, with their ids; none for partners.
     pub fn linked_runs(&self) -> BTreeSet<String> {
         let panels = self.pages.iter().flat_map(|page| &page.panels);
@@ -83,9 +93,11 @@ impl HistorySite {
         panels.for_each(|panel| panel.link_runs(existing));
     }
 
-    /// Links the pages of tuning sessions: their file names by title.
+    /// Links the pages of tuning sessions: their file names by title. Titles begin with the time,
+    /// and the newest comes first.
     pub fn link_sessions(&mut self, sessions: BTreeMap<String, String>) {
-        self.sessions = sessions.into_iter().collect();
+        let shown = |(title, file): (String, String)| (words::display(&title, words::LINE), file);
+        self.sessions = sessions.into_iter().rev().map(shown).collect();
     }
 
     /// The file stems of the scenarios' pages, in the order of the index.
@@ -98,3 +110,6 @@ impl HistorySite {
         self.pages.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,17 @@ impl RequestPanel {
         }
     }
 
+    /// The budgets that its newest run has.
+    pub(in crate::report) fn current_budgets(&self) -> impl Iterator<Item = &BudgetHistoryRow> {
+        self.budgets.iter().filter(|budget| budget.is_current)
+    }
+
+    /// Whether most of its runs have a single exchange.
+    pub(super) fn has_single_exchanges(&self) -> bool {
+        let runs = &self.history.runs;
+        runs.iter().filter(|run| run.latency.count == 1).count() * 2 > runs.len()
+    }
+
     /// The names of the runs in its tables.
     pub(super) fn listed_runs(&self) -> impl Iterator<Item = String> + '_ {
         let all = self.slowest.iter().chain(&self.newest).chain(&self.undecided);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::budget_row::attainment;
+use super::budget_state::urgency;
 use super::labels::{SeriesName, host};
-use super::{RequestPanel, SiteLabels, SiteOptions};
+use super::{BudgetHistoryRow, RequestPanel, SiteLabels, SiteOptions};
 use crate::history::{ConditionSpan, RunAttainment, ScenarioHistory};
 use crate::record::Decision;
 use crate::report::words;
@@ -63,9 +64,26 @@ impl SeriesPage {
         }
     }
 
-    /// The first budget that its newest run has, of its first request that has one.
-    pub(in crate::report) fn main_budget(&self) -> Option<&super::BudgetHistoryRow> {
-        self.panels.iter().flat_map(|panel| &panel.budgets).find(|budget| budget.is_current)
+    /// The budgets that its newest run has, each with its request.
+    pub(in crate::report) fn current_budgets(
+        &self,
+    ) -> impl Iterator<Item = (&RequestPanel, &BudgetHistoryRow)> {
+        let of = |panel| RequestPanel::current_budgets(panel).map(move |budget| (panel, budget));
+        self.panels.iter().flat_map(of)
+    }
+
+    /// The budget to look at first, with its request: one that is missed, else one that is
+    /// undecided, else the first.
+    pub(in crate::report) fn main_budget(&self) -> Option<(&RequestPanel, &BudgetHistoryRow)> {
+        self.current_budgets().min_by_key(|(_, budget)| urgency(budget))
+    }
+
+    /// How many budgets share the status of the main one: `2 of 4`. `None` for a single budget.
+    pub(in crate::report) fn budget_share(&self) -> Option<String> {
+        let main = self.main_budget()?.1.status();
+        let all = self.current_budgets().count();
+        let alike = self.current_budgets().filter(|(_, budget)| budget.status() == main).count();
+        (all > 1).then(|| format!("{alike} of {all}"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The summary for partners: one page with what was promised and what was measured.
 
-use super::{BudgetHistoryRow, HistorySite, RequestPanel, SeriesPage, SiteLabels};
+use super::{BudgetHistoryRow, BudgetState, HistorySite, RequestPanel, SeriesPage, SiteLabels};
 use crate::record::Decision;
 use crate::report::words;
 
@@ -12,7 +12,9 @@ pub(in crate::report) const SUMMARY_HEADS: [&str; 4] = ["Metric", "Target", "Act
 pub(in crate::report) struct SummaryModel {
     /// The period.
     pub(in crate::report) period: String,
-    /// The state of everything, in a sentence.
+    /// The state of all budgets.
+    pub(in crate::report) decision: Decision,
+    /// The same in a sentence.
     pub(in crate::report) headline: String,
     /// The scenarios, each with its rows: metric, target, actual, and the status.
     pub(in crate::report) scenarios: Vec<SummarySection>,
@@ -37,24 +39,10 @@ impl SummaryModel {
     /// The summary of a site.
     pub(in crate::report) fn new(site: &HistorySite) -> Self {
         let scenarios: Vec<SummarySection> = site.pages.iter().map(section).collect();
-        let statuses = || scenarios.iter().flat_map(|one| &one.rows).map(|(_, status)| status.0);
-        let count = |wanted| statuses().filter(|status| *status == wanted).count() as u64;
-        let (met, missed) = (count(Decision::Pass), count(Decision::Fail));
-        let open = match count(Decision::Inconclusive) {
-            0 => String::new(),
-            open => format!(" {} undecided.", words::plural(open, "budget")),
-        };
-        let headline = match (met, missed) {
-            (0, 0) => "No budget was judged in this period.".to_owned(),
-            (met, 0) => format!("{} held over the period.{open}", judged_budgets(met, &open)),
-            (met, missed) => {
-                let judged = words::plural(met + missed, "budget");
-                let missed = words::count(missed);
-                format!("{missed} of {judged} did not hold over the period.{open}")
-            }
-        };
+        let BudgetState { decision, headline } = site.budget_state();
         Self {
             period: SiteLabels::new(&site.options).period(),
+            decision,
             headline,
             next_steps: next_steps(site),
             scenarios,
@@ -62,22 +50,12 @@ impl SummaryModel {
     }
 }
 
-/// The budgets that held: all of them if none is `open`.
-fn judged_budgets(count: u64, open: &str) -> String {
-    match count {
-        _ if !open.is_empty() => words::plural(count, "budget"),
-        1 => "The budget".to_owned(),
-        2 => "Both budgets".to_owned(),
-        count => format!("All {}", words::plural(count, "budget")),
-    }
-}
-
 fn section(page: &SeriesPage) -> SummarySection {
     let several = page.panels.len() > 1;
     let mut rows = Vec::new();
     for panel in &page.panels {
-        for budget in panel.budgets.iter().filter(|budget| budget.is_current) {
-            let (subject, limit) = split(&budget.budget);
+        for budget in panel.current_budgets() {
+            let (subject, limit) = split(&budget.with_limit());
             let metric = if several { format!("{} · {subject}", panel.name) } else { subject };
             rows.push(([metric, limit, budget.actual.clone()], budget.status()));
         }
@@ -118,14 +96,15 @@ fn next_steps(site: &HistorySite) -> Vec<String> {
 
 fn steps_of(page: &SeriesPage) -> Vec<String> {
     let (title, of) = (&page.title, page.verdicts);
-    if page.is_imported {
+    if page.is_imported && page.panels.iter().all(RequestPanel::has_single_exchanges) {
         return vec![format!(
             "{title}: measure it with `tollgate run`: single requests that another check made decide little"
         )];
     }
     let mut steps: Vec<String> =
         page.panels.iter().flat_map(|panel| panel_steps(title, panel)).collect();
-    if of.inconclusive * 10 > of.runs() {
+    // Longer runs would not help imported ones: what another tool recorded is never a pass.
+    if of.inconclusive * 10 > of.runs() && !page.is_imported {
         let inconclusive = words::count(of.inconclusive);
         let runs = words::plural(of.runs(), "run");
         steps.push(format!(
@@ -133,14 +112,18 @@ fn steps_of(page: &SeriesPage) -> Vec<String> {
         ));
     }
     if page.panels.iter().all(|panel| panel.budgets.is_empty()) {
-        steps.push(format!("{title}: agree on a budget: none of its runs has one"));
+        let remedy = if page.is_imported {
+            "name a budget when importing (`--budget`), or measure with `tollgate run`"
+        } else {
+            "agree on a budget"
+        };
+        steps.push(format!("{title}: {remedy}: none of its runs has one"));
     }
     steps
 }
 
 fn panel_steps(title: &str, panel: &RequestPanel) -> Vec<String> {
-    let missed =
-        panel.budgets.iter().filter(|row| row.is_current && row.status().0 == Decision::Fail);
+    let missed = panel.current_budgets().filter(|row| row.status().0 == Decision::Fail);
     let bring_back = |row: &BudgetHistoryRow| {
         format!(
             "{title} · {}: bring `{}` back within its limit: over the period it is {}",

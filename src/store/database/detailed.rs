@@ -30,7 +30,7 @@ const SQL: &str = "\
         (select json_agg(json_build_array(p.dimension, p.count, p.p50_us, p.p95_us)) \
             from tollgate.total_histograms p where p.run_id = q.run_id and p.request = q.position \
             and p.stage = 'measured' and p.dimension = any($6))::text as phases, \
-        (select json_agg(json_build_array(v.budget, v.decision, v.judged, v.exceeded) order by v.position) \
+        (select json_agg(json_build_array(v.budget, v.decision, v.judged, v.exceeded, v.written) order by v.position) \
             from tollgate.verdicts v where v.run_id = q.run_id and v.scenario = q.scenario \
             and v.request = q.name and v.budget is not null)::text as judged_budgets, \
         case when r.is_imported then s.caveats end as caveats, \
@@ -157,14 +157,15 @@ fn list<T: DeserializeOwned>(
 #[derive(Deserialize)]
 struct StoredPhase(Dimension, u64, Option<u64>, Option<u64>);
 
-/// Budget, decision, judged and exceeded.
+/// Budget, decision, judged, exceeded, and the budget as written if that differs.
 #[derive(Deserialize)]
-struct StoredBudget(Budget, String, Option<u64>, Option<u64>);
+struct StoredBudget(Budget, String, Option<u64>, Option<u64>, Option<Budget>);
 
 impl StoredBudget {
     fn figures(self, id: Uuid, at: &str) -> Result<BudgetFigures, DatabaseError> {
-        let Self(budget, decided, judged, exceeded) = self;
+        let Self(budget, decided, judged, exceeded, written) = self;
         Ok(BudgetFigures {
+            written: written.unwrap_or(budget),
             budget,
             decision: decision(&decided, id, at)?,
             judged: judged.unwrap_or_default(),

@@ -16,7 +16,7 @@ struct SchemaMigration {
 }
 
 /// All migrations in order. A released migration never changes.
-const MIGRATIONS: [SchemaMigration; 3] = [
+const MIGRATIONS: [SchemaMigration; 4] = [
     SchemaMigration {
         version: 1,
         name: "0001_runs",
@@ -31,6 +31,11 @@ const MIGRATIONS: [SchemaMigration; 3] = [
         version: 3,
         name: "0003_alerts",
         sql: include_str!("../../../migrations/0003_alerts.sql"),
+    },
+    SchemaMigration {
+        version: 5,
+        name: "0005_written_budgets",
+        sql: include_str!("../../../migrations/0005_written_budgets.sql"),
     },
 ];
 

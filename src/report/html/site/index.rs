@@ -3,14 +3,15 @@
 use maud::{Markup, html};
 
 use super::super::{badge, scrolling};
-use super::{PageDepth, budget_status, method, navigation, page, period};
-use crate::record::Dimension;
+use super::trend_line::trend;
+use super::{
+    PageDepth, budget_state, budget_status, method, navigation, page, period, written_budget,
+};
 use crate::report::site::{HistorySite, RequestPanel, SeriesPage};
-use crate::report::words;
-use crate::units::format_duration;
 
 /// Renders the index of a site.
 pub fn index_html(site: &HistorySite) -> String {
+    let state = site.budget_state();
     let body = html! {
         header {
             (navigation(PageDepth::Top, "index.html"))
@@ -23,6 +24,7 @@ pub fn index_html(site: &HistorySite) -> String {
                 p.why { "No run started in this period." }
             }
         } @else {
+            (budget_state(state.decision, &state.headline))
             section {
                 h2 { "Scenarios" }
                 div.card { (scrolling("Scenarios", &table(site))) }
@@ -43,15 +45,15 @@ pub fn index_html(site: &HistorySite) -> String {
 
 fn table(site: &HistorySite) -> Markup {
     html! {
-        table.stacked {
+        table.stacked.index {
             thead { tr {
                 th scope="col" { "scenario" }
                 th scope="col" { "newest run" }
-                th scope="col" { "passed in the period" }
+                th.narrow-words scope="col" { "passed in the period" }
                 th scope="col" { "budget" }
                 th.number scope="col" { "actual" }
                 th scope="col" { "status" }
-                th scope="col" { "error budget left" }
+                th.narrow-words scope="col" { "error budget left" }
                 th scope="col" { "trend" }
                 th scope="col" { "last change" }
             } }
@@ -61,26 +63,34 @@ fn table(site: &HistorySite) -> Markup {
 }
 
 fn row(page: &SeriesPage) -> Markup {
-    let budget = page.main_budget();
-    let panel = page.panels.first();
+    let main = page.main_budget();
+    let panel = main.map(|(panel, _)| panel).or(page.panels.first());
     html! {
         tr {
             th.narrow-words scope="row" {
                 a href={ "scenarios/" (page.slug) ".html" } { (page.title) }
             }
-            td data-label="newest run" {
-                @if let Some((decision, at)) = &page.newest { (badge(*decision)) " " span.muted.small { (at) } }
+            td.narrow-words data-label="newest run" {
+                @if let Some((decision, at)) = &page.newest { (badge(*decision)) " " span.muted.small.nowrap { (at) } }
             }
             td.narrow-words data-label="passed" { (page.attainment) }
-            @if let Some(budget) = budget {
-                td data-label="budget" { code { (budget.budget) } }
+            @if let Some((panel, budget)) = main {
+                td.narrow-words.budget data-label="budget" {
+                    @if page.panels.len() > 1 { span.muted.small { (panel.name) ": " } }
+                    (written_budget(budget))
+                }
                 td.number data-label="actual" { (budget.actual) }
-                td data-label="status" { (budget_status(budget)) }
-                td data-label="error budget left" { (budget.left) }
+                td.narrow-words data-label="status" {
+                    (budget_status(budget))
+                    @if let Some(share) = page.budget_share() { " " span.muted.small.nowrap { (share) } }
+                }
+                td.narrow-words data-label="error budget left" { (budget.left) }
             } @else {
                 td.muted colspan="4" data-label="budget" { "none" }
             }
-            td data-label="trend" { @if let Some(panel) = panel { (trend(panel)) } }
+            td data-label="trend" {
+                @if let Some(panel) = panel { (trend(panel, main.map(|(_, budget)| budget))) }
+            }
             td.narrow-words data-label="last change" { (last_change(page)) }
         }
     }
@@ -96,51 +106,6 @@ fn last_change(page: &SeriesPage) -> Markup {
         @match change {
             Some(change) => (change),
             None => span.muted { "–" },
-        }
-    }
-}
-
-const WIDTH: f64 = 160.0;
-const HEIGHT: f64 = 36.0;
-
-/// The leading quantile over the period as a small line, with the budget as a dashed one. Gaps
-/// break it.
-fn trend(panel: &RequestPanel) -> Markup {
-    let bins = &panel.history.bins;
-    let value =
-        |bin: &crate::history::TimeBin| bin.latency.leading().map(|time| time.as_secs_f64());
-    let ceiling = panel.history.budget_spans.last().and_then(|span| span.budget.ceiling());
-    let ceiling = ceiling.filter(|(dimension, _)| *dimension == Dimension::Latency);
-    let ceiling = ceiling.map(|(_, ceiling)| ceiling.as_secs_f64());
-    let high =
-        bins.bins.iter().filter_map(value).chain(ceiling).fold(0.0, f64::max).max(1e-6) * 1.1;
-    let (Some(first), Some(last)) = (bins.bins.first(), bins.bins.last()) else { return html! {} };
-    let whole = (last.middle() - first.middle()).as_seconds_f64().max(1.0);
-    let x = |bin: &crate::history::TimeBin| {
-        3.0 + (WIDTH - 6.0) * (bin.middle() - first.middle()).as_seconds_f64() / whole
-    };
-    let y = |value: f64| HEIGHT - 2.0 - (HEIGHT - 4.0) * value / high;
-    let spot = |bin: &crate::history::TimeBin| Some(format!("{:.1},{:.1}", x(bin), y(value(bin)?)));
-    let lines: Vec<Vec<String>> =
-        bins.stretches().into_iter().map(|bins| bins.iter().filter_map(spot).collect()).collect();
-    let newest = last.latency.leading().map(format_duration);
-    let words = format!(
-        "{} over the period, newest {}",
-        panel.name,
-        newest.unwrap_or_else(|| words::time(None))
-    );
-    html! {
-        svg.trend viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } width=(WIDTH) height=(HEIGHT) role="img" aria-label=(words) {
-            @if let Some(ceiling) = ceiling {
-                line.limit x1="0" x2=(WIDTH) y1=(format!("{:.1}", y(ceiling))) y2=(format!("{:.1}", y(ceiling))) {}
-            }
-            @for line in &lines {
-                @match line.as_slice() {
-                    [] => {},
-                    [alone] => polyline.line points={ (alone) " " (alone) } {},
-                    all => polyline.line points=(all.join(" ")) {},
-                }
-            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod index;
 mod scenario;
 mod summary;
+mod trend_line;
 
 use maud::{Markup, html};
 
@@ -66,6 +67,19 @@ fn method(site: &HistorySite) -> Markup {
 /// The period below a heading.
 fn period(site: &HistorySite) -> Markup {
     html! { p.muted { (SiteLabels::new(&site.options).period()) } }
+}
+
+/// A budget as it is written, with its learned limit.
+fn written_budget(row: &BudgetHistoryRow) -> Markup {
+    html! {
+        code { (row.budget) }
+        @if !row.limit.is_empty() { " " span.muted.small { "(" (row.limit) ")" } }
+    }
+}
+
+/// The state of all budgets, first on a page.
+fn budget_state(decision: Decision, headline: &str) -> Markup {
+    html! { section.verdict.(decision.name()) { p.why { strong { (headline) } } } }
 }
 
 /// A status with the colours of a decision.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::plots::{figure, rows};
 use super::super::{badge, figures_table, prose, scrolling};
-use super::{PageDepth, budget_status, method, navigation, page, period};
+use super::{PageDepth, budget_status, method, navigation, page, period, written_budget};
 use crate::record::Decision;
 use crate::report::plot::{FileStems, panel_sketches};
 use crate::report::site::{
@@ -94,7 +94,7 @@ fn budgets(panel: &RequestPanel) -> Markup {
                 th scope="col" { "error budget left" }
             } }
             tbody { @for row in &panel.budgets { tr {
-                th scope="row" { code { (row.budget) } @if !row.is_current { " " span.muted { "(earlier)" } } }
+                th scope="row" { (written_budget(row)) @if !row.is_current { " " span.muted { "(earlier)" } } }
                 td.number data-label="actual" { (row.actual) }
                 td data-label="status" { (budget_status(row)) }
                 td data-label="held by" { (row.attainment) }
@@ -161,7 +161,9 @@ fn run_table(rows: &[RunHistoryRow]) -> Markup {
                     @else { (row.started) }
                 }
                 td { (badge(row.decision)) }
-                @for (at, cell) in row.cells.iter().enumerate() { td.number[at < 6] { (cell) } }
+                @for (at, cell) in row.cells.iter().enumerate() {
+                    td.number[at < 6].deploy[at == 6] { (cell) }
+                }
             } } }
         }
     }
@@ -170,10 +172,11 @@ fn run_table(rows: &[RunHistoryRow]) -> Markup {
 fn conditions(series: &SeriesPage) -> Markup {
     let columns = series.conditions.first().map_or(0, Vec::len);
     let table = html! {
-        table.session {
+        table.stacked.settings {
             thead { tr { @for head in CONDITION_HEADS.iter().take(columns) { th scope="col" { (head) } } } }
             tbody { @for row in &series.conditions { tr { @for (at, cell) in row.iter().enumerate() {
-                @if at == 0 { th scope="row" { (cell) } } @else { td.words[at > 2] { (cell) } }
+                @if at == 0 { th scope="row" { (cell) } }
+                @else { td.words[at > 2] data-label=(CONDITION_HEADS[at]) { (cell) } }
             } } } }
         }
     };

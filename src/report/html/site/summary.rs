@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::{prose, scrolling};
-use super::{PageDepth, method, navigation, page, status};
+use super::{PageDepth, budget_state, method, navigation, page, status};
 use crate::report::site::{HistorySite, SUMMARY_HEADS, SummaryModel, SummarySection};
 
 /// Renders the summary of a site.
@@ -15,7 +15,7 @@ pub fn summary_html(site: &HistorySite) -> String {
             h1 { "Latency summary" }
             p.muted { (model.period) }
         }
-        section.verdict.answer { p.why { (model.headline) } }
+        (budget_state(model.decision, &model.headline))
         @for scenario in &model.scenarios { (section(scenario)) }
         section {
             h2 { "Next steps" }

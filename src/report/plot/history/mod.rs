@@ -5,26 +5,40 @@ mod date_axis;
 mod phases;
 mod temperature;
 mod trend;
+mod week_axis;
 mod week_grid;
 mod weeks;
 
 use super::scene::Scene;
 use super::sheet::PlotSheet;
-use super::{FileStems, Plot, PlotError, PlotFonts, PlotSketch, PlotTable};
+use super::{FileStems, PlotError, PlotSketch, PlotTable};
 use crate::report::site::{HistorySite, RequestPanel, SeriesPage, SiteLabels};
 
-/// Draws all plots of a site. A plot without data is left out.
-pub fn history_plots(site: &HistorySite) -> Result<Vec<Plot>, PlotError> {
-    let fonts = PlotFonts::embedded()?;
-    let mut plots = Vec::new();
-    for page in &site.pages {
-        for sketch in history_sketches(site, page) {
-            let mut plot = sketch.draw(fonts)?;
-            plot.name = format!("{}-{}", page.slug, plot.name);
-            plots.push(plot);
-        }
+/// A plot of a site, drawn only on demand.
+pub struct SitePlot<'a> {
+    /// File stem: that of its page and its own.
+    pub name: String,
+    sketch: PlotSketch<'a>,
+}
+
+impl SitePlot<'_> {
+    /// The plot as an SVG file.
+    pub fn svg(&self) -> Result<String, PlotError> {
+        self.sketch.svg_file()
     }
-    Ok(plots)
+
+    /// The plot as a PNG file.
+    pub fn png(&self) -> Result<Vec<u8>, PlotError> {
+        self.sketch.png()
+    }
+}
+
+/// All plots of a site. A plot without data is left out.
+pub fn history_plots(site: &HistorySite) -> impl Iterator<Item = SitePlot<'_>> {
+    site.pages.iter().flat_map(move |page| {
+        let plots = history_sketches(site, page).into_iter();
+        plots.map(move |sketch| SitePlot { name: format!("{}-{}", page.slug, sketch.name), sketch })
+    })
 }
 
 /// The plots of a page, not drawn yet, request by request. Their names are unique on the page.

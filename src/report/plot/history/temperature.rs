@@ -8,7 +8,7 @@ use super::super::sheet::PlotSheet;
 use super::super::style::{GRID, P50, P95};
 use super::super::table::PlotTable;
 use super::HistoryPlot;
-use super::weeks::day;
+use super::week_axis::WeekAxis;
 use crate::history::{QuantileFigures, WeekSum};
 use crate::report::site::RequestPanel;
 use crate::report::words;
@@ -70,12 +70,9 @@ fn scene(weeks: &[WeekSum], sheet: PlotSheet<'_>) -> Scene {
     let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below, 0.7);
     heights.grid(&mut scene, &frame);
-    let width = (frame.right - frame.left) / weeks.len() as f64;
-    let step = weeks.len().div_ceil(usize::try_from(scene.paper.ticks).unwrap_or(1).max(1));
+    let axis = WeekAxis { frame, weeks };
     let y = |value: Duration| frame.up(heights.share(value));
-    let mut ticks = Vec::new();
-    for (at, week) in weeks.iter().enumerate() {
-        let x = frame.left + (at as f64 + 0.5) * width;
+    for (x, week) in axis.places() {
         if let (Some(cold), Some(warm)) = (week.cold.p50, week.latency.p50) {
             scene.line(vec![(x, y(cold)), (x, y(warm))], 3.0, GRID);
         }
@@ -85,10 +82,7 @@ fn scene(weeks: &[WeekSum], sheet: PlotSheet<'_>) -> Scene {
         if let Some(warm) = week.latency.p50 {
             scene.dot((x, y(warm)), 3.6, P50);
         }
-        if at.is_multiple_of(step) {
-            ticks.push((x, day(week)));
-        }
     }
-    frame.floor(&mut scene, &ticks, "week, by its Monday");
+    axis.floor(&mut scene);
     scene
 }

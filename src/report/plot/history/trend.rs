@@ -14,7 +14,7 @@ use super::date_axis::DateAxis;
 use crate::history::{BudgetSpan, ChangeMark, RunAttainment, TimeBin};
 use crate::record::Dimension;
 use crate::report::model::label;
-use crate::report::site::{RequestPanel, SiteLabels, percent_change};
+use crate::report::site::{BudgetHistoryRow, RequestPanel, SiteLabels, percent_change};
 use crate::report::words;
 use crate::units::format_duration;
 
@@ -106,7 +106,9 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     );
     let (mut scene, below) =
         sheet.headed(&format!("latency of ok exchanges; {each}{}", heights.note()));
-    let below = scene.legend(below, &signs(panel));
+    let signs = signs(panel);
+    let signs: Vec<_> = signs.iter().map(|(mark, words)| (*mark, words.as_str())).collect();
+    let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
     let figure = TrendPlot { panel, axis: DateAxis { labels, frame }, heights };
     figure.axis.gaps(&mut scene, bins);
@@ -140,34 +142,48 @@ fn heights(panel: &RequestPanel) -> DurationAxis {
         let quantiles = LINES.iter().flat_map(move |line| bins().filter_map(line.of));
         quantiles.chain(bins().filter_map(|bin| bin.latency.single()))
     };
-    let ceilings = || spans(panel).filter_map(|span| Some(span.budget.ceiling()?.1));
+    let ceilings = || spans(panel).flat_map(|span| span.ceilings.iter().map(|(_, limit)| *limit));
     DurationAxis::over(values().chain(ceilings()), values().chain(ceilings()))
 }
 
 /// The budgets on latency itself: those on a part of it belong to another axis.
 fn spans(panel: &RequestPanel) -> impl Iterator<Item = &BudgetSpan> {
-    let on_latency = |span: &&BudgetSpan| {
-        span.budget.ceiling().is_some_and(|(dimension, _)| dimension == Dimension::Latency)
-    };
+    let on_latency = |span: &&BudgetSpan| span.budget.dimension() == Some(Dimension::Latency);
     panel.history.budget_spans.iter().filter(on_latency)
 }
 
-/// Whether an earlier span of the same budget has a label already.
-fn labels_twice(labelled: &mut Vec<String>, span: &BudgetSpan) -> bool {
-    let text = span.budget.to_string();
-    let is_known = labelled.contains(&text);
-    labelled.push(text);
-    is_known
+/// The newest span of each budget: one label is enough.
+fn newest_spans(panel: &RequestPanel) -> Vec<&BudgetSpan> {
+    let mut newest: Vec<&BudgetSpan> = Vec::new();
+    for span in panel.history.budget_spans.iter().rev() {
+        if newest.iter().all(|known| known.budget != span.budget) {
+            newest.push(span);
+        }
+    }
+    newest.retain(|span| span.budget.dimension() == Some(Dimension::Latency));
+    newest
 }
 
-fn signs(panel: &RequestPanel) -> Vec<(LegendMark, &'static str)> {
+/// `budget p95 < 300ms`, or with the limit that earlier runs gave.
+fn budget_words(panel: &RequestPanel, span: &BudgetSpan) -> String {
+    let written = span.budget.to_string();
+    let row = panel.budgets.iter().find(|row| row.budget == written);
+    format!("budget {}", row.map_or(written, BudgetHistoryRow::with_limit))
+}
+
+fn signs(panel: &RequestPanel) -> Vec<(LegendMark, String)> {
     let bins = &panel.history.bins.bins;
     let lines = LINES.iter().rev().filter(|line| bins.iter().any(|bin| (line.of)(bin).is_some()));
-    let mut signs: Vec<_> = lines.map(|line| (LegendMark::Line(line.colour), line.name)).collect();
+    let mut signs: Vec<_> =
+        lines.map(|line| (LegendMark::Line(line.colour), line.name.to_owned())).collect();
     let any = |is: fn(&TimeBin) -> bool| bins.iter().any(is);
-    let mut add = |is: bool, mark, words| signs.extend(is.then_some((mark, words)));
+    let mut add = |is: bool, mark, words: &str| signs.extend(is.then(|| (mark, words.to_owned())));
     add(any(|bin| bin.latency.single().is_some()), LegendMark::Dot(INK), "ring: a single exchange");
-    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), "budget");
+    let budget = match &newest_spans(panel)[..] {
+        [only] => budget_words(panel, only),
+        _ => "budget".to_owned(),
+    };
+    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), &budget);
     add(
         any(|bin| bin.attainment.passed > 0),
         LegendMark::Box(VERDICTS[0]),
@@ -231,13 +247,30 @@ impl TrendPlot<'_> {
 
     fn budgets(&self, scene: &mut Scene) {
         for span in spans(self.panel) {
-            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
-            let y = self.y(ceiling);
-            // A budget of a single run is visible too.
-            let frame = &self.axis.frame;
-            let left = (self.axis.x(span.from) - 8.0).max(frame.left);
-            let right = (self.axis.x(span.to) + 8.0).min(frame.right);
-            scene.dashed((left, y), (right, y), 1.5, ALARM);
+            match &span.ceilings[..] {
+                [(_, only)] => self.fixed_ceiling(scene, span, *only),
+                _ => self.moving_ceiling(scene, span),
+            }
+        }
+    }
+
+    fn fixed_ceiling(&self, scene: &mut Scene, span: &BudgetSpan, ceiling: Duration) {
+        let (y, frame) = (self.y(ceiling), &self.axis.frame);
+        // A budget of a single run is visible too.
+        let left = (self.axis.x(span.from) - 8.0).max(frame.left);
+        let right = (self.axis.x(span.to) + 8.0).min(frame.right);
+        scene.dashed((left, y), (right, y), 1.5, ALARM);
+    }
+
+    /// A ceiling that earlier runs give, from point to point. It is unknown between stretches of
+    /// runs.
+    fn moving_ceiling(&self, scene: &mut Scene, span: &BudgetSpan) {
+        let height = |bin: &TimeBin| span.ceiling_of(bin).map(|ceiling| self.y(ceiling));
+        for mut line in self.axis.lines(&self.panel.history.bins, height) {
+            if let [(x, y)] = line[..] {
+                line = vec![(x - 4.0, y), (x + 4.0, y)];
+            }
+            scene.dashed_path(&line, 1.5, ALARM);
         }
     }
 
@@ -305,10 +338,11 @@ impl TrendPlot<'_> {
                 .collect();
             scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
         }
-        let mut labelled = Vec::new();
-        for span in spans(self.panel).filter(|span| !labels_twice(&mut labelled, span)) {
-            let Some((_, ceiling)) = span.budget.ceiling() else { continue };
-            let text = format!("budget {}", span.budget);
+        // The legend names a single budget: words within the plot would cover the lines.
+        let labelled = newest_spans(self.panel);
+        for span in labelled.iter().filter(|_| labelled.len() > 1) {
+            let Some(ceiling) = span.newest_ceiling() else { continue };
+            let text = budget_words(self.panel, span);
             scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
         }
         if taken.is_empty() && self.panel.history.period.latency.count() == 0 {

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use time::macros::format_description;
-
 use super::super::axis::{DurationAxis, PlotFrame};
 use super::super::scene::{LegendMark, Scene};
 use super::super::sheet::PlotSheet;
 use super::super::style::{INK, P50, P99};
 use super::super::table::PlotTable;
 use super::HistoryPlot;
+use super::week_axis::{WeekAxis, first_day};
 use crate::history::WeekSum;
 use crate::report::site::RequestPanel;
 use crate::report::words;
@@ -29,14 +28,14 @@ pub(super) fn plot(panel: &RequestPanel) -> Option<HistoryPlot<'_>> {
     let title = format!(
         "{} by week: median from {low} (week of {}) to {high} (week of {})",
         panel.name,
-        day(fast),
-        day(slow)
+        first_day(fast),
+        first_day(slow)
     );
     let alt = format!(
         "Quarters, p95 and p99 of added histograms for {}; the median is lowest, {low}, in the week of {}, and highest, {high}, in the week of {}",
         words::plural(weeks.len() as u64, "week"),
-        day(fast),
-        day(slow)
+        first_day(fast),
+        first_day(slow)
     );
     Some(HistoryPlot {
         title,
@@ -44,12 +43,6 @@ pub(super) fn plot(panel: &RequestPanel) -> Option<HistoryPlot<'_>> {
         table: Box::new(move || table(weeks)),
         scene: Box::new(move |sheet| scene(weeks, sheet)),
     })
-}
-
-/// The first day of a week: `2 Nov`.
-pub(super) fn day(week: &WeekSum) -> String {
-    let format = format_description!("[day padding:none] [month repr:short]");
-    week.monday.format(format).unwrap_or_default()
 }
 
 fn table(weeks: &[WeekSum]) -> PlotTable {
@@ -84,19 +77,12 @@ fn scene(weeks: &[WeekSum], sheet: PlotSheet<'_>) -> Scene {
     let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below, 0.9);
     heights.grid(&mut scene, &frame);
-    let width = (frame.right - frame.left) / weeks.len() as f64;
-    let mut ticks = Vec::new();
-    let step = weeks.len().div_ceil(usize::try_from(scene.paper.ticks).unwrap_or(1).max(1));
-    for (at, week) in weeks.iter().enumerate() {
-        let x = frame.left + (at as f64 + 0.5) * width;
-        draw_week(&mut scene, (x, (width * 0.36).clamp(1.5, 16.0)), week, |value| {
-            frame.up(heights.share(value))
-        });
-        if at.is_multiple_of(step) {
-            ticks.push((x, day(week)));
-        }
+    let axis = WeekAxis { frame, weeks };
+    let half = (axis.width() * 0.36).clamp(1.5, 16.0);
+    for (x, week) in axis.places() {
+        draw_week(&mut scene, (x, half), week, |value| frame.up(heights.share(value)));
     }
-    frame.floor(&mut scene, &ticks, "week, by its Monday");
+    axis.floor(&mut scene);
     scene
 }
 

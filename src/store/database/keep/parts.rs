@@ -7,8 +7,8 @@ use super::super::numbering::RowNumbering;
 use super::super::rows::{HistogramRows, place, text, texts, whole};
 use crate::postgres::Transaction;
 use crate::record::{
-    ActualQuantile, Decision, Dimension, PlannedScenario, RunRecord, ScenarioMeasurement, Stage,
-    StageMeasurement, VerdictReason,
+    ActualQuantile, BaselineLimit, BudgetVerdict, Decision, Dimension, PlannedScenario, RunRecord,
+    ScenarioMeasurement, Stage, StageMeasurement, VerdictReason,
 };
 use crate::units::Ratio;
 
@@ -189,6 +189,7 @@ struct VerdictRow<'a> {
     scenario: usize,
     request: Option<&'a str>,
     budget: Option<String>,
+    written: Option<String>,
     decision: Decision,
     counts: Option<(u64, u64)>,
     allowed: Option<f64>,
@@ -204,6 +205,7 @@ fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<
             scenario,
             request: Some(&budget.request),
             budget: Some(budget.budget.to_string()),
+            written: written(record.planned(&judged.scenario), budget),
             decision: budget.decision,
             counts: Some((budget.judged, budget.exceeded)),
             allowed: budget.allowed.map(Ratio::as_f64),
@@ -217,6 +219,7 @@ fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<
             scenario,
             request: None,
             budget: None,
+            written: None,
             decision: judged.decision,
             counts: None,
             allowed: None,
@@ -227,6 +230,13 @@ fn verdict_rows<'a>(record: &'a RunRecord, numbering: &RowNumbering<'_>) -> Vec<
     rows
 }
 
+/// The budget as the scenario has it; `None` if that is the judged one.
+fn written(plan: Option<&PlannedScenario>, of: &BudgetVerdict) -> Option<String> {
+    let planned = plan?.requests.iter().find(|request| request.name == of.request)?;
+    let written = BaselineLimit::written_budget(&planned.baselines, of.budget);
+    (written != of.budget).then(|| written.to_string())
+}
+
 pub(super) async fn verdicts(
     transaction: &mut Transaction<'_>,
     record: &RunRecord,
@@ -234,9 +244,9 @@ pub(super) async fn verdicts(
 ) -> Result<(), DatabaseError> {
     let rows = verdict_rows(record, numbering);
     let sql = "insert into tollgate.verdicts (run_id, position, scenario, request, budget, decision, judged, exceeded, \
-               allowed, actual_us, what, next) \
+               allowed, actual_us, what, next, written) \
                select $1, row_number() over () - 1, * from unnest($2::integer[], $3::text[], $4::text[], $5::text[], \
-               $6::bigint[], $7::bigint[], $8::double precision[], $9::bigint[], $10::text[], $11::text[])";
+               $6::bigint[], $7::bigint[], $8::double precision[], $9::bigint[], $10::text[], $11::text[], $12::text[])";
     let insert = transaction.execute(sql, |query| {
         query
             .bind(record.id)
@@ -250,6 +260,7 @@ pub(super) async fn verdicts(
             .bind(column(&rows, |row| row.actual_us))
             .bind(column(&rows, |row| text(&row.reason.what).into_owned()))
             .bind(column(&rows, |row| text(&row.reason.next).into_owned()))
+            .bind(column(&rows, |row| row.written.clone()))
     });
     insert.await?;
     Ok(())
