@@ -29,8 +29,8 @@ impl EarlierShard {
                 continue;
             }
             // A folder that cannot be read is no shard of this run that anybody could merge.
-            let shared = store::read_shared_plan(&folder).ok().flatten();
-            if shared.is_some_and(|shared| is_same(plan, place, &shared)) {
+            let stored = store::read_shared_plan(&folder).ok().flatten();
+            if stored.is_some_and(|stored| is_same(plan, place, &stored)) {
                 let shard = format!("{}/{}", place.shard.index + 1, place.shard.of);
                 return Ok(Some(Self { folder, shard }));
             }

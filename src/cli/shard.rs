@@ -29,10 +29,9 @@ const MAX_LEAD: time::Duration = time::Duration::hours(24);
 pub(super) struct Flags {
     /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of
     /// the connections. `auto` takes both numbers from the engine that starts this machine
-    /// (Kubernetes, Slurm, AWS Batch, GitLab, CircleCI, Buildkite, PBS, Nomad), or from
-    /// `TOLLGATE_SHARD_INDEX` (from 0) and `TOLLGATE_SHARD_COUNT`; `auto/N` adds the number of
-    /// machines where the engine does not say it. A single shard is inconclusive unless it fails;
-    /// `tollgate merge` judges the whole run
+    /// (Kubernetes, Slurm, AWS Batch, GitLab and others), or from `TOLLGATE_SHARD_INDEX` (from 0)
+    /// and `TOLLGATE_SHARD_COUNT`; `auto/N` adds the number of machines if the engine does not say
+    /// it. A single shard is inconclusive unless it fails; `tollgate merge` judges the whole run
     #[arg(long, value_name = "I/N|auto", value_parser = str::parse::<ShardChoice>)]
     shard: Option<ShardChoice>,
     /// When all shards start measuring, up to 24h ahead: 2026-11-24T15:00:00Z, or 15:00 for the

@@ -272,7 +272,8 @@ mod tests {
 
     #[test]
     fn each_engine_numbers_its_machines_in_its_own_way() {
-        let cases: &[(Engine, &[(&str, &str)], Option<u32>)] = &[
+        type EngineCase<'a> = (Engine, &'a [(&'a str, &'a str)], Option<u32>);
+        let cases: &[EngineCase<'_>] = &[
             (
                 Engine::Tollgate,
                 &[("TOLLGATE_SHARD_INDEX", "2"), ("TOLLGATE_SHARD_COUNT", "5")],
