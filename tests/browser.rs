@@ -404,7 +404,7 @@ fn hostile_site() -> report::HistorySite {
     let since = history_year::START;
     let zone: NamedZone = "Europe/Berlin".parse().unwrap();
     let scope = HistoryScope { since, until: since + Duration::from_hours(24 * 41), zone };
-    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let (series, _) = group_series(runs, &HistoryFilter::default(), &scope);
     let of = |one| ScenarioHistory::of(one, &scope, &change_marks).0;
     let histories = series.into_iter().filter_map(of).collect();
     let (audience, public_tags) = (report::SiteAudience::Team, BTreeSet::new());

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::exit::CommandError;
 use super::store_flags::StoreFlags;
-use crate::history::HistoryFilter;
+use crate::history::{HistoryFilter, HistoryScope, ScenarioSeries, group_series};
 use crate::postgres::DatabaseAddress;
 use crate::record::{RunRecord, RunSummary};
 use crate::store::{
@@ -103,17 +103,24 @@ impl RunSource {
         }
     }
 
-    /// [`Self::summaries`] with the figures that a site of latency history shows.
-    pub(super) fn detailed_summaries(
+    /// Passes each series of the runs that a filter matches to the caller; returns what is left
+    /// out, one sentence each. Warns of runs that cannot be read.
+    pub(super) fn each_series(
         &self,
         filter: &HistoryFilter,
-    ) -> Result<Vec<RunSummary>, CommandError> {
-        let Some(address) = &self.database else { return self.summaries(filter) };
-        let runs = Database::open(address)?.detailed_summaries(filter)?;
+        scope: &HistoryScope,
+        each: impl FnMut(ScenarioSeries),
+    ) -> Result<Vec<String>, CommandError> {
+        let Some(address) = &self.database else {
+            let (series, left_out) = group_series(self.summaries(filter)?, filter, scope);
+            series.into_iter().for_each(each);
+            return Ok(left_out);
+        };
+        Database::open(address)?.each_series(filter, scope, each)?;
         if let Some(runs_dir) = &self.runs_dir {
             warn_unsynced(runs_dir);
         }
-        Ok(runs)
+        Ok(Vec::new())
     }
 
     /// Finds a run by any of its names: in its folder if it has one, else in the database.

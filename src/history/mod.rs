@@ -16,6 +16,7 @@ mod period_change;
 mod quantile_figures;
 mod request_history;
 mod series;
+mod series_day;
 mod sparkline;
 mod time_bins;
 mod zone;
@@ -25,6 +26,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -40,7 +42,10 @@ pub use self::quantile_figures::QuantileFigures;
 pub use self::request_history::{
     BudgetSpan, ChangeDetector, ConditionSpan, HistoryScope, RequestHistory, ScenarioHistory,
 };
-pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series};
+pub use self::series::{
+    MeasuredRun, RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series,
+};
+pub use self::series_day::{DayPart, DayRun, DaySum, HourSum, RequestDay, SeriesDay};
 pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
@@ -95,13 +100,14 @@ pub struct TrendRow {
 }
 
 /// One run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrendRun {
     /// Its name; see [`run_name`](crate::record::run_name).
     pub name: String,
     /// Its id.
     pub id: Uuid,
     /// When it started (UTC).
+    #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     /// The machine's name.
     pub host: String,
@@ -294,7 +300,8 @@ impl TrendRow {
 }
 
 impl TrendRun {
-    fn of(run: RunSummary) -> Self {
+    /// The run of a summary.
+    pub fn of(run: RunSummary) -> Self {
         let name = run.name();
         let RunSummary { id, started, host, git_commit, tags, .. } = run;
         Self { name, id, started, host, git_commit, tags }

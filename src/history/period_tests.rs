@@ -67,7 +67,7 @@ fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
 }
 
 fn histories(runs: Vec<RunSummary>, scope: &HistoryScope) -> Vec<ScenarioHistory> {
-    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let (series, _) = group_series(runs, &HistoryFilter::default(), scope);
     let of = |one| ScenarioHistory::of(one, scope, &|_| Vec::new()).0;
     series.into_iter().filter_map(of).collect()
 }
@@ -250,9 +250,9 @@ fn a_bin_shows_the_parts_of_its_middle_run() {
 fn a_run_with_a_damaged_histogram_is_left_out_and_named() {
     let mut damaged = run(1, &[100; 20]);
     damaged.requests[0].latency.hdr.truncate(20);
-    let (mut series, _) =
-        group_series(vec![run(0, &[100; 20]), damaged], &HistoryFilter::default());
     let period = scope(START, 7, "UTC");
+    let (mut series, _) =
+        group_series(vec![run(0, &[100; 20]), damaged], &HistoryFilter::default(), &period);
     let (history, left_out) = ScenarioHistory::of(series.remove(0), &period, &|_| Vec::new());
     assert_eq!(history.unwrap().attainment.runs(), 1);
     assert!(left_out[0].contains("00000002: the latency of home is"), "{left_out:?}");
