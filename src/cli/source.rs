@@ -11,7 +11,7 @@ use crate::history::{HistoryFilter, HistoryScope, ScenarioSeries, group_series};
 use crate::postgres::DatabaseAddress;
 use crate::record::{RunRecord, RunSummary};
 use crate::store::{
-    self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark,
+    self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark, SummaryDetail,
 };
 use crate::verdict::{self, RunTimelines};
 
@@ -98,7 +98,7 @@ impl RunSource {
                 }
                 Ok(runs)
             }
-            (None, Some(runs_dir)) => summaries(runs_dir),
+            (None, Some(runs_dir)) => folder_summaries(runs_dir, SummaryDetail::Listed),
             (None, None) => Ok(Vec::new()),
         }
     }
@@ -112,7 +112,12 @@ impl RunSource {
         each: impl FnMut(ScenarioSeries),
     ) -> Result<Vec<String>, CommandError> {
         let Some(address) = &self.database else {
-            let (series, left_out) = group_series(self.summaries(filter)?, filter, scope);
+            let runs = self
+                .runs_dir
+                .as_ref()
+                .map(|runs_dir| folder_summaries(runs_dir, SummaryDetail::WithFigures));
+            let (series, left_out) =
+                group_series(runs.transpose()?.unwrap_or_default(), filter, scope);
             series.into_iter().for_each(each);
             return Ok(left_out);
         };
@@ -196,9 +201,12 @@ fn warn_unsynced(runs_dir: &Path) {
     }
 }
 
-fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, CommandError> {
+fn folder_summaries(
+    runs_dir: &Path,
+    detail: SummaryDetail,
+) -> Result<Vec<RunSummary>, CommandError> {
     let (mut runs, mut unread) = (Vec::new(), Vec::new());
-    for run in store::read_summaries(runs_dir).map_err(usage_error)? {
+    for run in store::read_summaries(runs_dir, detail).map_err(usage_error)? {
         match run {
             Ok(run) => runs.push(run),
             Err(error) => unread.push(error.to_string()),

@@ -326,4 +326,6 @@ impl TrendRun {
 #[cfg(test)]
 mod period_tests;
 #[cfg(test)]
+mod series_day_tests;
+#[cfg(test)]
 mod tests;

@@ -15,10 +15,10 @@ use crate::record::{
 };
 use crate::units::Quantile;
 
-const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
+pub(super) const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
 
 /// A run with the given latencies in milliseconds; `hours` after [`START`], a Monday.
-fn run(hours: u64, millis: &[u64]) -> RunSummary {
+pub(super) fn run(hours: u64, millis: &[u64]) -> RunSummary {
     let mut latency = Histogram::default();
     for value in millis {
         latency.record(Duration::from_millis(*value));
@@ -61,7 +61,7 @@ fn budget() -> Budget {
     "p95 < 300ms".parse().unwrap()
 }
 
-fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
+pub(super) fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
     let until = since + Duration::from_hours(24) * u32::try_from(days).unwrap();
     HistoryScope { since, until, zone: zone.parse().unwrap() }
 }
@@ -72,7 +72,7 @@ fn histories(runs: Vec<RunSummary>, scope: &HistoryScope) -> Vec<ScenarioHistory
     series.into_iter().filter_map(of).collect()
 }
 
-fn only(runs: Vec<RunSummary>, scope: &HistoryScope) -> RequestHistory {
+pub(super) fn only(runs: Vec<RunSummary>, scope: &HistoryScope) -> RequestHistory {
     let mut all = histories(runs, scope);
     assert_eq!((all.len(), all[0].requests.len()), (1, 1));
     all.remove(0).requests.remove(0)

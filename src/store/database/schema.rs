@@ -118,14 +118,14 @@ pub(super) async fn identity(
     })
 }
 
-/// The version of a schema whose runs this program can read: no migration so far changed their
-/// tables.
+/// The version of a schema whose runs this program can read, and the store's identity: no migration
+/// so far changed the tables of runs.
 pub(super) async fn readable_version(
     transaction: &mut Transaction<'_>,
     at: &str,
-) -> Result<i32, DatabaseError> {
+) -> Result<(i32, Uuid), DatabaseError> {
     match known_version(transaction, at).await? {
-        (found, Some(_)) if found > 0 => Ok(found),
+        (found, Some(identity)) if found > 0 => Ok((found, identity)),
         (found, _) => Err(DatabaseError::OldSchema { at: at.to_owned(), found, needed: NEEDED }),
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn each_series(
     mut each: impl FnMut(ScenarioSeries),
 ) -> Result<(), DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
-    let version = schema::readable_version(&mut transaction, at).await?;
+    let (version, _) = schema::readable_version(&mut transaction, at).await?;
     let rollups = RollupTable::find(&mut transaction, version).await?;
     let index = read_index(&mut transaction, filter, scope).await?;
     transaction.commit().await?;
