@@ -80,7 +80,7 @@ fn main() -> Result<ExitCode> {
     let url = cluster.url_of(DATABASE);
     Database::open(&DatabaseAddress::parse(&url)?)?.migrate()?;
     let start = Instant::now();
-    fill(&cluster, count)?;
+    fill(&cluster, count);
     println!("{count} runs, generated in {:.0} s\n", start.elapsed().as_secs_f64());
     println!("| what | time | peak memory |\n|---|--:|--:|");
     let sites = [tempfile::tempdir()?, tempfile::tempdir()?];
@@ -88,7 +88,7 @@ fn main() -> Result<ExitCode> {
     let second = site(&url, sites[0].path(), "the same again", &[])?;
     let one = ["--scenario", "scenario 1"];
     site(&url, sites[1].path(), "index and one scenario page", &one)?;
-    insert(&cluster, &record(count - 1, u64::from(count) + 1))?;
+    insert(&cluster, &record(count - 1, u64::from(count) + 1));
     let after = site(&url, sites[0].path(), "the site after one more run", &[])?;
     println!("\n{}\n{}\n{}", first.said, second.said, after.said);
     let bytes = "select pg_size_pretty(pg_total_relation_size('tollgate.rollups')), \
@@ -141,7 +141,7 @@ fn watch(child: &mut Child) -> Result<u64> {
 }
 
 /// Generates the runs on two processors and sends them in slices.
-fn fill(cluster: &Cluster, count: u32) -> Result<()> {
+fn fill(cluster: &Cluster, count: u32) {
     let slices: Vec<u32> = (0..count).step_by(SLICE as usize).collect();
     let halves = slices.chunks(slices.len().div_ceil(2));
     std::thread::scope(|scope| {
@@ -156,14 +156,12 @@ fn fill(cluster: &Cluster, count: u32) -> Result<()> {
         halves.for_each(|slices| drop(scope.spawn(move || send(slices))));
     });
     cluster.sql(DATABASE, "analyze");
-    Ok(())
 }
 
-fn insert(cluster: &Cluster, record: &RunRecord) -> Result<()> {
+fn insert(cluster: &Cluster, record: &RunRecord) {
     let mut rows: [String; 6] = Default::default();
     add_rows(&mut rows, record);
     cluster.sql(DATABASE, &script(&rows));
-    Ok(())
 }
 
 /// The run of a number, if all are spread evenly over the days.
@@ -208,8 +206,7 @@ fn add_rows(rows: &mut [String; 6], run: &RunRecord) {
         (run.verdict.decision.name(), from.git_commit.as_deref().unwrap_or("\\N"));
     let host = &from.host.name;
     let [runs, scenarios, requests, totals, histograms, verdicts] = rows;
-    let started = from.started.unix_timestamp();
-    let started = format!("{}", time_text(started));
+    let started = time_text(from.started.unix_timestamp());
     let _ = writeln!(
         runs,
         "{id}\t{}\t{started}\t62000000\t2000000\tcomplete\t{decision}\trule\t0.95\t{tags}\t{commit}\t{{}}\t{host}\t0.1.0\t{{}}\t{{}}",

@@ -111,21 +111,22 @@ impl RunSource {
         scope: &HistoryScope,
         each: impl FnMut(ScenarioSeries),
     ) -> Result<Vec<String>, CommandError> {
-        let Some(address) = &self.database else {
-            let runs = self
-                .runs_dir
-                .as_ref()
-                .map(|runs_dir| folder_summaries(runs_dir, SummaryDetail::WithFigures));
-            let (series, left_out) =
-                group_series(runs.transpose()?.unwrap_or_default(), filter, scope);
-            series.into_iter().for_each(each);
-            return Ok(left_out);
-        };
-        Database::open(address)?.each_series(filter, scope, each)?;
-        if let Some(runs_dir) = &self.runs_dir {
-            warn_unsynced(runs_dir);
+        match (&self.database, &self.runs_dir) {
+            (Some(address), runs_dir) => {
+                Database::open(address)?.each_series(filter, scope, each)?;
+                if let Some(runs_dir) = runs_dir {
+                    warn_unsynced(runs_dir);
+                }
+                Ok(Vec::new())
+            }
+            (None, Some(runs_dir)) => {
+                let runs = folder_summaries(runs_dir, SummaryDetail::WithFigures)?;
+                let (series, left_out) = group_series(runs, filter, scope);
+                series.into_iter().for_each(each);
+                Ok(left_out)
+            }
+            (None, None) => Ok(Vec::new()),
         }
-        Ok(Vec::new())
     }
 
     /// Finds a run by any of its names: in its folder if it has one, else in the database.

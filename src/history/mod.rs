@@ -15,8 +15,10 @@ mod period;
 mod period_change;
 mod quantile_figures;
 mod request_history;
+mod scope;
 mod series;
 mod series_day;
+mod series_run;
 mod sparkline;
 mod time_bins;
 mod zone;
@@ -40,12 +42,12 @@ pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
 pub use self::period_change::PeriodChange;
 pub use self::quantile_figures::QuantileFigures;
 pub use self::request_history::{
-    BudgetSpan, ChangeDetector, ConditionSpan, HistoryScope, RequestHistory, ScenarioHistory,
+    BudgetSpan, ChangeDetector, ConditionSpan, RequestHistory, ScenarioHistory,
 };
-pub use self::series::{
-    MeasuredRun, RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series,
-};
-pub use self::series_day::{DayPart, DayRun, DaySum, HourSum, RequestDay, SeriesDay};
+pub use self::scope::{DayPart, HistoryScope};
+pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, group_series};
+pub use self::series_day::{DayRun, DaySum, HourSum, RequestDay, SeriesDay};
+pub use self::series_run::{MeasuredRun, SeriesRun};
 pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;

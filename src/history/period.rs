@@ -83,7 +83,9 @@ impl PeriodFigures {
             adder.add(&day.latency, &mut period.latency)?;
             adder.add(&day.cold, &mut period.cold)?;
         }
-        runs.iter().for_each(|run| period.count(run));
+        for run in runs {
+            period.count(run);
+        }
         period.mark_current(runs.last());
         Ok(period)
     }

@@ -21,7 +21,7 @@ pub struct PeriodChange {
 }
 
 impl PeriodChange {
-    /// The number of groups of consecutive runs that a period is divided into.
+    /// The number of groups of consecutive days or hours that a period is divided into.
     const GROUPS: usize = 10;
     /// The fewest days with runs that are divided by whole days. Fewer are divided by hours.
     const FEWEST_DAYS: usize = 3 * Self::GROUPS;

@@ -6,22 +6,11 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::{
-    ChangeMark, DaySum, NamedZone, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
+    ChangeMark, DaySum, HistoryScope, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
     ScenarioSeries, SeriesKey, SeriesRun, TimeBins, WeekGrid, WeekSum, week_sums,
 };
 use crate::record::{Budget, Decision, HistogramError, RunConditions};
 use crate::units::Quantile;
-
-/// The period of a history, and what is needed to divide it.
-#[derive(Debug, Clone)]
-pub struct HistoryScope {
-    /// The first moment of the period.
-    pub since: OffsetDateTime,
-    /// The first moment after the period.
-    pub until: OffsetDateTime,
-    /// The zone of hours, weekdays and weeks.
-    pub zone: NamedZone,
-}
 
 /// Finds the change points of a series.
 pub type ChangeDetector<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;

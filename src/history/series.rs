@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-
-use super::{DayPart, DaySum, HistoryFilter, HistoryScope, SeriesDay, TrendRun};
-use crate::record::{Decision, EncodedHistogram, RequestFigures, RequestSummary, RunSummary};
+use super::{
+    DayPart, DaySum, HistoryFilter, HistoryScope, MeasuredRun, SeriesDay, SeriesRun, TrendRun,
+};
+use crate::record::RunSummary;
 
 /// What makes runs comparable over time: a series never holds runs of several environments, nor
 /// imported runs next to measured ones.
@@ -40,33 +40,6 @@ pub struct RequestSeries {
     pub runs: Vec<SeriesRun>,
     /// The histograms of the same runs, added by the parts of days in which they started.
     pub days: Vec<DaySum>,
-}
-
-/// What one run measured of one request.
-#[derive(Debug, Clone)]
-pub struct SeriesRun {
-    /// The run.
-    pub run: Arc<TrendRun>,
-    /// The decision on the request's scenario.
-    pub decision: Decision,
-    /// Finished exchanges.
-    pub exchanges: u64,
-    /// The exchanges that met every expectation.
-    pub ok: u64,
-    /// The figures of the ok exchanges' latency. Its bytes are in the sum of its day.
-    pub latency: EncodedHistogram,
-    /// The other figures, without the bytes of the cold stage; `None` if the runs were read without
-    /// them.
-    pub figures: Option<Box<RequestFigures>>,
-}
-
-/// A run, and what it measured of the requests of one scenario.
-#[derive(Debug, Clone)]
-pub struct MeasuredRun {
-    /// The run.
-    pub run: TrendRun,
-    /// The requests of the scenario, with their histograms.
-    pub requests: Vec<RequestSummary>,
 }
 
 /// Groups the runs that match a filter into series, in the order of their keys, and adds their
@@ -167,17 +140,5 @@ impl RequestSeries {
             runs = rest;
             (day, own)
         })
-    }
-}
-
-impl SeriesRun {
-    /// When the run started.
-    pub fn started(&self) -> OffsetDateTime {
-        self.run.started
-    }
-
-    /// Exchanges that failed or were dropped.
-    pub fn failed(&self) -> u64 {
-        self.exchanges.saturating_sub(self.ok)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time};
 
-use super::{HistoryScope, MeasuredRun, NamedZone, SeriesRun, TrendRun};
+use super::{MeasuredRun, NamedZone, SeriesRun, TrendRun};
 use crate::record::{
     ConditionPool, Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError,
     RequestFigures, RequestSummary, RunConditions,
@@ -74,35 +74,6 @@ pub struct HourSum {
     pub runs: u64,
     /// The latency of the ok exchanges.
     pub latency: EncodedHistogram,
-}
-
-/// A local day within one of two compared periods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DayPart {
-    /// Whether it lies in the later period. A day in which the later period starts has two parts.
-    pub is_current: bool,
-    /// The day.
-    pub day: Date,
-}
-
-impl HistoryScope {
-    /// The part of a day that a moment is in.
-    pub fn part_of(&self, at: OffsetDateTime) -> DayPart {
-        DayPart { is_current: at >= self.since, day: self.zone.local(at).date() }
-    }
-
-    /// Whether a part is the whole day, given the start of the earlier period (`None`: without
-    /// start).
-    pub fn is_whole(&self, part: DayPart, earliest: Option<OffsetDateTime>) -> bool {
-        let start = self.zone.start_of_day(part.day);
-        let next = part.day.next_day().map(|next| self.zone.start_of_day(next));
-        let ends_by = |limit| next.is_some_and(|next| next <= limit);
-        if part.is_current {
-            start >= self.since && ends_by(self.until)
-        } else {
-            earliest.is_none_or(|earliest| start >= earliest) && ends_by(self.since)
-        }
-    }
 }
 
 impl SeriesDay {

@@ -26,8 +26,8 @@ pub enum SummaryDetail {
 /// each other folder.
 ///
 /// With figures, each summary equals [`RunSummary::of`] the whole record, but only its part of
-/// `run.json` is decoded. All processors share the work. If `runs_dir` does not exist there are no runs; if it
-/// cannot be read, that is an error.
+/// `run.json` is decoded. All processors share the work. If `runs_dir` does not exist there are no
+/// runs; if it cannot be read, that is an error.
 pub fn read_summaries(
     runs_dir: &Path,
     detail: SummaryDetail,

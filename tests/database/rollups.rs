@@ -9,10 +9,10 @@ use tollgate::store::{RunDraft, RunFolder};
 
 use crate::bench::{migrated, output_text, sync, tollgate};
 use crate::cluster::{self, Cluster};
-use crate::history_year::{self, YEAR, YearShape};
+use crate::history_year::{self, YearShape};
 
 /// Two periods of ten days, with a run every twelve hours.
-const SHAPE: YearShape = YearShape { days: 20, hours: 12, exchanges: 40, ..YEAR };
+const SHAPE: YearShape = YearShape { days: 20, hours: 12, exchanges: 40 };
 /// The rollups by their days, and when each was made.
 const MADE: &str = "select day, made from tollgate.rollups order by day";
 
@@ -26,7 +26,7 @@ struct History {
 impl History {
     fn start() -> Self {
         let (cluster, runs) = (Cluster::start(), tempfile::tempdir().unwrap());
-        history_year::records(SHAPE).for_each(|record| write(runs.path(), record));
+        history_year::records(SHAPE).for_each(|record| write(runs.path(), &record));
         let url = migrated(&cluster, "store");
         let history = Self { cluster, runs, url };
         history.sync();
@@ -82,10 +82,10 @@ impl History {
 }
 
 /// Writes the folder of a run whose intervals are gone.
-fn write(runs_dir: &Path, record: RunRecord) {
+fn write(runs_dir: &Path, record: &RunRecord) {
     let RunRecord { format, id, provenance, plan, measurement, .. } = record.clone();
     let draft = RunDraft { format, id, provenance, plan, measurement };
-    RunFolder::create(runs_dir, &draft).unwrap().finish(&record).unwrap();
+    RunFolder::create(runs_dir, &draft).unwrap().finish(record).unwrap();
 }
 
 fn read(path: &Path) -> String {
@@ -124,7 +124,7 @@ fn only_the_days_of_late_deleted_and_merged_runs_are_added_up_again() {
     let mut late = history_year::record(SHAPE, 12 * 24).unwrap();
     late.id = history_year::id(1);
     late.provenance.started += Duration::from_mins(30);
-    write(history.runs.path(), late.clone());
+    write(history.runs.path(), &late);
     history.sync();
     let (with_late, days) = history.checked_site();
     assert_eq!(days, ["2025-12-11"]);

@@ -57,20 +57,6 @@ impl RollupTable {
         Ok(Self { can_read, can_write: can_read && right("can_write")? })
     }
 
-    /// The name of a series of the runs that a filter matches, by days of a zone.
-    pub(super) fn series_name(
-        &self,
-        key: &SeriesKey,
-        filter: &HistoryFilter,
-        zone: &NamedZone,
-    ) -> String {
-        // The environment is in the key already, whether the filter names it or not.
-        let tags: BTreeMap<_, _> =
-            filter.tags.iter().filter(|(key, _)| *key != ENVIRONMENT_TAG).collect();
-        let SeriesKey { scenario, environment, imported } = key;
-        serde_json::json!([zone.name(), scenario, environment, imported, tags]).to_string()
-    }
-
     /// The rollups of those days whose runs are exactly the given ones. Damaged ones are left out.
     pub(super) async fn read(
         &self,
@@ -111,6 +97,15 @@ impl RollupTable {
             self.can_write = false;
         }
     }
+}
+
+/// The name of a series of the runs that a filter matches, by days of a zone.
+pub(super) fn series_name(key: &SeriesKey, filter: &HistoryFilter, zone: &NamedZone) -> String {
+    // The environment is in the key already, whether the filter names it or not.
+    let tags: BTreeMap<_, _> =
+        filter.tags.iter().filter(|(key, _)| *key != ENVIRONMENT_TAG).collect();
+    let SeriesKey { scenario, environment, imported } = key;
+    serde_json::json!([zone.name(), scenario, environment, imported, tags]).to_string()
 }
 
 /// Deletes the days with a run that is gone: their series may have no runs left, and then no reader

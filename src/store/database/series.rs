@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::detailed::measured_runs;
-use super::rollups::RollupTable;
+use super::rollups::{RollupTable, series_name};
 use super::series_index::read_index;
 use super::{DatabaseError, schema};
 use crate::history::{
@@ -57,7 +57,7 @@ impl SeriesReader<'_> {
         parts: BTreeMap<DayPart, Vec<Uuid>>,
     ) -> Result<ScenarioSeries, DatabaseError> {
         let mut series = ScenarioSeries::new(key);
-        let name = self.rollups.series_name(&series.key, self.filter, &self.scope.zone);
+        let name = series_name(&series.key, self.filter, &self.scope.zone);
         let is_whole = |part: &DayPart| self.scope.is_whole(*part, self.filter.since);
         let whole: BTreeMap<_, _> = parts
             .iter()
