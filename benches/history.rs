@@ -175,7 +175,8 @@ fn read_bytes(runs: &Path) -> Result<usize> {
 }
 
 fn listed(runs: &Path) -> Result<Vec<RunSummary>> {
-    Ok(store::read_summaries(runs)?.collect::<std::result::Result<_, _>>()?)
+    Ok(store::read_summaries(runs, store::SummaryDetail::Listed)?
+        .collect::<std::result::Result<_, _>>()?)
 }
 
 /// Adds the histograms after decoding each, for comparison.

@@ -25,6 +25,8 @@ grant insert on
     to tollgate_writer;
 -- Which prober sends a message is settled by changing a row that was read before.
 grant select, insert, update on tollgate.alerts to tollgate_writer;
+-- A user with both roles keeps what it computed from the runs for the next site.
+grant insert, update on tollgate.rollups to tollgate_writer;
 grant select on all tables in schema tollgate to tollgate_reader;
 
 -- A policy each: what a role may do with the rows of a table that it has a right to.
@@ -41,7 +43,7 @@ begin
         execute format('drop policy if exists writer_changes on tollgate.%I', relation);
         if relation in ('store', 'migrations') then
             execute format('create policy writer_reads on tollgate.%I for select to tollgate_writer using (true)', relation);
-        elsif relation = 'alerts' then
+        elsif relation in ('alerts', 'rollups') then
             execute format('create policy writer_changes on tollgate.%I for all to tollgate_writer using (true) with check (true)', relation);
         else
             execute format('create policy writer_adds on tollgate.%I for insert to tollgate_writer with check (true)', relation);

@@ -7,11 +7,11 @@ use clap::ValueEnum;
 
 use super::exit::CommandError;
 use super::store_flags::StoreFlags;
-use crate::history::HistoryFilter;
+use crate::history::{HistoryFilter, HistoryScope, ScenarioSeries, group_series};
 use crate::postgres::DatabaseAddress;
 use crate::record::{RunRecord, RunSummary};
 use crate::store::{
-    self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark,
+    self, Database, DatabaseError, FetchedRun, FolderContent, StoreError, StoreMark, SummaryDetail,
 };
 use crate::verdict::{self, RunTimelines};
 
@@ -98,22 +98,35 @@ impl RunSource {
                 }
                 Ok(runs)
             }
-            (None, Some(runs_dir)) => summaries(runs_dir),
+            (None, Some(runs_dir)) => folder_summaries(runs_dir, SummaryDetail::Listed),
             (None, None) => Ok(Vec::new()),
         }
     }
 
-    /// [`Self::summaries`] with the figures that a site of latency history shows.
-    pub(super) fn detailed_summaries(
+    /// Passes each series of the runs that a filter matches to the caller; returns what is left
+    /// out, one sentence each. Warns of runs that cannot be read.
+    pub(super) fn each_series(
         &self,
         filter: &HistoryFilter,
-    ) -> Result<Vec<RunSummary>, CommandError> {
-        let Some(address) = &self.database else { return self.summaries(filter) };
-        let runs = Database::open(address)?.detailed_summaries(filter)?;
-        if let Some(runs_dir) = &self.runs_dir {
-            warn_unsynced(runs_dir);
+        scope: &HistoryScope,
+        each: impl FnMut(ScenarioSeries),
+    ) -> Result<Vec<String>, CommandError> {
+        match (&self.database, &self.runs_dir) {
+            (Some(address), runs_dir) => {
+                Database::open(address)?.each_series(filter, scope, each)?;
+                if let Some(runs_dir) = runs_dir {
+                    warn_unsynced(runs_dir);
+                }
+                Ok(Vec::new())
+            }
+            (None, Some(runs_dir)) => {
+                let runs = folder_summaries(runs_dir, SummaryDetail::WithFigures)?;
+                let (series, left_out) = group_series(runs, filter, scope);
+                series.into_iter().for_each(each);
+                Ok(left_out)
+            }
+            (None, None) => Ok(Vec::new()),
         }
-        Ok(runs)
     }
 
     /// Finds a run by any of its names: in its folder if it has one, else in the database.
@@ -215,9 +228,12 @@ fn warn_unsynced(runs_dir: &Path) {
     }
 }
 
-fn summaries(runs_dir: &Path) -> Result<Vec<RunSummary>, CommandError> {
+fn folder_summaries(
+    runs_dir: &Path,
+    detail: SummaryDetail,
+) -> Result<Vec<RunSummary>, CommandError> {
     let (mut runs, mut unread) = (Vec::new(), Vec::new());
-    for run in store::read_summaries(runs_dir).map_err(usage_error)? {
+    for run in store::read_summaries(runs_dir, detail).map_err(usage_error)? {
         match run {
             Ok(run) => runs.push(run),
             Err(error) => unread.push(error.to_string()),

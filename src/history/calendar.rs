@@ -1,11 +1,12 @@
 //! Latency by week, and by hour and weekday, in local time.
 
-use time::{Date, OffsetDateTime, Weekday};
+use std::time::Duration;
 
-use super::{NamedZone, QuantileFigures, SeriesRun};
+use time::{Date, Weekday};
+
+use super::{DaySum, QuantileFigures, RequestSeries, SeriesRun};
 use crate::record::{EncodedAdder, Histogram, HistogramError};
 use crate::units::Quantile;
-use std::time::Duration;
 
 /// The runs of one week.
 #[derive(Debug, Clone)]
@@ -36,23 +37,21 @@ struct WeekBuilder {
 }
 
 /// The weeks that have runs, in order.
-pub fn week_sums(runs: &[SeriesRun], zone: &NamedZone) -> Result<Vec<WeekSum>, HistogramError> {
+pub fn week_sums(runs: &[SeriesRun], days: &[DaySum]) -> Result<Vec<WeekSum>, HistogramError> {
     let mut adder = EncodedAdder::default();
-    let monday = |run: &SeriesRun| monday_of(zone.local(run.started()));
-    let mut weeks = Vec::new();
-    for chunk in runs.chunk_by(|a, b| monday(a) == monday(b)) {
-        let mut week = WeekBuilder::default();
-        for run in chunk {
-            week.runs += 1;
-            week.failed = week.failed.saturating_add(run.failed());
-            adder.add(&run.latency, &mut week.latency)?;
-            if let Some(figures) = &run.figures {
-                adder.add(&figures.cold, &mut week.cold)?;
-            }
+    let mut weeks: Vec<(Date, WeekBuilder)> = Vec::new();
+    for (day, own) in RequestSeries::days_with_runs(days, runs) {
+        let monday = monday_of(day.day);
+        if weeks.last().is_none_or(|(last, _)| *last != monday) {
+            weeks.push((monday, WeekBuilder::default()));
         }
-        weeks.extend(chunk.first().map(|first| week.finish(monday(first))));
+        let Some((_, week)) = weeks.last_mut() else { continue };
+        week.runs += own.len() as u64;
+        week.failed = own.iter().map(SeriesRun::failed).fold(week.failed, u64::saturating_add);
+        adder.add(&day.latency, &mut week.latency)?;
+        adder.add(&day.cold, &mut week.cold)?;
     }
-    Ok(weeks)
+    Ok(weeks.into_iter().map(|(monday, week)| week.finish(monday)).collect())
 }
 
 impl WeekBuilder {
@@ -71,9 +70,9 @@ impl WeekBuilder {
     }
 }
 
-fn monday_of(local: OffsetDateTime) -> Date {
-    let days = i64::from(local.weekday().number_days_from_monday());
-    local.date().checked_sub(time::Duration::days(days)).unwrap_or(local.date())
+fn monday_of(day: Date) -> Date {
+    let days = i64::from(day.weekday().number_days_from_monday());
+    day.checked_sub(time::Duration::days(days)).unwrap_or(day)
 }
 
 /// Latency by weekday and hour.
@@ -106,16 +105,19 @@ const WEEKDAYS: [Weekday; 7] = [
 ];
 
 impl WeekGrid {
-    /// The grid of a series in local time of a zone.
-    pub fn of(runs: &[SeriesRun], zone: &NamedZone) -> Result<Self, HistogramError> {
+    /// The grid of some days.
+    pub fn of(days: &[DaySum]) -> Result<Self, HistogramError> {
         let mut sums: Vec<(u64, Histogram)> = vec![(0, Histogram::default()); 7 * 24];
         let mut adder = EncodedAdder::default();
-        for run in runs {
-            let local = zone.local(run.started());
-            let day = usize::from(local.weekday().number_days_from_monday());
-            let (runs, sum) = &mut sums[day * 24 + usize::from(local.hour())];
-            *runs += 1;
-            adder.add(&run.latency, sum)?;
+        for day in days {
+            let weekday = usize::from(day.day.weekday().number_days_from_monday());
+            for hour in &day.hours {
+                let Some((runs, sum)) = sums.get_mut(weekday * 24 + usize::from(hour.hour)) else {
+                    continue;
+                };
+                *runs += hour.runs;
+                adder.add(&hour.latency, sum)?;
+            }
         }
         let cells: Vec<GridCell> = sums
             .iter()

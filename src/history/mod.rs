@@ -15,7 +15,10 @@ mod period;
 mod period_change;
 mod quantile_figures;
 mod request_history;
+mod scope;
 mod series;
+mod series_day;
+mod series_run;
 mod sparkline;
 mod time_bins;
 mod zone;
@@ -25,6 +28,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -38,9 +42,12 @@ pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
 pub use self::period_change::PeriodChange;
 pub use self::quantile_figures::QuantileFigures;
 pub use self::request_history::{
-    BudgetSpan, ChangeDetector, ConditionSpan, HistoryScope, RequestHistory, ScenarioHistory,
+    BudgetSpan, ChangeDetector, ConditionSpan, RequestHistory, ScenarioHistory,
 };
-pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series};
+pub use self::scope::{DayPart, HistoryScope};
+pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, group_series};
+pub use self::series_day::{DayRun, DaySum, HourSum, RequestDay, SeriesDay};
+pub use self::series_run::{MeasuredRun, SeriesRun};
 pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
@@ -95,13 +102,14 @@ pub struct TrendRow {
 }
 
 /// One run.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrendRun {
     /// Its name; see [`run_name`](crate::record::run_name).
     pub name: String,
     /// Its id.
     pub id: Uuid,
     /// When it started (UTC).
+    #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     /// The machine's name.
     pub host: String,
@@ -294,7 +302,8 @@ impl TrendRow {
 }
 
 impl TrendRun {
-    fn of(run: RunSummary) -> Self {
+    /// The run of a summary.
+    pub fn of(run: RunSummary) -> Self {
         let name = run.name();
         let RunSummary { id, started, host, git_commit, tags, .. } = run;
         Self { name, id, started, host, git_commit, tags }
@@ -318,5 +327,7 @@ impl TrendRun {
 
 #[cfg(test)]
 mod period_tests;
+#[cfg(test)]
+mod series_day_tests;
 #[cfg(test)]
 mod tests;

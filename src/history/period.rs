@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{QuantileFigures, SeriesRun};
+use super::{DaySum, QuantileFigures, SeriesRun};
 use crate::record::{
     ActualQuantile, Budget, Decision, Dimension, EncodedAdder, Histogram, HistogramError,
 };
@@ -75,15 +75,14 @@ pub struct BudgetPeriod {
 }
 
 impl PeriodFigures {
-    /// The figures of some runs, the newest last. Runs whose histograms are damaged should have
-    /// been left out before.
-    pub fn of(runs: &[SeriesRun]) -> Result<Self, HistogramError> {
+    /// The figures of some runs, the newest last, and of the days with their histograms.
+    pub fn of(runs: &[SeriesRun], days: &[DaySum]) -> Result<Self, HistogramError> {
         let (mut period, mut adder) = (Self::default(), EncodedAdder::default());
+        for day in days {
+            adder.add(&day.latency, &mut period.latency)?;
+            adder.add(&day.cold, &mut period.cold)?;
+        }
         for run in runs {
-            adder.add(&run.latency, &mut period.latency)?;
-            if let Some(figures) = &run.figures {
-                adder.add(&figures.cold, &mut period.cold)?;
-            }
             period.count(run);
         }
         period.mark_current(runs.last());

@@ -1,10 +1,10 @@
 //! How much a quantile differs between two periods.
 
-use crate::record::{EncodedAdder, Histogram, QuantileChange};
-use crate::units::Quantile;
 use std::time::Duration;
 
-use super::SeriesRun;
+use super::DaySum;
+use crate::record::{EncodedAdder, EncodedHistogram, Histogram, HistogramError, QuantileChange};
+use crate::units::Quantile;
 
 /// The difference of one quantile between two periods.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,35 +15,45 @@ pub struct PeriodChange {
     pub before: Duration,
     /// Its value over the later period.
     pub after: Duration,
-    /// The 90 % interval for the ratio after / before; `None` if a period has fewer than
-    /// [`Self::FEWEST_RUNS`] runs.
+    /// The 90 % interval for the ratio after / before; `None` if the runs of a period do not
+    /// fill ten groups of hours.
     pub interval: Option<(f64, f64)>,
 }
 
 impl PeriodChange {
-    /// The number of groups of consecutive runs that a period is divided into.
+    /// The number of groups of consecutive days or hours that a period is divided into.
     const GROUPS: usize = 10;
-    /// The fewest runs of a period for an interval.
-    pub const FEWEST_RUNS: usize = Self::GROUPS;
+    /// The fewest days with runs that are divided by whole days. Fewer are divided by hours.
+    const FEWEST_DAYS: usize = 3 * Self::GROUPS;
     /// Student's t at 95 % for nine degrees of freedom, one less than the groups.
     const T: f64 = 1.833;
 
-    /// The change of a quantile; `None` if a period has fewer exchanges than a difference of this
-    /// quantile needs ([`QuantileChange::exchanges_for`]), or a damaged histogram.
+    /// The changes of some quantiles between two periods, without those of which a period has fewer
+    /// exchanges than a difference needs ([`QuantileChange::exchanges_for`]).
     ///
     /// Values come from added histograms. The interval is that of the delete-a-group jackknife on
     /// the logarithm of the quantile (Kott, *The delete-a-group jackknife*, Journal of Official
-    /// Statistics 17(4), 2001). The groups are consecutive runs, so that runs that hang together
-    /// mostly stay within one group.
-    pub fn between(before: &[SeriesRun], after: &[SeriesRun], quantile: Quantile) -> Option<Self> {
-        let [one, other] = [PeriodGroups::of(before)?, PeriodGroups::of(after)?];
+    /// Statistics 17(4), 2001). The groups are consecutive hours or days with about equal numbers
+    /// of runs, so that runs that hang together mostly stay within one group.
+    pub fn between(
+        before: &[DaySum],
+        after: &[DaySum],
+        quantiles: &[Quantile],
+    ) -> Result<Vec<Self>, HistogramError> {
+        let (before, after) = (PeriodGroups::of(before)?, PeriodGroups::of(after)?);
+        let change = |quantile: &Quantile| Self::of_groups(&before, &after, *quantile);
+        Ok(quantiles.iter().filter_map(change).collect())
+    }
+
+    fn of_groups(before: &PeriodGroups, after: &PeriodGroups, quantile: Quantile) -> Option<Self> {
         let needed = QuantileChange::exchanges_for(quantile);
-        if one.sum.count() < needed || other.sum.count() < needed {
+        if before.sum.count() < needed || after.sum.count() < needed {
             return None;
         }
-        let (before, after) = (one.sum.quantile(quantile)?, other.sum.quantile(quantile)?);
+        let variances = before.variance(quantile).zip(after.variance(quantile));
+        let (before, after) = (before.sum.quantile(quantile)?, after.sum.quantile(quantile)?);
         let ratio = after.as_secs_f64() / before.as_secs_f64();
-        let interval = one.variance(quantile).zip(other.variance(quantile)).map(|(a, b)| {
+        let interval = variances.map(|(a, b)| {
             let reach = Self::T * (a + b).sqrt();
             (ratio * (-reach).exp(), ratio * reach.exp())
         });
@@ -64,22 +74,31 @@ impl PeriodChange {
 /// The added histograms of a period: as a whole, and of each group of runs.
 struct PeriodGroups {
     sum: Histogram,
+    /// Empty if there are fewer hours with runs than groups.
     groups: Vec<Histogram>,
 }
 
 impl PeriodGroups {
-    fn of(runs: &[SeriesRun]) -> Option<Self> {
+    fn of(days: &[DaySum]) -> Result<Self, HistogramError> {
         let count = PeriodChange::GROUPS;
-        let mut groups = vec![Histogram::default(); count];
-        let (mut sum, mut adder) = (Histogram::default(), EncodedAdder::default());
-        for (at, run) in runs.iter().enumerate() {
-            let group = &mut groups[at * count / runs.len()];
-            adder.add_to_each(&run.latency, [&mut sum, group]).ok()?;
+        let parts: Vec<(usize, &EncodedHistogram)> = if days.len() < PeriodChange::FEWEST_DAYS {
+            let hours = days.iter().flat_map(|day| &day.hours);
+            hours.map(|hour| (usize::try_from(hour.runs).unwrap_or(0), &hour.latency)).collect()
+        } else {
+            days.iter().map(|day| (day.runs, &day.latency)).collect()
+        };
+        let runs: usize = parts.iter().map(|(runs, _)| runs).sum();
+        let mut groups = vec![(false, Histogram::default()); count];
+        let (mut sum, mut adder, mut earlier) = (Histogram::default(), EncodedAdder::default(), 0);
+        for (own, latency) in parts {
+            let (is_filled, group) = &mut groups[(earlier * count / runs.max(1)).min(count - 1)];
+            adder.add_to_each(latency, [&mut sum, group])?;
+            *is_filled = true;
+            earlier += own;
         }
-        if runs.len() < PeriodChange::FEWEST_RUNS {
-            groups.clear();
-        }
-        Some(Self { sum, groups })
+        let is_divided = groups.iter().all(|(is_filled, _)| *is_filled);
+        let groups = groups.into_iter().filter(|_| is_divided).map(|(_, group)| group).collect();
+        Ok(Self { sum, groups })
     }
 
     /// The variance of the quantile's logarithm; `None` if there are too few runs.

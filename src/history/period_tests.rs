@@ -15,10 +15,10 @@ use crate::record::{
 };
 use crate::units::Quantile;
 
-const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
+pub(super) const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
 
 /// A run with the given latencies in milliseconds; `hours` after [`START`], a Monday.
-fn run(hours: u64, millis: &[u64]) -> RunSummary {
+pub(super) fn run(hours: u64, millis: &[u64]) -> RunSummary {
     let mut latency = Histogram::default();
     for value in millis {
         latency.record(Duration::from_millis(*value));
@@ -61,18 +61,18 @@ fn budget() -> Budget {
     "p95 < 300ms".parse().unwrap()
 }
 
-fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
+pub(super) fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
     let until = since + Duration::from_hours(24) * u32::try_from(days).unwrap();
     HistoryScope { since, until, zone: zone.parse().unwrap() }
 }
 
 fn histories(runs: Vec<RunSummary>, scope: &HistoryScope) -> Vec<ScenarioHistory> {
-    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let (series, _) = group_series(runs, &HistoryFilter::default(), scope);
     let of = |one| ScenarioHistory::of(one, scope, &|_| Vec::new()).0;
     series.into_iter().filter_map(of).collect()
 }
 
-fn only(runs: Vec<RunSummary>, scope: &HistoryScope) -> RequestHistory {
+pub(super) fn only(runs: Vec<RunSummary>, scope: &HistoryScope) -> RequestHistory {
     let mut all = histories(runs, scope);
     assert_eq!((all.len(), all[0].requests.len()), (1, 1));
     all.remove(0).requests.remove(0)
@@ -274,9 +274,9 @@ fn a_bin_shows_the_parts_of_its_middle_run() {
 fn a_run_with_a_damaged_histogram_is_left_out_and_named() {
     let mut damaged = run(1, &[100; 20]);
     damaged.requests[0].latency.hdr.truncate(20);
-    let (mut series, _) =
-        group_series(vec![run(0, &[100; 20]), damaged], &HistoryFilter::default());
     let period = scope(START, 7, "UTC");
+    let (mut series, _) =
+        group_series(vec![run(0, &[100; 20]), damaged], &HistoryFilter::default(), &period);
     let (history, left_out) = ScenarioHistory::of(series.remove(0), &period, &|_| Vec::new());
     assert_eq!(history.unwrap().attainment.runs(), 1);
     assert!(left_out[0].contains("00000002: the latency of home is"), "{left_out:?}");

@@ -7,22 +7,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{
-    ChangeMark, NamedZone, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
+    ChangeMark, DaySum, HistoryScope, PeriodChange, PeriodFigures, RequestSeries, RunAttainment,
     ScenarioSeries, SeriesKey, SeriesRun, TimeBin, TimeBins, WeekGrid, WeekSum, week_sums,
 };
-use crate::record::{Budget, Decision, EncodedAdder, Histogram, HistogramError, RunConditions};
+use crate::record::{Budget, Decision, HistogramError, RunConditions};
 use crate::units::Quantile;
-
-/// The period of a history, and what is needed to divide it.
-#[derive(Debug, Clone)]
-pub struct HistoryScope {
-    /// The first moment of the period.
-    pub since: OffsetDateTime,
-    /// The first moment after the period.
-    pub until: OffsetDateTime,
-    /// The zone of hours, weekdays and weeks.
-    pub zone: NamedZone,
-}
 
 /// Finds the change points of a series.
 pub type ChangeDetector<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;
@@ -45,7 +34,7 @@ pub struct ScenarioHistory {
 pub struct RequestHistory {
     /// Its name.
     pub request: String,
-    /// The runs of the period without the bytes of their histograms, the newest last.
+    /// The runs of the period, the newest last.
     pub runs: Vec<SeriesRun>,
     /// The period.
     pub period: PeriodFigures,
@@ -102,9 +91,8 @@ impl ScenarioHistory {
         scope: &HistoryScope,
         detect: ChangeDetector<'_>,
     ) -> (Option<Self>, Vec<String>) {
-        let (mut left_out, mut requests) = (Vec::new(), Vec::new());
-        for mut request in series.requests {
-            leave_out_damaged(&mut request, &mut left_out);
+        let (mut left_out, mut requests) = (series.left_out, Vec::new());
+        for request in series.requests {
             match RequestHistory::of(request, scope, detect) {
                 Ok(history) if history.runs.is_empty() => {}
                 Ok(history) => requests.push(history),
@@ -135,23 +123,6 @@ fn decisions(requests: &[RequestHistory]) -> Vec<(OffsetDateTime, Decision)> {
     all.into_iter().map(|((started, _), decision)| (started, decision)).collect()
 }
 
-/// Removes the runs whose histograms are damaged, with a sentence for each.
-fn leave_out_damaged(request: &mut RequestSeries, left_out: &mut Vec<String>) {
-    let mut adder = EncodedAdder::default();
-    let name = request.request.clone();
-    request.runs.retain(|run| {
-        let cold = run.figures.iter().map(|figures| &figures.cold);
-        let mut all = std::iter::once(&run.latency).chain(cold);
-        let checked = all.try_for_each(|histogram| {
-            adder.add_to_each(histogram, std::iter::empty::<&mut Histogram>())
-        });
-        if let Err(error) = &checked {
-            left_out.push(format!("{}: the latency of {name} is {error}", run.run.name));
-        }
-        checked.is_ok()
-    });
-}
-
 impl RequestHistory {
     fn of(
         series: RequestSeries,
@@ -160,26 +131,26 @@ impl RequestHistory {
     ) -> Result<Self, HistogramError> {
         let HistoryScope { since, until, zone } = scope;
         let marks = detect(&series);
-        let first = series.runs.partition_point(|run| run.started() < *since);
-        let (before, runs) = series.runs.split_at(first);
+        let RequestSeries { request, runs: mut before, days } = series;
+        let first = before.partition_point(|run| run.started() < *since);
+        let mut runs = before.split_off(first);
+        runs.shrink_to_fit();
+        let (days_before, days) = days.split_at(days_of(&days, first));
         let compared = [Quantile::P50, Quantile::P95, Quantile::P99];
         let in_period =
             |mark: ChangeMark| Some(ChangeMark { run: mark.run.checked_sub(first)?, ..mark });
         Ok(Self {
-            period: PeriodFigures::of(runs)?,
-            previous: PeriodFigures::of(before)?,
-            changes: compared
-                .into_iter()
-                .filter_map(|quantile| PeriodChange::between(before, runs, quantile))
-                .collect(),
-            bins: TimeBins::of(runs, zone, (*since, *until))?,
-            weeks: week_sums(runs, zone)?,
-            grid: WeekGrid::of(runs, zone)?,
+            period: PeriodFigures::of(&runs, days)?,
+            previous: PeriodFigures::of(&before, days_before)?,
+            changes: PeriodChange::between(days_before, days, &compared)?,
+            bins: TimeBins::of(&runs, days, zone, (*since, *until))?,
+            weeks: week_sums(&runs, days)?,
+            grid: WeekGrid::of(days)?,
             change_points: marks.into_iter().filter_map(in_period).collect(),
-            budget_spans: budget_spans(runs),
-            conditions: condition_spans(runs),
-            runs: runs.iter().map(without_bytes).collect(),
-            request: series.request,
+            budget_spans: budget_spans(&runs),
+            conditions: condition_spans(&runs),
+            runs,
+            request,
         })
     }
 
@@ -189,14 +160,13 @@ impl RequestHistory {
     }
 }
 
-/// A run without the bytes of its histograms, which were added already.
-fn without_bytes(run: &SeriesRun) -> SeriesRun {
-    let mut run = run.clone();
-    run.latency.hdr = Vec::new();
-    if let Some(figures) = &mut run.figures {
-        figures.cold.hdr = Vec::new();
-    }
-    run
+/// How many days the first runs fill. No day has runs of both periods.
+fn days_of(days: &[DaySum], runs: usize) -> usize {
+    let ends = days.iter().scan(0, |end, day| {
+        *end += day.runs;
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= runs).count()
 }
 
 impl BudgetSpan {

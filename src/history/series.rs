@@ -1,12 +1,12 @@
-//! Runs as series: one scenario in one environment, request by request, with their histograms.
+//! Runs as series: one scenario in one environment, request by request, with added histograms.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-
-use super::{HistoryFilter, TrendRun};
-use crate::record::{Decision, EncodedHistogram, RequestFigures, RequestSummary, RunSummary};
+use super::{
+    DayPart, DaySum, HistoryFilter, HistoryScope, MeasuredRun, SeriesDay, SeriesRun, TrendRun,
+};
+use crate::record::RunSummary;
 
 /// What makes runs comparable over time: a series never holds runs of several environments, nor
 /// imported runs next to measured ones.
@@ -27,6 +27,8 @@ pub struct ScenarioSeries {
     pub key: SeriesKey,
     /// Its requests, in the order of the oldest run.
     pub requests: Vec<RequestSeries>,
+    /// One sentence for each run that is left out because its histogram is damaged.
+    pub left_out: Vec<String>,
 }
 
 /// One request over the runs that include it.
@@ -36,44 +38,51 @@ pub struct RequestSeries {
     pub request: String,
     /// What each run measured, the newest last.
     pub runs: Vec<SeriesRun>,
+    /// The histograms of the same runs, added by the parts of days in which they started.
+    pub days: Vec<DaySum>,
 }
 
-/// What one run measured of one request.
-#[derive(Debug, Clone)]
-pub struct SeriesRun {
-    /// The run.
-    pub run: Arc<TrendRun>,
-    /// The decision on the request's scenario.
-    pub decision: Decision,
-    /// Finished exchanges.
-    pub exchanges: u64,
-    /// The exchanges that met every expectation.
-    pub ok: u64,
-    /// The latency of the ok exchanges.
-    pub latency: EncodedHistogram,
-    /// The other figures; `None` if the runs were read without them.
-    pub figures: Option<Box<RequestFigures>>,
-}
-
-/// Groups the runs that match a filter into series, in the order of their keys. Each run and each
-/// shard counts once; the sentences name what is left out (see [`super::count_once`]).
+/// Groups the runs that match a filter into series, in the order of their keys, and adds their
+/// histograms by day. Each run and each shard counts once; the sentences name what is left out (see
+/// [`super::count_once`]).
 pub fn group_series(
     runs: impl IntoIterator<Item = RunSummary>,
     filter: &HistoryFilter,
+    scope: &HistoryScope,
 ) -> (Vec<ScenarioSeries>, Vec<String>) {
     let (runs, left_out) = super::matching_runs(runs, filter);
-    let mut all: BTreeMap<SeriesKey, ScenarioSeries> = BTreeMap::new();
-    for mut run in runs {
-        let requests = std::mem::take(&mut run.requests);
-        let run = Arc::new(TrendRun::of(run));
-        for request in requests.into_iter().filter(|request| filter.matches_request(request)) {
-            let key = SeriesKey::of(&run, &request.scenario);
-            all.entry(key.clone())
-                .or_insert_with(|| ScenarioSeries { key, requests: Vec::new() })
-                .add(&run, request);
+    let mut open: BTreeMap<SeriesKey, (ScenarioSeries, Vec<MeasuredRun>)> = BTreeMap::new();
+    for (key, measured) in runs.into_iter().flat_map(|run| by_scenario(run, filter)) {
+        let series = ScenarioSeries::new(key.clone());
+        let (series, day) = open.entry(key).or_insert_with(|| (series, Vec::new()));
+        let part = |run: &MeasuredRun| scope.part_of(run.run.started);
+        if day.last().is_some_and(|last| part(last) != part(&measured)) {
+            series.add_runs(std::mem::take(day), scope);
+        }
+        day.push(measured);
+    }
+    let finish = |(mut series, day): (ScenarioSeries, Vec<MeasuredRun>)| {
+        series.add_runs(day, scope);
+        series
+    };
+    (open.into_values().map(finish).collect(), left_out)
+}
+
+/// What a run measured of each of its scenarios, without the requests that do not match.
+fn by_scenario(mut run: RunSummary, filter: &HistoryFilter) -> Vec<(SeriesKey, MeasuredRun)> {
+    let requests = std::mem::take(&mut run.requests);
+    let run = TrendRun::of(run);
+    let mut all: Vec<(SeriesKey, MeasuredRun)> = Vec::new();
+    for request in requests.into_iter().filter(|request| filter.matches_request(request)) {
+        match all.iter_mut().find(|(key, _)| key.scenario == request.scenario) {
+            Some((_, measured)) => measured.requests.push(request),
+            None => all.push((
+                SeriesKey::of(&run, &request.scenario),
+                MeasuredRun { run: run.clone(), requests: vec![request] },
+            )),
         }
     }
-    (all.into_values().collect(), left_out)
+    all
 }
 
 impl SeriesKey {
@@ -87,33 +96,49 @@ impl SeriesKey {
 }
 
 impl ScenarioSeries {
-    fn add(&mut self, run: &Arc<TrendRun>, summary: RequestSummary) {
-        let RequestSummary { request, decision, exchanges, ok, latency, figures, .. } = summary;
-        let known = self.requests.iter().position(|series| series.request == request);
-        let place = known.unwrap_or_else(|| {
-            self.requests.push(RequestSeries { request, runs: Vec::new() });
-            self.requests.len() - 1
-        });
-        let run = Arc::clone(run);
-        self.requests[place].runs.push(SeriesRun {
-            run,
-            decision,
-            exchanges,
-            ok,
-            latency,
-            figures,
-        });
+    /// A series without runs.
+    pub fn new(key: SeriesKey) -> Self {
+        Self { key, requests: Vec::new(), left_out: Vec::new() }
+    }
+
+    /// Adds runs that started in one part of a day.
+    fn add_runs(&mut self, runs: Vec<MeasuredRun>, scope: &HistoryScope) {
+        if let Some(first) = runs.first() {
+            let DayPart { day, .. } = scope.part_of(first.run.started);
+            self.add_day(SeriesDay::of(day, runs, &scope.zone));
+        }
+    }
+
+    /// Adds a day, or a part of one. Days are added in their order.
+    pub fn add_day(&mut self, day: SeriesDay) {
+        let SeriesDay { runs, requests, left_out, .. } = day;
+        self.left_out.extend(left_out);
+        let runs: Vec<Arc<TrendRun>> = runs.into_iter().map(Arc::new).collect();
+        for request in requests {
+            let known = self.requests.iter().position(|series| series.request == request.request);
+            let place = known.unwrap_or_else(|| {
+                let request = request.request.clone();
+                self.requests.push(RequestSeries { request, runs: Vec::new(), days: Vec::new() });
+                self.requests.len() - 1
+            });
+            let series = &mut self.requests[place];
+            let of_runs = request.runs.into_iter();
+            series.runs.extend(of_runs.filter_map(|run| run.placed_among(&runs)));
+            series.days.push(request.sum);
+        }
     }
 }
 
-impl SeriesRun {
-    /// When the run started.
-    pub fn started(&self) -> OffsetDateTime {
-        self.run.started
-    }
-
-    /// Exchanges that failed or were dropped.
-    pub fn failed(&self) -> u64 {
-        self.exchanges.saturating_sub(self.ok)
+impl RequestSeries {
+    /// Each day with its runs.
+    pub(super) fn days_with_runs<'a>(
+        days: &'a [DaySum],
+        mut runs: &'a [SeriesRun],
+    ) -> impl Iterator<Item = (&'a DaySum, &'a [SeriesRun])> {
+        days.iter().map(move |day| {
+            let (own, rest) = runs.split_at(day.runs.min(runs.len()));
+            runs = rest;
+            (day, own)
+        })
     }
 }

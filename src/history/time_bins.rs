@@ -1,11 +1,14 @@
 //! A series as points on a time axis: one per run, or one per stretch of time if there are many.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{NamedZone, QuantileFigures, RunAttainment, SeriesRun};
-use crate::record::{EncodedAdder, Histogram, HistogramError, PhaseFigures};
+use super::{DaySum, HourSum, NamedZone, QuantileFigures, RunAttainment, SeriesRun};
+use crate::record::{EncodedAdder, EncodedHistogram, Histogram, HistogramError, PhaseFigures};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// The points of a time axis.
 #[derive(Debug, Clone, Default)]
@@ -70,17 +73,15 @@ impl TimeBins {
     /// The points of a series within a period, in local time of a zone.
     pub fn of(
         runs: &[SeriesRun],
+        days: &[DaySum],
         zone: &NamedZone,
         (since, until): (OffsetDateTime, OffsetDateTime),
     ) -> Result<Self, HistogramError> {
         let length = (runs.len() > Self::MOST).then(|| bin_length(until - since));
-        let mut bins = Vec::new();
-        let key = |run: &SeriesRun| length.map(|length| bin_of(zone.local(run.started()), length));
-        let mut first_run = 0;
-        for chunk in runs.chunk_by(|a, b| length.is_some() && key(a) == key(b)) {
-            bins.push(TimeBin::of(chunk, first_run)?);
-            first_run += chunk.len();
-        }
+        let bins = match length {
+            None => runs.iter().enumerate().map(|(at, run)| TimeBin::of_run(run, at)).collect(),
+            Some(length) => long_bins(runs, days, zone, length)?,
+        };
         Ok(Self { length, bins, gaps: gaps(runs, (since, until)) })
     }
 
@@ -99,29 +100,74 @@ impl TimeBins {
     }
 }
 
+/// The points of stretches of a length, which is a number of whole days or divides a day.
+fn long_bins(
+    runs: &[SeriesRun],
+    days: &[DaySum],
+    zone: &NamedZone,
+    length: Duration,
+) -> Result<Vec<TimeBin>, HistogramError> {
+    let sums = bin_sums(days, length)?;
+    let key = |run: &SeriesRun| bin_of(zone.local(run.started()), length);
+    let (mut bins, mut first_run) = (Vec::new(), 0);
+    for chunk in runs.chunk_by(|a, b| key(a) == key(b)) {
+        let sum = chunk.first().and_then(|first| sums.get(&key(first)));
+        bins.push(TimeBin::of(chunk, first_run, sum.copied().unwrap_or_default()));
+        first_run += chunk.len();
+    }
+    Ok(bins)
+}
+
+/// The figures of each stretch by its number, from the added histograms of days or of hours.
+fn bin_sums(
+    days: &[DaySum],
+    length: Duration,
+) -> Result<BTreeMap<i64, QuantileFigures>, HistogramError> {
+    let is_daily = length >= DAY;
+    let of_day = |day: &DaySum| bin_of(day.day.midnight().assume_utc(), length);
+    let whole = days.iter().filter(|_| is_daily).map(|day| (of_day(day), &day.latency));
+    let hours = days.iter().filter(|_| !is_daily).flat_map(|day| {
+        let at = move |hour: &HourSum| bin_of(hour.wall_clock(day.day), length);
+        day.hours.iter().map(move |hour| (at(hour), &hour.latency))
+    });
+    let parts: Vec<(i64, &EncodedHistogram)> = whole.chain(hours).collect();
+    let (mut sums, mut adder) = (BTreeMap::new(), EncodedAdder::default());
+    for chunk in parts.chunk_by(|a, b| a.0 == b.0) {
+        let mut sum = Histogram::default();
+        for (_, latency) in chunk {
+            adder.add(latency, &mut sum)?;
+        }
+        sums.extend(chunk.first().map(|(bin, _)| (*bin, QuantileFigures::of(&sum))));
+    }
+    Ok(sums)
+}
+
 impl TimeBin {
-    fn of(runs: &[SeriesRun], first_run: usize) -> Result<Self, HistogramError> {
-        let (mut sum, mut adder) = (Histogram::default(), EncodedAdder::default());
+    /// A point of a single run.
+    fn of_run(run: &SeriesRun, place: usize) -> Self {
+        Self::of(std::slice::from_ref(run), place, QuantileFigures::of_encoded(&run.latency))
+    }
+
+    fn of(runs: &[SeriesRun], first_run: usize, latency: QuantileFigures) -> Self {
         let mut attainment = RunAttainment::default();
         let (mut exchanges, mut failed) = (0_u64, 0_u64);
         for run in runs {
-            adder.add(&run.latency, &mut sum)?;
             attainment.add(run.decision);
             exchanges = exchanges.saturating_add(run.exchanges);
             failed = failed.saturating_add(run.failed());
         }
         let started =
             |run: Option<&SeriesRun>| run.map_or(OffsetDateTime::UNIX_EPOCH, SeriesRun::started);
-        Ok(Self {
+        Self {
             first: started(runs.first()),
             last: started(runs.last()),
             first_run,
             attainment,
             exchanges,
             failed,
-            latency: QuantileFigures::of(&sum),
+            latency,
             phases: middle_phases(runs),
-        })
+        }
     }
 }
 
@@ -141,7 +187,7 @@ fn bin_length(period: time::Duration) -> Duration {
     let most = u64::try_from(TimeBins::MOST).unwrap_or(u64::MAX);
     let seconds = period.whole_seconds().unsigned_abs();
     let hours = HOURS.into_iter().find(|hours| seconds / (hours * 3_600) <= most);
-    Duration::from_hours(hours.unwrap_or(seconds.div_ceil(3_600 * most)))
+    Duration::from_hours(hours.unwrap_or(seconds.div_ceil(86_400 * most) * 24))
 }
 
 /// The number of the stretch of local time that a moment is in. Weeks begin on Mondays.

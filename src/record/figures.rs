@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{
     BaselineLimit, Budget, BudgetVerdict, Decision, Dimension, EncodedHistogram, PlannedScenario,
     RunRecord, ScenarioMeasurement, StageMeasurement,
 };
 
 /// The figures of one request in one run that are not its latency.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestFigures {
     /// What it was measured under. Runs with the same conditions share them.
+    #[serde(serialize_with = "write_conditions", deserialize_with = "read_conditions")]
     pub conditions: Arc<RunConditions>,
     /// Exchanges of the measured stage for which a connection was opened.
     pub fresh: u64,
@@ -24,7 +27,7 @@ pub struct RequestFigures {
 }
 
 /// What a scenario was measured under.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunConditions {
     /// The target's base URL.
     pub base_url: String,
@@ -39,7 +42,7 @@ pub struct RunConditions {
 }
 
 /// The quantiles of one part of latency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseFigures {
     /// The part.
     pub dimension: Dimension,
@@ -52,7 +55,7 @@ pub struct PhaseFigures {
 }
 
 /// The outcome of one budget in one run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BudgetFigures {
     /// The budget as the scenario has it: `p95 < baseline + 10%`.
     pub written: Budget,
@@ -130,6 +133,19 @@ impl BudgetFigures {
         let written = BaselineLimit::written_budget(limits, budget);
         Self { written, budget, decision, judged, exceeded }
     }
+}
+
+fn write_conditions<S: Serializer>(
+    conditions: &Arc<RunConditions>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    conditions.as_ref().serialize(serializer)
+}
+
+fn read_conditions<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Arc<RunConditions>, D::Error> {
+    RunConditions::deserialize(deserializer).map(Arc::new)
 }
 
 fn latency_of(stage: &StageMeasurement) -> EncodedHistogram {

@@ -13,21 +13,33 @@ use crate::files;
 use crate::library_text::describe_json;
 use crate::record::{ConditionPool, FORMAT, RunSummary};
 
+/// How much a summary contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SummaryDetail {
+    /// What lists show: no [`RequestFigures`](crate::record::RequestFigures).
+    Listed,
+    /// Also the figures that a site of latency history shows. They take as much memory again.
+    WithFigures,
+}
+
 /// The summaries of the finished runs in `runs_dir`, the newest last, and one [`StoreError`] for
 /// each other folder.
 ///
-/// Each summary equals [`RunSummary::of`] the whole record, but only its part of `run.json` is
-/// decoded. All processors share the work. If `runs_dir` does not exist there are no runs; if it
-/// cannot be read, that is an error.
+/// With figures, each summary equals [`RunSummary::of`] the whole record, but only its part of
+/// `run.json` is decoded. All processors share the work. If `runs_dir` does not exist there are no
+/// runs; if it cannot be read, that is an error.
 pub fn read_summaries(
     runs_dir: &Path,
+    detail: SummaryDetail,
 ) -> Result<impl Iterator<Item = Result<RunSummary, StoreError>> + use<>, StoreError> {
     let folders = folders(runs_dir)?;
     let share =
         folders.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
     let mut read = thread::scope(|scope| {
-        let readers: Vec<_> =
-            folders.chunks(share).map(|folders| scope.spawn(|| read_all(folders))).collect();
+        let readers: Vec<_> = folders
+            .chunks(share)
+            .map(|folders| scope.spawn(move || read_all(folders, detail)))
+            .collect();
         // A panic in a reader is a defect and ends the program, like any defect.
         let shares = readers
             .into_iter()
@@ -69,9 +81,16 @@ pub fn run_folders(runs_dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(folders(runs_dir)?.into_iter().filter(holds_a_run).collect())
 }
 
-fn read_all(folders: &[PathBuf]) -> Vec<Result<RunSummary, StoreError>> {
+fn read_all(folders: &[PathBuf], detail: SummaryDetail) -> Vec<Result<RunSummary, StoreError>> {
     let (mut bytes, mut pool) = (Vec::new(), ConditionPool::default());
-    folders.iter().map(|folder| summary(folder, &mut bytes, &mut pool)).collect()
+    let read = |folder: &PathBuf| {
+        let mut run = summary(folder, &mut bytes, &mut pool)?;
+        if detail == SummaryDetail::Listed {
+            run.requests.iter_mut().for_each(|request| request.figures = None);
+        }
+        Ok(run)
+    };
+    folders.iter().map(read).collect()
 }
 
 /// The summary of one run; `bytes` is a buffer that is reused, and `pool` has the conditions of the

@@ -50,7 +50,7 @@ pub use folder::{
     FolderContent, RunDraft, RunFolder, SharedPlan, complete_folder, read_folder, read_id,
     read_intervals, read_shared_plan, restore_folder, write_atomically,
 };
-pub use listing::{read_summaries, run_folders};
+pub use listing::{SummaryDetail, read_summaries, run_folders};
 pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;

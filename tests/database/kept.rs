@@ -163,8 +163,10 @@ fn a_shard_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_w
             &[],
         ),
     ] {
-        let of_folders =
-            store::read_summaries(folder.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+        let of_folders = store::read_summaries(folder.path(), store::SummaryDetail::Listed)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>();
         for runs in [database.summaries(&filter).unwrap(), of_folders] {
             let history = History::from_runs(runs, &filter);
             let rows = history.trends.first().map_or(&[][..], |trend| &trend.rows);

@@ -8,6 +8,8 @@
 
 #[path = "../support/cluster/mod.rs"]
 mod cluster;
+#[path = "../support/history_year.rs"]
+mod history_year;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/runs.rs"]
@@ -25,6 +27,7 @@ mod looked_back;
 mod lost;
 mod pooled;
 mod rights;
+mod rollups;
 mod secured;
 mod sessions;
 mod statements;

@@ -62,11 +62,16 @@ pub(crate) fn write_run(runs_dir: &Path, record: &RunRecord) {
 
 /// The run of an hour; `None` in the gap.
 pub(crate) fn record(shape: YearShape, hour: u32) -> Option<RunRecord> {
+    seeded_record(shape, hour, u64::from(hour))
+}
+
+/// One of several runs of an hour; `None` in the gap.
+pub(crate) fn seeded_record(shape: YearShape, hour: u32, seed: u64) -> Option<RunRecord> {
     let day = hour / 24;
     if (180..187).contains(&day) {
         return None;
     }
-    let mut random = ChaCha8Rng::seed_from_u64(u64::from(hour));
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let exchanges = if (215..220).contains(&day) { 12 } else { shape.exchanges };
     let level = level(day) * rhythm(hour) * LogNormal::new(0.0, 0.04).unwrap().sample(&mut random);
     let failing = if (300..302).contains(&day) { 0.04 } else { 0.0 };

@@ -20,7 +20,6 @@ use super::{source, tags, tune};
 use crate::engine::clock;
 use crate::history::{
     ENVIRONMENT_TAG, HistoryFilter, HistoryScope, NamedZone, ScenarioHistory, change_marks,
-    group_series,
 };
 use crate::report::{HistorySite, SiteAudience, SiteOptions};
 use folder::SiteFolder;
@@ -145,13 +144,13 @@ fn read_site(
     scope: HistoryScope,
 ) -> Result<HistorySite, CommandError> {
     let filter = args.filter(&scope);
-    let (series, mut left_out) = group_series(source.detailed_summaries(&filter)?, &filter);
-    let mut histories = Vec::new();
-    for one in series {
-        let (history, damaged) = ScenarioHistory::of(one, &scope, &change_marks);
+    let (mut histories, mut damaged) = (Vec::new(), Vec::new());
+    let mut left_out = source.each_series(&filter, &scope, |series| {
+        let (history, sentences) = ScenarioHistory::of(series, &scope, &change_marks);
         histories.extend(history);
-        left_out.extend(damaged);
-    }
+        damaged.extend(sentences);
+    })?;
+    left_out.extend(damaged);
     warn_left_out(&left_out);
     Ok(HistorySite::new(histories, args.options(scope)))
 }

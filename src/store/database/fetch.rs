@@ -31,7 +31,7 @@ pub(super) async fn fetch(
     run: &str,
 ) -> Result<FetchedRun, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
-    let identity = schema::identity(&mut transaction, at).await?;
+    let (_, identity) = schema::readable_version(&mut transaction, at).await?;
     let id = find(&mut transaction, at, run).await?;
     let sql = "select format, record::text as record, pruned is not null as pruned from tollgate.runs where id = $1";
     let rows = transaction.fetch_rows(sql, |query| query.bind(id)).await?;

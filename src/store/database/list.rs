@@ -40,7 +40,7 @@ pub(super) async fn summaries(
     filter: &HistoryFilter,
 ) -> Result<Vec<RunSummary>, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
-    schema::identity(&mut transaction, at).await?;
+    schema::readable_version(&mut transaction, at).await?;
     let covered = covered_runs(&mut transaction).await?;
     let sql = "select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
                s.name as scenario, s.decision as judged, q.name as request, t.exchanges, t.ok, \

@@ -13,8 +13,11 @@ mod keep;
 mod list;
 mod numbering;
 mod prune;
+mod rollups;
 mod rows;
 mod schema;
+mod series;
+mod series_index;
 mod sessions;
 
 use std::path::Path;
@@ -30,7 +33,7 @@ pub use prune::PruneCount;
 pub use schema::{SchemaStatus, UnprotectedTable, UserRight};
 pub use sessions::{SessionSummary, StoredSession};
 
-use crate::history::{AlertKey, AlertState, HistoryFilter};
+use crate::history::{AlertKey, AlertState, HistoryFilter, HistoryScope, ScenarioSeries};
 use crate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use crate::record::session::SessionRecord;
 use crate::record::{Interval, RunRecord, RunSummary};
@@ -139,13 +142,19 @@ impl Database {
         runtime.block_on(list::summaries(session, at, filter))
     }
 
-    /// [`Self::summaries`] with the figures that a site of latency history shows.
-    pub fn detailed_summaries(
+    /// Passes the series of the runs that a filter matches to the caller, one at a time, in the
+    /// order of their keys. Of the filter, the conditions on runs and the scenario count.
+    ///
+    /// Days whose runs were added up before are not added again; what is added is kept for the next
+    /// call if the user may write it.
+    pub fn each_series(
         &mut self,
         filter: &HistoryFilter,
-    ) -> Result<Vec<RunSummary>, DatabaseError> {
+        scope: &HistoryScope,
+        each: impl FnMut(ScenarioSeries),
+    ) -> Result<(), DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(detailed::summaries(session, at, filter))
+        runtime.block_on(series::each_series((session, at), filter, scope, each))
     }
 
     /// Reads a run by its id, by its folder's name, or by the last eight digits of the id.

@@ -33,6 +33,9 @@ pub(super) async fn prune(
     pretend: bool,
 ) -> Result<PruneCount, DatabaseError> {
     let old = old(session, at, keep).await?;
+    if !pretend {
+        super::rollups::drop_stale(session).await?;
+    }
     let mut pruned = PruneCount { runs: old.len() as u64, ..PruneCount::default() };
     for (run, intervals) in old {
         pruned.intervals += if pretend { intervals } else { drop_all(session, run).await? };

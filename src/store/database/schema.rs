@@ -16,7 +16,7 @@ struct SchemaMigration {
 }
 
 /// All migrations in order. A released migration never changes.
-const MIGRATIONS: [SchemaMigration; 4] = [
+const MIGRATIONS: [SchemaMigration; 5] = [
     SchemaMigration {
         version: 1,
         name: "0001_runs",
@@ -33,11 +33,19 @@ const MIGRATIONS: [SchemaMigration; 4] = [
         sql: include_str!("../../../migrations/0003_alerts.sql"),
     },
     SchemaMigration {
-        version: 5,
+        version: 4,
+        name: "0004_rollups",
+        sql: include_str!("../../../migrations/0004_rollups.sql"),
+    },
+    SchemaMigration {
+        version: ROLLUPS,
         name: "0005_written_budgets",
         sql: include_str!("../../../migrations/0005_written_budgets.sql"),
     },
 ];
+
+/// The version from which rollups are kept: it has their table, and budgets as they are written.
+pub(super) const ROLLUPS: i32 = 5;
 
 /// The version that this program needs.
 const NEEDED: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
@@ -106,6 +114,33 @@ pub(super) async fn identity(
     transaction: &mut Transaction<'_>,
     at: &str,
 ) -> Result<Uuid, DatabaseError> {
+    let (found, identity) = known_version(transaction, at).await?;
+    let at = at.to_owned();
+    identity.filter(|_| found == NEEDED).ok_or(DatabaseError::OldSchema {
+        at,
+        found,
+        needed: NEEDED,
+    })
+}
+
+/// The version of a schema whose runs this program can read, and the store's identity: no migration
+/// so far changed the tables of runs.
+pub(super) async fn readable_version(
+    transaction: &mut Transaction<'_>,
+    at: &str,
+) -> Result<(i32, Uuid), DatabaseError> {
+    match known_version(transaction, at).await? {
+        (found, Some(identity)) if found > 0 => Ok((found, identity)),
+        (found, _) => Err(DatabaseError::OldSchema { at: at.to_owned(), found, needed: NEEDED }),
+    }
+}
+
+/// The version of the schema and the store's identity; an error if there is no schema, or a newer
+/// one.
+async fn known_version(
+    transaction: &mut Transaction<'_>,
+    at: &str,
+) -> Result<(i32, Option<Uuid>), DatabaseError> {
     let sql = "select (select max(version) from tollgate.migrations) as version, \
                (select identity from tollgate.store) as identity";
     let rows = transaction
@@ -114,12 +149,10 @@ pub(super) async fn identity(
         .map_err(|error| without_schema(error, at))?;
     let row = rows.first().ok_or_else(|| DatabaseError::NoSchema { at: at.to_owned() })?;
     let found = transaction.column_value::<Option<i32>>(row, "version")?.unwrap_or(0);
-    let at = at.to_owned();
-    match transaction.column_value::<Option<Uuid>>(row, "identity")? {
-        _ if found > NEEDED => Err(DatabaseError::NewerSchema { at, found, known: NEEDED }),
-        Some(identity) if found == NEEDED => Ok(identity),
-        _ => Err(DatabaseError::OldSchema { at, found, needed: NEEDED }),
+    if found > NEEDED {
+        return Err(DatabaseError::NewerSchema { at: at.to_owned(), found, known: NEEDED });
     }
+    Ok((found, transaction.column_value(row, "identity")?))
 }
 
 fn without_schema(error: PgError, at: &str) -> DatabaseError {

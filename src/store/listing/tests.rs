@@ -19,7 +19,7 @@ fn keep(runs: &Path, name: &str, record: &RunRecord) {
 
 fn listed(runs: &Path) -> (Vec<RunSummary>, Vec<StoreError>) {
     let (mut runs_found, mut others) = (Vec::new(), Vec::new());
-    for run in read_summaries(runs).unwrap() {
+    for run in read_summaries(runs, SummaryDetail::WithFigures).unwrap() {
         match run {
             Ok(run) => runs_found.push(run),
             Err(error) => others.push(error),
@@ -48,6 +48,10 @@ fn a_summary_read_in_part_equals_that_of_the_whole_record() {
     let whole: RunRecord = serde_json::from_slice(&written).unwrap();
     assert_eq!(listed, [RunSummary::of(&whole)]);
     assert_eq!(listed[0].requests.len(), 2);
+    let mut plain = RunSummary::of(&whole);
+    plain.requests.iter_mut().for_each(|request| request.figures = None);
+    let read = read_summaries(runs.path(), SummaryDetail::Listed).unwrap().next();
+    assert_eq!(read.unwrap().unwrap(), plain);
 }
 
 #[test]
@@ -128,7 +132,10 @@ fn a_folder_without_a_finished_run_is_reported_and_skipped() {
 #[test]
 fn a_missing_folder_holds_no_runs_and_a_file_is_an_error() {
     let runs = tempfile::tempdir().unwrap();
-    assert_eq!(read_summaries(&runs.path().join("nothing")).unwrap().count(), 0);
+    assert_eq!(
+        read_summaries(&runs.path().join("nothing"), SummaryDetail::Listed).unwrap().count(),
+        0
+    );
     fs::write(runs.path().join("file"), "").unwrap();
-    assert!(read_summaries(&runs.path().join("file")).is_err());
+    assert!(read_summaries(&runs.path().join("file"), SummaryDetail::Listed).is_err());
 }

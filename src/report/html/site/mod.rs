@@ -58,7 +58,7 @@ fn method(site: &HistorySite) -> Markup {
                  share of passed among passed and failed runs; inconclusive runs count for neither. The \
                  error budget left is what remains of the exchanges that a budget allows above its limit. \
                  A difference to the period before has its 90 % interval, from ten groups of consecutive \
-                 runs a period. Times are in " (zone) "."
+                 days or hours a period. Times are in " (zone) "."
             }
         }
     }
