@@ -52,6 +52,15 @@ impl BudgetHistoryRow {
         }
     }
 
+    /// Its place in the order of attention: what is missed comes first.
+    pub(super) fn urgency(&self) -> u8 {
+        match self.status().0 {
+            Decision::Fail => 0,
+            Decision::Inconclusive => 1,
+            Decision::Pass => 2,
+        }
+    }
+
     /// The status as a decision for badges, and in words.
     pub(in crate::report) fn status(&self) -> (Decision, &'static str) {
         match self.is_met {

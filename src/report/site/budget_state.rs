@@ -1,6 +1,6 @@
 //! The state of all budgets of a site, in a sentence.
 
-use super::{BudgetHistoryRow, SeriesPage};
+use super::SeriesPage;
 use crate::record::Decision;
 use crate::report::words;
 
@@ -53,14 +53,5 @@ fn held_budgets(count: u64, open: &str) -> String {
         1 => "The budget".to_owned(),
         2 => "Both budgets".to_owned(),
         count => format!("All {}", words::plural(count, "budget")),
-    }
-}
-
-/// The place of a status in the order of attention: what is missed comes first.
-pub(super) fn urgency(budget: &BudgetHistoryRow) -> u8 {
-    match budget.status().0 {
-        Decision::Fail => 0,
-        Decision::Inconclusive => 1,
-        Decision::Pass => 2,
     }
 }

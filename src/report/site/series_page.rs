@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::budget_row::attainment;
-use super::budget_state::urgency;
 use super::labels::{SeriesName, host};
 use super::{BudgetHistoryRow, RequestPanel, SiteLabels, SiteOptions};
 use crate::history::{ConditionSpan, RunAttainment, ScenarioHistory};
@@ -75,7 +74,7 @@ impl SeriesPage {
     /// The budget to look at first, with its request: one that is missed, else one that is
     /// undecided, else the first.
     pub(in crate::report) fn main_budget(&self) -> Option<(&RequestPanel, &BudgetHistoryRow)> {
-        self.current_budgets().min_by_key(|(_, budget)| urgency(budget))
+        self.current_budgets().min_by_key(|(_, budget)| budget.urgency())
     }
 
     /// How many budgets share the status of the main one: `2 of 4`. `None` for a single budget.
