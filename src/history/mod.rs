@@ -38,7 +38,7 @@ pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
 pub use self::period_change::PeriodChange;
 pub use self::quantile_figures::QuantileFigures;
 pub use self::request_history::{
-    BudgetSpan, ChangeDetector, ConditionSpan, HistoryScope, RequestHistory, ScenarioHistory,
+    BudgetSpan, ConditionSpan, HistoryScope, MarkFinder, RequestHistory, ScenarioHistory,
 };
 pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, group_series};
 pub use self::sparkline::sparkline;
@@ -316,6 +316,8 @@ impl TrendRun {
     }
 }
 
+#[cfg(test)]
+mod change_mark_tests;
 #[cfg(test)]
 mod period_tests;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::units::Quantile;
 const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
 
 /// A run with the given latencies in milliseconds; `hours` after [`START`], a Monday.
-fn run(hours: u64, millis: &[u64]) -> RunSummary {
+pub(super) fn run(hours: u64, millis: &[u64]) -> RunSummary {
     let mut latency = Histogram::default();
     for value in millis {
         latency.record(Duration::from_millis(*value));

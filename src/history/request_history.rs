@@ -24,7 +24,7 @@ pub struct HistoryScope {
 }
 
 /// Finds the change points of a series.
-pub type ChangeDetector<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;
+pub type MarkFinder<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;
 
 /// One scenario over a period.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl ScenarioHistory {
     pub fn of(
         series: ScenarioSeries,
         scope: &HistoryScope,
-        detect: ChangeDetector<'_>,
+        detect: MarkFinder<'_>,
     ) -> (Option<Self>, Vec<String>) {
         let (mut left_out, mut requests) = (Vec::new(), Vec::new());
         for mut request in series.requests {
@@ -152,7 +152,7 @@ impl RequestHistory {
     fn of(
         series: RequestSeries,
         scope: &HistoryScope,
-        detect: ChangeDetector<'_>,
+        detect: MarkFinder<'_>,
     ) -> Result<Self, HistogramError> {
         let HistoryScope { since, until, zone } = scope;
         let marks = detect(&series);
