@@ -69,6 +69,8 @@ impl CurveRow {
 }
 
 fn find(mut detector: ChangeDetector, runs: &[RunFigure]) -> Vec<ChangePoint> {
-    runs.iter().for_each(|figure| detector.append(*figure));
+    for figure in runs {
+        detector.append(*figure);
+    }
     detector.change_points()
 }

@@ -98,10 +98,25 @@ fn quick_weekends_are_not_changes_and_a_step_among_them_is_one() {
     };
     let length = (42 * 24, 24);
     let flat = series(NoiseKind::Independent, length, (length.0, 1.0), 21, weekend);
-    assert_eq!(places(&flat), []);
+    assert!(places(&flat).is_empty(), "{:?}", places(&flat));
     let stepped = series(NoiseKind::Independent, length, (700, 1.25), 21, weekend);
     let [place] = places(&stepped)[..] else { panic!("{:?}", places(&stepped)) };
     assert!(place.abs_diff(700) <= 3, "{place}");
+}
+
+#[test]
+fn office_hours_that_only_working_days_have_are_not_changes() {
+    let office = |started: OffsetDateTime| match (started.weekday(), started.hour()) {
+        (Weekday::Saturday | Weekday::Sunday, _) => 0.9,
+        (_, 8..18) => 1.25,
+        _ => 1.0,
+    };
+    let length = (42 * 24, 24);
+    let wrong = |seed: &u64| {
+        let flat = series(NoiseKind::Independent, length, (length.0, 1.0), *seed, office);
+        !places(&flat).is_empty()
+    };
+    assert_eq!((30..34).filter(wrong).count(), 0);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod scaled_series;
 mod segmentation;
 #[cfg(test)]
 mod simulated_series;
+mod slot_shape;
 mod spikes;
 mod step_scan;
 mod tail;

@@ -12,9 +12,9 @@ const EXPLAINED: f64 = 6.0;
 
 /// What each weekday adds, by the day after 1970 (UTC) modulo 7.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Weekdays([f64; WEEK]);
+pub(super) struct WeekdayLevels([f64; WEEK]);
 
-impl Weekdays {
+impl WeekdayLevels {
     /// The median distance of each weekday from the median of the week around it. `levels` are days
     /// after 1970 and their levels, in order. `None` with too few weeks, or if it cannot be told
     /// from noise.
@@ -47,6 +47,12 @@ impl Weekdays {
     pub(super) fn at(&self, day: i64) -> f64 {
         self.0[weekday(day)]
     }
+}
+
+/// Whether a day after 1970 is a Saturday or a Sunday.
+pub(super) fn is_weekend(day: i64) -> bool {
+    // The first day of 1970 was a Thursday.
+    matches!(weekday(day), 2 | 3)
 }
 
 fn weekday(day: i64) -> usize {
