@@ -32,7 +32,7 @@ pub use self::alert::{AlertEvent, AlertKey, AlertRun, AlertState, DueAlert};
 pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
 pub use self::change_mark::{ChangeMark, change_marks};
 pub use self::figures::LatencyFigures;
-pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
+pub use self::filter::{DEPLOY_TAG, HistoryFilter};
 pub use self::merges::CoveredRuns;
 pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
 pub use self::period_change::PeriodChange;
@@ -44,6 +44,7 @@ pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, SeriesRun, grou
 pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
+pub use crate::record::ENVIRONMENT_TAG;
 use crate::record::{
     Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG,
     ImportedFacts, RequestSummary, RunSummary,
