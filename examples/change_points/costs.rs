@@ -7,7 +7,7 @@ use tollgate::history::change_points::{
     ChangeDetector, ChangePoint, ChangeScale, RunFigure, find_change_points,
 };
 
-use super::simulated_series::{NoiseKind, simulate_series};
+use super::simulated_series::{DaySine, NoiseKind, simulate_series};
 
 const RUNS: usize = 100_000;
 const APPENDED: usize = 1_000;
@@ -18,9 +18,16 @@ pub(super) fn table() -> String {
         "| noise | {RUNS} runs at once, s | false points per 1,000 runs | one more run, median, ms \
          |\n|---|--:|--:|--:|\n"
     );
-    for kind in NoiseKind::STATED {
-        let latencies = simulate_series(kind, RUNS + APPENDED, 0.1, (usize::MAX, 1.0), 1);
-        let series: Vec<RunFigure> = latencies.into_iter().map(figure).collect();
+    let untimed = NoiseKind::STATED.map(|kind| (kind.to_string(), kind, None));
+    let cycles = [0.0, 0.1].map(|amplitude| {
+        let name = format!("independent, ± {:.0} % a day, 96 runs a day", amplitude * 100.0);
+        let cycle = DaySine { amplitude, runs_per_day: 96 };
+        (name, NoiseKind::Independent, Some(cycle))
+    });
+    for (kind, noise, cycle) in untimed.into_iter().chain(cycles) {
+        let latencies = simulate_series(noise, RUNS + APPENDED, 0.1, (usize::MAX, 1.0), 1);
+        let series: Vec<RunFigure> =
+            latencies.into_iter().enumerate().map(|run| figure(run, cycle)).collect();
         let (points, whole) = timed(|| find_change_points(&series[..RUNS], ChangeScale::Ratio));
         let appended = append(&series);
         let _ = writeln!(
@@ -35,8 +42,10 @@ pub(super) fn table() -> String {
     table
 }
 
-fn figure(value: f64) -> RunFigure {
-    RunFigure { value: Some(value), samples: 1_000 }
+fn figure((run, value): (usize, f64), cycle: Option<DaySine>) -> RunFigure {
+    let started = cycle.map(|cycle| cycle.started(run, 0));
+    let factor = cycle.zip(started).map_or(1.0, |(cycle, started)| cycle.factor(started));
+    RunFigure { value: Some(value * factor), samples: 1_000, started }
 }
 
 /// How long it takes to append each of the last runs and to look at the newest points, shortest

@@ -11,10 +11,12 @@
 #![allow(clippy::print_stderr, reason = "printing is what it is for")]
 
 mod costs;
+mod cycles;
 mod published;
 #[path = "../../src/history/change_points/simulated_series.rs"]
 mod simulated_series;
 mod tables;
+mod trade_off;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -44,7 +46,8 @@ fn simulate(series: &str) -> Result<ExitCode, String> {
     write_out(&format!("{flat}\n"))?;
     write_out(&tables::lengths(series))?;
     write_out(&tables::steps(series))?;
-    write_out(&tables::limits(series))?;
+    write_out(&trade_off::table(series.div_ceil(2)))?;
+    write_out(&cycles::table(series.div_ceil(5)))?;
     write_out(&costs::table())?;
     Ok(ExitCode::from(u8::from(!flat.is_good())))
 }

@@ -48,7 +48,7 @@ pub(super) fn table(text: &str) -> Result<String, String> {
 /// The values may be negative, so all series are compared by differences.
 fn change_places(values: &[Option<f64>]) -> Vec<usize> {
     let figures: Vec<RunFigure> =
-        values.iter().map(|value| RunFigure { value: *value, samples: 1 }).collect();
+        values.iter().map(|value| RunFigure { value: *value, samples: 1, started: None }).collect();
     let points = find_change_points(&figures, ChangeScale::Difference);
     points.iter().map(|point| point.index).collect()
 }

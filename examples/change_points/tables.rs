@@ -10,11 +10,11 @@ use super::simulated_series::{NoiseKind, simulate_series};
 
 const RUNS: usize = 120;
 /// Coefficients of variation.
-const VARIATIONS: [f64; 2] = [0.05, 0.1];
-/// Changes of level are this large, in series with the larger variation.
-const STEP: f64 = 1.2;
+pub(super) const VARIATIONS: [f64; 2] = [0.05, 0.1];
+/// Changes of level are this large.
+pub(super) const STEP: f64 = 1.2;
 /// A change point this many runs away is that of the change.
-const MARGIN: usize = 5;
+pub(super) const MARGIN: usize = 5;
 /// The share of flat series with a change point that is allowed.
 const ALLOWED: f64 = 0.05;
 /// Only every so many series also grows run by run, because that takes a hundred times as long.
@@ -27,21 +27,32 @@ fn kinds() -> impl Iterator<Item = NoiseKind> {
 }
 
 fn figures(latencies: Vec<f64>) -> Vec<RunFigure> {
-    let figure = |value| RunFigure { value: Some(value), samples: 1_000 };
+    let figure = |value| RunFigure { value: Some(value), samples: 1_000, started: None };
     latencies.into_iter().map(figure).collect()
 }
 
-fn flat_series(kind: NoiseKind, runs: usize, variation: f64, seed: u64) -> Vec<RunFigure> {
+/// A series of the usual length without a change.
+pub(super) fn flat_series(kind: NoiseKind, variation: f64, seed: u64) -> Vec<RunFigure> {
+    flat_of(kind, RUNS, variation, seed)
+}
+
+fn flat_of(kind: NoiseKind, runs: usize, variation: f64, seed: u64) -> Vec<RunFigure> {
     figures(simulate_series(kind, runs, variation, (runs, 1.0), seed))
 }
 
 /// The change points of a series that grows run by run, for each length up to the whole.
-fn grow(series: &[RunFigure]) -> impl Iterator<Item = (usize, Vec<ChangePoint>)> {
-    let mut detector = ChangeDetector::new(ChangeScale::Ratio);
+fn grow(
+    series: &[RunFigure],
+    mut detector: ChangeDetector,
+) -> impl Iterator<Item = (usize, Vec<ChangePoint>)> {
     series.iter().enumerate().map(move |(at, figure)| {
         detector.append(*figure);
         (at + 1, detector.change_points())
     })
+}
+
+fn usual() -> ChangeDetector {
+    ChangeDetector::new(ChangeScale::Ratio)
 }
 
 /// Flat series with a change point.
@@ -74,12 +85,13 @@ impl FlatCell {
         let (mut whole, mut ever) = ([0.0; 2], [0.0; 2]);
         let grown = series.div_ceil(GROWN);
         for seed in 0..series {
-            let runs = flat_series(kind, RUNS, variation, seed);
+            let runs = flat_series(kind, variation, seed);
             add(&mut whole, has_points(&find_change_points(&runs, ChangeScale::Ratio)), series);
             if seed < grown {
                 let either =
                     |one: [bool; 2], other: [bool; 2]| [0, 1].map(|at| one[at] || other[at]);
-                let any = grow(&runs).map(|(_, points)| has_points(&points)).reduce(either);
+                let any =
+                    grow(&runs, usual()).map(|(_, points)| has_points(&points)).reduce(either);
                 add(&mut ever, any.unwrap_or_default(), grown);
             }
         }
@@ -132,7 +144,7 @@ pub(super) fn lengths(series: u64) -> String {
         let _ = write!(table, "\n| {kind} |");
         for runs in LENGTHS {
             let has_any = |seed: &u64| {
-                let flat = flat_series(kind, runs, 0.1, 1_000_000 + seed);
+                let flat = flat_of(kind, runs, 0.1, 1_000_000 + seed);
                 !find_change_points(&flat, ChangeScale::Ratio).is_empty()
             };
             let any = (0..series.div_ceil(2)).filter(has_any).count() as f64;
@@ -143,34 +155,38 @@ pub(super) fn lengths(series: u64) -> String {
 }
 
 /// A series with a change of level, and where.
-struct StepSeries {
-    runs: Vec<RunFigure>,
+pub(super) struct StepSeries {
+    pub(super) runs: Vec<RunFigure>,
     change: usize,
 }
 
 /// The change comes after a quarter to three quarters of the runs.
-fn step_series(kind: NoiseKind, seed: u64) -> StepSeries {
+pub(super) fn step_series(kind: NoiseKind, variation: f64, seed: u64) -> StepSeries {
     const FIRST: u64 = 30;
     const PLACES: u64 = 61;
     let change = FIRST + seed * 37 % PLACES;
     let change = usize::try_from(change).unwrap_or_default();
-    let latencies = simulate_series(kind, RUNS, 0.1, (change, STEP), 2_000_000 + seed);
+    let latencies = simulate_series(kind, RUNS, variation, (change, STEP), 2_000_000 + seed);
     StepSeries { runs: figures(latencies), change }
 }
 
 impl StepSeries {
-    fn has_point(&self, points: &[ChangePoint], margin: usize) -> bool {
+    pub(super) fn has_point(&self, points: &[ChangePoint], margin: usize) -> bool {
         points.iter().any(|point| point.index.abs_diff(self.change) <= margin)
     }
 
     /// How many runs of the new level were there when the change was first reported, by points that
     /// count; the largest number if never.
-    fn delay(&self, counts: impl Fn(&ChangePoint) -> bool) -> usize {
+    pub(super) fn delay(
+        &self,
+        detector: ChangeDetector,
+        counts: impl Fn(&ChangePoint) -> bool,
+    ) -> usize {
         let reports = |points: &[ChangePoint]| {
             let near = points.iter().filter(|point| point.index.abs_diff(self.change) <= MARGIN);
             near.into_iter().any(&counts)
         };
-        grow(&self.runs)
+        grow(&self.runs, detector)
             .filter(|(length, _)| *length > self.change)
             .find(|(_, points)| reports(points))
             .map_or(usize::MAX, |(length, _)| length - self.change)
@@ -186,7 +202,7 @@ pub(super) fn steps(series: u64) -> String {
         (STEP - 1.0) * 100.0
     );
     for kind in NoiseKind::STATED {
-        let all: Vec<StepSeries> = (0..series).map(|seed| step_series(kind, seed)).collect();
+        let all: Vec<StepSeries> = (0..series).map(|seed| step_series(kind, 0.1, seed)).collect();
         let found: Vec<Vec<ChangePoint>> =
             all.iter().map(|one| find_change_points(&one.runs, ChangeScale::Ratio)).collect();
         let within = |margin: usize| {
@@ -194,8 +210,9 @@ pub(super) fn steps(series: u64) -> String {
             share(pairs.map(|(one, points)| one.has_point(points, margin)))
         };
         let grown = &all[..all.len().div_ceil(2)];
-        let delays = sorted(grown.iter().map(|one| one.delay(|_| true)));
-        let confirmed = sorted(grown.iter().map(|one| one.delay(|point| point.is_confirmed)));
+        let delays = sorted(grown.iter().map(|one| one.delay(usual(), |_| true)));
+        let confirmed =
+            sorted(grown.iter().map(|one| one.delay(usual(), |point| point.is_confirmed)));
         let ever = share(delays.iter().map(|delay| *delay < usize::MAX));
         let _ = writeln!(
             table,
@@ -246,38 +263,7 @@ fn covered(all: &[StepSeries], found: &[Vec<ChangePoint>]) -> f64 {
     share(near.map(|point| point.effect.low <= STEP && STEP <= point.effect.high))
 }
 
-/// What is gained and lost if only points below a false rate count.
-pub(super) fn limits(series: u64) -> String {
-    let mut table =
-        "| false rate below | flat with a point, % | recall within 5 | median delay |\n\
-                     |--:|--:|--:|--:|\n"
-            .to_owned();
-    let count = series.div_ceil(2);
-    for limit in [0.05, 0.025, 0.01, 0.005, 0.002] {
-        let counts = |point: &ChangePoint| point.false_rate <= limit;
-        let mut cells = [String::new(), String::new(), String::new()];
-        for kind in NoiseKind::STATED {
-            let find = |runs: &[RunFigure]| {
-                let mut points = find_change_points(runs, ChangeScale::Ratio);
-                points.retain(counts);
-                points
-            };
-            let flat = |seed| !find(&flat_series(kind, RUNS, 0.1, seed)).is_empty();
-            let steps: Vec<StepSeries> = (0..count).map(|seed| step_series(kind, seed)).collect();
-            let recall = share(steps.iter().map(|one| one.has_point(&find(&one.runs), MARGIN)));
-            let delays =
-                sorted(steps.iter().take(steps.len().div_ceil(2)).map(|one| one.delay(counts)));
-            let _ = write!(cells[0], " {:.1}", share((0..count).map(flat)) * 100.0);
-            let _ = write!(cells[1], " {recall:.3}");
-            let _ = write!(cells[2], " {}", delay_text(delays[delays.len() / 2]));
-        }
-        let [flat, recall, delay] = cells;
-        let _ = writeln!(table, "| {} % |{flat} |{recall} |{delay} |", limit * 100.0);
-    }
-    table + "\n"
-}
-
-fn share(each: impl Iterator<Item = bool>) -> f64 {
+pub(super) fn share(each: impl Iterator<Item = bool>) -> f64 {
     let (mut count, mut those) = (0.0_f64, 0.0);
     for is in each {
         count += 1.0;
@@ -286,7 +272,7 @@ fn share(each: impl Iterator<Item = bool>) -> f64 {
     those / count.max(1.0)
 }
 
-fn sorted(delays: impl Iterator<Item = usize>) -> Vec<usize> {
+pub(super) fn sorted(delays: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut delays: Vec<usize> = delays.collect();
     delays.sort_unstable();
     delays
@@ -296,6 +282,6 @@ fn quartiles(sorted: &[usize]) -> String {
     [1, 2, 3].map(|quarter| delay_text(sorted[(sorted.len() - 1) * quarter / 4])).join(", ")
 }
 
-fn delay_text(delay: usize) -> String {
+pub(super) fn delay_text(delay: usize) -> String {
     if delay == usize::MAX { "never".to_owned() } else { delay.to_string() }
 }

@@ -38,11 +38,9 @@ pub(super) fn apply_policies(
     let Some(mut judge) = PolicyJudge::of(&run.record) else { return Ok(run) };
     if judge.needs_history() {
         let from = (run.record.provenance.started, run.record.id);
-        let scenario = match run.record.plan.as_slice() {
-            [planned] => Some(planned.name.as_str()),
-            _ => None,
-        };
-        let mut earlier = EarlierRuns::before(from, scenario, place);
+        let scenarios: Vec<&str> =
+            run.record.plan.iter().map(|planned| planned.name.as_str()).collect();
+        let mut earlier = EarlierRuns::before(from, &scenarios, place);
         while judge.needs_history() {
             let Some(next) = earlier.next() else { break };
             judge.add(&next);
@@ -92,49 +90,50 @@ enum RunPlace {
 }
 
 impl EarlierRuns {
-    /// Lists the runs before this start and id, of a database only those of the scenario if one is
-    /// named. If a list cannot be read, its error is the first and only run.
+    /// Lists the runs before this start and id, of a database only those of the scenarios. If a
+    /// list cannot be read, its error is the first and only run.
     pub(super) fn before(
         before: (OffsetDateTime, Uuid),
-        scenario: Option<&str>,
+        scenarios: &[&str],
         place: &HistoryPlace<'_>,
     ) -> Self {
-        Self::listed(before, None, scenario, place)
+        Self::listed(before, None, scenarios, place)
     }
 
     /// The same runs from a start on, the oldest first.
     pub(super) fn since(
         since: OffsetDateTime,
         before: (OffsetDateTime, Uuid),
-        scenario: Option<&str>,
+        scenarios: &[&str],
         place: &HistoryPlace<'_>,
     ) -> Self {
-        Self::listed(before, Some(since), scenario, place)
+        Self::listed(before, Some(since), scenarios, place)
     }
 
     fn listed(
         before: (OffsetDateTime, Uuid),
         since: Option<OffsetDateTime>,
-        scenario: Option<&str>,
+        scenarios: &[&str],
         place: &HistoryPlace<'_>,
     ) -> Self {
         let (names, read) = (Vec::new(), Vec::new());
         let mut all = Self { before, since, names, database: None, read };
-        if let Err(why) = all.list(scenario, place) {
+        if let Err(why) = all.list(scenarios, place) {
             all.names.clear();
             all.read = vec![Err(why)];
         }
         all
     }
 
-    fn list(&mut self, scenario: Option<&str>, place: &HistoryPlace<'_>) -> Result<(), String> {
+    fn list(&mut self, scenarios: &[&str], place: &HistoryPlace<'_>) -> Result<(), String> {
         let folders = store::run_folders(place.runs_dir).map_err(|error| error.to_string())?;
         for folder in folders {
             let name = name_of(&folder).map_err(|error| error.to_string())?;
             self.names.extend(name.map(|name| (name, RunPlace::Folder(folder))));
         }
         if let Some(address) = place.database {
-            self.list_stored(scenario, address).map_err(|error| log::redact(&error.to_string()))?;
+            self.list_stored(scenarios, address)
+                .map_err(|error| log::redact(&error.to_string()))?;
         }
         self.names.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.names.dedup_by(|(one, _), (other, _)| one == other);
@@ -149,18 +148,20 @@ impl EarlierRuns {
         Ok(())
     }
 
-    /// Adds the runs in the database.
+    /// Adds the runs of these scenarios in the database.
     fn list_stored(
         &mut self,
-        scenario: Option<&str>,
+        scenarios: &[&str],
         address: &DatabaseAddress,
     ) -> Result<(), store::DatabaseError> {
         let mut database = Database::open(address)?;
-        let (scenario, until) = (scenario.map(str::to_owned), Some(self.before.0));
-        let filter =
-            HistoryFilter { scenario, since: self.since, until, ..HistoryFilter::default() };
-        let stored = database.summaries(&filter)?;
-        self.names.extend(stored.iter().map(|run| (run.name(), RunPlace::Database(run.id))));
+        let (since, until) = (self.since, Some(self.before.0));
+        for scenario in scenarios {
+            let scenario = Some((*scenario).to_owned());
+            let filter = HistoryFilter { scenario, since, until, ..HistoryFilter::default() };
+            let stored = database.summaries(&filter)?;
+            self.names.extend(stored.iter().map(|run| (run.name(), RunPlace::Database(run.id))));
+        }
         self.database = Some(database);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::gate::{EarlierRuns, HistoryPlace};
@@ -24,41 +25,56 @@ pub(super) fn learn<'a>(
         return Cow::Borrowed(plan);
     }
     let tested = plan.tested_budgets();
+    let environment = tags.get(ENVIRONMENT_TAG).map(String::as_str);
     let mut plan = plan.clone();
-    for scenario in plan.scenarios.iter_mut().filter(|scenario| scenario.needs_baseline()) {
-        let environment = tags.get(ENVIRONMENT_TAG).map(String::as_str);
-        let (runs, unread) = baseline_runs(scenario, environment, place);
+    for mut scenarios in by_window_start(&mut plan) {
+        let (baselines, unread) = read_baselines(&scenarios, environment, place);
         source::warn_left_out(&unread);
         let (place, unreadable) = (place.words(), unread.first().map(String::as_str));
         let words = HistoryWords { place: &place, unreadable };
-        scenario.set_limits(|request, budget| runs.limit(request, budget, (tested, words)));
+        for (scenario, runs) in scenarios.iter_mut().zip(&baselines) {
+            scenario.set_limits(|request, budget| runs.limit(request, budget, (tested, words)));
+        }
     }
     Cow::Owned(plan)
 }
 
-/// The runs that make the baseline of a scenario, and why others could not be read.
-fn baseline_runs(
-    scenario: &ScenarioPlan,
+/// The scenarios that need limits, together if their windows begin at the same time.
+fn by_window_start(plan: &mut Plan) -> Vec<Vec<&mut ScenarioPlan>> {
+    let mut groups: BTreeMap<Option<OffsetDateTime>, Vec<&mut ScenarioPlan>> = BTreeMap::new();
+    for scenario in plan.scenarios.iter_mut().filter(|scenario| scenario.needs_baseline()) {
+        groups.entry(scenario.baseline.since).or_default().push(scenario);
+    }
+    groups.into_values().collect()
+}
+
+/// The runs that make the baseline of each scenario, and why others could not be read. Each run is
+/// read once.
+fn read_baselines(
+    scenarios: &[&mut ScenarioPlan],
     environment: Option<&str>,
     place: &HistoryPlace<'_>,
-) -> (BaselineRuns, Vec<String>) {
-    let settings = (environment, scenario.required_version());
-    let mut runs = BaselineRuns::new(&scenario.shown, settings, scenario.baseline);
-    let mut unread = Vec::new();
-    let now = (clock::wall_clock(), Uuid::nil());
-    let name = Some(scenario.shown.name.as_str());
-    let mut earlier = match scenario.baseline.since {
-        Some(since) => EarlierRuns::since(since, now, name, place),
-        None => EarlierRuns::before(now, name, place),
+) -> (Vec<BaselineRuns>, Vec<String>) {
+    let baseline = |scenario: &&mut ScenarioPlan| {
+        let settings = (environment, scenario.required_version());
+        BaselineRuns::new(&scenario.shown, settings, scenario.baseline)
     };
-    while runs.needs_more() {
+    let mut baselines: Vec<BaselineRuns> = scenarios.iter().map(baseline).collect();
+    let names: Vec<&str> = scenarios.iter().map(|one| one.shown.name.as_str()).collect();
+    let now = (clock::wall_clock(), Uuid::nil());
+    let mut earlier = match scenarios.first().and_then(|one| one.baseline.since) {
+        Some(since) => EarlierRuns::since(since, now, &names, place),
+        None => EarlierRuns::before(now, &names, place),
+    };
+    let mut unread = Vec::new();
+    while baselines.iter().any(BaselineRuns::needs_more) {
         match earlier.next() {
-            Some(Ok(run)) => runs.add(&run),
+            Some(Ok(run)) => baselines.iter_mut().for_each(|baseline| baseline.add(&run)),
             Some(Err(why)) => unread.push(why),
             None => break,
         }
     }
-    (runs, unread)
+    (baselines, unread)
 }
 
 /// The plan with the limits of a run that it continues: both are judged together, so by the same.

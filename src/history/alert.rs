@@ -102,7 +102,7 @@ impl AlertState {
     }
 
     /// Claims the right to send what is due, until `until`. `None` if nothing is due, or if another
-    /// sender holds the right.
+    /// sender holds the right. A sender that is not sure that its claim was kept may claim again.
     pub fn claim(
         &mut self,
         rule: AlertRule,
@@ -110,7 +110,7 @@ impl AlertState {
         (now, until): (OffsetDateTime, OffsetDateTime),
     ) -> Option<DueAlert> {
         let due = self.due(rule)?;
-        if self.claim.is_some_and(|held| held.until > now) {
+        if self.claim.is_some_and(|held| held.until > now && held.by != by) {
             return None;
         }
         self.claim = Some(AlertClaim { by, until });
@@ -212,7 +212,9 @@ mod tests {
         assert_eq!(claim(&mut state, "1 of 1", 2, 0), None);
         // The first sender was killed: after its claim has ended, the message is sent once more.
         assert_eq!(claim(&mut state, "1 of 1", 2, 1), Some(AlertEvent::Failing));
-        // If it comes back after all, it no longer has a say.
+        // A sender that is not sure of its claim may claim again.
+        assert_eq!(claim(&mut state, "1 of 1", 2, 1), Some(AlertEvent::Failing));
+        // If the first one comes back after all, it no longer has a say.
         state.settle(Uuid::from_u128(1), None);
         assert_eq!(claim(&mut state, "1 of 1", 3, 1), None);
         state.settle(Uuid::from_u128(2), Some(AlertEvent::Failing));

@@ -78,7 +78,7 @@ impl ChangeMark {
 fn latency_figure(run: &SeriesRun) -> RunFigure {
     let figures = QuantileFigures::of_encoded(&run.latency);
     let value = figures.p50.or(figures.single()).map(|value| value.as_secs_f64() * 1e6);
-    RunFigure { value, samples: figures.count }
+    RunFigure { value, samples: figures.count, started: Some(run.started()) }
 }
 
 /// The medians of a part; `None` if it is always short.
@@ -93,7 +93,8 @@ fn part_figures(series: &RequestSeries, part: Dimension) -> Option<(Dimension, V
         let figure = |run: &SeriesRun| {
             let phase = of(run);
             let value = phase.as_ref().and_then(median).map(|value| value.as_secs_f64() * 1e6);
-            RunFigure { value, samples: phase.map_or(0, |phase| phase.count) }
+            let samples = phase.map_or(0, |phase| phase.count);
+            RunFigure { value, samples, started: Some(run.started()) }
         };
         (part, series.runs.iter().map(figure).collect())
     })

@@ -6,9 +6,6 @@ use time::OffsetDateTime;
 
 use crate::record::{Decision, RequestSummary, RunSummary};
 
-/// The key of the tag that names the probed environment.
-pub const ENVIRONMENT_TAG: &str = "environment";
-
 /// The key of the tag that names the deploy under test.
 pub const DEPLOY_TAG: &str = "deploy";
 
@@ -21,7 +18,8 @@ pub struct HistoryFilter {
     pub scenario: Option<String>,
     /// The request's name.
     pub request: Option<String>,
-    /// Tags that a run must have; the environment is the one with the key [`ENVIRONMENT_TAG`].
+    /// Tags that a run must have; the environment is the one with the key
+    /// [`ENVIRONMENT_TAG`](crate::record::ENVIRONMENT_TAG).
     pub tags: BTreeMap<String, String>,
     /// The decision on the request's scenario.
     pub verdict: Option<Decision>,

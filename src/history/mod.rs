@@ -36,13 +36,13 @@ pub use self::alert::{AlertEvent, AlertKey, AlertRun, AlertState, DueAlert};
 pub use self::calendar::{GridCell, WeekGrid, WeekSum, week_sums};
 pub use self::change_mark::{ChangeMark, change_marks};
 pub use self::figures::LatencyFigures;
-pub use self::filter::{DEPLOY_TAG, ENVIRONMENT_TAG, HistoryFilter};
+pub use self::filter::{DEPLOY_TAG, HistoryFilter};
 pub use self::merges::CoveredRuns;
 pub use self::period::{BudgetPeriod, PeriodFigures, RunAttainment};
 pub use self::period_change::PeriodChange;
 pub use self::quantile_figures::QuantileFigures;
 pub use self::request_history::{
-    BudgetSpan, ChangeDetector, ConditionSpan, RequestHistory, ScenarioHistory,
+    BudgetSpan, ConditionSpan, MarkFinder, RequestHistory, ScenarioHistory,
 };
 pub use self::scope::{DayPart, HistoryScope};
 pub use self::series::{RequestSeries, ScenarioSeries, SeriesKey, group_series};
@@ -51,6 +51,7 @@ pub use self::series_run::{MeasuredRun, SeriesRun};
 pub use self::sparkline::sparkline;
 pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
+pub use crate::record::ENVIRONMENT_TAG;
 use crate::record::{
     Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG,
     ImportedFacts, RequestSummary, RunSummary,
@@ -325,6 +326,8 @@ impl TrendRun {
     }
 }
 
+#[cfg(test)]
+mod change_mark_tests;
 #[cfg(test)]
 mod period_tests;
 #[cfg(test)]

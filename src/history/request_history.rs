@@ -14,7 +14,7 @@ use crate::record::{Budget, Decision, HistogramError, RunConditions};
 use crate::units::Quantile;
 
 /// Finds the change points of a series.
-pub type ChangeDetector<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;
+pub type MarkFinder<'a> = &'a dyn Fn(&RequestSeries) -> Vec<ChangeMark>;
 
 /// One scenario over a period.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl ScenarioHistory {
     pub fn of(
         series: ScenarioSeries,
         scope: &HistoryScope,
-        detect: ChangeDetector<'_>,
+        detect: MarkFinder<'_>,
     ) -> (Option<Self>, Vec<String>) {
         let (mut left_out, mut requests) = (series.left_out, Vec::new());
         for request in series.requests {
@@ -127,7 +127,7 @@ impl RequestHistory {
     fn of(
         series: RequestSeries,
         scope: &HistoryScope,
-        detect: ChangeDetector<'_>,
+        detect: MarkFinder<'_>,
     ) -> Result<Self, HistogramError> {
         let HistoryScope { since, until, zone } = scope;
         let marks = detect(&series);

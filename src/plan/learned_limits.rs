@@ -42,12 +42,12 @@ impl ScenarioPlan {
         limit_of: impl Fn(&PlannedRequest, Budget) -> Option<BaselineLimit>,
     ) {
         for request in &mut self.shown.requests {
-            let limits = request.budgets.iter().map(|budget| limit_of(request, *budget));
-            let limits: Vec<_> = limits.collect();
-            for (budget, limit) in request.budgets.iter_mut().zip(&limits) {
-                *budget = limit.as_ref().map_or(*budget, BaselineLimit::budget);
+            for at in 0..request.budgets.len() {
+                // A limit is found by its budget, so the next one must see those that are set.
+                let Some(limit) = limit_of(request, request.budgets[at]) else { continue };
+                request.budgets[at] = limit.budget();
+                request.baselines.push(limit);
             }
-            request.baselines = limits.into_iter().flatten().collect();
         }
         for request in &mut self.requests {
             let Some(shown) = self.shown.requests.get(request.index) else { continue };

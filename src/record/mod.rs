@@ -73,8 +73,9 @@ pub use merge::{merge_obstacle, plan_differences};
 pub use peer::{PeerConnection, PeerCounts, PeerMeasurement};
 pub use prober::ProberMeasurement;
 pub use run::{
-    CapacityEstimate, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK, NODE_FETCH_START, OWN_CHECK,
-    PlannedRequest, PlannedScenario, RunProvenance, RunRecord, in_utc, run_name,
+    CapacityEstimate, ENVIRONMENT_TAG, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK,
+    NODE_FETCH_START, OWN_CHECK, PlannedRequest, PlannedScenario, RunProvenance, RunRecord, in_utc,
+    run_name,
 };
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;

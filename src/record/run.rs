@@ -41,6 +41,9 @@ pub struct RunRecord {
     pub comparison: Option<Box<Comparison>>,
 }
 
+/// The key of the tag that names what a run measured, such as `staging`.
+pub const ENVIRONMENT_TAG: &str = "environment";
+
 /// The key of the tag of an imported run; its value says what kind of file it came from.
 pub const IMPORTED_TAG: &str = "imported";
 

@@ -3,15 +3,15 @@
 //! A change is atomic: two probers that change a state at the same time do so one after the other,
 //! and the second one sees what the first one wrote.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::lock::{LockOutcome, lock_within, open_lock_file};
 use super::{Database, DatabaseError, StoreError, write_file};
 use crate::files;
 use crate::history::{AlertKey, AlertState};
@@ -26,38 +26,60 @@ const LOCK: &str = ".alerts.lock";
 /// The largest file that is read: thousands of scenarios.
 const MAX_FILE: ByteSize = ByteSize(64 << 20);
 
-/// How often a lock is tried, and the time between two attempts: five seconds in all. A change
-/// takes milliseconds.
-const ATTEMPTS: u32 = 100;
-const RETRY_PERIOD: Duration = Duration::from_millis(50);
+/// How long a change waits for another one, which takes milliseconds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the states are.
-#[derive(Debug, Clone)]
-pub enum AlertStore<'a> {
-    /// In this folder of run folders, by this prober's clock.
-    Folder(&'a Path, OffsetDateTime),
-    /// In this database, by its clock.
+/// Where the states are. A database is connected to at the first change, and once for all of them.
+#[derive(Debug)]
+pub struct AlertStore<'a> {
+    place: AlertPlace<'a>,
+    database: Option<Database>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum AlertPlace<'a> {
+    Folder(&'a Path, fn() -> OffsetDateTime),
     Database(&'a DatabaseAddress),
 }
 
-impl AlertStore<'_> {
+impl<'a> AlertStore<'a> {
+    /// In this folder of run folders, by this clock.
+    pub fn in_folder(runs_dir: &'a Path, clock: fn() -> OffsetDateTime) -> Self {
+        Self { place: AlertPlace::Folder(runs_dir, clock), database: None }
+    }
+
+    /// In this database, by its clock.
+    pub fn in_database(address: &'a DatabaseAddress) -> Self {
+        Self { place: AlertPlace::Database(address), database: None }
+    }
+
     /// Changes the state of a key, which is the default one at first. `change` gets the time too;
     /// it may be called several times, each time with what another prober has just written.
     pub fn change<T>(
-        &self,
+        &mut self,
         key: &AlertKey,
         mut change: impl FnMut(&mut AlertState, OffsetDateTime) -> T,
     ) -> Result<T, DatabaseError> {
-        match self {
-            Self::Folder(runs_dir, now) => {
-                Ok(change_file(runs_dir, key, |state| change(state, *now))?)
+        let address = match self.place {
+            AlertPlace::Folder(runs_dir, clock) => {
+                return Ok(change_file(runs_dir, key, |state| change(state, clock()))?);
             }
-            Self::Database(address) => {
-                let mut database = Database::open(address)?;
-                let changed = database.change_alert(key, change);
-                database.close();
-                changed
-            }
+            AlertPlace::Database(address) => address,
+        };
+        if let Some(database) = &mut self.database
+            && let Ok(changed) = database.change_alert(key, &mut change)
+        {
+            return Ok(changed);
+        }
+        // The server may have closed the session while a message was delivered.
+        let database = self.database.insert(Database::open(address)?);
+        database.change_alert(key, change)
+    }
+
+    /// Ends the session with the database.
+    pub fn close(self) {
+        if let Some(database) = self.database {
+            database.close();
         }
     }
 }
@@ -109,31 +131,22 @@ fn read(path: &Path) -> Result<AlertFile, StoreError> {
     }
 }
 
-/// Locks a file, which ends with the returned value or with the process. A file system without
-/// locks does not exclude others.
+/// Locks a file. A file system without locks does not exclude others.
 fn lock(path: &Path) -> Result<File, StoreError> {
-    match files::open_regular(path) {
-        // A pipe would block, and a device would be damaged.
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(StoreError::write(path)(error));
-        }
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    let file = options.open(path).map_err(StoreError::write(path))?;
-    for _ in 0..ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
-            Err(TryLockError::WouldBlock) => thread::sleep(RETRY_PERIOD),
+    let file = open_lock_file(path).map_err(StoreError::write(path))?;
+    match lock_within(&file, LOCK_TIMEOUT, || {}) {
+        LockOutcome::Held | LockOutcome::Unsupported => Ok(file),
+        LockOutcome::Busy => {
+            let busy = io::Error::new(ErrorKind::TimedOut, "another program holds its lock");
+            Err(StoreError::write(path)(busy))
         }
     }
-    let source = std::io::Error::new(ErrorKind::TimedOut, "another program holds its lock");
-    Err(StoreError::Write { path: PathBuf::from(path), source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use time::macros::datetime;
     use uuid::Uuid;
 
@@ -148,14 +161,16 @@ mod tests {
 
     fn add(runs_dir: &Path, scenario: &str, number: u128) -> Result<(), DatabaseError> {
         let run = AlertRun { id: Uuid::from_u128(number), started: NOW, failed: true };
-        AlertStore::Folder(runs_dir, NOW).change(&key(scenario), |state, _| state.add(run))
+        AlertStore::in_folder(runs_dir, || NOW).change(&key(scenario), |state, _| state.add(run))
     }
 
-    fn claim(runs_dir: &Path, scenario: &str, rule: &str) -> bool {
+    fn claim(runs_dir: &Path, scenario: &str, rule: &str, sender: u128) -> bool {
         let until = NOW + Duration::from_mins(1);
         let rule = rule.parse().unwrap();
-        let claimed = AlertStore::Folder(runs_dir, NOW)
-            .change(&key(scenario), |state, now| state.claim(rule, Uuid::nil(), (now, until)));
+        let claimed = AlertStore::in_folder(runs_dir, || NOW)
+            .change(&key(scenario), |state, now| {
+                state.claim(rule, Uuid::from_u128(sender), (now, until))
+            });
         claimed.unwrap().is_some()
     }
 
@@ -168,7 +183,7 @@ mod tests {
                     let path = runs.path();
                     scope.spawn(move || {
                         add(path, "shop", number).unwrap();
-                        claim(path, "shop", "1 of 1")
+                        claim(path, "shop", "1 of 1", number)
                     })
                 })
                 .collect();
@@ -176,7 +191,7 @@ mod tests {
         });
         assert_eq!(claimed.iter().filter(|claimed| **claimed).count(), 1);
         add(runs.path(), "cart", 1).unwrap();
-        assert!(!claim(runs.path(), "cart", "2 of 2"));
+        assert!(!claim(runs.path(), "cart", "2 of 2", 1));
         let written = std::fs::read_to_string(runs.path().join(FILE)).unwrap();
         assert_eq!(written.matches("\"failed\": true").count(), 9, "{written}");
         assert!(super::super::run_folders(runs.path()).unwrap().is_empty());

@@ -27,6 +27,7 @@ mod file;
 mod finding;
 mod folder;
 mod listing;
+mod lock;
 mod log;
 mod mark;
 mod merging;
@@ -51,6 +52,7 @@ pub use folder::{
     read_intervals, read_shared_plan, restore_folder, write_atomically,
 };
 pub use listing::{SummaryDetail, read_summaries, run_folders};
+pub use lock::{LockOutcome, lock_within};
 pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;

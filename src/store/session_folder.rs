@@ -1,13 +1,15 @@
 //! The folder of one session, written after every attempt.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::finding::alike;
 use super::listing::folders;
+use super::lock::{LockOutcome, lock_within, open_lock_file};
 use super::{SessionError, file, folder};
 use crate::files;
 use crate::library_text::describe_json;
@@ -73,19 +75,11 @@ impl SessionFolder {
 /// Locks a session's folder for this process.
 fn lock(folder: &Path) -> Result<File, SessionError> {
     let path = folder.join(LOCK);
-    // A pipe or device of that name would block or be damaged.
-    match files::open_regular(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(SessionError::write(&path)(error));
-        }
-        _ => {}
-    }
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = opened.map_err(SessionError::write(&path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(SessionError::InUse { path: folder.to_owned() }),
-        // On a file system without locks nothing can tell whether another process writes.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    let file = open_lock_file(&path).map_err(SessionError::write(&path))?;
+    match lock_within(&file, Duration::ZERO, || {}) {
+        LockOutcome::Busy => Err(SessionError::InUse { path: folder.to_owned() }),
+        // Without locks nothing can tell whether another process writes.
+        LockOutcome::Held | LockOutcome::Unsupported => Ok(file),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Suggests budgets that earlier runs would have held.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::binomial::{ErrorRate, ExceedanceCount, upper_rank};
@@ -60,12 +61,7 @@ pub fn suggest_budgets(runs: &[EarlierRequest<'_>]) -> Option<RequestSuggestion>
         let needed = decoded.iter().filter_map(|(run, latency)| {
             Some(NeededLimit { run: *run, needed: needed_micros(run.summary, latency, quantile)? })
         });
-        let budget = |micros: f64| {
-            let ceiling = Duration::from_secs_f64(micros / 1e6);
-            Budget::Quantile { quantile, dimension: Dimension::Latency, ceiling }
-        };
-        let fewest = fewest_exchanges(quantile.allowed_exceedance());
-        suggestion.add(&quantile.to_string(), needed.collect(), fewest, budget);
+        suggestion.add(SuggestedMeasure::Latency(quantile), needed.collect());
     }
     let needed = runs.iter().filter(|run| run.summary.exchanges >= FEWEST_FOR_ERRORS).map(|run| {
         let (over, of) = (run.summary.failed(), run.summary.exchanges);
@@ -73,10 +69,53 @@ pub fn suggest_budgets(runs: &[EarlierRequest<'_>]) -> Option<RequestSuggestion>
         let needed = if share < Ratio::ONE { share.as_f64() } else { f64::INFINITY };
         NeededLimit { run: *run, needed }
     });
-    let budget =
-        |share: f64| Budget::Errors(CountLimit::Below(Ratio::new(share).unwrap_or(Ratio::ONE)));
-    suggestion.add("errors", needed.collect(), FEWEST_FOR_ERRORS, budget);
+    suggestion.add(SuggestedMeasure::Errors, needed.collect());
     Some(suggestion)
+}
+
+/// What a suggested budget limits.
+#[derive(Debug, Clone, Copy)]
+enum SuggestedMeasure {
+    /// A quantile of latency, in microseconds.
+    Latency(Quantile),
+    /// The share of failed requests.
+    Errors,
+}
+
+impl SuggestedMeasure {
+    /// The budget with a limit; `None` if every run holds it, whatever it measured.
+    fn budget(self, limit: f64) -> Option<Budget> {
+        if !limit.is_finite() {
+            return None;
+        }
+        match self {
+            Self::Latency(quantile) => {
+                let ceiling = Duration::from_secs_f64(limit / 1e6);
+                Some(Budget::Quantile { quantile, dimension: Dimension::Latency, ceiling })
+            }
+            Self::Errors => {
+                let share = Ratio::new(limit).ok().filter(|share| *share < Ratio::ONE)?;
+                Some(Budget::Errors(CountLimit::Below(share)))
+            }
+        }
+    }
+
+    /// The fewest requests that can hold a budget on it.
+    fn fewest_exchanges(self) -> u64 {
+        match self {
+            Self::Latency(quantile) => fewest_exchanges(quantile.allowed_exceedance()),
+            Self::Errors => FEWEST_FOR_ERRORS,
+        }
+    }
+}
+
+impl fmt::Display for SuggestedMeasure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latency(quantile) => quantile.fmt(f),
+            Self::Errors => f.write_str("errors"),
+        }
+    }
 }
 
 /// With fewer requests, not even a run without a failure proves a share below 5 %.
@@ -100,40 +139,34 @@ fn needed_micros(summary: &RequestSummary, ok: &Histogram, quantile: Quantile) -
 
 impl RequestSuggestion {
     /// Adds the budget on one measure, or why there is none.
-    fn add(
-        &mut self,
-        measure: &str,
-        mut needed: Vec<NeededLimit<'_>>,
-        fewest: u64,
-        budget: impl Fn(f64) -> Budget,
-    ) {
+    fn add(&mut self, measure: SuggestedMeasure, mut needed: Vec<NeededLimit<'_>>) {
         let (of, least) = (needed.len(), BaselineWindow::FEWEST as usize);
         if of < least {
             self.left_out.push(format!(
-                "{measure}: {of} of {} runs have the {fewest} requests that it needs; a suggestion \
-                 needs {least} such runs",
-                self.runs
+                "{measure}: {of} of {} runs have the {} requests that it needs; a suggestion needs \
+                 {least} such runs",
+                self.runs,
+                measure.fewest_exchanges()
             ));
             return;
         }
         needed.sort_by(|one, other| one.needed.total_cmp(&other.needed));
         let enough = (of * HELD.0).div_ceil(HELD.1);
         let limit = rounded_up(needed[enough - 1].needed);
-        if !limit.is_finite() || (measure == "errors" && limit >= 1.0) {
+        let Some(budget) = measure.budget(limit) else {
             self.left_out.push(format!(
                 "{measure}: more than 5 % of the runs failed too often to hold any limit"
             ));
             return;
-        }
+        };
         let worst = needed[of - 1];
-        let worst_needs = worst.needed.is_finite().then(|| budget(rounded_up(worst.needed)));
         self.budgets.push(SuggestedBudget {
-            budget: budget(limit),
+            budget,
             held: needed.iter().filter(|run| run.needed <= limit).count(),
             of,
             worst_run: worst.run.id,
             worst: run_name(worst.run.started, worst.run.id),
-            worst_needs,
+            worst_needs: measure.budget(rounded_up(worst.needed)),
         });
     }
 }

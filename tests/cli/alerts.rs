@@ -3,7 +3,7 @@
 use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,8 @@ use crate::status_server::StatusServer;
 const STEP: &str = "[[request]]\nname = \"page\"\npath = \"/\"\nwhen_absent = \"report\"\n";
 const CANARY: &str = "Zebra7f3a9c51";
 
-/// A web service that keeps what is posted to it, and answers with a status that a test changes.
+/// A web service that keeps what is posted to it, and answers with a status that a test changes, or
+/// never while that is [`SILENT`].
 struct Webhook {
     url: String,
     status: Arc<AtomicU16>,
@@ -33,6 +34,7 @@ impl Webhook {
         };
         let (status, received) = (Arc::clone(&hook.status), Arc::clone(&hook.received));
         std::thread::spawn(move || {
+            let mut unanswered = Vec::new();
             for mut stream in listener.incoming().flatten() {
                 let mut read = BufReader::new(stream.try_clone().unwrap());
                 let Some((head, body)) = read_request(&mut read) else { continue };
@@ -43,9 +45,13 @@ impl Webhook {
                 if is_post {
                     received.lock().unwrap().push((head, message));
                 }
+                if status == SILENT {
+                    unanswered.push(stream);
+                    continue;
+                }
                 let answer = format!(
                     "HTTP/1.1 {status} X\r\nlocation: {origin}/elsewhere\r\n\
-                     content-length: 0\r\nconnection: close\r\n\r\n"
+                     retry-after: 30\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                 );
                 let _gone = stream.write_all(answer.as_bytes());
             }
@@ -61,6 +67,9 @@ impl Webhook {
         self.received.lock().unwrap().last().unwrap().clone()
     }
 }
+
+/// The status of a webhook that does not answer.
+const SILENT: u16 = 0;
 
 /// A scenario whose verdict the target's status decides: 200 passes, 500 fails, 404 is
 /// inconclusive.
@@ -156,18 +165,65 @@ fn a_webhook_that_fails_is_a_warning_and_the_next_run_tries_again() {
         (format!("http://{closed}/{CANARY}"), 200, "the webhook: "),
         (hook.url.clone(), 500, "the webhook answered 500"),
         (hook.url.clone(), 302, "answered 302, and a redirect is not followed"),
+        (hook.url.clone(), 429, "the webhook answered 429, and asks to wait 30 s"),
     ] {
         hook.status.store(status, Ordering::SeqCst);
         let said = words(&bench.run(500, &url).stderr);
         assert!(said.contains("WARNING: no alert about trial: ") && said.contains(why), "{said}");
         assert!(said.contains("the next run tries again"), "{said}");
     }
-    assert_eq!(hook.count(), 2);
+    assert_eq!(hook.count(), 3, "one message for each run");
     hook.status.store(204, Ordering::SeqCst);
     bench.run(500, &hook.url);
     bench.run(500, &hook.url);
-    assert_eq!(hook.count(), 3);
+    assert_eq!(hook.count(), 4);
+    assert!(has_no_canary(&bench.bench.runs()));
     assert!(hook.received.lock().unwrap().iter().all(|(head, _)| head.contains("/services/")));
+}
+
+#[test]
+fn a_prober_that_is_killed_while_it_sends_leaves_the_message_to_a_later_run() {
+    let (bench, hook) = (AlertBench::new(TO_SLACK), Webhook::start());
+    bench.run(500, &hook.url);
+    hook.status.store(SILENT, Ordering::SeqCst);
+    let mut killed = bench.command(500, &hook.url).stderr(Stdio::null()).spawn().unwrap();
+    while hook.count() == 0 {
+        assert_eq!(killed.try_wait().unwrap(), None, "the run ended before it sent");
+        std::thread::yield_now();
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    hook.status.store(200, Ordering::SeqCst);
+    let said = text(&bench.run(500, &hook.url).stderr);
+    assert_eq!(hook.count(), 1, "the killed run may still send: {said}");
+    end_claims(&bench.bench.runs().join(".alerts.json"));
+    bench.run(500, &hook.url);
+    bench.run(500, &hook.url);
+    assert_eq!(hook.count(), 2);
+}
+
+/// Lets the right to send end, as it does a minute after it was claimed.
+fn end_claims(states: &Path) {
+    let mut file: Value = serde_json::from_slice(&std::fs::read(states).unwrap()).unwrap();
+    let claim = &mut file["alerts"][0]["state"]["claim"];
+    assert!(claim.is_object(), "{claim}");
+    claim["until"] = Value::from("2026-01-01T00:00:00Z");
+    std::fs::write(states, file.to_string()).unwrap();
+}
+
+#[test]
+fn scenarios_of_one_run_each_send_their_own_message() {
+    let (bench, hook) =
+        (AlertBench::new("after = \"1 of 1\"\nwebhook = \"${SLACK_WEBHOOK}\""), Webhook::start());
+    let other = bench.bench.scenario.with_file_name("other.toml");
+    let scenario = std::fs::read_to_string(&bench.bench.scenario).unwrap();
+    std::fs::write(&other, scenario.replace("name = \"trial\"", "name = \"other\"")).unwrap();
+    let output = bench.command(500, &hook.url).arg(&other).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let received = hook.received.lock().unwrap();
+    let said = received.iter().map(|(_, body)| body["text"].as_str().unwrap());
+    let named: Vec<&str> = said.filter_map(|said| said.split(' ').next()).collect();
+    assert_eq!(named, ["trial", "other"]);
 }
 
 #[test]

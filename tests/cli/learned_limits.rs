@@ -102,6 +102,33 @@ fn a_run_that_is_twice_as_slow_as_its_baseline_fails() {
 }
 
 #[test]
+fn budgets_that_learn_the_same_limit_stay_apart() {
+    let target = Target::start(&[]);
+    let budgets = "budgets = [\"p50 < baseline + 100%\", \"p50 < baseline + 2us\"]";
+    let bench = Bench::new(&target.base_url, budgets, REST);
+    bench.run();
+    keep_copies(&bench.runs(), &bench.run_folder(), 5, hasten);
+    std::fs::remove_dir_all(newest(&bench)).unwrap();
+    let stdout = words(&check(&bench, &[]).stdout);
+    assert!(stdout.contains("`p50 < baseline + 100%` of `page` is now `p50 < 4us`"), "{stdout}");
+    assert!(stdout.contains("`p50 < baseline + 2us` of `page` is now `p50 < 5us`"), "{stdout}");
+}
+
+#[test]
+fn scenarios_of_one_command_each_get_their_limit_from_their_own_runs() {
+    let target = Target::start(&[]);
+    let bench = Bench::new(&target.base_url, BUDGETS, REST);
+    bench.run();
+    keep_copies(&bench.runs(), &bench.run_folder(), 4, |_| ());
+    let other = bench.scenario.with_file_name("other.toml");
+    let scenario = std::fs::read_to_string(&bench.scenario).unwrap();
+    std::fs::write(&other, scenario.replace("name = \"trial\"", "name = \"other\"")).unwrap();
+    let stdout = words(&check(&bench, &[other.to_str().unwrap()]).stdout);
+    assert_eq!(stdout.matches("is now `p50 < ").count(), 1, "{stdout}");
+    assert_eq!(stdout.matches("has no limit yet").count(), 1, "{stdout}");
+}
+
+#[test]
 fn a_pinned_baseline_is_made_of_the_first_runs_from_its_day_on() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, BUDGETS, REST);

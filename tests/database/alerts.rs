@@ -19,7 +19,7 @@ use crate::status_server::StatusServer;
 fn fail(url: &str, scenario: &str, number: u128) -> Option<DueAlert> {
     let address = DatabaseAddress::parse(url).unwrap();
     let key = AlertKey { scenario: scenario.to_owned(), environment: String::new() };
-    let change = AlertStore::Database(&address).change(&key, |state, now| {
+    let change = AlertStore::in_database(&address).change(&key, |state, now| {
         state.add(AlertRun { id: Uuid::from_u128(number), started: now, failed: true });
         let (rule, sender) = ("3 of 4".parse().unwrap(), Uuid::from_u128(number));
         state.claim(rule, sender, (now, now + Duration::from_mins(1)))

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rustix::process::{Pid, Signal, kill_process_group};
 use url::Url;
@@ -18,6 +18,7 @@ use crate::engine::probe::{self, FetchRequest};
 use crate::library_text::describe_io;
 use crate::plan::{AlertChannel, ProxyChoice};
 use crate::record::Failure;
+use crate::units::format_duration;
 
 /// How long a delivery may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,14 +28,19 @@ const COMMAND_LOOK: Duration = Duration::from_millis(20);
 /// Delivers a message. The error says why in a clause.
 pub(super) fn deliver(channel: &AlertChannel, message: &[u8]) -> Result<(), String> {
     match channel {
-        AlertChannel::Webhook { url, proxies } => post(&url.0, proxies, message),
+        AlertChannel::Webhook { url, proxies } => post(&url.0, proxies, message, PATIENCE),
         AlertChannel::Command { program, arguments } => run(program, arguments, message),
     }
 }
 
 /// Posts a message. Only a 2xx answer counts; redirects are not followed, because they would bring
 /// the message to a place that nobody named.
-fn post(url: &Url, proxies: &ProxyChoice, message: &[u8]) -> Result<(), String> {
+fn post(
+    url: &Url,
+    proxies: &ProxyChoice,
+    message: &[u8],
+    patience: Duration,
+) -> Result<(), String> {
     let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
     let headers = [
         (USER_AGENT, HeaderValue::from_static(agent)),
@@ -43,7 +49,7 @@ fn post(url: &Url, proxies: &ProxyChoice, message: &[u8]) -> Result<(), String> 
     let request = FetchRequest {
         method: Method::POST,
         body: Bytes::copy_from_slice(message),
-        timeout: Some(PATIENCE),
+        timeout: Some(patience),
         follows_redirects: false,
         proxies: proxies.clone(),
         ..FetchRequest::get(url.clone(), HeaderMap::from_iter(headers))
@@ -51,25 +57,35 @@ fn post(url: &Url, proxies: &ProxyChoice, message: &[u8]) -> Result<(), String> 
     // The texts of these errors may name the URL's host.
     let outcome = probe::fetch(&request).map_err(|_| "the webhook cannot be reached")?;
     match outcome.response {
-        Ok(page) => accepted(page.status),
-        Err(failed) if failed.failure == Failure::TimedOut => Err(too_late("the webhook")),
+        Ok(page) => accepted(page.status, &page.headers),
+        Err(failed) if failed.failure == Failure::TimedOut => {
+            Err(too_late("the webhook", patience))
+        }
         Err(failed) => Err(format!("the webhook: {}", failed.failure.description())),
     }
 }
 
-fn accepted(status: StatusCode) -> Result<(), String> {
+fn accepted(status: StatusCode, headers: &HeaderMap) -> Result<(), String> {
     match status {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => {
             let status = status.as_u16();
             Err(format!("the webhook answered {status}, and a redirect is not followed"))
         }
-        status => Err(format!("the webhook answered {}", status.as_u16())),
+        status => Err(format!("the webhook answered {}{}", status.as_u16(), asked_wait(headers))),
     }
 }
 
-fn too_late(what: &str) -> String {
-    format!("{what} took longer than {} s", PATIENCE.as_secs())
+/// `, and asks to wait 30 s`; empty if a webhook states no seconds. Dates are not read.
+fn asked_wait(headers: &HeaderMap) -> String {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds: Option<u32> = text.and_then(|text| text.parse().ok());
+    let wait = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    wait.map(|wait| format!(", and asks to wait {}", format_duration(wait))).unwrap_or_default()
+}
+
+fn too_late(what: &str, patience: Duration) -> String {
+    format!("{what} took longer than {}", format_duration(patience))
 }
 
 /// Runs a command with the message on its stdin. What it prints is discarded: a program that it
@@ -92,7 +108,7 @@ fn run(program: &OsStr, arguments: &[String], message: &[u8]) -> Result<(), Stri
     match ended {
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(format!("{shown} failed ({status})")),
-        Ok(None) => Err(too_late(&shown)),
+        Ok(None) => Err(too_late(&shown, PATIENCE)),
         Err(error) => Err(format!("{shown}: {}", describe_io(&error))),
     }
 }
@@ -114,6 +130,8 @@ fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     fn sh(script: &str, message: &[u8]) -> Result<(), String> {
@@ -135,10 +153,34 @@ mod tests {
 
     #[test]
     fn only_a_2xx_answer_is_a_delivery() {
-        assert_eq!(accepted(StatusCode::NO_CONTENT), Ok(()));
+        let none = HeaderMap::new();
+        assert_eq!(accepted(StatusCode::NO_CONTENT, &none), Ok(()));
         for (status, why) in [(302, "redirect is not followed"), (404, "answered 404")] {
-            let refused = accepted(StatusCode::from_u16(status).unwrap()).unwrap_err();
+            let refused = accepted(StatusCode::from_u16(status).unwrap(), &none).unwrap_err();
             assert!(refused.contains(why), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_webhook_that_limits_its_rate_is_quoted_with_the_time_that_it_asks_for() {
+        for (asked, words) in [
+            ("30", "the webhook answered 429, and asks to wait 30 s"),
+            ("3600", "the webhook answered 429, and asks to wait 60 min"),
+            ("Sun, 29 Nov 2026 11:21:16 GMT", "the webhook answered 429"),
+            ("99999999999999999999", "the webhook answered 429"),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, asked.parse().unwrap())]);
+            let refused = accepted(StatusCode::TOO_MANY_REQUESTS, &headers).unwrap_err();
+            assert_eq!(refused, words);
+        }
+    }
+
+    #[test]
+    fn a_webhook_that_never_answers_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let patience = Duration::from_millis(50);
+        let error = post(&url, &ProxyChoice::default(), b"{}", patience).unwrap_err();
+        assert_eq!(error, "the webhook took longer than 50 ms");
     }
 }

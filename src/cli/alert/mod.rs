@@ -30,14 +30,19 @@ pub(super) fn send_alerts(plan: &Plan, run: &FinishedRun, place: &HistoryPlace<'
     if plan.shard_plan.is_some() {
         return;
     }
+    let mut store = match place.database {
+        Some(address) => AlertStore::in_database(address),
+        None => AlertStore::in_folder(place.runs_dir, clock::wall_clock),
+    };
     for scenario in &plan.scenarios {
         let Some(alert) = &scenario.alert else { continue };
         let name = &scenario.shown.name;
-        if let Err(why) = send_alert(alert, name, &run.record, place) {
+        if let Err(why) = send_alert(alert, name, &run.record, &mut store) {
             let why = log::redact(&why);
             tracing::warn!("WARNING: no alert about {name}: {why}");
         }
     }
+    store.close();
 }
 
 /// Adds a run to the state of an alert, and sends the message if one is due. The error says in a
@@ -46,15 +51,11 @@ fn send_alert(
     alert: &AlertPlan,
     scenario: &str,
     record: &RunRecord,
-    place: &HistoryPlace<'_>,
+    store: &mut AlertStore<'_>,
 ) -> Result<(), String> {
     let key = key_of(record, scenario);
-    let store = || match place.database {
-        Some(address) => AlertStore::Database(address),
-        None => AlertStore::Folder(place.runs_dir, clock::wall_clock()),
-    };
     let (run, sender) = (run_of(record, scenario), Uuid::new_v4());
-    let claimed = store().change(&key, |state, now| {
+    let claimed = store.change(&key, |state, now| {
         if let Some(run) = run {
             state.add(run);
         }
@@ -63,7 +64,7 @@ fn send_alert(
     let Some(due) = claimed.map_err(|error| error.to_string())? else { return Ok(()) };
     let sent = deliver(alert, scenario, record, due);
     let delivered = sent.is_ok().then_some(due.event);
-    let settled = store().change(&key, |state, _| state.settle(sender, delivered));
+    let settled = store.change(&key, |state, _| state.settle(sender, delivered));
     if sent.is_ok() {
         let what = match due.event {
             AlertEvent::Failing => "is failing",

@@ -1,23 +1,34 @@
 //! When the level of a figure changed, over the runs of a history.
 //!
-//! Latency histories are autocorrelated, have spikes and gaps, and end in the present. So spikes
-//! are left out, noise is estimated with its autocorrelation, and a step is tested by generalised
-//! least squares at every place. `docs/method.md` has the formulas and how often the answers are
-//! wrong; `cargo run --release --example change_points` measures it.
+//! Latency histories are autocorrelated, have spikes, gaps and cycles of the day and the week, and
+//! end in the present. So spikes are left out, cycles are taken out, noise is estimated with its
+//! autocorrelation, and a step is tested by generalised least squares at every place.
+//! `docs/method.md` has the formulas and how often the answers are wrong; `cargo run --release
+//! --example change_points` measures it.
 //!
 //! The steady states of `tune` are found by other means: there a sequence settles, its values are
 //! single requests that are nearly independent, and a change of spread counts as well.
 
+mod day_cycle;
+mod day_wave;
 mod false_rate;
+mod found_steps;
 mod noise;
 mod phases;
+mod prepared_series;
+mod scaled_series;
 mod segmentation;
 #[cfg(test)]
 mod simulated_series;
+mod slot_shape;
 mod spikes;
 mod step_scan;
 mod tail;
+mod weekdays;
 
+use time::OffsetDateTime;
+
+use self::false_rate::FalseLimit;
 pub use self::phases::{ChangedPhase, PhaseSeries, PlacedChange, find_changes_by_phase};
 use self::tail::SeriesTail;
 
@@ -29,6 +40,8 @@ pub struct RunFigure {
     /// How many samples it rests on. A run with fewer than is usual in the series counts less; if
     /// the number is not known, give every run the same.
     pub samples: u64,
+    /// When the run started, if the time of day is to be allowed for.
+    pub started: Option<OffsetDateTime>,
 }
 
 /// How two levels are compared.
@@ -41,37 +54,23 @@ pub enum ChangeScale {
     Difference,
 }
 
-/// Which way the level moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeDirection {
-    /// The level after the change is higher: latency got worse.
-    Up,
-    /// The level after the change is lower.
-    Down,
-}
-
 /// The size of a change: the ratio of the level after it to the level before it, or their
 /// difference in the series' unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChangeEffect {
     /// The most likely size.
     pub size: f64,
-    /// The lower end of the interval at [`EFFECT_CONFIDENCE`].
+    /// The lower end of its 95 % interval.
     pub low: f64,
     /// The upper end.
     pub high: f64,
 }
-
-/// The share of changes whose true effect lies within the stated interval, if there is a change.
-pub const EFFECT_CONFIDENCE: f64 = 0.95;
 
 /// A change of level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChangePoint {
     /// The first run of the new level, as an index of the series, gaps included.
     pub index: usize,
-    /// Which way the level moved.
-    pub direction: ChangeDirection,
     /// By how much.
     pub effect: ChangeEffect,
     /// Up to this share of series without any change would show one with as much evidence, from 0
@@ -87,12 +86,11 @@ pub struct ChangePoint {
 /// The answer is that of a [`ChangeDetector`] to which every run was appended: equal series have
 /// equal answers.
 pub fn find_change_points(series: &[RunFigure], scale: ChangeScale) -> Vec<ChangePoint> {
-    find_in_family(series, scale, 1)
+    find_within(series, scale, FalseLimit::SINGLE)
 }
 
-/// The same for one of several series that are looked at together.
-fn find_in_family(series: &[RunFigure], scale: ChangeScale, family: usize) -> Vec<ChangePoint> {
-    let mut detector = ChangeDetector::of_family(scale, family);
+fn find_within(series: &[RunFigure], scale: ChangeScale, limit: FalseLimit) -> Vec<ChangePoint> {
+    let mut detector = ChangeDetector::within(scale, limit);
     for figure in series {
         detector.append(*figure);
     }
@@ -114,11 +112,17 @@ pub struct ChangeDetector {
 impl ChangeDetector {
     /// A detector without runs.
     pub fn new(scale: ChangeScale) -> Self {
-        Self::of_family(scale, 1)
+        Self::within(scale, FalseLimit::SINGLE)
     }
 
-    fn of_family(scale: ChangeScale, family: usize) -> Self {
-        Self { tail: SeriesTail::new(scale, family), final_points: Vec::new() }
+    /// A detector without runs that finds a false change in up to this share of flat series, above
+    /// 0 and up to 1. The usual one is 0.05.
+    pub fn with_false_rate(scale: ChangeScale, false_rate: f64) -> Self {
+        Self::within(scale, FalseLimit::of_rate(false_rate))
+    }
+
+    fn within(scale: ChangeScale, limit: FalseLimit) -> Self {
+        Self { tail: SeriesTail::new(scale, limit), final_points: Vec::new() }
     }
 
     /// Appends the next run.
@@ -152,7 +156,11 @@ struct TailValue {
     value: f64,
     /// The precision of the value as a share of the usual one, above 0 and up to 1.
     weight: f64,
+    /// When its run started, in seconds after 1970 (UTC).
+    started: Option<i64>,
 }
 
+#[cfg(test)]
+mod day_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ const LARGEST_CORRELATION: f64 = 0.98;
 /// Autocorrelation up to here is taken as it is estimated.
 const USUAL_CORRELATION: f64 = 0.4;
 /// Above that it is taken this many standard errors lower.
-const DOUBT: f64 = 2.0;
+const DOUBT: f64 = 3.0;
 /// A difference of two neighbours this many standard deviations from zero is a jump of the level.
 const JUMP: f64 = 5.0;
 /// Differences are counted up to this many standard deviations.

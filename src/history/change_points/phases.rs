@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::false_rate::FalseLimit;
 use super::spikes::median;
 use super::tail::SeriesTail;
-use super::{ChangePoint, ChangeScale, RunFigure, find_change_points, find_in_family};
+use super::{ChangePoint, ChangeScale, RunFigure, find_change_points, find_within};
 use crate::record::Dimension;
 
 /// Changes of two series this many runs apart are one change.
@@ -57,10 +58,11 @@ pub fn find_changes_by_phase(latency: &[RunFigure], phases: &[PhaseSeries]) -> V
         .into_iter()
         .map(|point| PlacedChange { index: point.index, latency: Some(point), phases: Vec::new() })
         .collect();
+    let limit = FalseLimit::of_family(phases.len());
     let mut of_phases: Vec<(Dimension, ChangePoint)> = phases
         .iter()
         .flat_map(|phase| {
-            let points = find_in_family(phase.figures, ChangeScale::Ratio, phases.len());
+            let points = find_within(phase.figures, ChangeScale::Ratio, limit);
             points.into_iter().map(|point| (phase.dimension, point))
         })
         .collect();
@@ -118,7 +120,7 @@ impl PlacedChange {
             if self.phases.iter().any(|known| known.dimension == phase.dimension) {
                 continue;
             }
-            let mut tail = SeriesTail::new(ChangeScale::Ratio, series.len());
+            let mut tail = SeriesTail::new(ChangeScale::Ratio, FalseLimit::of_family(series.len()));
             for figure in phase.figures.get(start..end).unwrap_or_default() {
                 tail.append(*figure);
             }

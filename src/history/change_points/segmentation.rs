@@ -3,7 +3,7 @@
 use std::f64::consts::SQRT_2;
 use std::ops::Range;
 
-use super::false_rate::HALVED_BY;
+use super::false_rate::{FalseLimit, HALVED_BY};
 use super::step_scan::StepScan;
 
 /// Fewest values between two changes, and before the first.
@@ -34,11 +34,16 @@ pub(super) struct EvidenceNeed {
 }
 
 impl EvidenceNeed {
-    /// For one of `family` series with `count` values.
-    pub(super) fn of(count: usize, family: usize) -> Self {
+    /// For a series with `count` values.
+    pub(super) fn of(count: usize, limit: FalseLimit) -> Self {
         let longer = HALVED_BY * (count as f64 / CALIBRATED).max(1.0).log2();
-        let more = HALVED_BY * (family.max(1) as f64).log2();
+        let more = limit.more_evidence();
         Self { full: FULL_EVIDENCE + longer + more, newest: NEWEST_EVIDENCE + more }
+    }
+
+    /// The same with so much more.
+    pub(super) fn raised_by(self, more: f64) -> Self {
+        Self { full: self.full + more, newest: self.newest + more }
     }
 
     /// For a change at a place that is known from elsewhere.

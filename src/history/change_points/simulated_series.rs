@@ -2,11 +2,15 @@
 //!
 //! `examples/change_points` includes this file, so it uses no other.
 
+use std::f64::consts::TAU;
 use std::fmt;
+use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use time::OffsetDateTime;
+use time::macros::datetime;
 
 /// How the runs of a simulated history scatter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,4 +71,28 @@ pub(super) fn simulate_series(
         latency * if run >= change.0 { change.1 } else { 1.0 }
     };
     (0..runs).map(latency).collect()
+}
+
+/// A cycle of the day: latency rises and falls by the amplitude, as a share of its mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DaySine {
+    pub(super) amplitude: f64,
+    pub(super) runs_per_day: u32,
+}
+
+impl DaySine {
+    /// When a run of a series started; series with other seeds begin at another time of day.
+    pub(super) fn started(&self, run: usize, seed: u64) -> OffsetDateTime {
+        const FIRST: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+        const BETWEEN_SEEDS: Duration = Duration::from_secs(7_919);
+        let between = Duration::from_hours(24) / self.runs_per_day;
+        let run = u32::try_from(run).unwrap_or(u32::MAX);
+        FIRST + BETWEEN_SEEDS * u32::try_from(seed % 100).unwrap_or_default() + between * run
+    }
+
+    /// What a latency is multiplied by at a time of day.
+    pub(super) fn factor(&self, started: OffsetDateTime) -> f64 {
+        let seconds = started.unix_timestamp().rem_euclid(86_400) as f64;
+        1.0 + self.amplitude * (seconds / 86_400.0 * TAU).sin()
+    }
 }

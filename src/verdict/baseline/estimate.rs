@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Histogram, micros};
+use crate::record::{Dimension, Histogram, RequestMeasurement, micros};
 use crate::units::Quantile;
 use crate::verdict::compare::{LeftOutFigure, upper_t_quantile};
 
@@ -14,11 +14,22 @@ pub(super) struct RunDurations {
 }
 
 impl RunDurations {
+    /// Those that entered a dimension; `None` if it was not measured.
+    pub(super) fn of(request: &RequestMeasurement, dimension: Dimension) -> Option<Self> {
+        let measured = &request.measured;
+        let successes = measured.series.get(dimension)?.clone();
+        // Only latency is judged of every exchange: a failed one need not have entered other parts.
+        let is_whole = dimension == Dimension::Latency;
+        let failures = if is_whole { measured.tally.failed() } else { 0 };
+        Some(Self { successes, failures })
+    }
+
     pub(super) fn exchanges(&self) -> u64 {
         self.successes.count() + self.failures
     }
 
-    fn quantile(&self, quantile: Quantile) -> Option<Duration> {
+    /// `None` if it falls among the failures.
+    pub(super) fn quantile(&self, quantile: Quantile) -> Option<Duration> {
         self.successes.at_rank(Histogram::rank_of(quantile, self.exchanges()))
     }
 

@@ -1,8 +1,9 @@
 //! Judges a budget whose limit comes from earlier runs.
 
+use super::estimate::RunDurations;
 use crate::record::{
-    ActualQuantile, BaselineLimit, Budget, BudgetVerdict, Decision, Dimension, Histogram,
-    LearnedLimit, RequestMeasurement, VerdictReason,
+    ActualQuantile, BaselineLimit, Budget, BudgetVerdict, Decision, LearnedLimit,
+    RequestMeasurement, VerdictReason,
 };
 use crate::units::format_duration;
 use crate::verdict::duration_budget::DurationBudget;
@@ -118,11 +119,8 @@ fn observed(budget: Budget, request: &RequestMeasurement) -> ActualQuantile {
     let Budget::Relative { quantile, dimension, .. } = budget else {
         return ActualQuantile::NoData;
     };
-    let Some(successes) = request.measured.series.get(dimension) else {
+    let Some(durations) = RunDurations::of(request, dimension) else {
         return ActualQuantile::NoData;
     };
-    let is_whole = dimension == Dimension::Latency;
-    let failures = if is_whole { request.measured.tally.failed() } else { 0 };
-    let rank = Histogram::rank_of(quantile, successes.count() + failures);
-    successes.at_rank(rank).map_or(ActualQuantile::Unbounded, ActualQuantile::At)
+    durations.quantile(quantile).map_or(ActualQuantile::Unbounded, ActualQuantile::At)
 }

@@ -6,15 +6,12 @@ use uuid::Uuid;
 
 use super::estimate::{BaselineEstimate, RunDurations};
 use crate::record::{
-    BaselineLimit, BaselineWindow, Budget, Decision, Dimension, IMPORTED_TAG, LearnedLimit,
+    BaselineLimit, BaselineWindow, Budget, Decision, ENVIRONMENT_TAG, IMPORTED_TAG, LearnedLimit,
     PlannedRequest, PlannedScenario, QuantileChange, RequestMeasurement, RunEnding, RunRecord,
     ScenarioVerdict, VerdictReason, without_length,
 };
 use crate::units::Quantile;
 use crate::verdict::binomial::ErrorRate;
-
-/// The tag whose value must be the same: another environment has a latency of its own.
-const ENVIRONMENT: &str = "environment";
 
 /// The earlier runs of one scenario that make its baseline, in the order of the window.
 #[derive(Debug)]
@@ -94,7 +91,8 @@ impl BaselineRuns {
         let is_part = sharing.is_some_and(|sharing| !sharing.missing_shards().is_empty());
         let is_foreign = tags.contains_key(IMPORTED_TAG)
             || matches!(run.measurement.ending, RunEnding::Imported(_));
-        let is_same = tags.get(ENVIRONMENT) == self.environment.as_ref()
+        // Another environment has a latency of its own.
+        let is_same = tags.get(ENVIRONMENT_TAG) == self.environment.as_ref()
             && without_length(&planned.load) == without_length(&self.planned.load)
             && planned.warmup == self.planned.warmup
             && planned.duet.is_none();
@@ -116,7 +114,9 @@ impl BaselineRuns {
             .runs
             .iter()
             .filter_map(|(id, requests)| {
-                Some((*id, durations(requests, &request.name, dimension)?))
+                let request = requests.iter().find(|measured| measured.name == request.name)?;
+                let durations = RunDurations::of(request, dimension)?;
+                (durations.successes.count() > 0).then_some((*id, durations))
             })
             .collect();
         let (ids, durations): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
@@ -124,16 +124,16 @@ impl BaselineRuns {
         let found = shortfall((ids.len(), exchanges), quantile, history)
             .map_or_else(|| learn(&durations, budget, tested), Err);
         let (learned, obstacle) = match found {
-            Ok(learned) => (Some(unlike_written(learned, request)), None),
+            Ok(learned) => (Some(unlike_others(learned, request)), None),
             Err(obstacle) => (None, Some(obstacle)),
         };
         Some(BaselineLimit { written: budget, runs: ids, exchanges, learned, obstacle })
     }
 }
 
-/// A limit that no written budget of the request has: limits are found by their budget, and a fixed
+/// A limit that no other budget of the request has: limits are found by their budget, and a fixed
 /// ceiling next to a relative one must be judged as it is.
-fn unlike_written(mut learned: LearnedLimit, request: &PlannedRequest) -> LearnedLimit {
+fn unlike_others(mut learned: LearnedLimit, request: &PlannedRequest) -> LearnedLimit {
     while request.budgets.contains(&learned.budget) {
         let Budget::Quantile { ceiling, .. } = &mut learned.budget else { break };
         *ceiling += Duration::from_micros(1);
@@ -176,19 +176,6 @@ fn shortfall(
 /// Whether a run holds what could be decided.
 fn has_passed(verdict: &ScenarioVerdict) -> bool {
     verdict.decision == Decision::Pass || verdict.without_limits == Some(Decision::Pass)
-}
-
-/// The durations of one request of a run; `None` if no exchange entered the dimension.
-fn durations(
-    requests: &[RequestMeasurement],
-    name: &str,
-    dimension: Dimension,
-) -> Option<RunDurations> {
-    let measured = &requests.iter().find(|request| request.name == name)?.measured;
-    let successes = measured.series.get(dimension)?.clone();
-    // Only latency is judged of every exchange: a failed one need not have entered other parts.
-    let failures = if dimension == Dimension::Latency { measured.tally.failed() } else { 0 };
-    (successes.count() > 0).then_some(RunDurations { successes, failures })
 }
 
 /// The limit of a budget by these runs.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::record::{
-    DimensionHistograms, Interval, Measurement, PlannedScenario, ServerTimings, SlotCount,
-    SlotCounts, Stage, StallHorizon, Tally,
+    BaselineLimit, DimensionHistograms, Interval, LearnedLimit, Measurement, PlannedScenario,
+    ServerTimings, SlotCount, SlotCounts, Stage, StallHorizon, Tally,
 };
 use crate::units::Rate;
 use crate::verdict::fixture::{self, FixtureRequest, run, scenario};
@@ -33,19 +33,23 @@ fn measured_with(
     plan[0].stalls = Some(StallHorizon::new(Duration::from_secs(1), duration, Some(rate)));
     change(&mut plan, &mut measurement);
     let mut context = VerdictContext { earlier, ..VerdictContext::default() };
-    context.timelines.add(&interval(&latencies));
+    context.timelines.add(&interval(&latencies, &[300_000]));
     let verdict = judge_in_context(&plan, &measurement, &context);
     fixture::record_of(id, (plan, measurement), verdict)
 }
 
-fn interval(latencies: &[u64]) -> Interval {
+/// The seconds of a request whose exchanges are counted against these limits in microseconds.
+fn interval(latencies: &[u64], limits: &[u64]) -> Interval {
     let mut slots = SlotCounts::default();
     for (at, took) in (0..).zip(latencies) {
         let due = Duration::from_millis(50) * at;
-        let over = u32::from(*took >= 300_000);
-        let ceiling = SlotCount { judged: 1, exceeded: over, exceeded_without_lag: over };
+        let counts = limits.iter().map(|limit| {
+            let over = u32::from(took >= limit);
+            SlotCount { judged: 1, exceeded: over, exceeded_without_lag: over }
+        });
         let failures = SlotCount { judged: 1, ..SlotCount::default() };
-        slots.add(StallHorizon::slot_of(Duration::from_millis(20), due), [failures, ceiling]);
+        let counts = std::iter::once(failures).chain(counts);
+        slots.add(StallHorizon::slot_of(Duration::from_millis(20), due), counts);
     }
     Interval {
         scenario: "tiles".to_owned(),
@@ -158,4 +162,50 @@ fn what_is_decided_or_not_believed_cannot_be_continued() {
 fn an_exceedance_as_often_as_allowed_is_settled_by_no_time() {
     let close = measured(1, &[1; 37], none());
     assert_eq!((close.verdict.decision, more_time(&close)), (Decision::Inconclusive, None));
+}
+
+/// A run of half a minute, each second with one slow request, whose `p95 < baseline + 10%` has a
+/// limit from 300 ms to 500 ms: between its ends, nothing is decided.
+fn measured_by_learned_limit(id: u128, earlier: EarlierEvidence) -> RunRecord {
+    let latencies: Vec<u64> =
+        (0..600).map(|index| if index % 20 == 0 { SLOW } else { FAST }).collect();
+    let ends = ["p95 < 300ms", "p95 < 500ms"];
+    let request = FixtureRequest::new("tile", &ends).took(&latencies);
+    let (mut plan, measurement) = run(vec![scenario("tiles", &[request])]);
+    let (rate, duration) = (Rate::per_second(20.0).unwrap(), Duration::from_secs(30));
+    plan[0].stalls = Some(StallHorizon::new(Duration::from_secs(1), duration, Some(rate)));
+    let request = &mut plan[0].requests[0];
+    request.budgets.truncate(1);
+    let [low, high] = [300, 500].map(Duration::from_millis);
+    request.baselines = vec![BaselineLimit {
+        written: "p95 < baseline + 10%".parse().unwrap(),
+        runs: Vec::new(),
+        exchanges: 0,
+        learned: Some(LearnedLimit { budget: request.budgets[0], baseline: low, low, high }),
+        obstacle: None,
+    }];
+    let mut context = VerdictContext { earlier, ..VerdictContext::default() };
+    context.timelines.add(&interval(&latencies, &[300_000, 500_000]));
+    let verdict = judge_in_context(&plan, &measurement, &context);
+    fixture::record_of(id, (plan, measurement), verdict)
+}
+
+#[test]
+fn a_learned_limit_keeps_the_evidence_at_each_of_its_ends_and_a_continuation_adds_to_both() {
+    let sides = |run: &RunRecord| {
+        let budget = run.verdict.scenarios[0].budgets[0].clone();
+        assert_eq!(budget.decision, Decision::Inconclusive);
+        [budget.evidence.unwrap(), budget.fail_evidence.unwrap()]
+    };
+    let first = measured_by_learned_limit(1, none());
+    let [at_low, at_high] = sides(&first);
+    assert_eq!(at_low.at_horizon.blocks, [(1, 20, 30)]);
+    assert_eq!(at_high.at_horizon.blocks, [(0, 20, 30)]);
+    let second = measured_by_learned_limit(2, EarlierEvidence::of(&first));
+    assert_eq!(second.verdict.continues, [first.id]);
+    for (before, now) in [at_low, at_high].into_iter().zip(sides(&second)) {
+        assert_eq!(now.earlier.len(), 1);
+        assert_eq!(now.earlier[0].at_horizon, before.at_horizon);
+        assert_eq!(now.at_horizon, before.at_horizon);
+    }
 }

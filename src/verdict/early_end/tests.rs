@@ -16,6 +16,8 @@ struct WatchedRun {
 #[derive(Debug, Clone, Copy, Default)]
 struct SecondCounts {
     over: u32,
+    /// Those that exceed the second ceiling too, if there is one.
+    over_higher: u32,
     by_lag: u32,
     failed: u32,
 }
@@ -31,7 +33,27 @@ impl WatchedRun {
         Self::under(&wishes.iter().map(gate).collect::<Vec<_>>(), scenarios)
     }
 
+    /// A request whose `p50 < baseline + 10%` has a limit from 300 ms to 500 ms.
+    fn learned(stop_early: StopEarly) -> Self {
+        let ends = FixtureRequest::new("tile", &["p50 < 300ms", "p50 < 500ms"]);
+        let gate = GatePolicy { stop_early, ..GatePolicy::default() };
+        Self::changed(&[gate], &[("tiles", &[ends])], |plan| {
+            let request = &mut plan[0].requests[0];
+            request.budgets.truncate(1);
+            let ends = [Duration::from_millis(300), Duration::from_millis(500)];
+            request.baselines = vec![learned_limit(request.budgets[0], ends)];
+        })
+    }
+
     fn under(gates: &[GatePolicy], scenarios: &[(&str, &[FixtureRequest])]) -> Self {
+        Self::changed(gates, scenarios, |_| ())
+    }
+
+    fn changed(
+        gates: &[GatePolicy],
+        scenarios: &[(&str, &[FixtureRequest])],
+        change: impl Fn(&mut [PlannedScenario]),
+    ) -> Self {
         let duration = Duration::from_mins(2);
         let (mut plan, mut empty) =
             run(scenarios.iter().map(|(name, requests)| scenario(name, requests)).collect());
@@ -40,6 +62,7 @@ impl WatchedRun {
             planned.gate = gate.clone();
             planned.stalls = Some(StallHorizon::new(Duration::from_secs(1), duration, rate));
         }
+        change(&mut plan);
         empty = empty.without_counts();
         let watch = EarlyEndWatch::new(&plan, &empty, plan.iter().map(|_| duration));
         Self { watch, timelines: RunTimelines::default() }
@@ -51,7 +74,7 @@ impl WatchedRun {
         second: u32,
         counts: SecondCounts,
     ) -> Option<EarlyEnd> {
-        let SecondCounts { over, by_lag, failed } = counts;
+        let SecondCounts { over, over_higher, by_lag, failed } = counts;
         let mut slots = SlotCounts::default();
         for index in 0..20 {
             let due = Duration::from_secs(second.into()) + Duration::from_millis(50) * index;
@@ -63,9 +86,16 @@ impl WatchedRun {
             let exceeded = u32::from(index < over);
             let exceeded_without_lag = u32::from((by_lag..over).contains(&index));
             let ceiling = SlotCount { judged: 1, exceeded, exceeded_without_lag };
-            slots.add(StallHorizon::slot_of(Duration::from_millis(20), due), [failures, ceiling]);
+            let exceeded = u32::from(index < over_higher);
+            let higher = SlotCount { judged: 1, exceeded, exceeded_without_lag: exceeded };
+            let slot = StallHorizon::slot_of(Duration::from_millis(20), due);
+            slots.add(slot, [failures, ceiling, higher]);
         }
-        let ceiling = CeilingCount { judged: 20, exceeded: over.into(), ..CeilingCount::default() };
+        let ceilings = [over, over_higher].map(|over| CeilingCount {
+            judged: 20,
+            exceeded: over.into(),
+            ..CeilingCount::default()
+        });
         let interval = Interval {
             scenario: name.0.to_owned(),
             request: name.1.to_owned(),
@@ -75,7 +105,7 @@ impl WatchedRun {
                 exchanges: 20,
                 ok: u64::from(20 - failed),
                 failures: [(Failure::Refused, u64::from(failed))].into(),
-                ceilings: vec![ceiling],
+                ceilings: ceilings.into(),
                 slots,
                 ..Tally::default()
             },
@@ -214,21 +244,27 @@ fn a_budget_that_has_no_limit_yet_keeps_a_run_from_ending_on_a_pass() {
 }
 
 #[test]
-fn a_learned_limit_is_watched_at_its_lower_end_for_a_pass_and_at_its_upper_end_for_a_breach() {
-    let millis = Duration::from_millis;
-    let budget: Budget = "p95 < 231ms".parse().unwrap();
-    let learned =
-        LearnedLimit { budget, baseline: millis(210), low: millis(225), high: millis(238) };
-    let limit = BaselineLimit {
-        written: "p95 < baseline + 10%".parse().unwrap(),
+fn a_breach_of_a_learned_limit_is_proven_at_its_upper_end_only() {
+    let above_lower = over(20);
+    assert_eq!(WatchedRun::learned(StopEarly::Fail).end(TILE, |_| above_lower), None);
+    let above_both = SecondCounts { over_higher: 20, ..above_lower };
+    let words = WatchedRun::learned(StopEarly::Fail).end(TILE, |_| above_both).unwrap().words();
+    assert!(words.ends_with("the breach of p50 < 300ms by `tile` is proven"), "{words}");
+}
+
+#[test]
+fn a_pass_of_a_learned_limit_is_proven_at_its_lower_end_only() {
+    let end = |counts| WatchedRun::learned(StopEarly::Both).end(TILE, |_| counts);
+    assert_eq!(end(over(10)), None, "half are above the lower end, and none above the upper one");
+    assert!(end(over(0)).is_some_and(|end| end.breach.is_none()));
+}
+
+fn learned_limit(budget: Budget, [low, high]: [Duration; 2]) -> BaselineLimit {
+    BaselineLimit {
+        written: "p50 < baseline + 10%".parse().unwrap(),
         runs: Vec::new(),
         exchanges: 0,
-        learned: Some(learned),
+        learned: Some(LearnedLimit { budget, baseline: low, low, high }),
         obstacle: None,
-    };
-    let request = PlannedRequest { baselines: vec![limit], ..tile("p95 < 231ms").planned() };
-    let tests = tests_of(&request, budget).into_iter();
-    let tests: Vec<_> = tests.map(|(_, tested, side)| (tested.to_string(), side)).collect();
-    let expected = [("p95 < 225ms", BetSide::Pass), ("p95 < 238ms", BetSide::Fail)];
-    assert_eq!(tests, expected.map(|(text, side)| (text.to_owned(), Some(side))));
+    }
 }

@@ -4,13 +4,10 @@ use uuid::Uuid;
 
 use super::budget_log::{BudgetLog, ln_evidence};
 use crate::record::{
-    Decision, GatePolicy, PlannedRequest, PlannedScenario, RunRecord, ScenarioVerdict,
-    without_length,
+    Decision, ENVIRONMENT_TAG, GatePolicy, PlannedRequest, PlannedScenario, RunRecord,
+    ScenarioVerdict, without_length,
 };
 use crate::verdict::rule::DecisionRule;
-
-/// The tag whose value must be the same: failures in one environment say nothing about another.
-const ENVIRONMENT: &str = "environment";
 
 /// The earlier runs of one scenario's plan, the newest first, as far back as a policy needs.
 #[derive(Debug)]
@@ -68,7 +65,7 @@ impl PlanHistory {
         let budgets = DecisionRule::of(&record.plan).budgets();
         Self {
             planned: comparable(planned),
-            environment: record.provenance.tags.get(ENVIRONMENT).cloned(),
+            environment: record.provenance.tags.get(ENVIRONMENT_TAG).cloned(),
             continued: record.verdict.continues.clone(),
             continues: !record.verdict.continues.is_empty(),
             wanted: usize::try_from(wanted).unwrap_or(usize::MAX),
@@ -141,7 +138,8 @@ impl PlanHistory {
             .as_ref()
             .is_some_and(|sharing| !sharing.missing_shards().is_empty());
         let is_same = !is_part
-            && record.provenance.tags.get(ENVIRONMENT) == self.environment.as_ref()
+            // Failures in one environment say nothing about another.
+            && record.provenance.tags.get(ENVIRONMENT_TAG) == self.environment.as_ref()
             && self.is_same_plan(planned, !record.verdict.continues.is_empty());
         let mut verdicts = record.verdict.scenarios.iter().filter(|_| is_same);
         let verdict = verdicts.find(|verdict| verdict.scenario == planned.name)?;

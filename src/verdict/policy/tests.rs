@@ -339,3 +339,12 @@ fn each_scenario_follows_its_own_policy_and_the_worst_decides() {
     let decided = gate_after(&record, &before).unwrap();
     assert_eq!(decided.decision, Decision::Inconclusive);
 }
+
+#[test]
+fn evidence_against_a_limit_that_differs_from_run_to_run_is_not_added_up() {
+    let mut verdict = record('I', &GatePolicy::default()).verdict.scenarios.remove(0);
+    assert_eq!(budget_log::ln_evidence(&verdict, 1).len(), 1);
+    let budget = &mut verdict.budgets[0];
+    budget.fail_evidence.clone_from(&budget.evidence);
+    assert_eq!(budget_log::ln_evidence(&verdict, 1), []);
+}
