@@ -28,8 +28,6 @@ pub struct TimeBin {
     pub first: OffsetDateTime,
     /// The start of its last run.
     pub last: OffsetDateTime,
-    /// The place of its first run in the series.
-    pub first_run: usize,
     /// The decisions.
     pub attainment: RunAttainment,
     /// Finished exchanges.
@@ -79,7 +77,7 @@ impl TimeBins {
     ) -> Result<Self, HistogramError> {
         let length = (runs.len() > Self::MOST).then(|| bin_length(until - since));
         let bins = match length {
-            None => runs.iter().enumerate().map(|(at, run)| TimeBin::of_run(run, at)).collect(),
+            None => runs.iter().map(TimeBin::of_run).collect(),
             Some(length) => long_bins(runs, days, zone, length)?,
         };
         Ok(Self { length, bins, gaps: gaps(runs, (since, until)) })
@@ -92,12 +90,6 @@ impl TimeBins {
         };
         self.bins.chunk_by(|a, b| !is_gap(a, b)).collect()
     }
-
-    /// The bin that has a run, by the run's place in the series.
-    pub fn bin_with(&self, run: usize) -> Option<&TimeBin> {
-        let after = self.bins.partition_point(|bin| bin.first_run <= run);
-        self.bins.get(after.checked_sub(1)?)
-    }
 }
 
 /// The points of stretches of a length, which is a number of whole days or divides a day.
@@ -109,13 +101,11 @@ fn long_bins(
 ) -> Result<Vec<TimeBin>, HistogramError> {
     let sums = bin_sums(days, length)?;
     let key = |run: &SeriesRun| bin_of(zone.local(run.started()), length);
-    let (mut bins, mut first_run) = (Vec::new(), 0);
-    for chunk in runs.chunk_by(|a, b| key(a) == key(b)) {
+    let bin = |chunk: &[SeriesRun]| {
         let sum = chunk.first().and_then(|first| sums.get(&key(first)));
-        bins.push(TimeBin::of(chunk, first_run, sum.copied().unwrap_or_default()));
-        first_run += chunk.len();
-    }
-    Ok(bins)
+        TimeBin::of(chunk, sum.copied().unwrap_or_default())
+    };
+    Ok(runs.chunk_by(|a, b| key(a) == key(b)).map(bin).collect())
 }
 
 /// The figures of each stretch by its number, from the added histograms of days or of hours.
@@ -144,11 +134,11 @@ fn bin_sums(
 
 impl TimeBin {
     /// A point of a single run.
-    fn of_run(run: &SeriesRun, place: usize) -> Self {
-        Self::of(std::slice::from_ref(run), place, QuantileFigures::of_encoded(&run.latency))
+    fn of_run(run: &SeriesRun) -> Self {
+        Self::of(std::slice::from_ref(run), QuantileFigures::of_encoded(&run.latency))
     }
 
-    fn of(runs: &[SeriesRun], first_run: usize, latency: QuantileFigures) -> Self {
+    fn of(runs: &[SeriesRun], latency: QuantileFigures) -> Self {
         let mut attainment = RunAttainment::default();
         let (mut exchanges, mut failed) = (0_u64, 0_u64);
         for run in runs {
@@ -161,7 +151,6 @@ impl TimeBin {
         Self {
             first: started(runs.first()),
             last: started(runs.last()),
-            first_run,
             attainment,
             exchanges,
             failed,

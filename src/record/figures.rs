@@ -16,8 +16,6 @@ pub struct RequestFigures {
     /// What it was measured under. Runs with the same conditions share them.
     #[serde(serialize_with = "write_conditions", deserialize_with = "read_conditions")]
     pub conditions: Arc<RunConditions>,
-    /// Exchanges of the measured stage for which a connection was opened.
-    pub fresh: u64,
     /// The latency of the first exchange of each connection in the warm-up; empty without one.
     pub cold: EncodedHistogram,
     /// The parts of latency ([`Dimension::PARTS`]) that any exchange entered, in their order.
@@ -50,8 +48,6 @@ pub struct PhaseFigures {
     pub count: u64,
     /// The median in microseconds.
     pub p50_us: Option<u64>,
-    /// The 95th percentile in microseconds.
-    pub p95_us: Option<u64>,
 }
 
 /// The outcome of one budget in one run.
@@ -116,7 +112,6 @@ impl RequestFigures {
         let limits = planned.map(|planned| planned.baselines.as_slice()).unwrap_or_default();
         Some(Self {
             conditions: pool.share(RunConditions::of(record.planned(&scenario.name), scenario)),
-            fresh: measured.measured.tally.fresh,
             cold: latency_of(&measured.cold),
             phases: phases_of(&measured.measured),
             budgets: budgets
@@ -154,9 +149,9 @@ fn latency_of(stage: &StageMeasurement) -> EncodedHistogram {
 
 fn phases_of(stage: &StageMeasurement) -> Vec<PhaseFigures> {
     let phase = |dimension| {
-        let EncodedHistogram { count, p50_us, p95_us, .. } =
+        let EncodedHistogram { count, p50_us, .. } =
             EncodedHistogram::of(stage.series.get(dimension)?);
-        Some(PhaseFigures { dimension, count, p50_us, p95_us })
+        Some(PhaseFigures { dimension, count, p50_us })
     };
     Dimension::PARTS.into_iter().filter_map(phase).collect()
 }

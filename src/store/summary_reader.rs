@@ -114,7 +114,6 @@ struct SummarySeries {
 struct SummaryPhase {
     count: u64,
     p50_us: Option<u64>,
-    p95_us: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -239,7 +238,6 @@ impl SummaryRequest<'_> {
         let SummaryStage { tally, series } = self.measured;
         let figures = RequestFigures {
             conditions,
-            fresh: tally.fresh,
             cold: self.cold.series.latency,
             phases: series.phases(),
             budgets,
@@ -260,8 +258,8 @@ impl SummaryRequest<'_> {
 impl SummarySeries {
     fn phases(&self) -> Vec<PhaseFigures> {
         let phase = |dimension| {
-            let SummaryPhase { count, p50_us, p95_us } = *self.phase(dimension)?;
-            Some(PhaseFigures { dimension, count, p50_us, p95_us })
+            let SummaryPhase { count, p50_us } = *self.phase(dimension)?;
+            Some(PhaseFigures { dimension, count, p50_us })
         };
         Dimension::PARTS.into_iter().filter_map(phase).collect()
     }

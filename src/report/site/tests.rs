@@ -34,7 +34,6 @@ fn run(hours: u64, exchanges: u64, outcomes: &[Outcome]) -> RunSummary {
     };
     let figures = RequestFigures {
         conditions: Arc::new(RunConditions::default()),
-        fresh: 0,
         cold: EncodedHistogram::default(),
         phases: Vec::new(),
         budgets: outcomes.iter().map(budget).collect(),
@@ -68,7 +67,7 @@ fn site(runs: Vec<RunSummary>) -> HistorySite {
         until: START + Duration::from_hours(240),
         zone: "UTC".parse().unwrap(),
     };
-    let (series, _) = group_series(runs, &HistoryFilter::default());
+    let (series, _) = group_series(runs, &HistoryFilter::default(), &scope);
     let of = |one| ScenarioHistory::of(one, &scope, &|_| Vec::new()).0;
     let histories = series.into_iter().filter_map(of).collect();
     let (audience, public_tags) = (SiteAudience::Team, BTreeSet::new());

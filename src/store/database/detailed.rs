@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::DatabaseError;
-use super::list::{damaged, decision, histogram, request, run, unsigned};
+use super::list::{damaged, decision, histogram, request, run};
 use crate::history::{MeasuredRun, TrendRun};
 use crate::postgres::{PgRow, Transaction};
 use crate::record::{
@@ -18,12 +18,12 @@ use crate::record::{
 const SQL: &str = "\
     select r.id, r.started, r.elapsed_us, r.host, r.git_commit, r.tags::text as tags, r.parts, r.decision, \
         s.name as scenario, s.decision as judged, s.base_url, s.load, \
-        s.warmup, s.caveats as conditions_caveats, s.protocols, q.name as request, t.exchanges, t.ok, t.fresh, \
+        s.warmup, s.caveats as conditions_caveats, s.protocols, q.name as request, t.exchanges, t.ok, \
         h.count, h.clipped, h.min_us, h.p50_us, h.p95_us, h.p99_us, h.max_us, h.hdr, \
         c.count as cold_count, c.clipped as cold_clipped, c.min_us as cold_min_us, \
         c.p50_us as cold_p50_us, c.p95_us as cold_p95_us, c.p99_us as cold_p99_us, \
         c.max_us as cold_max_us, c.hdr as cold_hdr, \
-        (select json_agg(json_build_array(p.dimension, p.count, p.p50_us, p.p95_us)) \
+        (select json_agg(json_build_array(p.dimension, p.count, p.p50_us)) \
             from tollgate.total_histograms p where p.run_id = q.run_id and p.request = q.position \
             and p.stage = 'measured' and p.dimension = any($3))::text as phases, \
         (select json_agg(json_build_array(v.budget, v.decision, v.judged, v.exceeded, \
@@ -86,7 +86,6 @@ fn figures(
     let budgets = budgets.into_iter().map(|budget| budget.figures(id, at));
     Ok(RequestFigures {
         conditions: pool.share(conditions),
-        fresh: transaction.column_value::<Option<i64>>(row, "fresh")?.map_or(0, unsigned),
         cold: histogram(transaction, row, "cold_")?,
         phases: in_order(&phases),
         budgets: budgets.collect::<Result<_, _>>()?,
@@ -105,9 +104,9 @@ fn list<T: DeserializeOwned>(
     text.map_or_else(|| Ok(Vec::new()), read)
 }
 
-/// Dimension, count, p50 and p95.
+/// Dimension, count and p50.
 #[derive(Deserialize)]
-struct StoredPhase(Dimension, u64, Option<u64>, Option<u64>);
+struct StoredPhase(Dimension, u64, Option<u64>);
 
 /// Budget, decision, judged, exceeded, and the budget as written if that differs.
 #[derive(Deserialize)]
@@ -128,9 +127,8 @@ impl StoredBudget {
 
 fn in_order(phases: &[StoredPhase]) -> Vec<PhaseFigures> {
     let phase = |dimension| {
-        let StoredPhase(_, count, p50_us, p95_us) =
-            *phases.iter().find(|phase| phase.0 == dimension)?;
-        Some(PhaseFigures { dimension, count, p50_us, p95_us })
+        let StoredPhase(_, count, p50_us) = *phases.iter().find(|phase| phase.0 == dimension)?;
+        Some(PhaseFigures { dimension, count, p50_us })
     };
     Dimension::PARTS.into_iter().filter_map(phase).collect()
 }
