@@ -25,7 +25,7 @@ grant insert on
     to tollgate_writer;
 -- Which prober sends a message is settled by changing a row that was read before.
 grant select, insert, update on tollgate.alerts to tollgate_writer;
--- A user with both roles keeps what it computed from the runs for the next site.
+-- Rollups are kept for the next site by users that have the reader's role too: only they can compute them.
 grant insert, update on tollgate.rollups to tollgate_writer;
 grant select on all tables in schema tollgate to tollgate_reader;
 

@@ -47,7 +47,8 @@ enum DatabaseCommand {
     Status(StoreFlags),
     /// Delete the intervals of old runs
     ///
-    /// Totals and histograms stay, so no figure changes; reports lose their plots over time.
+    /// Totals and histograms stay, so no figure changes; reports lose their plots over time. The
+    /// rollups of deleted runs are deleted too, and not counted.
     Prune(PruneArgs),
     /// Create read-only views for Supabase's API
     ///

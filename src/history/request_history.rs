@@ -84,8 +84,8 @@ pub struct ConditionSpan {
 }
 
 impl ScenarioHistory {
-    /// The history of a series; also one sentence for each run that is left out because its
-    /// histogram is damaged. `None` if no run started in the period.
+    /// The history of a series; also one sentence for each run or request that is left out because
+    /// a histogram is damaged. `None` if no run started in the period.
     pub fn of(
         series: ScenarioSeries,
         scope: &HistoryScope,
@@ -93,10 +93,14 @@ impl ScenarioHistory {
     ) -> (Option<Self>, Vec<String>) {
         let (mut left_out, mut requests) = (series.left_out, Vec::new());
         for request in series.requests {
+            let name = request.request.clone();
             match RequestHistory::of(request, scope, detect) {
                 Ok(history) if history.runs.is_empty() => {}
                 Ok(history) => requests.push(history),
-                Err(error) => left_out.push(error.to_string()),
+                Err(error) => left_out.push(format!(
+                    "{} · {name} is left out: the sum of a day is {error}",
+                    series.key.scenario
+                )),
             }
         }
         let decisions = decisions(&requests);
@@ -186,7 +190,8 @@ impl BudgetSpan {
         self.ceilings.last().map(|(_, ceiling)| *ceiling)
     }
 
-    /// The ceiling of the last run of a point; `None` if its runs do not have the budget.
+    /// The ceiling at the end of a point; `None` before and after the budget. The first point
+    /// without it still has one, so that the line reaches the change.
     pub fn ceiling_of(&self, bin: &TimeBin) -> Option<Duration> {
         let is_within = bin.last >= self.from && bin.first <= self.to;
         self.ceiling_at(bin.last.min(self.to)).filter(|_| is_within)

@@ -53,8 +53,9 @@ pub fn group_series(
     let (runs, left_out) = super::matching_runs(runs, filter);
     let mut open: BTreeMap<SeriesKey, (ScenarioSeries, Vec<MeasuredRun>)> = BTreeMap::new();
     for (key, measured) in runs.into_iter().flat_map(|run| by_scenario(run, filter)) {
-        let series = ScenarioSeries::new(key.clone());
-        let (series, day) = open.entry(key).or_insert_with(|| (series, Vec::new()));
+        let (series, day) = open
+            .entry(key)
+            .or_insert_with_key(|key| (ScenarioSeries::new(key.clone()), Vec::new()));
         let part = |run: &MeasuredRun| scope.part_of(run.run.started);
         if day.last().is_some_and(|last| part(last) != part(&measured)) {
             series.add_runs(std::mem::take(day), scope);

@@ -131,7 +131,7 @@ impl SeriesDay {
     pub fn share_conditions(&mut self, pool: &mut ConditionPool) {
         let runs = self.requests.iter_mut().flat_map(|request| &mut request.runs);
         for figures in runs.filter_map(|run| run.figures.as_mut()) {
-            figures.conditions = pool.share(RunConditions::clone(&figures.conditions));
+            pool.unify(&mut figures.conditions);
         }
     }
 }

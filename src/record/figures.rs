@@ -79,6 +79,14 @@ impl ConditionPool {
         self.0.insert(Arc::clone(&shared));
         shared
     }
+
+    /// Replaces conditions by the shared copy of equal ones.
+    pub fn unify(&mut self, conditions: &mut Arc<RunConditions>) {
+        match self.0.get(conditions) {
+            Some(known) => *conditions = Arc::clone(known),
+            None => drop(self.0.insert(Arc::clone(conditions))),
+        }
+    }
 }
 
 impl RunConditions {

@@ -253,8 +253,7 @@ impl PlannedRequest {
 
     /// Its budgets as they are written in the scenario.
     pub fn written_budgets(&self) -> impl Iterator<Item = Budget> {
-        let written =
-            |budget: &Budget| self.baseline_of(budget).map_or(*budget, |limit| limit.written);
+        let written = |budget: &Budget| BaselineLimit::written_budget(&self.baselines, *budget);
         self.budgets.iter().map(written)
     }
 }

@@ -170,8 +170,18 @@ fn a_user_who_may_not_write_and_an_older_schema_give_the_same_site() {
     assert!(history.site() == first);
     history.cluster.sql("postgres", "alter database store reset all");
     assert_eq!(history.sql(MADE), made);
-    history.sql("drop table tollgate.rollups; alter table tollgate.verdicts drop column written; delete from tollgate.migrations where version >= 4");
+    history.sql(
+        "drop table tollgate.rollups; alter table tollgate.verdicts drop column written; \
+         delete from tollgate.migrations where version >= 4",
+    );
     assert!(history.site() == first);
+    let out = tempfile::tempdir().unwrap();
+    let mut team = tollgate();
+    team.args(["report", "--since", "2025-12-18", "--until", "2025-12-19", "--from", "database"]);
+    let team = team.arg("--out").arg(out.path()).env("DATABASE_URL", &history.url).output();
+    let team = team.unwrap();
+    assert_eq!(team.status.code(), Some(0), "{}", output_text(&team));
+    assert!(out.path().join("index.html").exists());
 }
 
 #[test]

@@ -175,7 +175,8 @@ impl Database {
     }
 
     /// Deletes the intervals of runs, and replaced states of sessions, that started longer ago than
-    /// `keep`. Totals and the newest states stay, so no figure in a report changes.
+    /// `keep`. Totals and the newest states stay, so no figure in a report changes. Rollups of
+    /// deleted runs are deleted too, and not counted.
     pub fn prune(&mut self, keep: Duration, pretend: bool) -> Result<PruneCount, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(async {

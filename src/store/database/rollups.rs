@@ -2,8 +2,8 @@
 //!
 //! Runs never change, so a day holds for as long as exactly its runs count. Each row names them.
 //! A run that came late, was deleted, or counts in a merged run changes that list, and only its
-//! day is added up again. Rollups only save work: whatever is wrong with them, the caller adds up
-//! the runs instead.
+//! day is added up again. Rollups only save work: the caller adds up the runs of a day whose rollup
+//! fails its checksum, or whose runs or counts do not fit.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -18,7 +18,8 @@ use super::schema;
 use crate::history::{ENVIRONMENT_TAG, HistoryFilter, NamedZone, SeriesDay, SeriesKey};
 use crate::postgres::{PgError, PgRow, PgSession, Transaction, TransactionMode};
 
-/// The version of the payload. It must change with what a [`SeriesDay`] contains or means.
+/// The version of the payload. Raise it with any change of what a [`SeriesDay`], or a type of
+/// `record` in it, contains or means, and when the bundled time zones change.
 const FORMAT: i32 = 1;
 
 /// Number of days that one statement reads.
@@ -65,7 +66,10 @@ impl RollupTable {
         days: &BTreeMap<Date, &Vec<Uuid>>,
     ) -> Result<BTreeMap<Date, SeriesDay>, PgError> {
         let mut found = BTreeMap::new();
-        let all: Vec<Date> = days.keys().copied().filter(|_| self.can_read).collect();
+        if !self.can_read {
+            return Ok(found);
+        }
+        let all: Vec<Date> = days.keys().copied().collect();
         for page in all.chunks(PAGE) {
             let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
             let sql = "select day, runs, payload from tollgate.rollups \
@@ -91,7 +95,8 @@ impl RollupTable {
             return;
         }
         let mut rows = RollupRows::default();
-        days.filter(|day| day.left_out.is_empty()).for_each(|day| rows.push(day));
+        let is_whole = |day: &&SeriesDay| day.left_out.is_empty() && !day.runs.is_empty();
+        days.filter(is_whole).for_each(|day| rows.push(day));
         if let Err(error) = rows.insert(session, series).await {
             tracing::debug!("rollups are not kept: {error}");
             self.can_write = false;
@@ -110,13 +115,12 @@ pub(super) fn series_name(key: &SeriesKey, filter: &HistoryFilter, zone: &NamedZ
 
 /// Deletes the days with a run that is gone: their series may have no runs left, and then no reader
 /// would replace them.
-pub(super) async fn drop_stale(session: &mut PgSession) -> Result<u64, PgError> {
+pub(super) async fn drop_stale(session: &mut PgSession) -> Result<(), PgError> {
     let mut transaction = session.begin(TransactionMode::ForceReadWrite).await?;
     let sql = "delete from tollgate.rollups where exists (select from unnest(runs) as one (id) \
                where not exists (select from tollgate.runs r where r.id = one.id))";
-    let dropped = transaction.execute(sql, |query| query).await?;
-    transaction.commit().await?;
-    Ok(dropped)
+    transaction.execute(sql, |query| query).await?;
+    transaction.commit().await
 }
 
 /// Rows to insert, one array per column.

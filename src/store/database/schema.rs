@@ -1,6 +1,7 @@
 //! The schema `tollgate`: its migrations and its state.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -44,6 +45,9 @@ const MIGRATIONS: [SchemaMigration; 5] = [
     },
 ];
 
+/// The version that has the table of tuning sessions.
+pub(super) const SESSIONS: i32 = 2;
+
 /// The version from which rollups are kept: it has their table, and budgets as they are written.
 pub(super) const ROLLUPS: i32 = 5;
 
@@ -68,6 +72,9 @@ const LEDGER: &str = "\
 /// Roles, rights and policies. Every `migrate` restores them, because they may have been changed.
 const RIGHTS: &str = include_str!("../../../migrations/rights.sql");
 
+/// Timeout of a statement of a migration, which may read every record.
+const MIGRATION: Duration = Duration::from_hours(1);
+
 /// The key of the advisory lock: the letters `tollgate`, which other programs are unlikely to use.
 const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
@@ -84,7 +91,7 @@ pub(super) async fn migrate(
     session: &mut PgSession,
     at: &str,
 ) -> Result<Vec<&'static str>, DatabaseError> {
-    let mut transaction = session.begin(TransactionMode::ReadWrite).await?;
+    let mut transaction = session.begin_within(TransactionMode::ReadWrite, MIGRATION).await?;
     transaction.execute("select pg_advisory_xact_lock($1)", |query| query.bind(LOCK)).await?;
     if !exists(&mut transaction).await? {
         transaction.execute_script(LEDGER).await?;
@@ -123,8 +130,8 @@ pub(super) async fn identity(
     })
 }
 
-/// The version of a schema whose runs this program can read, and the store's identity: no migration
-/// so far changed the tables of runs.
+/// The version of a schema whose runs this program can read, and the store's identity. Migrations so
+/// far only added a column to the tables of runs, and readers do without it.
 pub(super) async fn readable_version(
     transaction: &mut Transaction<'_>,
     at: &str,

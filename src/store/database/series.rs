@@ -68,7 +68,8 @@ impl SeriesReader<'_> {
         let mut days: BTreeMap<DayPart, SeriesDay> = BTreeMap::new();
         let mut missing: Vec<PartRuns> = Vec::new();
         for (part, ids) in &parts {
-            match stored.remove(&part.day).filter(|_| is_whole(part)) {
+            // Of a day that the period cuts nothing is stored.
+            match stored.remove(&part.day) {
                 Some(day) => drop(days.insert(*part, day)),
                 None => missing.push((*part, ids.clone())),
             }
@@ -117,7 +118,9 @@ fn batches(missing: Vec<PartRuns>) -> Vec<Vec<PartRuns>> {
             runs = 0;
         }
         runs += part.1.len();
-        batches.last_mut().into_iter().for_each(|batch| batch.push(part.clone()));
+        if let Some(batch) = batches.last_mut() {
+            batch.push(part);
+        }
     }
     batches
 }

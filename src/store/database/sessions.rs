@@ -123,7 +123,7 @@ pub(super) async fn fetch(
     name: &str,
 ) -> Result<SessionRecord, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
-    schema::identity(&mut transaction, at).await?;
+    schema::readable_version(&mut transaction, at).await?;
     let id = find(&mut transaction, at, name).await?;
     let sql = concat!(
         "select format, record::text as record from tollgate.sessions where id = $1 order by ",
@@ -195,7 +195,10 @@ pub(super) async fn summaries(
     at: &str,
 ) -> Result<Vec<SessionSummary>, DatabaseError> {
     let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
-    schema::identity(&mut transaction, at).await?;
+    let (version, _) = schema::readable_version(&mut transaction, at).await?;
+    if version < schema::SESSIONS {
+        return Ok(Vec::new());
+    }
     let sql = concat!(
         "select * from (select distinct on (id) id, name, started, app, attempts, ending, headline ",
         "from tollgate.sessions order by id, ",
