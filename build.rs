@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     }
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=Cargo.lock");
-    println!("cargo::rustc-env=TOLLGATE_SOURCES={:016x}", hasher.finish());
+    println!("cargo::rustc-env=SOURCES_DIGEST={:016x}", hasher.finish());
     Ok(())
 }
 

@@ -6,9 +6,10 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::exit::{CommandError, ExitStatus};
+use super::outputs::{FinishedRun, OutputDestinations, ReportSelection};
 use super::shard;
 use crate::plan::{Plan, ShardPlan};
-use crate::record::{plan_differences, run_name};
+use crate::record::{PlannedRequest, PlannedScenario, plan_differences, run_name};
 use crate::store::{self, FolderContent, SharedPlan};
 
 /// An earlier start of the same shard of the same run.
@@ -38,13 +39,18 @@ impl EarlierShard {
         Ok(None)
     }
 
-    /// Says what became of the earlier start; nothing is sent.
-    pub(super) fn report(&self, flags: shard::Flags) -> Result<ExitStatus, CommandError> {
+    /// Says what became of the earlier start. No request is sent; the outputs of a finished run are
+    /// written again, because the earlier start may have failed to.
+    pub(super) fn report(
+        &self,
+        flags: shard::Flags,
+        (destinations, reports): (&OutputDestinations, ReportSelection),
+    ) -> Result<ExitStatus, CommandError> {
         let (state, exit) = match store::read_folder(&self.folder)? {
             FolderContent::Complete(record) => {
-                let gate = record.gate.as_ref().map(|gate| gate.decision);
-                let exit = gate.unwrap_or(record.verdict.decision).into();
-                ("has already run", flags.exit_of(&record, exit))
+                let run = FinishedRun::new(*record, &self.folder, reports);
+                let exit = destinations.send(&run).exit;
+                ("has already run", flags.exit_of(&run.record, exit))
             }
             FolderContent::StillWritten => ("is already running", ExitStatus::Inconclusive),
             FolderContent::HalfWritten(_) => {
@@ -52,7 +58,7 @@ impl EarlierShard {
             }
         };
         tracing::warn!(
-            "WARNING: shard {} of this run {state} on this machine, so nothing was sent: {}",
+            "WARNING: shard {} of this run {state} on this machine, so no request was sent: {}",
             self.shard,
             self.folder.display()
         );
@@ -69,7 +75,21 @@ fn is_same(plan: &Plan, place: ShardPlan, stored: &SharedPlan) -> bool {
         && sharing.parts.iter().map(|part| part.shard).eq([number]);
     is_place
         && scenarios.len() == plan.scenarios.len()
-        && scenarios.iter().zip(&plan.scenarios).all(|(stored, planned)| {
-            stored.name == planned.shown.name && plan_differences(stored, &planned.shown).is_empty()
-        })
+        && scenarios.iter().zip(&plan.scenarios).all(|(one, other)| is_same_work(one, &other.shown))
+}
+
+/// Whether two plans of a scenario do the same. Limits that earlier runs give may differ.
+fn is_same_work(one: &PlannedScenario, other: &PlannedScenario) -> bool {
+    let requests = |scenario: &PlannedScenario| {
+        let as_written = |request: &PlannedRequest| PlannedRequest {
+            budgets: request.written_budgets().collect(),
+            baselines: Vec::new(),
+            ..request.clone()
+        };
+        scenario.requests.iter().map(as_written).collect::<Vec<_>>()
+    };
+    one.name == other.name
+        && plan_differences(one, other).is_empty()
+        && requests(one) == requests(other)
+        && (&one.setup, &one.teardown, &one.gate) == (&other.setup, &other.teardown, &other.gate)
 }

@@ -8,13 +8,12 @@ use uuid::Uuid;
 use super::exit::CommandError;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
-use crate::history::HistoryFilter;
 use crate::postgres::DatabaseAddress;
 use crate::record::{Decision, RunRecord, run_name};
 use crate::store::{self, Database, FolderContent, StoreError};
 use crate::verdict::PolicyJudge;
 
-/// How many runs before this one are searched for runs of the same plan.
+/// How many runs before this one are searched, for each scenario, for runs of the same plan.
 const SEARCHED: usize = 1_000;
 
 /// Number of characters of a run's name up to its second: `2026-11-23T18-47-06Z`.
@@ -144,7 +143,9 @@ impl EarlierRuns {
             self.names.retain(|(name, _)| second_of(name) >= second_of(&first));
             self.names.reverse();
         }
-        self.names.drain(..self.names.len().saturating_sub(SEARCHED));
+        // A scenario that seldom runs must not be hidden by one that often does.
+        let searched = SEARCHED * scenarios.len().max(1);
+        self.names.drain(..self.names.len().saturating_sub(searched));
         Ok(())
     }
 
@@ -155,13 +156,9 @@ impl EarlierRuns {
         address: &DatabaseAddress,
     ) -> Result<(), store::DatabaseError> {
         let mut database = Database::open(address)?;
-        let (since, until) = (self.since, Some(self.before.0));
-        for scenario in scenarios {
-            let scenario = Some((*scenario).to_owned());
-            let filter = HistoryFilter { scenario, since, until, ..HistoryFilter::default() };
-            let stored = database.summaries(&filter)?;
-            self.names.extend(stored.iter().map(|run| (run.name(), RunPlace::Database(run.id))));
-        }
+        let stored = database.run_starts(scenarios, self.since, self.before.0)?;
+        let place = |(started, id)| (run_name(started, id), RunPlace::Database(id));
+        self.names.extend(stored.into_iter().map(place));
         self.database = Some(database);
         Ok(())
     }

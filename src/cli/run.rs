@@ -121,7 +121,7 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
     let baseline = find_baseline(args, &plan.plan, &destinations)?;
     if let Some(ShardPlan { start, .. }) = plan.plan.shard_plan {
         if let Some(earlier) = EarlierShard::find(&plan.plan, args.run.runs_dir())? {
-            return earlier.report(args.shard);
+            return earlier.report(args.shard, (&destinations, args.run.reports()));
         }
         shard::check_start(start)?;
     }

@@ -60,6 +60,11 @@ impl RunFlags {
         Console { output: self.output }
     }
 
+    /// The reports that the run's folder gets.
+    pub(super) fn reports(&self) -> ReportSelection {
+        self.report
+    }
+
     /// These flags, with one more tag for the run.
     pub(super) fn tagged(mut self, key: &str, value: String) -> Self {
         self.tags = self.tags.with(key, value);

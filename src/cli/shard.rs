@@ -28,9 +28,9 @@ const MAX_LEAD: time::Duration = time::Duration::hours(24);
 #[group(skip)]
 pub(super) struct Flags {
     /// Run one shard of N, such as 2/3 for the second of three: every N-th arrival over a share of
-    /// the connections. `auto` takes both numbers from the engine that starts this machine
+    /// the connections. `auto` takes both numbers from the orchestrator of this machine
     /// (Kubernetes, Slurm, AWS Batch, GitLab and others), or from `TOLLGATE_SHARD_INDEX` (from 0)
-    /// and `TOLLGATE_SHARD_COUNT`; `auto/N` adds the number of machines if the engine does not say
+    /// and `TOLLGATE_SHARD_COUNT`; `auto/N` adds the number of machines if that does not say
     /// it. A single shard is inconclusive unless it fails; `tollgate merge` judges the whole run
     #[arg(long, value_name = "I/N|auto", value_parser = str::parse::<ShardChoice>)]
     shard: Option<ShardChoice>,
@@ -39,7 +39,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
     /// The exit code of a shard that measured its part: 0, because the merge decides, or that of
-    /// its own verdict [default: `done` if an engine started this machine, otherwise `verdict`]
+    /// its own verdict [default: `done` if an orchestrator started this machine, otherwise `verdict`]
     #[arg(long, value_enum, requires = "shard")]
     shard_exit: Option<ShardExit>,
 }
@@ -57,7 +57,7 @@ enum ShardExit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShardChoice {
     Typed(Shard),
-    /// From the engine's variables; the number of machines if it is typed.
+    /// From the orchestrator's variables; the number of machines if it is typed.
     Auto(Option<u32>),
 }
 
@@ -88,8 +88,8 @@ impl Flags {
         self.shard.is_some() || self.start_at.is_some()
     }
 
-    /// The exit code of a finished run. A shard that measured its part succeeded for the engine
-    /// that started it: the merge decides, and a second attempt would send the load again.
+    /// The exit code of a finished run. A shard that measured its part succeeded for the
+    /// orchestrator that started it: the merge decides, and a second attempt would send the load again.
     pub(super) fn exit_of(self, record: &RunRecord, exit: ExitStatus) -> ExitStatus {
         let is_verdict = !matches!(exit, ExitStatus::Usage | ExitStatus::Internal);
         if self.exits_when_done() && is_verdict && measured_its_part(record) {
@@ -100,7 +100,7 @@ impl Flags {
     }
 
     fn exits_when_done(self) -> bool {
-        let is_started = || fleet::find_engine(&variable).is_some();
+        let is_started = || fleet::find_orchestrator(&variable).is_some();
         self.shard.is_some()
             && self.shard_exit.map_or_else(is_started, |exit| exit == ShardExit::Done)
     }

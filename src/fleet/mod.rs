@@ -1,5 +1,6 @@
-//! Shards on engines that exist: which shard this machine runs, from what its engine says.
+//! Shards on orchestrators that exist: which shard this machine runs, from what its orchestrator
+//! says.
 
 mod place;
 
-pub use place::{Engine, EnginePlace, PlaceError, find_engine, find_place};
+pub use place::{FoundPlace, Orchestrator, PlaceError, find_orchestrator, find_place};

@@ -1,13 +1,13 @@
-//! The place of a machine among those that an engine starts together, from the variables that the
-//! engine sets.
+//! The place of a machine among those that an orchestrator starts together, from the variables that
+//! the orchestrator sets.
 
 use std::fmt;
 
 use crate::plan::Shard;
 
-/// An engine that starts several machines or jobs for one task.
+/// A program or service that starts several machines or jobs for one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Engine {
+pub enum Orchestrator {
     /// Whatever sets tollgate's own variables: a GitHub matrix, Fly Machines, a script.
     Tollgate,
     /// An Indexed Job of Kubernetes.
@@ -28,7 +28,7 @@ pub enum Engine {
     Nomad,
 }
 
-/// Where an engine's numbering begins.
+/// Where an orchestrator's numbering begins.
 enum FirstIndex {
     Zero,
     One,
@@ -36,21 +36,21 @@ enum FirstIndex {
     Variable(&'static str),
 }
 
-/// The variables in which an engine says who a machine is.
-struct EngineVariables {
+/// The variables in which an orchestrator says who a machine is.
+struct PlaceVariables {
     index: &'static str,
     first: FirstIndex,
-    /// `None` if the engine does not say how many machines there are.
+    /// `None` if the orchestrator does not say how many machines there are.
     count: Option<&'static str>,
     /// The distance from one machine's index to the next one's, where it can differ from one.
     step: Option<&'static str>,
 }
 
-/// What an engine says about this machine.
+/// What an orchestrator says about this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EnginePlace {
-    /// The engine.
-    pub engine: Engine,
+pub struct FoundPlace {
+    /// The orchestrator.
+    pub orchestrator: Orchestrator,
     /// This machine's shard.
     pub shard: Shard,
 }
@@ -60,9 +60,9 @@ pub struct EnginePlace {
 #[error("{0}")]
 pub struct PlaceError(String);
 
-impl Engine {
-    /// All engines; tollgate's own variables come first.
-    pub const ALL: [Self; 9] = [
+impl Orchestrator {
+    /// All orchestrators; tollgate's own variables come first.
+    const ALL: [Self; 9] = [
         Self::Tollgate,
         Self::Kubernetes,
         Self::Slurm,
@@ -74,22 +74,7 @@ impl Engine {
         Self::Nomad,
     ];
 
-    /// Its name in sentences.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tollgate => "tollgate's variables",
-            Self::Kubernetes => "Kubernetes",
-            Self::Slurm => "Slurm",
-            Self::AwsBatch => "AWS Batch",
-            Self::GitLab => "GitLab CI",
-            Self::CircleCi => "CircleCI",
-            Self::Buildkite => "Buildkite",
-            Self::Pbs => "PBS",
-            Self::Nomad => "Nomad",
-        }
-    }
-
-    fn variables(self) -> EngineVariables {
+    fn variables(self) -> PlaceVariables {
         use FirstIndex::{One, Variable, Zero};
         let (index, first, count, step) = match self {
             Self::Tollgate => ("TOLLGATE_SHARD_INDEX", Zero, Some("TOLLGATE_SHARD_COUNT"), None),
@@ -111,115 +96,150 @@ impl Engine {
             Self::Pbs => ("PBS_ARRAY_INDEX", Zero, None, None),
             Self::Nomad => ("NOMAD_ALLOC_INDEX", Zero, None, None),
         };
-        EngineVariables { index, first, count, step }
+        PlaceVariables { index, first, count, step }
     }
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for Orchestrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(match self {
+            Self::Tollgate => "tollgate's variables",
+            Self::Kubernetes => "Kubernetes",
+            Self::Slurm => "Slurm",
+            Self::AwsBatch => "AWS Batch",
+            Self::GitLab => "GitLab CI",
+            Self::CircleCi => "CircleCI",
+            Self::Buildkite => "Buildkite",
+            Self::Pbs => "PBS",
+            Self::Nomad => "Nomad",
+        })
     }
 }
 
-/// The engine that started this machine as one of several; `None` if no variable says so.
-/// `variable` reads the environment. Some engines number a single machine too.
-pub fn find_engine(variable: &dyn Fn(&str) -> Option<String>) -> Option<Engine> {
-    let starts_several = |engine: &Engine| {
-        let EngineVariables { index, count, .. } = engine.variables();
+/// The orchestrator that started this machine as one of several; `None` if no variable says so.
+/// `variable` reads the environment. Some orchestrators number a single machine too.
+pub fn find_orchestrator(variable: &dyn Fn(&str) -> Option<String>) -> Option<Orchestrator> {
+    let starts_several = |orchestrator: &Orchestrator| {
+        let PlaceVariables { index, count, .. } = orchestrator.variables();
         let count = count.and_then(|name| number(variable, name).ok().flatten());
         set(variable, index).is_some() && count != Some(1)
     };
-    Engine::ALL.into_iter().find(starts_several)
+    Orchestrator::ALL.into_iter().find(starts_several)
 }
 
-/// The place of this machine. `count` is the number of machines as typed; an engine that says
-/// another one is an error, and so are two engines that disagree.
+/// The place of this machine. `count` is the number of machines as typed; an orchestrator that says
+/// another one is an error, and so are two orchestrators that disagree.
+///
+/// Whoever sets tollgate's own variables knows more than an orchestrator around it. An orchestrator
+/// that numbers a single machine, or does not say how many there are, gives way to one that does.
 pub fn find_place(
     variable: &dyn Fn(&str) -> Option<String>,
     count: Option<u32>,
-) -> Result<EnginePlace, PlaceError> {
-    let mut found: Option<EnginePlace> = None;
-    for engine in Engine::ALL {
-        let Some(shard) = place_in(engine, variable, count)? else { continue };
+) -> Result<FoundPlace, PlaceError> {
+    let (mut found, mut without_count): (Option<FoundPlace>, _) = (None, None);
+    for orchestrator in Orchestrator::ALL {
+        let names = orchestrator.variables();
+        let Some(index) = number(variable, names.index)? else { continue };
+        let Some(count) = machines(&names, variable, count)? else {
+            without_count = without_count.or(Some(count_missing(orchestrator, &names)));
+            continue;
+        };
+        let shard = IndexRange::of(&names, variable, count)?.shard(index, &names)?;
+        let place = FoundPlace { orchestrator, shard };
         match found {
-            None => found = Some(EnginePlace { engine, shard }),
-            Some(first) if first.shard == shard => {}
-            Some(first) => return Err(disagreement(first, EnginePlace { engine, shard })),
+            _ if orchestrator == Orchestrator::Tollgate => return Ok(place),
+            Some(first) if first.shard == shard || shard.of == 1 => {}
+            Some(first) if first.shard.of > 1 => return Err(disagreement(first, place)),
+            _ => found = Some(place),
         }
     }
-    found.ok_or_else(nothing_found)
+    found.ok_or_else(|| without_count.unwrap_or_else(nothing_found))
 }
 
-/// This machine's place if the engine started it.
-fn place_in(
-    engine: Engine,
+/// The number of machines; `None` if neither the orchestrator nor the command line says it.
+fn machines(
+    names: &PlaceVariables,
     variable: &dyn Fn(&str) -> Option<String>,
     typed: Option<u32>,
-) -> Result<Option<Shard>, PlaceError> {
-    let names = engine.variables();
-    let Some(index) = number(variable, names.index)? else { return Ok(None) };
-    let first = match names.first {
-        FirstIndex::Zero => 0,
-        FirstIndex::One => 1,
-        FirstIndex::Variable(name) => number(variable, name)?.unwrap_or(0),
-    };
-    let step = match names.step {
-        Some(name) => number(variable, name)?.unwrap_or(1).max(1),
-        None => 1,
-    };
-    let said = match names.count {
-        Some(name) => number(variable, name)?.map(|count| (name, count)),
-        None => None,
-    };
-    let count = match (said, typed) {
-        (Some((name, said)), Some(typed)) if said != typed => {
-            return Err(PlaceError(format!(
-                "--shard auto/{typed} is for {typed} machines, but {name} is {said}: write \
-                 `--shard auto`, or start {typed} machines"
-            )));
-        }
-        (Some((_, count)), _) | (None, Some(count)) => count,
-        (None, None) => return Err(count_missing(engine, &names)),
-    };
-    let offset = index.checked_sub(first).filter(|offset| offset % step == 0);
-    let shard = offset.map(|offset| Shard { index: offset / step, of: count });
-    match shard.filter(|shard| shard.index < count) {
-        Some(shard) => Ok(Some(shard)),
-        None => Err(out_of_range(&names, index, first, count)),
+) -> Result<Option<u32>, PlaceError> {
+    let Some(name) = names.count else { return Ok(typed) };
+    match (number(variable, name)?, typed) {
+        (Some(said), Some(typed)) if said != typed => Err(PlaceError(format!(
+            "--shard auto/{typed} is for {typed} machines, but {name} is {said}: write `--shard \
+             auto`, or start {typed} machines"
+        ))),
+        (said, typed) => Ok(said.or(typed)),
     }
 }
 
-fn count_missing(engine: Engine, names: &EngineVariables) -> PlaceError {
+/// The indices of the machines that an orchestrator started.
+struct IndexRange {
+    first: u32,
+    step: u32,
+    count: u32,
+}
+
+impl IndexRange {
+    fn of(
+        names: &PlaceVariables,
+        variable: &dyn Fn(&str) -> Option<String>,
+        count: u32,
+    ) -> Result<Self, PlaceError> {
+        let first = match names.first {
+            FirstIndex::Zero => 0,
+            FirstIndex::One => 1,
+            FirstIndex::Variable(name) => number(variable, name)?.unwrap_or(0),
+        };
+        let step = match names.step {
+            Some(name) => number(variable, name)?.unwrap_or(1).max(1),
+            None => 1,
+        };
+        Ok(Self { first, step, count })
+    }
+
+    /// The shard of the machine with an index.
+    fn shard(&self, index: u32, names: &PlaceVariables) -> Result<Shard, PlaceError> {
+        let offset = index.checked_sub(self.first).filter(|offset| offset % self.step == 0);
+        let place = offset.map(|offset| offset / self.step).filter(|place| *place < self.count);
+        place
+            .map(|index| Shard { index, of: self.count })
+            .ok_or_else(|| self.out_of_range(index, names))
+    }
+
+    fn out_of_range(&self, index: u32, names: &PlaceVariables) -> PlaceError {
+        let Self { first, step, count } = *self;
+        let last = first.saturating_add(count.saturating_sub(1).saturating_mul(step));
+        let steps = if step > 1 { format!(" in steps of {step}") } else { String::new() };
+        let remedy = if names.step.is_some() {
+            "give the array one range without gaps, such as `--array=1-8`"
+        } else {
+            "number the machines in this range, or name their number as in `--shard auto/8`"
+        };
+        let name = names.index;
+        PlaceError(format!(
+            "{name} is {index}, but the indices of {count} machines are {first} to {last}{steps}: {remedy}"
+        ))
+    }
+}
+
+fn count_missing(orchestrator: Orchestrator, names: &PlaceVariables) -> PlaceError {
     PlaceError(match names.count {
         Some(name) => {
             format!("{} is set, but {name} is not: set it to the number of machines", names.index)
         }
         None => format!(
-            "{engine} does not say how many machines there are: write `--shard auto/8` for eight"
+            "{orchestrator} does not say how many machines there are: write `--shard auto/8` for eight"
         ),
     })
 }
 
-fn out_of_range(names: &EngineVariables, index: u32, first: u32, count: u32) -> PlaceError {
-    let index_name = names.index;
-    let last = first.saturating_add(count.saturating_sub(1));
-    let remedy = if names.step.is_some() {
-        "give the array one range without gaps, such as `--array=1-8`"
-    } else {
-        "number the machines in this range, or name their number as in `--shard auto/8`"
-    };
-    PlaceError(format!(
-        "{index_name} is {index}, but the indices of {count} machines are {first} to {last}: {remedy}"
-    ))
-}
-
-fn disagreement(one: EnginePlace, other: EnginePlace) -> PlaceError {
-    let words = |place: EnginePlace| {
-        let names = place.engine.variables();
+fn disagreement(one: FoundPlace, other: FoundPlace) -> PlaceError {
+    let words = |place: FoundPlace| {
+        let names = place.orchestrator.variables();
         format!("{} means shard {}/{}", names.index, place.shard.index + 1, place.shard.of)
     };
     PlaceError(format!(
-        "two engines disagree about this machine: {}, and {}; unset one, or write the shard, such \
+        "two orchestrators disagree about this machine: {}, and {}; unset one, or write the shard, such \
          as `--shard 1/3`",
         words(one),
         words(other)
@@ -227,9 +247,9 @@ fn disagreement(one: EnginePlace, other: EnginePlace) -> PlaceError {
 }
 
 fn nothing_found() -> PlaceError {
-    let looked_for = Engine::ALL.map(|engine| match engine {
-        Engine::Tollgate => engine.variables().index.to_owned(),
-        engine => format!("{} ({engine})", engine.variables().index),
+    let looked_for = Orchestrator::ALL.map(|orchestrator| match orchestrator {
+        Orchestrator::Tollgate => orchestrator.variables().index.to_owned(),
+        orchestrator => format!("{} ({orchestrator})", orchestrator.variables().index),
     });
     PlaceError(format!(
         "no variable says which machine this is; none of these is set: {}. Write the shard, such \
@@ -258,7 +278,7 @@ fn number(
 mod tests {
     use super::*;
 
-    fn place(variables: &[(&str, &str)], count: Option<u32>) -> Result<EnginePlace, String> {
+    fn place(variables: &[(&str, &str)], count: Option<u32>) -> Result<FoundPlace, String> {
         let read = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -271,17 +291,17 @@ mod tests {
     }
 
     #[test]
-    fn each_engine_numbers_its_machines_in_its_own_way() {
-        type EngineCase<'a> = (Engine, &'a [(&'a str, &'a str)], Option<u32>);
-        let cases: &[EngineCase<'_>] = &[
+    fn each_orchestrator_numbers_its_machines_in_its_own_way() {
+        type PlaceCase<'a> = (Orchestrator, &'a [(&'a str, &'a str)], Option<u32>);
+        let cases: &[PlaceCase<'_>] = &[
             (
-                Engine::Tollgate,
+                Orchestrator::Tollgate,
                 &[("TOLLGATE_SHARD_INDEX", "2"), ("TOLLGATE_SHARD_COUNT", "5")],
                 None,
             ),
-            (Engine::Kubernetes, &[("JOB_COMPLETION_INDEX", "2")], Some(5)),
+            (Orchestrator::Kubernetes, &[("JOB_COMPLETION_INDEX", "2")], Some(5)),
             (
-                Engine::Slurm,
+                Orchestrator::Slurm,
                 &[
                     ("SLURM_ARRAY_TASK_ID", "3"),
                     ("SLURM_ARRAY_TASK_MIN", "1"),
@@ -290,7 +310,7 @@ mod tests {
                 None,
             ),
             (
-                Engine::Slurm,
+                Orchestrator::Slurm,
                 &[
                     ("SLURM_ARRAY_TASK_ID", "14"),
                     ("SLURM_ARRAY_TASK_MIN", "10"),
@@ -300,28 +320,36 @@ mod tests {
                 None,
             ),
             (
-                Engine::AwsBatch,
+                Orchestrator::AwsBatch,
                 &[("AWS_BATCH_JOB_ARRAY_INDEX", "2"), ("AWS_BATCH_JOB_ARRAY_SIZE", "5")],
                 Some(5),
             ),
-            (Engine::GitLab, &[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "5")], None),
-            (Engine::CircleCi, &[("CIRCLE_NODE_INDEX", "2"), ("CIRCLE_NODE_TOTAL", "5")], None),
+            (Orchestrator::GitLab, &[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "5")], None),
             (
-                Engine::Buildkite,
+                Orchestrator::CircleCi,
+                &[("CIRCLE_NODE_INDEX", "2"), ("CIRCLE_NODE_TOTAL", "5")],
+                None,
+            ),
+            (
+                Orchestrator::Buildkite,
                 &[("BUILDKITE_PARALLEL_JOB", "2"), ("BUILDKITE_PARALLEL_JOB_COUNT", "5")],
                 None,
             ),
-            (Engine::Pbs, &[("PBS_ARRAY_INDEX", "2")], Some(5)),
-            (Engine::Nomad, &[("NOMAD_ALLOC_INDEX", " 2\n")], Some(5)),
+            (Orchestrator::Pbs, &[("PBS_ARRAY_INDEX", "2")], Some(5)),
+            (Orchestrator::Nomad, &[("NOMAD_ALLOC_INDEX", " 2\n")], Some(5)),
         ];
-        for &(engine, variables, count) in cases {
+        for &(orchestrator, variables, count) in cases {
             let found = place(variables, count);
-            assert_eq!(found, Ok(EnginePlace { engine, shard: shard(2, 5) }), "{engine}");
+            assert_eq!(
+                found,
+                Ok(FoundPlace { orchestrator, shard: shard(2, 5) }),
+                "{orchestrator}"
+            );
         }
     }
 
     #[test]
-    fn what_an_engine_leaves_open_or_says_wrongly_is_an_error_with_its_remedy() {
+    fn what_an_orchestrator_leaves_open_or_says_wrongly_is_an_error_with_its_remedy() {
         for (variables, count, expected) in [
             (vec![], None, "no variable says which machine this is"),
             (vec![("CI_NODE_INDEX", "")], None, "no variable says which machine this is"),
@@ -343,6 +371,16 @@ mod tests {
             ),
             (
                 vec![
+                    ("SLURM_ARRAY_TASK_ID", "11"),
+                    ("SLURM_ARRAY_TASK_MIN", "10"),
+                    ("SLURM_ARRAY_TASK_COUNT", "5"),
+                    ("SLURM_ARRAY_TASK_STEP", "2"),
+                ],
+                None,
+                "indices of 5 machines are 10 to 18 in steps of 2",
+            ),
+            (
+                vec![
                     ("SLURM_ARRAY_TASK_ID", "7"),
                     ("SLURM_ARRAY_TASK_MIN", "1"),
                     ("SLURM_ARRAY_TASK_COUNT", "3"),
@@ -357,21 +395,21 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_numbers_a_single_machine_started_no_shard() {
+    fn an_orchestrator_that_numbers_a_single_machine_started_no_shard() {
         let single = |name: &str| match name {
             "CIRCLE_NODE_INDEX" => Some("0".to_owned()),
             "CIRCLE_NODE_TOTAL" => Some("1".to_owned()),
             _ => None,
         };
-        assert_eq!(find_engine(&single), None);
+        assert_eq!(find_orchestrator(&single), None);
         let several = |name: &str| (name == "JOB_COMPLETION_INDEX").then(|| "0".to_owned());
-        assert_eq!(find_engine(&several), Some(Engine::Kubernetes));
+        assert_eq!(find_orchestrator(&several), Some(Orchestrator::Kubernetes));
     }
 
     #[test]
-    fn two_engines_that_agree_are_no_conflict() {
+    fn two_orchestrators_that_agree_are_no_conflict() {
         let both = [("JOB_COMPLETION_INDEX", "1"), ("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "3")];
         let found = place(&both, Some(3)).unwrap();
-        assert_eq!((found.engine, found.shard), (Engine::Kubernetes, shard(1, 3)));
+        assert_eq!((found.orchestrator, found.shard), (Orchestrator::Kubernetes, shard(1, 3)));
     }
 }

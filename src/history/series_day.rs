@@ -9,7 +9,7 @@ use time::{Date, OffsetDateTime, Time};
 use super::{MeasuredRun, NamedZone, SeriesRun, TrendRun};
 use crate::record::{
     ConditionPool, Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError,
-    RequestFigures, RequestSummary, RunConditions,
+    RequestFigures, RequestSummary,
 };
 
 /// One day of a series, or the part of a day that lies in one of two compared periods.

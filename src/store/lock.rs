@@ -23,8 +23,8 @@ pub enum LockOutcome {
     Busy,
 }
 
-/// Locks a file. `waits` is called once if another process holds the lock; then it is tried again
-/// for `timeout`.
+/// Locks a file. If another process holds the lock and `timeout` is not zero, `waits` is called
+/// once, and the lock is tried again for `timeout`.
 pub fn lock_within(file: &File, timeout: Duration, waits: impl FnOnce()) -> LockOutcome {
     let mut attempts_left = timeout.as_millis().div_ceil(RETRY_PERIOD.as_millis());
     let mut waits = Some(waits);

@@ -83,7 +83,8 @@ enum SuggestedMeasure {
 }
 
 impl SuggestedMeasure {
-    /// The budget with a limit; `None` if every run holds it, whatever it measured.
+    /// The budget with a limit; `None` if no limit is left to write: an infinite one, or a share of
+    /// all requests.
     fn budget(self, limit: f64) -> Option<Budget> {
         if !limit.is_finite() {
             return None;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, read_request, text, words};
+use crate::bench::{Bench, read_request, text, wait_until, words};
 use crate::status_server::StatusServer;
 
 const STEP: &str = "[[request]]\nname = \"page\"\npath = \"/\"\nwhen_absent = \"report\"\n";
@@ -187,10 +187,10 @@ fn a_prober_that_is_killed_while_it_sends_leaves_the_message_to_a_later_run() {
     bench.run(500, &hook.url);
     hook.status.store(SILENT, Ordering::SeqCst);
     let mut killed = bench.command(500, &hook.url).stderr(Stdio::null()).spawn().unwrap();
-    while hook.count() == 0 {
+    wait_until("a message", || {
         assert_eq!(killed.try_wait().unwrap(), None, "the run ended before it sent");
-        std::thread::yield_now();
-    }
+        hook.count() > 0
+    });
     killed.kill().unwrap();
     killed.wait().unwrap();
     hook.status.store(200, Ordering::SeqCst);

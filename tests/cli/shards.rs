@@ -211,9 +211,14 @@ fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
         let again = run(shard, variables, more);
         let told = text(&again.stderr);
         assert_eq!(again.status.code(), Some(exit), "{told}");
-        assert!(told.contains("shard 2/2 of this run has already run"), "{told}");
+        assert!(told.contains("shard 2/2 of this run has already run on this machine"), "{told}");
         assert_eq!(arrivals(&log), sent);
     }
+    // Another path is other work, and its start has passed.
+    let changed = std::fs::read_to_string(&bench.scenario).unwrap().replace("mock=1", "mock=2");
+    std::fs::write(&bench.scenario, changed).unwrap();
+    let other = run("2/2", &[], &[]);
+    assert_eq!(other.status.code(), Some(2), "{}", text(&other.stderr));
     let other = run("1/2", &[], &[]);
     assert_eq!(other.status.code(), Some(2));
     assert!(text(&other.stderr).contains("is in the past"), "{}", text(&other.stderr));

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cli::exit::CommandError;
 
 /// The build of the program: pages of another one may look different.
-const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("TOLLGATE_SOURCES"));
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("SOURCES_DIGEST"));
 
 /// A comment that says by a digest what a page was made of, and by which build.
 ///

@@ -26,6 +26,9 @@ pub(super) fn write_runs(
             Ok(Some(page)) => folder.put(&file, page.as_bytes())?,
             Ok(None) => {}
             Err(error) => {
+                // A session whose answer was cut off answers nothing more: the next run gets a new
+                // one.
+                reader.database = None;
                 unread.push(format!("the page of the run {name}: {error}"));
                 continue;
             }

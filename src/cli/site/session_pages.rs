@@ -1,6 +1,6 @@
 //! The pages of the tuning sessions of a period.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -77,9 +77,8 @@ impl Sessions<'_> {
     /// Adds the sessions of the database. One that has a folder here may be newer there.
     fn add_stored(&mut self, source: &RunSource) -> Result<(), CommandError> {
         let mut database = source.open_database()?;
-        let known: BTreeSet<Uuid> = self.records.keys().copied().collect();
         for listed in database.sessions()? {
-            if !self.is_in_period(listed.started) || known.contains(&listed.id) {
+            if !self.is_in_period(listed.started) || self.records.contains_key(&listed.id) {
                 continue;
             }
             match database.fetch_session(&listed.id.to_string()) {

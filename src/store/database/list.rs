@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{DatabaseError, schema};
@@ -85,6 +86,29 @@ pub(super) async fn summaries(
     }
     transaction.commit().await?;
     Ok(runs)
+}
+
+/// When the runs of some scenarios started, and their ids; see [`super::Database::run_starts`].
+pub(super) async fn run_starts(
+    (session, at): (&mut PgSession, &str),
+    scenarios: &[&str],
+    (since, until): (Option<OffsetDateTime>, OffsetDateTime),
+) -> Result<Vec<(OffsetDateTime, Uuid)>, DatabaseError> {
+    let mut transaction = session.begin(TransactionMode::ReadOnly).await?;
+    schema::readable_version(&mut transaction, at).await?;
+    let covered = covered_runs(&mut transaction).await?;
+    let sql = "select r.id, r.started from tollgate.runs r \
+               where ($1::timestamptz is null or r.started >= $1) and r.started < $2 \
+               and exists (select from tollgate.scenarios s where s.run_id = r.id and s.name = any($3)) \
+               and r.id <> all($4) order by r.started, r.id";
+    let rows = transaction
+        .fetch_rows(sql, |query| query.bind(since).bind(until).bind(scenarios).bind(covered))
+        .await?;
+    let start =
+        |row| Ok((transaction.column_value(row, "started")?, transaction.column_value(row, "id")?));
+    let starts = rows.iter().map(start).collect::<Result<Vec<_>, PgError>>()?;
+    transaction.commit().await?;
+    Ok(starts)
 }
 
 /// The runs that are counted in merged runs.

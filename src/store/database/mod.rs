@@ -142,6 +142,18 @@ impl Database {
         runtime.block_on(list::summaries(session, at, filter))
     }
 
+    /// The starts and ids of the runs of some scenarios that started before a moment, oldest first;
+    /// parts of merged runs are left out.
+    pub fn run_starts(
+        &mut self,
+        scenarios: &[&str],
+        since: Option<OffsetDateTime>,
+        until: OffsetDateTime,
+    ) -> Result<Vec<(OffsetDateTime, Uuid)>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(list::run_starts((session, at), scenarios, (since, until)))
+    }
+
     /// Passes the series of the runs that a filter matches to the caller, one at a time, in the
     /// order of their keys. Of the filter, the conditions on runs and the scenario count.
     ///

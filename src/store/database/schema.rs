@@ -130,8 +130,8 @@ pub(super) async fn identity(
     })
 }
 
-/// The version of a schema whose runs this program can read, and the store's identity. Migrations so
-/// far only added a column to the tables of runs, and readers do without it.
+/// The version of a schema whose runs this program can read, and the store's identity. Migrations
+/// so far only added a column to the tables of runs, and readers do without it.
 pub(super) async fn readable_version(
     transaction: &mut Transaction<'_>,
     at: &str,

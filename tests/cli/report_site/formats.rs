@@ -148,12 +148,13 @@ fn the_tables_of_the_pages_have_the_figures_of_the_json() {
     let Formats { json, markdown, html, summary, .. } = build(SHORT, "21d");
     let request = &json["scenarios"][0]["requests"][0];
     let periods = rows(&markdown, "period");
+    assert_eq!(periods.len(), 2);
     for (row, name) in periods.iter().zip(["period", "before"]) {
         assert_eq!(row[1], count(&request[name]["runs"]));
         assert_eq!(row[2..], figures(&request[name]), "{name}");
     }
     let budgets = rows(&markdown, "budget");
-    assert_eq!(budgets.len(), 2);
+    assert_eq!((budgets.len(), request["budgets"].as_array().unwrap().len()), (2, 2));
     for (row, of) in budgets.iter().zip(request["budgets"].as_array().unwrap()) {
         assert_eq!(row[0], format!("`{}`", of["budget"].as_str().unwrap()));
         assert_eq!(row[3..], [held_by(of), error_budget_left(of)]);
@@ -170,6 +171,7 @@ fn the_tables_of_the_pages_have_the_figures_of_the_json() {
         assert_eq!(row[..3], expected);
     }
     let newest = rows(&markdown, "started");
+    assert!(!changes.is_empty() && !newest.is_empty(), "{markdown}");
     let runs = request["runs"].as_array().unwrap().iter().rev();
     for (row, run) in newest.iter().zip(runs) {
         let started = run["started"].as_str().unwrap();

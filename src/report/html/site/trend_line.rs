@@ -1,8 +1,10 @@
 //! A small line: one figure of a request over the period, with its budget.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
-use crate::history::{BudgetSpan, TimeBin};
+use crate::history::TimeBin;
 use crate::report::site::{BudgetHistoryRow, LeadingFigure, RequestPanel};
 use crate::report::words;
 
@@ -25,7 +27,7 @@ pub(super) fn trend(panel: &RequestPanel, budget: Option<&BudgetHistoryRow>) -> 
     html! {
         svg.trend viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } width=(WIDTH) height=(HEIGHT) role="img" aria-label=(words) {
             @for limit in line.limits() { polyline.limit points=(limit) {} }
-            @for stretch in line.stretches() { polyline.line points=(stretch) {} }
+            @for stretch in line.lines(|bin| figure.value(bin)) { polyline.line points=(stretch) {} }
         }
         span.muted.small.nowrap { (name) " " (words::time(newest)) }
     }
@@ -58,14 +60,15 @@ impl<'a> TrendLine<'a> {
         })
     }
 
-    fn spot(&self, bin: &TimeBin, value: std::time::Duration) -> String {
+    fn spot(&self, bin: &TimeBin, value: Duration) -> String {
         let along = (bin.middle() - self.first.middle()).as_seconds_f64() / self.length;
         let up = value.as_secs_f64() / self.high;
         format!("{:.1},{:.1}", 3.0 + (WIDTH - 6.0) * along, HEIGHT - 2.0 - (HEIGHT - 4.0) * up)
     }
 
-    fn stretches(&self) -> Vec<String> {
-        let spot = |bin: &TimeBin| Some(self.spot(bin, self.figure.value(bin)?));
+    /// The lines through a value of each point; gaps break them.
+    fn lines(&self, value: impl Fn(&TimeBin) -> Option<Duration>) -> Vec<String> {
+        let spot = |bin: &TimeBin| Some(self.spot(bin, value(bin)?));
         let stretches = self.panel.history.bins.stretches();
         stretches.iter().filter_map(|bins| points(bins.iter().filter_map(spot))).collect()
     }
@@ -73,12 +76,7 @@ impl<'a> TrendLine<'a> {
     fn limits(&self) -> Vec<String> {
         let spans = self.panel.history.budget_spans.iter();
         let spans = spans.filter(|span| self.figure.is_limit(&span.budget));
-        spans.filter_map(|span| self.limit(span)).collect()
-    }
-
-    fn limit(&self, span: &BudgetSpan) -> Option<String> {
-        let spot = |bin: &TimeBin| Some(self.spot(bin, span.ceiling_of(bin)?));
-        points(self.panel.history.bins.bins.iter().filter_map(spot))
+        spans.flat_map(|span| self.lines(|bin| span.ceiling_of(bin))).collect()
     }
 }
 
