@@ -39,7 +39,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
     /// The exit code of a shard that measured its part: 0, because the merge decides, or that of
-    /// its own verdict [default: `done` if an orchestrator started this machine, otherwise `verdict`]
+    /// its own verdict [default: `done` if an orchestrator started this machine, otherwise
+    /// `verdict`]
     #[arg(long, value_enum, requires = "shard")]
     shard_exit: Option<ShardExit>,
 }
@@ -89,7 +90,8 @@ impl Flags {
     }
 
     /// The exit code of a finished run. A shard that measured its part succeeded for the
-    /// orchestrator that started it: the merge decides, and a second attempt would send the load again.
+    /// orchestrator that started it: the merge decides, and a second attempt would send the load
+    /// again.
     pub(super) fn exit_of(self, record: &RunRecord, exit: ExitStatus) -> ExitStatus {
         let is_verdict = !matches!(exit, ExitStatus::Usage | ExitStatus::Internal);
         if self.exits_when_done() && is_verdict && measured_its_part(record) {
