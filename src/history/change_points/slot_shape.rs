@@ -113,7 +113,9 @@ impl SlotShape {
     fn stands_out(&self, cells: &[DayCell], days: usize) -> bool {
         let values: f64 = cells.iter().map(|cell| cell.count).sum();
         let mut of_slot = [0.0; SLOTS];
-        cells.iter().for_each(|cell| of_slot[cell.slot] += 1.0);
+        for cell in cells {
+            of_slot[cell.slot] += 1.0;
+        }
         let slots = of_slot.iter().filter(|cells| **cells > 0.0).count();
         let fitted = (slots as f64 - 1.0).min(values / FEWEST_VALUES);
         let free = cells.len() as f64 - fitted - days as f64;
