@@ -8,7 +8,7 @@ pub(super) const SLOTS: usize = 48;
 /// it are added.
 const FEWEST_VALUES: f64 = 20.0;
 /// Fewest days that these values come from: what was slow on one day is not a cycle.
-const FEWEST_DAYS: usize = 4;
+const FEWEST_DAYS: usize = 2;
 /// Rounds in which days and half hours are fitted to each other.
 const ROUNDS: usize = 3;
 /// All half hours together must explain this many times the variance that they explain in noise. It
