@@ -19,11 +19,8 @@ pub(super) const MARGIN: usize = 5;
 const ALLOWED: f64 = 0.05;
 /// Only every so many series also grows run by run, because that takes a hundred times as long.
 const GROWN: u64 = 4;
-/// The kinds with more autocorrelation, for which no error rate is promised.
-const BEYOND: [NoiseKind; 2] = [NoiseKind::Autocorrelated(80), NoiseKind::Autocorrelated(90)];
-
 fn kinds() -> impl Iterator<Item = NoiseKind> {
-    NoiseKind::STATED.into_iter().chain(BEYOND)
+    NoiseKind::STATED.into_iter().chain(NoiseKind::BEYOND)
 }
 
 fn figures(latencies: Vec<f64>) -> Vec<RunFigure> {

@@ -20,7 +20,7 @@ const FULL_DAY: f64 = 0.5;
 /// What is known of the cycles.
 #[derive(Debug, Clone)]
 pub(super) enum DayCycle {
-    /// Nothing, because the times of the runs are unknown.
+    /// Nothing, because the times of the runs are unknown, or in one half hour of the day.
     Unknown,
     /// No shape stands out from noise, or there are too few days.
     Unclear,
@@ -54,31 +54,34 @@ struct DayRow {
 struct SlotSum {
     sum: f64,
     count: f64,
+    /// Values that have no logarithm, in addition to those.
+    zeros: f64,
 }
 
 impl DayTable {
-    /// Adds the value of a run that started so many seconds after 1970 (UTC).
-    pub(super) fn add(&mut self, started: i64, value: f64) {
+    /// Adds the value of a run that started so many seconds after 1970 (UTC), `None` for a zero
+    /// that has no logarithm.
+    pub(super) fn add(&mut self, started: i64, value: Option<f64>) {
         let day = started.div_euclid(DAY_SECONDS);
         let place = self.days.partition_point(|row| row.day < day);
         if self.days.get(place).is_none_or(|row| row.day != day) {
             self.days.insert(place, DayRow { day, slots: [SlotSum::default(); SLOTS] });
         }
         let slot = &mut self.days[place].slots[slot_of(started)];
-        slot.sum += value;
-        slot.count += 1.0;
+        match value {
+            Some(value) => (slot.sum, slot.count) = (slot.sum + value, slot.count + 1.0),
+            None => slot.zeros += 1.0,
+        }
         let surplus = self.days.len().saturating_sub(DAYS);
         self.days.drain(..surplus);
     }
 
-    /// The cycles of the newest days.
-    pub(super) fn cycle(&self) -> DayCycle {
-        if self.days.is_empty() {
-            return DayCycle::Unknown;
-        }
-        let days = self.full_days();
+    /// The cycles of the newest days. `zero` is the logarithm that zeros are given.
+    pub(super) fn cycle(&self, zero: f64) -> DayCycle {
+        let unclear = if self.used_slots() > 1 { DayCycle::Unclear } else { DayCycle::Unknown };
+        let days = self.full_days(zero);
         if days.len() < FEWEST_DAYS {
-            return DayCycle::Unclear;
+            return unclear;
         }
         let shapes = day_shapes(&days);
         let [working_day, weekend] = shapes.unwrap_or([SlotShape::FLAT; 2]);
@@ -88,29 +91,42 @@ impl DayTable {
         };
         let weekdays = WeekdayLevels::of(&days.iter().map(level).collect::<Vec<_>>());
         if shapes.is_none() && weekdays.is_none() {
-            return DayCycle::Unclear;
+            return unclear;
         }
         let weekdays = weekdays.unwrap_or_default();
         DayCycle::Shape(Box::new(DayShape { working_day, weekend, weekdays }))
     }
 
+    /// How many half hours have runs on any day.
+    fn used_slots(&self) -> usize {
+        let is_used = |slot: &usize| self.days.iter().any(|row| row.slots[*slot].all() > 0.0);
+        (0..SLOTS).filter(is_used).count()
+    }
+
     /// The days with runs in enough half hours.
-    fn full_days(&self) -> Vec<FullDay> {
-        let mut days: Vec<FullDay> = self.days.iter().map(DayRow::cells).collect();
+    fn full_days(&self, zero: f64) -> Vec<FullDay> {
+        let mut days: Vec<FullDay> = self.days.iter().map(|row| row.cells(zero)).collect();
         let usual = median(days.iter().map(|day| day.cells.len() as f64));
-        // With one run a day there is no cycle to see.
-        days.retain(|day| day.cells.len() > 1 && day.cells.len() as f64 >= FULL_DAY * usual);
+        days.retain(|day| day.cells.len() as f64 >= FULL_DAY * usual);
         days
     }
 }
 
 impl DayRow {
     /// The half hours with runs.
-    fn cells(&self) -> FullDay {
-        let cell = |(slot, SlotSum { sum, count }): (usize, &SlotSum)| {
-            (*count > 0.0).then(|| DayCell { slot, mean: sum / count, count: *count })
+    fn cells(&self, zero: f64) -> FullDay {
+        let cell = |(slot, sum): (usize, &SlotSum)| {
+            let (count, mean) = (sum.all(), (sum.sum + sum.zeros * zero) / sum.all());
+            (count > 0.0).then_some(DayCell { slot, mean, count })
         };
         FullDay { day: self.day, cells: self.slots.iter().enumerate().filter_map(cell).collect() }
+    }
+}
+
+impl SlotSum {
+    /// How many values there are, zeros included.
+    fn all(&self) -> f64 {
+        self.count + self.zeros
     }
 }
 

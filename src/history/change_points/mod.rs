@@ -125,7 +125,8 @@ impl ChangeDetector {
         Self { tail: SeriesTail::new(scale, limit), final_points: Vec::new() }
     }
 
-    /// Appends the next run.
+    /// Appends the next run. Runs come in the order of their starts: a day that is earlier than the
+    /// 28 newest ones tells nothing about the cycle.
     pub fn append(&mut self, figure: RunFigure) {
         self.final_points.extend(self.tail.append(figure));
     }

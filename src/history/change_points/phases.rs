@@ -41,10 +41,12 @@ pub struct ChangedPhase {
     pub change: ChangePoint,
     /// The median of its values between the change before and this one.
     pub before: f64,
-    /// The same from this change to the next.
+    /// `before` times the ratio of its own change, which is without the cycles of the day and the
+    /// week. The median from this change to the next if `before` is zero.
     pub after: f64,
-    /// The difference of its medians as a share of that of the latency. It can be above 1 or below
-    /// 0 where phases change in both directions; `None` if the latency did not change.
+    /// Its difference as a share of that of the latency, which is found in the same way. It can be
+    /// above 1 or below 0 where phases change in both directions; `None` if the latency did not
+    /// change.
     pub share: Option<f64>,
 }
 
@@ -139,18 +141,24 @@ impl PlacedChange {
         around: &[Range<usize>; 2],
     ) {
         let levels = |figures: &[RunFigure]| around.clone().map(|range| level(figures, range));
-        let [before, after] = levels(latency);
-        let whole = after - before;
+        let whole = self.latency.map(|change| difference(levels(latency), &change));
         for phase in &mut self.phases {
             let own = series.iter().find(|series| series.dimension == phase.dimension);
-            let [before, after] = own.map_or([0.0; 2], |series| levels(series.figures));
-            (phase.before, phase.after) = (before, after);
-            let share = (after - before) / whole;
-            phase.share = self.latency.is_some().then_some(share).filter(|share| share.is_finite());
+            let around = own.map_or([0.0; 2], |series| levels(series.figures));
+            let own = difference(around, &phase.change);
+            (phase.before, phase.after) = (around[0], around[0] + own);
+            phase.share = whole.map(|whole| own / whole).filter(|share| share.is_finite());
         }
-        let difference = |phase: &ChangedPhase| (phase.after - phase.before).abs();
-        self.phases.sort_by(|one, other| difference(other).total_cmp(&difference(one)));
+        let size = |phase: &ChangedPhase| (phase.after - phase.before).abs();
+        self.phases.sort_by(|one, other| size(other).total_cmp(&size(one)));
     }
+}
+
+/// By how much a series changed, if these are its medians before the change and after it.
+///
+/// The medians alone would not do: a few hours of runs have another part of the cycle of the day.
+fn difference([before, after]: [f64; 2], change: &ChangePoint) -> f64 {
+    if before > 0.0 { before * (change.effect.size - 1.0) } else { after - before }
 }
 
 /// The median of the values in a range.

@@ -149,17 +149,18 @@ impl LeveledSeries {
         cost(self) < cost(other)
     }
 
-    /// The sum of squares of what neither the levels nor the values before explain.
+    /// The weighted sum of squares of what neither the levels nor the values before explain.
     fn squares_left(&self, correlation: f64) -> f64 {
         let values = &self.series.values;
         let ends = self.places.iter().copied().chain([values.len()]);
         let (mut start, mut before, mut sum) = (0, 0.0, 0.0);
         for end in ends {
             let level = &values[start..end];
-            let mean = level.iter().map(|value| value.value).sum::<f64>() / level.len() as f64;
+            let weights: f64 = level.iter().map(|value| value.weight).sum();
+            let mean = level.iter().map(|one| one.weight * one.value).sum::<f64>() / weights;
             for value in level {
                 let distance = value.value - mean;
-                sum += (distance - correlation * before).powi(2);
+                sum += value.weight * (distance - correlation * before).powi(2);
                 before = distance;
             }
             start = end;

@@ -29,6 +29,8 @@ pub(super) struct ScaledSeries {
     pub(super) scale: ChangeScale,
     /// What a value of 1 is in differences of the series' unit.
     pub(super) unit: f64,
+    /// The logarithm that zero is given, if values are compared by their ratio.
+    pub(super) zero: f64,
     /// The smallest standard deviation of the noise.
     pub(super) floor: f64,
 }
@@ -58,7 +60,8 @@ impl ScaledSeries {
             weight: weight(run.samples as f64, usual),
             started: run.started,
         };
-        Some(Self { values: runs.iter().map(scaled).collect(), scale, unit, floor })
+        let zero = unit.ln() + least.ln();
+        Some(Self { values: runs.iter().map(scaled).collect(), scale, unit, zero, floor })
     }
 }
 

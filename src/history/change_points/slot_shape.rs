@@ -7,6 +7,8 @@ pub(super) const SLOTS: usize = 48;
 /// Fewest values that decide what a half hour adds. If it has fewer, those of the half hours around
 /// it are added.
 const FEWEST_VALUES: f64 = 20.0;
+/// Fewest days that these values come from: what was slow on one day is not a cycle.
+const FEWEST_DAYS: usize = 2;
 /// Rounds in which days and half hours are fitted to each other.
 const ROUNDS: usize = 3;
 /// All half hours together must explain this many times the variance that they explain in noise. It
@@ -89,13 +91,16 @@ impl SlotShape {
         }
         let around = |slot: usize| {
             let (mut near, mut count) = (means[slot].clone(), counts[slot]);
-            for distance in 1..=SLOTS / 2 {
-                if count >= FEWEST_VALUES {
+            // Each half hour has one mean a day.
+            let mut days = near.len();
+            for distance in 1..SLOTS / 2 {
+                if count >= FEWEST_VALUES && days >= FEWEST_DAYS {
                     break;
                 }
                 for other in [(slot + distance) % SLOTS, (slot + SLOTS - distance) % SLOTS] {
                     near.extend(&means[other]);
                     count += counts[other];
+                    days = days.max(means[other].len());
                 }
             }
             median(near)
@@ -107,7 +112,11 @@ impl SlotShape {
     /// or the one that adds most.
     fn stands_out(&self, cells: &[DayCell], days: usize) -> bool {
         let values: f64 = cells.iter().map(|cell| cell.count).sum();
-        let slots = (0..SLOTS).filter(|slot| cells.iter().any(|cell| cell.slot == *slot)).count();
+        let mut of_slot = [0.0; SLOTS];
+        for cell in cells {
+            of_slot[cell.slot] += 1.0;
+        }
+        let slots = of_slot.iter().filter(|cells| **cells > 0.0).count();
         let fitted = (slots as f64 - 1.0).min(values / FEWEST_VALUES);
         let free = cells.len() as f64 - fitted - days as f64;
         if fitted <= 0.0 || free <= 0.0 {
@@ -117,9 +126,9 @@ impl SlotShape {
         let left = cells.iter().map(|cell| self.distance(cell).clamp(-limit, limit).powi(2));
         let variance = left.sum::<f64>() / free;
         let explained: f64 = cells.iter().map(|cell| self.0[cell.slot].powi(2)).sum();
-        let largest = self.0.iter().map(|added| added.powi(2)).fold(0.0, f64::max);
+        let of_each = self.0.iter().zip(of_slot).map(|(added, cells)| added.powi(2) * cells);
         explained > EXPLAINED * fitted * variance
-            || largest * days as f64 > OUTSTANDING.powi(2) * variance
+            || of_each.fold(0.0, f64::max) > OUTSTANDING.powi(2) * variance
     }
 
     /// How far a cell is above the shape.

@@ -50,14 +50,15 @@ impl SeriesTail {
         let value = value.clamp(-LARGEST_GIVEN, LARGEST_GIVEN);
         let started = figure.started.map(OffsetDateTime::unix_timestamp);
         self.runs.push(TailRun { index, value, samples: figure.samples.max(1), started });
-        if let (Some(started), Some(value)) = (started, self.additive(value)) {
-            self.days.add(started, value);
+        if let Some(started) = started {
+            self.days.add(started, self.additive(value));
         }
         let open = self.runs.len() - self.runs.partition_point(|run| run.index < self.open_from);
         if open < KEPT + FINAL_AT_ONCE { Vec::new() } else { self.finalize() }
     }
 
-    /// A value on the scale on which noise is added, in its own unit; `None` if it is zero there.
+    /// A value on the scale on which noise is added, in its own unit; `None` for zero, which
+    /// has no logarithm.
     fn additive(&self, value: f64) -> Option<f64> {
         match self.scale {
             ChangeScale::Ratio => (value > 0.0).then(|| value.ln()),
@@ -113,7 +114,8 @@ impl SeriesTail {
             return None;
         }
         let scaled = ScaledSeries::of(&self.runs, self.scale)?;
-        Some(PreparedSeries::of(scaled, &self.days.cycle(), self.limit))
+        let cycle = self.days.cycle(scaled.zero);
+        Some(PreparedSeries::of(scaled, &cycle, self.limit))
     }
 }
 
