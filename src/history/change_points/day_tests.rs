@@ -135,8 +135,8 @@ fn the_effect_of_a_change_is_without_the_cycle() {
     assert!(point.effect.high / point.effect.low < 1.15, "{point:?}");
 }
 
-/// When hourly runs of two weeks started, and on the seventh day 20 more in each of some half hours;
-/// and whether they started in these half hours.
+/// When hourly runs of two weeks started, and on the seventh day 20 more in each of some half
+/// hours; and whether they started in these half hours.
 fn runs_with_more_on_one_day(half_hours: Range<i64>) -> Vec<(i64, bool)> {
     const DAY: i64 = 6 * 86_400;
     let more = half_hours.clone().flat_map(|half_hour| (1..21).map(move |run| (half_hour, run)));
