@@ -370,8 +370,14 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A duration as a scenario file writes it (`300ms`, `1m 30s`); [`parse_duration`] reads it back.
+/// A duration as a scenario file writes it (`300ms`, `81.7ms`, `1m 30s`); [`parse_duration`] reads
+/// it back.
 pub fn duration_literal(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let is_part_of_a_second = (1_000_000..1_000_000_000).contains(&nanos);
+    if is_part_of_a_second && nanos.is_multiple_of(1_000) && !nanos.is_multiple_of(1_000_000) {
+        return format!("{}ms", trimmed(duration.as_secs_f64() * 1e3));
+    }
     humantime::format_duration(duration).to_string()
 }
 
@@ -473,5 +479,10 @@ mod tests {
         assert!(parse_duration("300").unwrap_err().problem.contains("without a unit"));
         assert_eq!(parse_duration("1m 30s").unwrap(), Duration::from_secs(90));
         assert_eq!(duration_literal(Duration::from_millis(1_500)), "1s 500ms");
+        for (micros, text) in [(81_700, "81.7ms"), (1_001, "1.001ms"), (250, "250us")] {
+            let duration = Duration::from_micros(micros);
+            assert_eq!(duration_literal(duration), text);
+            assert_eq!(parse_duration(text), Ok(duration));
+        }
     }
 }

@@ -187,7 +187,14 @@ fn once(
     next_steps::print_continuation(&run, plan);
     let exit = evidence.append_run(&run, destinations.send(&run));
     alert::send_alerts(plan, &run, &history);
-    Ok(args.shard.exit_of(&run.record, exit))
+    let shard_exit = args.shard.exit_of(&run.record, exit);
+    if shard_exit != exit {
+        tracing::info!(
+            "Exit code 0: the shard measured its part, and the merge decides (--shard-exit verdict keeps {})",
+            exit as u8
+        );
+    }
+    Ok(shard_exit)
 }
 
 /// Where earlier runs are.

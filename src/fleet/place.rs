@@ -165,8 +165,8 @@ fn machines(
     let Some(name) = names.count else { return Ok(typed) };
     match (number(variable, name)?, typed) {
         (Some(said), Some(typed)) if said != typed => Err(PlaceError(format!(
-            "--shard auto/{typed} is for {typed} machines, but {name} is {said}: write `--shard \
-             auto`, or start {typed} machines"
+            "`auto/{typed}` is for {typed} machines, but {name} is {said}: write `auto`, or start \
+             {typed} machines"
         ))),
         (said, typed) => Ok(said.or(typed)),
     }
@@ -188,7 +188,13 @@ impl IndexRange {
         let first = match names.first {
             FirstIndex::Zero => 0,
             FirstIndex::One => 1,
-            FirstIndex::Variable(name) => number(variable, name)?.unwrap_or(0),
+            FirstIndex::Variable(name) => {
+                let missing = || {
+                    let index = names.index;
+                    PlaceError(format!("{index} is set, but {name} is not: pass on both"))
+                };
+                number(variable, name)?.ok_or_else(missing)?
+            }
         };
         let step = match names.step {
             Some(name) => number(variable, name)?.unwrap_or(1).max(1),
@@ -213,7 +219,7 @@ impl IndexRange {
         let remedy = if names.step.is_some() {
             "give the array one range without gaps, such as `--array=1-8`"
         } else {
-            "number the machines in this range, or name their number as in `--shard auto/8`"
+            "count the machines from the first of these on, and check their number"
         };
         let name = names.index;
         PlaceError(format!(
@@ -360,9 +366,14 @@ mod tests {
             (vec![("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "0")], None, "indices of 0 machines"),
             (vec![("CI_NODE_INDEX", "1")], None, "CI_NODE_TOTAL is not"),
             (
+                vec![("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_TASK_COUNT", "4")],
+                None,
+                "SLURM_ARRAY_TASK_MIN is not: pass on both",
+            ),
+            (
                 vec![("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "5")],
                 Some(4),
-                "--shard auto/4 is for 4 machines, but CI_NODE_TOTAL is 5",
+                "`auto/4` is for 4 machines, but CI_NODE_TOTAL is 5",
             ),
             (
                 vec![("PBS_ARRAY_INDEX", "1"), ("NOMAD_ALLOC_INDEX", "2")],

@@ -18,14 +18,18 @@ impl CoveredRuns {
     /// Decides which runs are covered, from the merged runs and their parts.
     ///
     /// Each shard counts once: the merged run with the most shards is counted first, of equal ones
-    /// the newest. Another one that shares a shard with it is covered. Shards that only the latter
-    /// holds are not: they count as runs of their own. A part that is itself a merged run stands
-    /// for its parts.
+    /// the newest that was given no shard twice. Another one that shares a shard with it is
+    /// covered. Shards that only the latter holds are not: they count as runs of their own. A part
+    /// that is itself a merged run stands for its parts.
     pub fn of(merges: impl IntoIterator<Item = (Uuid, Vec<Uuid>)>) -> Self {
         let merges: BTreeMap<Uuid, Vec<Uuid>> =
             merges.into_iter().filter(|(_, parts)| !parts.is_empty()).collect();
         let mut ranked: Vec<_> = merges.keys().map(|id| (shards(*id, &merges), *id)).collect();
-        ranked.sort_by_key(|(shards, id)| std::cmp::Reverse((shards.len(), *id)));
+        let is_exact = |id: &Uuid| {
+            let parts = merges.get(id).map(Vec::as_slice).unwrap_or_default();
+            parts.iter().collect::<HashSet<_>>().len() == parts.len()
+        };
+        ranked.sort_by_key(|(shards, id)| std::cmp::Reverse((shards.len(), is_exact(id), *id)));
         let mut covered = Self::default();
         let mut holders: BTreeMap<Uuid, Uuid> = BTreeMap::new();
         let mut sharing = Vec::new();
@@ -94,6 +98,8 @@ mod tests {
             (&[(100, &[1, 2][..])][..], &[1, 2][..], &[][..]),
             // Merged twice: the newer counts.
             (&[(100, &[1, 2]), (101, &[2, 1])], &[1, 2, 100], &[]),
+            // Merged again with a shard given twice: the exact one counts.
+            (&[(100, &[1, 2]), (101, &[1, 1, 2])], &[1, 2, 101], &[]),
             // A part of a larger one.
             (&[(101, &[1, 2]), (100, &[1, 2, 3])], &[1, 2, 3, 101], &[]),
             // Shard 3 counts on its own.

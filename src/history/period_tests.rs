@@ -62,7 +62,7 @@ fn budget() -> Budget {
 
 pub(super) fn scope(since: OffsetDateTime, days: u64, zone: &str) -> HistoryScope {
     let until = since + Duration::from_hours(24) * u32::try_from(days).unwrap();
-    HistoryScope { since, until, zone: zone.parse().unwrap() }
+    HistoryScope { since, until, over_until: until, zone: zone.parse().unwrap() }
 }
 
 fn histories(runs: Vec<RunSummary>, scope: &HistoryScope) -> Vec<ScenarioHistory> {
@@ -171,8 +171,14 @@ fn a_gap_is_longer_than_the_rhythm_of_the_series_and_breaks_the_line() {
     let nightly = (0..5).map(|night| run(night * 24, &[100; 20])).collect();
     assert!(only(nightly, &scope(START, 5, "UTC")).bins.gaps.is_empty());
     // The end of the period counts too: nothing has run since.
-    let stopped = (0..12).map(|hours| run(hours, &[100; 20])).collect();
-    assert_eq!(only(stopped, &scope(START, 5, "UTC")).bins.gaps.len(), 1);
+    let stopped = || (0..12).map(|hours| run(hours, &[100; 20])).collect();
+    assert_eq!(only(stopped(), &scope(START, 5, "UTC")).bins.gaps.len(), 1);
+    // What is not over lacks nothing yet, and neither does what was before the first run.
+    let over_until = START + Duration::from_hours(12);
+    let today = HistoryScope { over_until, ..scope(START, 5, "UTC") };
+    assert!(only(stopped(), &today).bins.gaps.is_empty());
+    let earlier = HistoryScope { since: START - Duration::from_hours(90), ..today };
+    assert!(only(stopped(), &earlier).bins.gaps.is_empty());
 }
 
 #[test]

@@ -133,13 +133,15 @@ impl RequestHistory {
         scope: &HistoryScope,
         detect: MarkFinder<'_>,
     ) -> Result<Self, HistogramError> {
-        let HistoryScope { since, until, zone } = scope;
+        let HistoryScope { since, zone, .. } = scope;
         let marks = detect(&series);
         let RequestSeries { request, runs: mut before, days } = series;
         let first = before.partition_point(|run| run.started() < *since);
         let mut runs = before.split_off(first);
         runs.shrink_to_fit();
         let (days_before, days) = days.split_at(days_of(&days, first));
+        // Before its first run a series lacks nothing.
+        let known_since = runs.first().filter(|_| first == 0).map_or(*since, SeriesRun::started);
         let compared = [Quantile::P50, Quantile::P95, Quantile::P99];
         let in_period =
             |mark: ChangeMark| Some(ChangeMark { run: mark.run.checked_sub(first)?, ..mark });
@@ -147,7 +149,8 @@ impl RequestHistory {
             period: PeriodFigures::of(&runs, days)?,
             previous: PeriodFigures::of(&before, days_before)?,
             changes: PeriodChange::between(days_before, days, &compared)?,
-            bins: TimeBins::of(&runs, days, zone, (*since, *until))?,
+            bins: TimeBins::of(&runs, days, zone, scope.until - *since)?
+                .with_gaps(&runs, (known_since, scope.over_until)),
             weeks: week_sums(&runs, days)?,
             grid: WeekGrid::of(days)?,
             change_points: marks.into_iter().filter_map(in_period).collect(),

@@ -11,6 +11,8 @@ pub struct HistoryScope {
     pub since: OffsetDateTime,
     /// The first moment after the period.
     pub until: OffsetDateTime,
+    /// The end of what is over: a lack of runs in the current day or hour is no gap yet.
+    pub over_until: OffsetDateTime,
     /// The zone of hours, weekdays and weeks.
     pub zone: NamedZone,
 }

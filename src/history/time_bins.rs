@@ -68,19 +68,25 @@ impl TimeBins {
     /// How many times longer than the usual distance between runs a gap is.
     const GAP: u32 = 3;
 
-    /// The points of a series within a period, in local time of a zone.
+    /// The points of a series within a period of a length, in local time of a zone.
     pub fn of(
         runs: &[SeriesRun],
         days: &[DaySum],
         zone: &NamedZone,
-        (since, until): (OffsetDateTime, OffsetDateTime),
+        period: time::Duration,
     ) -> Result<Self, HistogramError> {
-        let length = (runs.len() > Self::MOST).then(|| bin_length(until - since));
+        let length = (runs.len() > Self::MOST).then(|| bin_length(period));
         let bins = match length {
             None => runs.iter().map(TimeBin::of_run).collect(),
             Some(length) => long_bins(runs, days, zone, length)?,
         };
-        Ok(Self { length, bins, gaps: gaps(runs, (since, until)) })
+        Ok(Self { length, bins, gaps: Vec::new() })
+    }
+
+    /// The same with the gaps between two moments.
+    #[must_use]
+    pub fn with_gaps(self, runs: &[SeriesRun], within: (OffsetDateTime, OffsetDateTime)) -> Self {
+        Self { gaps: gaps(runs, within), ..self }
     }
 
     /// The bins in stretches without gaps between them.

@@ -169,7 +169,10 @@ fn a_webhook_that_fails_is_a_warning_and_the_next_run_tries_again() {
     ] {
         hook.status.store(status, Ordering::SeqCst);
         let said = words(&bench.run(500, &url).stderr);
-        assert!(said.contains("WARNING: no alert about trial: ") && said.contains(why), "{said}");
+        assert!(
+            said.contains("WARNING: the alert about trial was not sent: ") && said.contains(why),
+            "{said}"
+        );
         assert!(said.contains("the next run tries again"), "{said}");
     }
     assert_eq!(hook.count(), 3, "one message for each run");

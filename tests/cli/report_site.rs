@@ -144,6 +144,9 @@ fn a_partner_sees_no_host_no_address_and_no_tag_that_is_not_public() {
     }
     let csv = page(out.path(), "history.csv");
     assert!(csv.contains(",16,,70,0,"), "the deploy is public, the commit is not: {csv}");
+    let team = report(runs.path(), out.path(), &["--since", "21d"]);
+    assert_eq!(team.status.code(), Some(2));
+    assert!(text(&team.stderr).contains("a site for another audience (partner)"));
     let index = page(out.path(), "index.html");
     assert!(index.contains("target/app · environment 1</a>"), "{index}");
     assert!(index.contains("target/app · environment 1 (2)</a>"), "{index}");

@@ -72,7 +72,10 @@ fn the_url_of_a_webhook_reaches_no_file_and_no_message_even_if_it_stands_in_the_
             command.args(flags).env("CANARY_WEBHOOK", &url);
             let output = command.output().unwrap();
             assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-            assert!(text(&output.stderr).contains("no alert about trial"), "{output:?}");
+            assert!(
+                text(&output.stderr).contains("the alert about trial was not sent"),
+                "{output:?}"
+            );
             assert_no_canary(&output);
         }
         assert_no_canary_in_files(&bench.runs(), FORMS.len());

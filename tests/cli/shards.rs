@@ -198,6 +198,7 @@ fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
     let told = text(&first.stdout) + &text(&first.stderr);
     assert_eq!(first.status.code(), Some(0), "{told}");
     assert!(told.contains("FAIL") && told.contains("shard 1 of 2 is missing"), "{told}");
+    assert!(told.contains("Exit code 0: the shard measured its part"), "{told}");
     let sent = arrivals(&log);
     assert!(sent > 100, "{sent}");
 

@@ -39,7 +39,7 @@ pub(super) fn send_alerts(plan: &Plan, run: &FinishedRun, place: &HistoryPlace<'
         let name = &scenario.shown.name;
         if let Err(why) = send_alert(alert, name, &run.record, &mut store) {
             let why = log::redact(&why);
-            tracing::warn!("WARNING: no alert about {name}: {why}");
+            tracing::warn!("WARNING: the alert about {name} was not sent: {why}");
         }
     }
     store.close();

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::page_mark::PageMark;
 use crate::cli::exit::CommandError;
+use crate::files;
 use crate::library_text::describe_io;
 use crate::store;
-use crate::units::plural;
+use crate::units::{ByteSize, plural};
+
+/// The file that says whom the site in a folder is for.
+const AUDIENCE_FILE: &str = ".audience";
 
 /// The folder that a site is written into.
 pub(super) struct SiteFolder {
@@ -17,8 +21,9 @@ pub(super) struct SiteFolder {
 }
 
 impl SiteFolder {
-    /// Creates the folder if it does not exist.
-    pub(super) fn open(path: &Path) -> Result<Self, CommandError> {
+    /// Creates the folder if it does not exist. A site for another audience in it is an error: its
+    /// pages would stay.
+    pub(super) fn open(path: &Path, audience: &str) -> Result<Self, CommandError> {
         fs::create_dir_all(path).map_err(|error| {
             CommandError::usage(format!(
                 "error: cannot create {}: {}\n  Name another folder with --out.",
@@ -26,7 +31,21 @@ impl SiteFolder {
                 describe_io(&error)
             ))
         })?;
-        Ok(Self { path: path.to_owned(), written: 0, unchanged: 0 })
+        let mark = path.join(AUDIENCE_FILE);
+        let earlier = files::read_regular(&mark, ByteSize(64)).unwrap_or_default();
+        let mut site = Self { path: path.to_owned(), written: 0, unchanged: 0 };
+        if earlier.is_empty() {
+            site.put(AUDIENCE_FILE, audience.as_bytes())?;
+        } else if earlier != audience.as_bytes() {
+            return Err(CommandError::usage(format!(
+                "error: {} holds a site for another audience ({}), whose pages would stay\n  \
+                 Name another folder with --out.",
+                path.display(),
+                String::from_utf8_lossy(&earlier).escape_default()
+            )));
+        }
+        (site.written, site.unchanged) = (0, 0);
+        Ok(site)
     }
 
     /// Writes a file of the site, given by its path in the folder, unless it is there with the same

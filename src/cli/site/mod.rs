@@ -98,6 +98,15 @@ enum AudienceName {
     Partner,
 }
 
+impl AudienceName {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Partner => "partner",
+        }
+    }
+}
+
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum SiteFormat {
@@ -117,7 +126,7 @@ enum SiteFormat {
 
 pub(super) fn report(args: &Args) -> Result<ExitStatus, CommandError> {
     let scope = period::scope(args, clock::wall_clock())?;
-    let mut folder = SiteFolder::open(&args.out)?;
+    let mut folder = SiteFolder::open(&args.out, args.audience.name())?;
     let source = args.from.source()?;
     let mut site = read_site(args, &source, scope.clone())?;
     let formats: BTreeSet<SiteFormat> = args.formats.iter().copied().collect();

@@ -38,7 +38,8 @@ fn scope_of(
              Name an earlier --since or a later --until.",
         ));
     }
-    Ok(HistoryScope { since: start, until: end, zone: zone.clone() })
+    let current = if is_short(since) { start_of_hour(now) } else { start_of_day(zone, now) };
+    Ok(HistoryScope { since: start, until: end, over_until: end.min(current), zone: zone.clone() })
 }
 
 /// An age below two days, whose hours matter.
@@ -54,10 +55,17 @@ fn moment(bound: TimeBound, zone: &NamedZone, now: OffsetDateTime) -> OffsetDate
     }
 }
 
+fn start_of_hour(now: OffsetDateTime) -> OffsetDateTime {
+    let hour = now.unix_timestamp().div_euclid(3_600) * 3_600;
+    OffsetDateTime::from_unix_timestamp(hour).unwrap_or(now)
+}
+
 fn end_of_hour(now: OffsetDateTime) -> OffsetDateTime {
-    let seconds = now.unix_timestamp();
-    let next = (seconds.div_euclid(3_600) + 1) * 3_600;
-    OffsetDateTime::from_unix_timestamp(next).unwrap_or(now)
+    start_of_hour(now).checked_add(time::Duration::HOUR).unwrap_or(now)
+}
+
+fn start_of_day(zone: &NamedZone, now: OffsetDateTime) -> OffsetDateTime {
+    zone.start_of_day(zone.local(now).date())
 }
 
 fn end_of_day(zone: &NamedZone, now: OffsetDateTime) -> OffsetDateTime {
@@ -104,6 +112,19 @@ mod tests {
             period("12h", None, "UTC"),
             (datetime!(2026-11-24 1:00 UTC), datetime!(2026-11-24 13:00 UTC))
         );
+    }
+
+    #[test]
+    fn the_current_day_or_hour_is_not_over() {
+        let over = |since: &str, until: Option<&str>| {
+            let bound = |text: &str| text.parse::<TimeBound>().unwrap();
+            let now = datetime!(2026-11-24 12:34 UTC);
+            let zone = "UTC".parse().unwrap();
+            scope_of(bound(since), until.map(bound), &zone, now).unwrap().over_until
+        };
+        assert_eq!(over("30d", None), datetime!(2026-11-24 0:00 UTC));
+        assert_eq!(over("12h", None), datetime!(2026-11-24 12:00 UTC));
+        assert_eq!(over("7d", Some("2026-11-01")), datetime!(2026-11-01 0:00 UTC));
     }
 
     #[test]

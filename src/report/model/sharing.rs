@@ -19,7 +19,12 @@ pub(super) fn words(record: &RunRecord) -> Option<String> {
 
 fn counted(parts: usize, of: u32) -> String {
     let shards = words::plural(u64::from(of), "shard");
-    if parts == of as usize { format!("all of {shards}") } else { format!("{parts} of {shards}") }
+    match of {
+        _ if parts != of as usize => format!("{parts} of {shards}"),
+        1 => "the only shard".to_owned(),
+        2 => "both shards".to_owned(),
+        _ => format!("all {shards}"),
+    }
 }
 
 fn hosts(parts: &[ShardRecord]) -> String {

@@ -101,14 +101,17 @@ fn steps_of(page: &SeriesPage) -> Vec<String> {
             "{title}: measure it with `tollgate run`: single requests that another check made decide little"
         )];
     }
-    let mut steps: Vec<String> =
-        page.panels.iter().flat_map(|panel| panel_steps(title, panel)).collect();
+    let mut steps: Vec<String> = Vec::new();
+    if let Some((Decision::Fail, started)) = &page.newest {
+        steps.push(format!("{title}: the newest run failed ({started})"));
+    }
+    steps.extend(page.panels.iter().flat_map(|panel| panel_steps(title, panel)));
     // Longer runs would not help imported ones: what another tool recorded is never a pass.
     if of.inconclusive * 10 > of.runs() && !page.is_imported {
         let inconclusive = words::count(of.inconclusive);
         let runs = words::plural(of.runs(), "run");
         steps.push(format!(
-            "{title}: make runs longer, or look at what stopped them: {inconclusive} of {runs} inconclusive"
+            "{title}: see why runs are inconclusive ({inconclusive} of {runs}): too short, close to a limit, or stopped"
         ));
     }
     if page.panels.iter().all(|panel| panel.budgets.is_empty()) {

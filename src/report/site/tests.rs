@@ -65,6 +65,7 @@ fn site(runs: Vec<RunSummary>) -> HistorySite {
     let scope = HistoryScope {
         since: START,
         until: START + Duration::from_hours(240),
+        over_until: START + Duration::from_hours(240),
         zone: "UTC".parse().unwrap(),
     };
     let (series, _) = group_series(runs, &HistoryFilter::default(), &scope);

@@ -60,7 +60,7 @@ fn a_shard_and_a_merged_run_name_their_shards() {
         assert!(text.contains("Shard 2 of 3") && text.contains("tollgate merge"), "{text}");
     }
     for text in of(fixture::shared(3, 1..=3)) {
-        assert!(text.contains("Merged from all of 3 shards: probe-1, probe-2, probe-3."), "{text}");
+        assert!(text.contains("Merged from all 3 shards: probe-1, probe-2, probe-3."), "{text}");
     }
     for text in of(fixture::shared(3, [1, 3])) {
         assert!(text.contains("Merged from 2 of 3 shards: probe-1, probe-3."), "{text}");

@@ -12,10 +12,14 @@ pub(super) fn all(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
     match (alert.webhook.location(), alert.command.location()) {
         (None, None) if !alert.webhook.is_written() && !alert.command.is_written() => {
             let remedy = "write `webhook = \"${SLACK_WEBHOOK}\"`, or `command = [\"./page.sh\"]`";
-            diagnostics.add(Diagnostic::new(at, "the alert goes nowhere", remedy));
+            diagnostics.add(Diagnostic::new(
+                at,
+                "the alert names neither a webhook nor a command",
+                remedy,
+            ));
         }
         (Some(_), Some(command)) => {
-            let problem = "an alert has one place to go to, and `webhook` names one";
+            let problem = "an alert goes to one place, and `webhook` names one";
             let remedy = "remove one of the two; a command can send to several places";
             diagnostics.add(Diagnostic::new(command.key.clone(), problem, remedy));
         }
