@@ -51,6 +51,8 @@ fn files(out: &Path) -> BTreeMap<String, Vec<u8>> {
             }
         }
     }
+    // The mark of a folder is no file of its site.
+    found.remove(".audience");
     found
 }
 
