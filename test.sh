@@ -9,7 +9,7 @@
 # - PostgreSQL and PgBouncer, which the tests start and end. TOLLGATE_TESTS_WITHOUT_DATABASE=1 skips
 #   these tests; TOLLGATE_TESTS_PG_BIN names the folder of other server programs.
 # - Node.js, 18 or later, to compare synthetic-check with its `fetch`. TOLLGATE_TESTS_WITHOUT_NODE=1
-#   skips this test.
+#   skips this test. With npm, it also reads logs with pino-pretty and checks pages with axe-core.
 # - Python 3 with venv, to read the outputs with the parsers of other projects, and to lint the
 #   workflows and run the action (see tests/workflows.sh). TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips
 #   the workflows; the parsers are skipped where Python cannot install them.

@@ -22,6 +22,7 @@ use super::results::{self, ResultForm};
 use super::session::{ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use super::{log, repeat, shard, stray_variables, variables};
+use crate::engine::clock;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::scenario::ScenarioWarning;
 use crate::units::{duration_literal, parse_duration};
@@ -123,7 +124,7 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         if let Some(earlier) = EarlierShard::find(&plan.plan, args.run.runs_dir())? {
             return earlier.report(args.shard, (&destinations, args.run.reports()));
         }
-        shard::check_start(start)?;
+        shard::check_start(start, clock::wall_clock())?;
     }
     // The plan holds the `every` of a scenario file. A sharded run never repeats.
     match args.every.or(plan.plan.every) {

@@ -9,7 +9,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, Time};
 
 use super::exit::{CommandError, ExitStatus};
-use super::variables;
+use super::variables::utf8_variable;
 use crate::engine::clock;
 use crate::fleet;
 use crate::plan::{Shard, ShardPlan};
@@ -102,7 +102,7 @@ impl Flags {
     }
 
     fn exits_when_done(self) -> bool {
-        let is_started = || fleet::find_orchestrator(&variable).is_some();
+        let is_started = || fleet::find_orchestrator(&utf8_variable).is_some();
         self.shard.is_some()
             && self.shard_exit.map_or_else(is_started, |exit| exit == ShardExit::Done)
     }
@@ -117,15 +117,6 @@ fn measured_its_part(record: &RunRecord) -> bool {
     measurement.sharing.is_some() && ended
 }
 
-fn variable(name: &str) -> Option<String> {
-    variables::utf8_variable(name)
-}
-
-/// Refuses a start that has passed or is too far ahead.
-pub(super) fn check_start(start: OffsetDateTime) -> Result<(), CommandError> {
-    check_lead(start, clock::wall_clock())
-}
-
 /// A start that can be typed now: the first full minute that is at least two minutes ahead.
 fn example(now: OffsetDateTime) -> String {
     let ahead = in_utc(now) + time::Duration::minutes(3);
@@ -138,7 +129,7 @@ impl ShardChoice {
         match self {
             Self::Typed(shard) => Ok(shard),
             Self::Auto(count) => {
-                let place = fleet::find_place(&variable, count).map_err(|error| {
+                let place = fleet::find_place(&utf8_variable, count).map_err(|error| {
                     CommandError::usage(format!("error: --shard auto: {error}"))
                 })?;
                 if place.shard.of > MAX_SHARDS {
@@ -157,17 +148,19 @@ impl FromStr for ShardChoice {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        match text.strip_prefix("auto") {
-            Some("") => Ok(Self::Auto(None)),
-            Some(rest) => {
-                let count = rest.strip_prefix('/').and_then(|count| count.trim().parse().ok());
-                count.filter(|count| (1..=MAX_SHARDS).contains(count)).map(|count| Self::Auto(Some(count))).ok_or_else(|| {
-                    let remedy = format!("write `auto`, or `auto/8` for eight machines, up to `auto/{MAX_SHARDS}`");
-                    UnitError::new(format!("`{text}` is not a shard"), remedy)
-                })
-            }
-            None => parse_shard(text).map(Self::Typed),
+        let Some(rest) = text.strip_prefix("auto") else {
+            return parse_shard(text).map(Self::Typed);
+        };
+        if rest.is_empty() {
+            return Ok(Self::Auto(None));
         }
+        let count = rest.strip_prefix('/').and_then(|count| count.trim().parse().ok());
+        let valid = count.filter(|count| (1..=MAX_SHARDS).contains(count));
+        valid.map(|count| Self::Auto(Some(count))).ok_or_else(|| {
+            let most = format!("up to `auto/{MAX_SHARDS}`");
+            let remedy = format!("write `auto`, or `auto/8` for eight machines, {most}");
+            UnitError::new(format!("`{text}` is not a shard"), remedy)
+        })
     }
 }
 
@@ -220,7 +213,7 @@ impl StartAt {
 }
 
 /// Refuses a start that a run that begins now cannot meet.
-fn check_lead(start: OffsetDateTime, now: OffsetDateTime) -> Result<(), CommandError> {
+pub(super) fn check_start(start: OffsetDateTime, now: OffsetDateTime) -> Result<(), CommandError> {
     let ahead = start - now;
     if ahead.is_positive() && ahead <= MAX_LEAD {
         return Ok(());
@@ -278,7 +271,7 @@ mod tests {
         let now = datetime!(2026-11-24 23:58 UTC);
         let start = text.parse::<StartAt>().map_err(|error| error.to_string())?;
         let instant = start.nearest_to(now);
-        check_lead(instant, now).map_err(|problem| problem.to_string())?;
+        check_start(instant, now).map_err(|problem| problem.to_string())?;
         Ok((instant - now).whole_milliseconds())
     }
 

@@ -245,8 +245,8 @@ fn disagreement(one: FoundPlace, other: FoundPlace) -> PlaceError {
         format!("{} means shard {}/{}", names.index, place.shard.index + 1, place.shard.of)
     };
     PlaceError(format!(
-        "two orchestrators disagree about this machine: {}, and {}; unset one, or write the shard, such \
-         as `--shard 1/3`",
+        "two orchestrators disagree about this machine: {}, and {}; unset one, or write the shard, \
+         such as `--shard 1/3`",
         words(one),
         words(other)
     ))

@@ -72,11 +72,8 @@ pub struct ConditionPool(HashSet<Arc<RunConditions>>);
 impl ConditionPool {
     /// The shared copy of some conditions.
     pub fn share(&mut self, conditions: RunConditions) -> Arc<RunConditions> {
-        if let Some(known) = self.0.get(&conditions) {
-            return Arc::clone(known);
-        }
-        let shared = Arc::new(conditions);
-        self.0.insert(Arc::clone(&shared));
+        let mut shared = Arc::new(conditions);
+        self.unify(&mut shared);
         shared
     }
 

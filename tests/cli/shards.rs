@@ -175,7 +175,7 @@ fn arrivals(log: &Path) -> usize {
 }
 
 #[test]
-fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
+fn a_shard_of_an_orchestrator_exits_with_0_and_never_sends_its_load_again() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("arrivals.tsv");
     let target =
@@ -202,7 +202,7 @@ fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
     let sent = arrivals(&log);
     assert!(sent > 100, "{sent}");
 
-    // A job that the engine starts again: the run is there, and the start has passed.
+    // A job that the orchestrator starts again: the run is there, and the start has passed.
     for (shard, variables, more, exit) in [
         ("auto", &slurm[..], &[][..], 0),
         ("2/2", &[], &[], 1),
@@ -226,7 +226,7 @@ fn a_shard_of_an_engine_exits_with_0_and_never_sends_its_load_again() {
 }
 
 #[test]
-fn a_machine_that_no_engine_numbers_is_told_what_was_looked_for() {
+fn a_machine_that_no_orchestrator_numbers_is_told_what_was_looked_for() {
     let target = Target::start(&[]);
     let bench = Bench::new(&target.base_url, BUDGET, &load());
     for (shard, variables, expected) in [
