@@ -97,7 +97,7 @@ impl<'a> Conductor<'a> {
                 // A report that the last lane is ready is read before the start is missed.
                 biased;
                 report = reports.recv() => self.take_in(report.ok_or(EngineError::ThreadLost)??)?,
-                urgency = stop.requested() => self.stop(urgency),
+                urgency = stop.requested() => self.stop(urgency, stop.agreed_ending()),
                 appointment = reached(self.start), if self.is_waiting() => self.keep(appointment)?,
             }
             if clock::now() - shown >= Duration::from_millis(200) {
@@ -187,9 +187,9 @@ impl<'a> Conductor<'a> {
         Ok(())
     }
 
-    fn stop(&mut self, urgency: StopUrgency) {
+    fn stop(&mut self, urgency: StopUrgency, agreed: Option<&RunEnding>) {
         if self.ending == RunEnding::Complete {
-            self.ending = RunEnding::Interrupted;
+            self.ending = agreed.unwrap_or(&RunEnding::Interrupted).clone();
         }
         self.commands.send_replace(match urgency {
             StopUrgency::Drain => LaneCommand::Drain,

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::scenario_plan::ScenarioPlan;
 use super::schedule::Shard;
 use super::secrets::SecretSet;
-use crate::record::{Measurement, RunEnding};
+use crate::record::{Measurement, RunEnding, ShardClock};
 
 /// Everything one run will do. Its scenarios run at the same time.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +41,18 @@ pub enum PacingMode {
 pub struct ShardPlan {
     /// The arrivals of each schedule that belong to this part.
     pub shard: Shard,
-    /// The wall-clock time at which the measured stage starts.
+    /// When the measured stage starts, by the clock that the probers share.
     pub start: OffsetDateTime,
+    /// How this prober's clock differs from that clock; `None` if each prober goes by its own.
+    pub clock: Option<ShardClock>,
+}
+
+impl ShardPlan {
+    /// The shared clock's time when this prober's clock shows `own`.
+    pub fn common_clock(&self, own: OffsetDateTime) -> OffsetDateTime {
+        let offset = self.clock.map_or(time::Duration::ZERO, ShardClock::offset);
+        own.checked_add(offset).unwrap_or(own)
+    }
 }
 
 impl Plan {

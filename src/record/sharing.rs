@@ -1,17 +1,22 @@
 //! How several probers share a run.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::units::format_duration;
+
 /// How several probers shared a run: each took every `of`-th arrival of the same schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardSharing {
     /// The number of shards.
     pub of: u32,
-    /// When the measured stage started, by each prober's own calendar clock (RFC 3339, UTC).
+    /// When the measured stage started (RFC 3339, UTC): by each prober's own calendar clock, or by
+    /// the store's clock for probers whose records have a `clock`.
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub start: OffsetDateTime,
@@ -52,4 +57,91 @@ pub struct ShardRecord {
     pub run: Uuid,
     /// The name of the machine.
     pub host: String,
+    /// How its clock differed from that of the store, which gave the start; `None` if the prober
+    /// started by its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ShardClock>,
+}
+
+/// How a prober's calendar clock differs from the clock that several probers share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardClock {
+    /// What must be added to the prober's clock, in microseconds.
+    pub offset_us: i64,
+    /// The most by which that may be wrong, in microseconds.
+    pub error_us: u64,
+}
+
+impl ShardClock {
+    /// The largest error with which a start counts as common to all probers.
+    const TOLERANCE: Duration = Duration::from_millis(5);
+
+    /// From one question to the shared clock: it showed `shared` at some moment between `asked` and
+    /// `answered`, as the prober's own clock shows these. `None` if that clock was set back
+    /// meanwhile.
+    ///
+    /// Half-way between the two is at most half of the round trip wrong (Cristian's algorithm,
+    /// <https://doi.org/10.1007/BF01784024>).
+    pub fn of_question(
+        asked: OffsetDateTime,
+        shared: OffsetDateTime,
+        answered: OffsetDateTime,
+    ) -> Option<Self> {
+        let half = u64::try_from((answered - asked).whole_nanoseconds()).ok()?.div_ceil(2);
+        let offset = shared - (asked + Duration::from_nanos(half));
+        // One more for what is lost by rounding to whole microseconds.
+        let error_us = half.div_ceil(1_000) + 1;
+        Some(Self { offset_us: i64::try_from(offset.whole_microseconds()).ok()?, error_us })
+    }
+
+    /// What must be added to the prober's clock.
+    pub fn offset(self) -> time::Duration {
+        time::Duration::microseconds(self.offset_us)
+    }
+
+    /// Whether the error is so large that the probers may not have started together.
+    pub fn is_vague(self) -> bool {
+        Duration::from_micros(self.error_us) > Self::TOLERANCE
+    }
+
+    /// `84 ms behind, ± 400 µs`, as a statement about the prober's clock.
+    pub fn words(self) -> String {
+        let way = if self.offset_us < 0 { "ahead" } else { "behind" };
+        let offset = format_duration(Duration::from_micros(self.offset_us.unsigned_abs()));
+        let error = format_duration(Duration::from_micros(self.error_us));
+        format!("{offset} {way}, ± {error}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_offset_of_a_clock_is_half_a_round_trip_wrong_at_most() {
+        let asked = datetime!(2026-11-29 12:00 UTC);
+        for true_offset_ms in [-90_000, -3, 0, 3, 90_000] {
+            for (there_us, back_us) in [(0, 900), (900, 0), (450, 450), (12_345, 1)] {
+                let truth = time::Duration::milliseconds(true_offset_ms);
+                let shared = asked + Duration::from_micros(there_us) + truth;
+                let answered = asked + Duration::from_micros(there_us + back_us);
+                let clock = ShardClock::of_question(asked, shared, answered).unwrap();
+                let wrong = (clock.offset() - truth).whole_microseconds().unsigned_abs();
+                assert!(wrong <= u128::from(clock.error_us), "{clock:?}");
+                assert!(clock.error_us <= u64::midpoint(there_us, back_us) + 2, "{clock:?}");
+            }
+        }
+        let earlier = asked - Duration::from_secs(1);
+        assert_eq!(ShardClock::of_question(asked, asked, earlier), None);
+    }
+
+    #[test]
+    fn more_than_five_milliseconds_of_error_are_vague_however_large_the_offset() {
+        let clock = |offset_us, error_us| ShardClock { offset_us, error_us };
+        assert!(!clock(90_000_000, 5_000).is_vague());
+        assert!(clock(0, 5_001).is_vague());
+        assert_eq!(clock(-84_000, 400).words(), "84 ms ahead, ± 400 µs");
+    }
 }

@@ -97,6 +97,13 @@ impl EarlyEndWatch {
         Self { requests: requests.collect(), ends_on_pass }
     }
 
+    /// The same watch for one of several probers: what it alone sees can prove that a budget does
+    /// not hold, but not that the other probers see the same.
+    #[must_use]
+    pub fn for_breaches(self) -> Self {
+        Self { ends_on_pass: false, ..self }
+    }
+
     /// Takes in the next settled interval, which `timelines` already has, and returns what is
     /// proven by now.
     pub fn observe(&mut self, interval: &Interval, timelines: &RunTimelines) -> Option<EarlyEnd> {

@@ -220,7 +220,8 @@ mod tests {
         let evidence = failed(failure, "status = 200", "401");
         measurement.scenarios[0].setup = vec![step("log in", Some(evidence)), step("log in", None)];
         measurement.ending = RunEnding::SetupFailed("shop".to_owned());
-        let shard = |shard| ShardRecord { shard, run: Uuid::nil(), host: "probe".to_owned() };
+        let shard =
+            |shard| ShardRecord { shard, run: Uuid::nil(), host: "probe".to_owned(), clock: None };
         let start = OffsetDateTime::UNIX_EPOCH;
         measurement.sharing =
             Some(ShardSharing { of: 2, start, parts: [1, 2].map(shard).to_vec() });

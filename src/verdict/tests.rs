@@ -319,6 +319,7 @@ fn shared(shards: &[u32], of: u32) -> ShardSharing {
         shard,
         run: Uuid::from_u128(u128::from(shard)),
         host: "machine".to_owned(),
+        clock: None,
     };
     let start = OffsetDateTime::UNIX_EPOCH;
     ShardSharing { of, start, parts: shards.iter().map(part).collect() }

@@ -19,7 +19,7 @@ struct ProbeResult {
 fn probe(plan: &Plan, shard: Shard, lanes: usize, turn: Turn) -> ProbeResult {
     let dials: Vec<_> = (0..lanes).map(|_| ScriptedDial::new(Script::always(turn))).collect();
     let requests: Vec<_> = dials.iter().map(|dial| dial.requests.clone()).collect();
-    let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH });
+    let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH, clock: None });
     let plan = Plan { shard_plan: part, ..plan.clone() };
     let mut watcher = Watcher::default();
     let run = conduct_part(plan, Some(millis(2_000)), dials, &mut watcher, stop_channel().1);

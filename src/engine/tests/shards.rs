@@ -19,7 +19,7 @@ use crate::units::Rate;
 const START: Duration = Duration::from_secs(2);
 
 fn part(scenario: &ScenarioPlan, shard: Shard) -> Plan {
-    let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH });
+    let part = Some(ShardPlan { shard, start: OffsetDateTime::UNIX_EPOCH, clock: None });
     Plan { shard_plan: part, ..Plan::from_scenarios(vec![scenario.clone()]) }
 }
 

@@ -34,7 +34,7 @@ impl RunStart {
         let now = clock::now();
         match plan.shard_plan {
             None => Ok(Self { run: now, measured: None }),
-            Some(part) => Self::before(part.start, clock::wall_clock(), now)
+            Some(part) => Self::before(part.start, part.common_clock(clock::wall_clock()), now)
                 .ok_or(EngineError::TooLate { start: part.start }),
         }
     }

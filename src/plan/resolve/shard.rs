@@ -71,7 +71,7 @@ mod tests {
              [[request]]\nname = \"a\"\npath = \"/\"\n[load]\n{load}\n"
         );
         let scenario = Scenario::parse("s.toml", &text).unwrap();
-        let part = Some(ShardPlan { shard, start: datetime!(2026-11-24 15:00 UTC) });
+        let part = Some(ShardPlan { shard, start: datetime!(2026-11-24 15:00 UTC), clock: None });
         let overrides = PlanOverrides { shard_plan: part, ..PlanOverrides::default() };
         let resolved = Plan::resolve(&[scenario], &Environment::new([]), &overrides);
         resolved.map(|(plan, _)| plan).map_err(|errors| errors.render(false))

@@ -107,7 +107,12 @@ fn runs_that_failed_or_are_not_alike_never_enter_a_baseline() {
     let sharing = ShardSharing {
         of: 2,
         start: datetime!(2026-11-23 18:00 UTC),
-        parts: vec![ShardRecord { shard: 1, run: Uuid::from_u128(2), host: "h".to_owned() }],
+        parts: vec![ShardRecord {
+            shard: 1,
+            run: Uuid::from_u128(2),
+            host: "h".to_owned(),
+            clock: None,
+        }],
     };
     let duet = PlannedDuet { side: crate::record::DuetSide::A, other: "b".to_owned(), seed: 1 };
     let tag = |record: &mut RunRecord, key: &str| {
