@@ -25,6 +25,9 @@ grant insert on
     to tollgate_writer;
 -- Which prober sends a message is settled by changing a row that was read before.
 grant select, insert, update on tollgate.alerts to tollgate_writer;
+-- The probers of a shared run read what the others wrote. One that gives up before the start frees its place.
+grant select, insert, update on tollgate.rendezvous to tollgate_writer;
+grant select, insert, update, delete on tollgate.rendezvous_shards to tollgate_writer;
 -- Rollups are kept for the next site by users that have the reader's role too: only they can compute them.
 grant insert, update on tollgate.rollups to tollgate_writer;
 grant select on all tables in schema tollgate to tollgate_reader;
@@ -43,7 +46,7 @@ begin
         execute format('drop policy if exists writer_changes on tollgate.%I', relation);
         if relation in ('store', 'migrations') then
             execute format('create policy writer_reads on tollgate.%I for select to tollgate_writer using (true)', relation);
-        elsif relation in ('alerts', 'rollups') then
+        elsif relation in ('alerts', 'rollups', 'rendezvous', 'rendezvous_shards') then
             execute format('create policy writer_changes on tollgate.%I for all to tollgate_writer using (true) with check (true)', relation);
         else
             execute format('create policy writer_adds on tollgate.%I for insert to tollgate_writer with check (true)', relation);

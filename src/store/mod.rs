@@ -31,6 +31,7 @@ mod lock;
 mod log;
 mod mark;
 mod merging;
+mod rendezvous;
 mod session_error;
 mod session_folder;
 mod summary_reader;
@@ -56,6 +57,10 @@ pub use lock::{LockOutcome, lock_within};
 pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;
+pub use rendezvous::{
+    JoinRefusal, JoinedShard, RendezvousNews, RendezvousState, RendezvousTerms, ShardCandidate,
+    ShardMember,
+};
 pub use session_error::SessionError;
 pub use session_folder::{
     ListedSession, SessionFolder, find_session, is_session_open, list_sessions, read_session,

@@ -13,6 +13,7 @@ mod keep;
 mod list;
 mod numbering;
 mod prune;
+mod rendezvous;
 mod rollups;
 mod rows;
 mod schema;
@@ -27,16 +28,20 @@ use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use self::rendezvous::RendezvousRows;
 pub use error::DatabaseError;
 pub use fetch::FetchedRun;
 pub use prune::PruneCount;
 pub use schema::{SchemaStatus, UnprotectedTable, UserRight};
 pub use sessions::{SessionSummary, StoredSession};
 
+use super::rendezvous::{
+    JoinRefusal, RendezvousNews, RendezvousState, RendezvousTerms, ShardCandidate, ShardMember,
+};
 use crate::history::{AlertKey, AlertState, HistoryFilter, HistoryScope, ScenarioSeries};
 use crate::postgres::{DatabaseAddress, PgError, PgSession, TransactionMode};
 use crate::record::session::SessionRecord;
-use crate::record::{Interval, RunRecord, RunSummary};
+use crate::record::{Interval, RunEnding, RunRecord, RunSummary, ShardClock};
 
 /// A connection to the store. Each call blocks until the database has answered.
 #[derive(Debug)]
@@ -237,6 +242,84 @@ impl Database {
     ) -> Result<T, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(alerts::change(session, at, key, change))
+    }
+
+    /// Registers a prober at a rendezvous, which is made if nobody did. Returns its shard, counted
+    /// from 1.
+    pub fn join_rendezvous(
+        &mut self,
+        terms: &RendezvousTerms,
+        candidate: &ShardCandidate,
+    ) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.join(terms, candidate))
+    }
+
+    /// Notes that a prober is still there, and tells it what is new. Agrees on the start once all
+    /// are there or the wait is over.
+    pub fn ask_rendezvous(
+        &mut self,
+        name: &str,
+        member: &ShardMember,
+    ) -> Result<RendezvousNews, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.ask(name, member))
+    }
+
+    /// Frees the shard of a prober that gives up before the start; after the start, notes that it
+    /// ended without a run.
+    pub fn leave_rendezvous(&mut self, name: &str, token: Uuid) -> Result<(), DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.leave(name, token))
+    }
+
+    /// Notes that a prober ended.
+    pub fn end_at_rendezvous(
+        &mut self,
+        name: &str,
+        token: Uuid,
+        run: Uuid,
+    ) -> Result<(), DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.end(name, token, run))
+    }
+
+    /// Asks all probers of a shared run to end with this ending, unless they were asked before.
+    pub fn stop_rendezvous(&mut self, name: &str, how: &RunEnding) -> Result<(), DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.stop(name, how))
+    }
+
+    /// The state of a rendezvous; `None` if nobody registered yet.
+    pub fn rendezvous_state(
+        &mut self,
+        name: &str,
+    ) -> Result<Option<RendezvousState>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.state(name))
+    }
+
+    /// Claims to merge the runs of a rendezvous, for two minutes at a time. False if another claims
+    /// it, or has merged.
+    pub fn claim_merge(&mut self, name: &str, token: Uuid) -> Result<bool, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.claim(name, token))
+    }
+
+    /// Notes the merged run of a rendezvous, if it is stored. Returns whether it is.
+    pub fn note_merged(&mut self, name: &str, run: Uuid) -> Result<bool, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.merged(name, run))
+    }
+
+    /// Compares the clock that `own` reads with that of the database. `None` if that clock was set
+    /// meanwhile.
+    pub fn compare_clocks(
+        &mut self,
+        own: impl Fn() -> OffsetDateTime,
+    ) -> Result<Option<ShardClock>, DatabaseError> {
+        let Self { runtime, session, at } = self;
+        runtime.block_on(RendezvousRows { session, at }.compare_clocks(own))
     }
 
     /// Creates read-only views in a separate schema and lets these roles read them.

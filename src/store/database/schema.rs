@@ -17,7 +17,7 @@ struct SchemaMigration {
 }
 
 /// All migrations in order. A released migration never changes.
-const MIGRATIONS: [SchemaMigration; 5] = [
+const MIGRATIONS: [SchemaMigration; 6] = [
     SchemaMigration {
         version: 1,
         name: "0001_runs",
@@ -42,6 +42,11 @@ const MIGRATIONS: [SchemaMigration; 5] = [
         version: ROLLUPS,
         name: "0005_written_budgets",
         sql: include_str!("../../../migrations/0005_written_budgets.sql"),
+    },
+    SchemaMigration {
+        version: 6,
+        name: "0006_rendezvous",
+        sql: include_str!("../../../migrations/0006_rendezvous.sql"),
     },
 ];
 

@@ -77,7 +77,7 @@ fn a_summary_of_an_imported_run_has_its_budgets_and_caveats() {
 fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
     let runs = tempfile::tempdir().unwrap();
     let mut record = sample();
-    let part = |run| ShardRecord { shard: 1, run, host: "h".to_owned() };
+    let part = |run| ShardRecord { shard: 1, run, host: "h".to_owned(), clock: None };
     let parts = vec![part(record.id), part(Uuid::from_u128(7))];
     record.measurement.sharing =
         Some(ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });

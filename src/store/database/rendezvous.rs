@@ -1,0 +1,416 @@
+//! Where the probers of a shared run meet.
+//!
+//! A rendezvous is a row; each prober that registered is another one. The first row is locked while
+//! a prober joins or the start is agreed, and no lock outlives a transaction, so this works behind
+//! a pooler too. Probers ask for news instead of being notified, for the same reason.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::super::rendezvous::{
+    JoinRefusal, JoinedShard, RendezvousNews, RendezvousState, RendezvousTerms, ShardCandidate,
+    ShardMember,
+};
+use super::rows::{text, whole};
+use super::{DatabaseError, schema};
+use crate::library_text::describe_json;
+use crate::postgres::{PgRow, PgSession, Transaction, TransactionMode};
+use crate::record::{RunEnding, ShardClock};
+
+/// Timeout of a statement: a prober that waits longer has missed its start or the end.
+const STATEMENT: Duration = Duration::from_secs(5);
+
+/// How often the database is asked for its time. The quickest answer counts.
+const QUESTIONS: usize = 8;
+
+/// The rows of one rendezvous, on a connection.
+pub(super) struct RendezvousRows<'a> {
+    pub(super) session: &'a mut PgSession,
+    pub(super) at: &'a str,
+}
+
+impl RendezvousRows<'_> {
+    async fn begin(&mut self) -> Result<Transaction<'_>, DatabaseError> {
+        Ok(self.session.begin_within(TransactionMode::ReadWrite, STATEMENT).await?)
+    }
+
+    /// Registers a prober. Returns its shard, counted from 1.
+    pub(super) async fn join(
+        mut self,
+        terms: &RendezvousTerms,
+        candidate: &ShardCandidate,
+    ) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
+        let at = self.at;
+        let mut transaction = self.begin().await?;
+        schema::identity(&mut transaction, at).await?;
+        found(&mut transaction, terms, candidate.wait).await?;
+        let (known, starts) = lock(&mut transaction, &terms.name).await?;
+        let joined = if known == *terms {
+            take_place(&mut transaction, (terms, starts), candidate).await?
+        } else {
+            Err(JoinRefusal::OtherTerms(known))
+        };
+        transaction.commit().await?;
+        Ok(joined)
+    }
+
+    /// Frees the shard of a prober that gives up before the start; after the start, notes that it
+    /// ended without a run.
+    pub(super) async fn leave(mut self, name: &str, token: Uuid) -> Result<(), DatabaseError> {
+        let mut transaction = self.begin().await?;
+        let (_, starts) = lock(&mut transaction, name).await?;
+        let sql = match starts {
+            None => "delete from tollgate.rendezvous_shards where rendezvous = $1 and token = $2",
+            Some(_) => {
+                "update tollgate.rendezvous_shards set ended = clock_timestamp() \
+                 where rendezvous = $1 and token = $2"
+            }
+        };
+        transaction.execute(sql, |query| query.bind(clean(name)).bind(token)).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Notes that a prober is still there, and tells it what is new. Agrees on the start once all
+    /// are there or the wait is over.
+    pub(super) async fn ask(
+        mut self,
+        name: &str,
+        member: &ShardMember,
+    ) -> Result<RendezvousNews, DatabaseError> {
+        let (news, may_agree) = self.note(name, member).await?;
+        if !may_agree {
+            return Ok(news);
+        }
+        // In a transaction of its own: whoever joins locks the same rows in the other order.
+        let mut transaction = self.begin().await?;
+        agree(&mut transaction, name).await?;
+        transaction.commit().await?;
+        Ok(self.note(name, member).await?.0)
+    }
+
+    /// Returns what is new, and whether the start may be agreed.
+    async fn note(
+        &mut self,
+        name: &str,
+        member: &ShardMember,
+    ) -> Result<(RendezvousNews, bool), DatabaseError> {
+        let at = self.at;
+        let mut transaction = self.begin().await?;
+        // Without a start the number of probers matters, and only then.
+        let sql = "with noted as ( \
+                       update tollgate.rendezvous_shards set seen = clock_timestamp(), run = coalesce(run, $4) \
+                       where rendezvous = $1 and shard = $2 and token = $3 returning shard) \
+                   select r.starts, r.stop::text as stop, r.shards, exists (select from noted) as is_member, \
+                       r.waits_until <= clock_timestamp() as is_over, case when r.starts is null then ( \
+                           select count(*) from tollgate.rendezvous_shards s where s.rendezvous = r.name \
+                           and s.seen > clock_timestamp() - interval '15 s') else 0 end as present \
+                   from tollgate.rendezvous r where r.name = $1";
+        let rows = transaction
+            .fetch_rows(sql, |query| {
+                let query = query.bind(clean(name)).bind(number(member.shard));
+                query.bind(member.token).bind(member.run)
+            })
+            .await?;
+        let row = rows.first().ok_or_else(|| vanished(name, at))?;
+        let stop: Option<&str> = transaction.column_value(row, "stop")?;
+        let present: i64 = transaction.column_value(row, "present")?;
+        let shards: i32 = transaction.column_value(row, "shards")?;
+        let is_over: bool = transaction.column_value(row, "is_over")?;
+        let news = RendezvousNews {
+            present: u32::try_from(present).unwrap_or_default(),
+            starts: transaction.column_value(row, "starts")?,
+            is_member: transaction.column_value(row, "is_member")?,
+            stop: stop.map(|stop| read_stop(stop, name, at)).transpose()?,
+        };
+        transaction.commit().await?;
+        let may_agree = news.starts.is_none() && (is_over || present >= i64::from(shards));
+        Ok((news, may_agree))
+    }
+
+    /// Asks all probers to end with this ending, unless they were asked before.
+    pub(super) async fn stop(mut self, name: &str, how: &RunEnding) -> Result<(), DatabaseError> {
+        let at = self.at;
+        let json = serde_json::to_string(how)
+            .map_err(|error| damaged(name, at, &describe_json(&error)))?;
+        let mut transaction = self.begin().await?;
+        let sql = "update tollgate.rendezvous set stop = $2::text::jsonb where name = $1 and stop is null";
+        transaction.execute(sql, |query| query.bind(clean(name)).bind(json)).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Notes that a prober ended.
+    pub(super) async fn end(
+        mut self,
+        name: &str,
+        token: Uuid,
+        run: Uuid,
+    ) -> Result<(), DatabaseError> {
+        let mut transaction = self.begin().await?;
+        let sql = "update tollgate.rendezvous_shards set ended = clock_timestamp(), seen = clock_timestamp(), run = $3 \
+                   where rendezvous = $1 and token = $2";
+        transaction.execute(sql, |query| query.bind(clean(name)).bind(token).bind(run)).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// The state of a rendezvous; `None` if nobody registered yet.
+    pub(super) async fn state(
+        mut self,
+        name: &str,
+    ) -> Result<Option<RendezvousState>, DatabaseError> {
+        let at = self.at;
+        let mut transaction = self.begin().await?;
+        schema::identity(&mut transaction, at).await?;
+        let sql = "select clock_timestamp() as now, shards, plan, tollgate, lasts_ms, waits_until, starts, merged \
+                   from tollgate.rendezvous where name = $1";
+        let rows = transaction.fetch_rows(sql, |query| query.bind(clean(name))).await?;
+        let Some(row) = rows.first() else {
+            // A pooler's connection must not wait for the next question.
+            transaction.commit().await?;
+            return Ok(None);
+        };
+        let starts = transaction.column_value(row, "starts")?;
+        let shards = joined(&mut transaction, name, starts).await?;
+        let runs: Vec<Uuid> = shards.iter().filter_map(|shard| shard.run).collect();
+        let sql = "select id from tollgate.runs where id = any($1)";
+        let stored = transaction.fetch_rows(sql, |query| query.bind(runs)).await?;
+        let stored = stored.iter().map(|row| transaction.column_value(row, "id"));
+        let state = RendezvousState {
+            now: transaction.column_value(row, "now")?,
+            terms: terms(&transaction, name, row)?,
+            waits_until: transaction.column_value(row, "waits_until")?,
+            starts,
+            merged: transaction.column_value(row, "merged")?,
+            shards,
+            stored: stored.collect::<Result<_, _>>()?,
+        };
+        transaction.commit().await?;
+        Ok(Some(state))
+    }
+
+    /// Claims to merge, for two minutes at a time. False if another claims it, or has merged.
+    pub(super) async fn claim(mut self, name: &str, token: Uuid) -> Result<bool, DatabaseError> {
+        let mut transaction = self.begin().await?;
+        let sql = "update tollgate.rendezvous set merger = $2, claimed = clock_timestamp() \
+                   where name = $1 and merged is null \
+                   and (merger is null or merger = $2 or claimed < clock_timestamp() - interval '2 min')";
+        let claimed = transaction.execute(sql, |query| query.bind(clean(name)).bind(token)).await?;
+        transaction.commit().await?;
+        Ok(claimed > 0)
+    }
+
+    /// Notes the merged run, if it is stored. Returns whether it is.
+    pub(super) async fn merged(mut self, name: &str, run: Uuid) -> Result<bool, DatabaseError> {
+        let mut transaction = self.begin().await?;
+        let sql = "update tollgate.rendezvous set merged = $2 \
+                   where name = $1 and exists (select from tollgate.runs where id = $2)";
+        let noted = transaction.execute(sql, |query| query.bind(clean(name)).bind(run)).await?;
+        transaction.commit().await?;
+        Ok(noted > 0)
+    }
+
+    /// Compares this machine's clock, which `own` reads, with that of the database.
+    pub(super) async fn compare_clocks(
+        mut self,
+        own: impl Fn() -> OffsetDateTime,
+    ) -> Result<Option<ShardClock>, DatabaseError> {
+        let mut transaction = self.begin().await?;
+        let mut best: Option<ShardClock> = None;
+        for _ in 0..QUESTIONS {
+            let asked = own();
+            let rows =
+                transaction.fetch_rows("select clock_timestamp() as now", |query| query).await?;
+            let answered = own();
+            let Some(row) = rows.first() else { continue };
+            let now = transaction.column_value(row, "now")?;
+            let clock = ShardClock::of_question(asked, now, answered);
+            best = best.into_iter().chain(clock).min_by_key(|clock| clock.error_us);
+        }
+        transaction.commit().await?;
+        Ok(best)
+    }
+}
+
+/// Makes the row of a rendezvous, unless there is one.
+async fn found(
+    transaction: &mut Transaction<'_>,
+    terms: &RendezvousTerms,
+    wait: Duration,
+) -> Result<(), DatabaseError> {
+    let sql = "insert into tollgate.rendezvous (name, shards, plan, tollgate, lasts_ms, waits_until) \
+               values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms') on conflict do nothing";
+    let insert = transaction.execute(sql, |query| {
+        query
+            .bind(clean(&terms.name))
+            .bind(number(terms.shards))
+            .bind(clean(&terms.plan))
+            .bind(clean(&terms.tollgate))
+            .bind(whole(terms.lasts.as_millis()))
+            .bind(whole(wait.as_millis()))
+    });
+    insert.await?;
+    Ok(())
+}
+
+/// Registers a prober for the shard it wants, or for the first that is free.
+async fn take_place(
+    transaction: &mut Transaction<'_>,
+    (terms, starts): (&RendezvousTerms, Option<OffsetDateTime>),
+    candidate: &ShardCandidate,
+) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
+    let (mut taken, abandoned) = places(transaction, &terms.name, starts).await?;
+    if let Some(own) = taken.iter().find(|joined| joined.token == candidate.token) {
+        // The answer to an earlier attempt was lost.
+        return Ok(Ok(own.shard));
+    }
+    let holder = taken.iter().position(|joined| Some(joined.shard) == candidate.shard);
+    if let Some(holder) = holder {
+        return Ok(Err(JoinRefusal::Taken(taken.swap_remove(holder))));
+    }
+    if let Some(starts) = starts {
+        return Ok(Err(JoinRefusal::Started(starts)));
+    }
+    let is_free = |shard: &u32| taken.iter().all(|joined| joined.shard != *shard);
+    let Some(shard) = candidate.shard.or_else(|| (1..=terms.shards).find(is_free)) else {
+        return Ok(Err(JoinRefusal::Full));
+    };
+    if abandoned.contains(&shard) {
+        free(transaction, &terms.name, shard).await?;
+    }
+    register(transaction, &terms.name, shard, candidate).await?;
+    Ok(Ok(shard))
+}
+
+/// Locks a rendezvous until the transaction ends; returns its terms and its start.
+async fn lock(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+) -> Result<(RendezvousTerms, Option<OffsetDateTime>), DatabaseError> {
+    let sql = "select shards, plan, tollgate, lasts_ms, starts from tollgate.rendezvous where name = $1 for update";
+    let rows = transaction.fetch_rows(sql, |query| query.bind(clean(name))).await?;
+    let row = rows.first().ok_or_else(|| vanished(name, "the database"))?;
+    Ok((terms(transaction, name, row)?, transaction.column_value(row, "starts")?))
+}
+
+fn terms(
+    transaction: &Transaction<'_>,
+    name: &str,
+    row: &PgRow,
+) -> Result<RendezvousTerms, DatabaseError> {
+    let shards: i32 = transaction.column_value(row, "shards")?;
+    let lasts: i64 = transaction.column_value(row, "lasts_ms")?;
+    Ok(RendezvousTerms {
+        name: name.to_owned(),
+        shards: u32::try_from(shards).unwrap_or_default(),
+        plan: transaction.column_value(row, "plan")?,
+        tollgate: transaction.column_value(row, "tollgate")?,
+        lasts: Duration::from_millis(u64::try_from(lasts).unwrap_or_default()),
+    })
+}
+
+/// The probers that hold a shard, and the shards whose probers vanished before the start.
+async fn places(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+    starts: Option<OffsetDateTime>,
+) -> Result<(Vec<JoinedShard>, Vec<u32>), DatabaseError> {
+    let rows = transaction.fetch_rows("select clock_timestamp() as now", |query| query).await?;
+    let row = rows.first().ok_or_else(|| vanished(name, "the database"))?;
+    let now: OffsetDateTime = transaction.column_value(row, "now")?;
+    let all = joined(transaction, name, starts).await?;
+    let (taken, abandoned): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|shard| starts.is_some() || now - shard.seen < time::Duration::seconds(15));
+    Ok((taken, abandoned.into_iter().map(|joined| joined.shard).collect()))
+}
+
+async fn joined(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+    starts: Option<OffsetDateTime>,
+) -> Result<Vec<JoinedShard>, DatabaseError> {
+    let sql = "select shard, token, host, joined, seen, run, ended from tollgate.rendezvous_shards \
+               where rendezvous = $1 order by shard";
+    let rows = transaction.fetch_rows(sql, |query| query.bind(clean(name))).await?;
+    let shard = |row| {
+        let shard: i32 = transaction.column_value(row, "shard")?;
+        Ok(JoinedShard {
+            shard: u32::try_from(shard).unwrap_or_default(),
+            token: transaction.column_value(row, "token")?,
+            host: transaction.column_value(row, "host")?,
+            joined: transaction.column_value(row, "joined")?,
+            seen: transaction.column_value(row, "seen")?,
+            run: transaction.column_value(row, "run")?,
+            ended: transaction.column_value(row, "ended")?,
+            starts,
+        })
+    };
+    rows.iter().map(shard).collect()
+}
+
+async fn register(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+    shard: u32,
+    candidate: &ShardCandidate,
+) -> Result<(), DatabaseError> {
+    let sql = "insert into tollgate.rendezvous_shards (rendezvous, shard, token, host, lead_ms) \
+               values ($1, $2, $3, $4, $5)";
+    let insert = transaction.execute(sql, |query| {
+        query
+            .bind(clean(name))
+            .bind(number(shard))
+            .bind(candidate.token)
+            .bind(clean(&candidate.host))
+            .bind(whole(candidate.lead.as_millis()))
+    });
+    insert.await?;
+    Ok(())
+}
+
+async fn free(
+    transaction: &mut Transaction<'_>,
+    name: &str,
+    shard: u32,
+) -> Result<(), DatabaseError> {
+    let sql = "delete from tollgate.rendezvous_shards where rendezvous = $1 and shard = $2";
+    transaction.execute(sql, |query| query.bind(clean(name)).bind(number(shard))).await?;
+    Ok(())
+}
+
+/// Agrees on the start once all probers are there or the wait is over: as soon as the slowest can
+/// be ready.
+async fn agree(transaction: &mut Transaction<'_>, name: &str) -> Result<(), DatabaseError> {
+    let sql = "update tollgate.rendezvous r \
+               set starts = date_trunc('milliseconds', clock_timestamp() + p.lead_ms * interval '1 ms') \
+               from (select count(*) as present, max(lead_ms) as lead_ms from tollgate.rendezvous_shards \
+                   where rendezvous = $1 and seen > clock_timestamp() - interval '15 s') p \
+               where r.name = $1 and r.starts is null and p.present > 0 \
+               and (p.present >= r.shards or clock_timestamp() >= r.waits_until)";
+    transaction.execute(sql, |query| query.bind(clean(name))).await?;
+    Ok(())
+}
+
+fn read_stop(json: &str, name: &str, at: &str) -> Result<RunEnding, DatabaseError> {
+    serde_json::from_str(json).map_err(|error| damaged(name, at, &describe_json(&error)))
+}
+
+fn clean(value: &str) -> String {
+    text(value).into_owned()
+}
+
+fn number(shard: u32) -> i32 {
+    i32::try_from(shard).unwrap_or(i32::MAX)
+}
+
+fn vanished(name: &str, at: &str) -> DatabaseError {
+    damaged(name, at, "its row is gone")
+}
+
+fn damaged(name: &str, at: &str, why: &str) -> DatabaseError {
+    DatabaseError::Unfit {
+        what: format!("the rendezvous `{name}` in {at} cannot be used: {why}"),
+        remedy: "choose another name".to_owned(),
+    }
+}
