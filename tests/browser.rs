@@ -147,7 +147,9 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     (from.command, from.host.name, from.git_commit) = (vec![next(), next()], next(), Some(next()));
     from.tags.insert(next(), next());
     record.verdict.rule = next();
-    let parts = (1..=3).map(|shard| ShardRecord { shard, run: record.id, host: next() }).collect();
+    let parts = (1..=3)
+        .map(|shard| ShardRecord { shard, run: record.id, host: next(), clock: None })
+        .collect();
     record.measurement.sharing = Some(ShardSharing { of: 3, start: from.started, parts });
     (record, intervals)
 }

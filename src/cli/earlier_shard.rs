@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::exit::{CommandError, ExitStatus};
 use super::outputs::{FinishedRun, OutputDestinations, ReportSelection};
 use super::shard;
+use crate::fleet::digest_plan;
 use crate::plan::{Plan, ShardPlan};
-use crate::record::{PlannedRequest, PlannedScenario, plan_differences, run_name};
+use crate::record::run_name;
 use crate::store::{self, FolderContent, SharedPlan};
 
 /// An earlier start of the same shard of the same run.
@@ -50,7 +51,7 @@ impl EarlierShard {
             FolderContent::Complete(record) => {
                 let run = FinishedRun::new(*record, &self.folder, reports);
                 let exit = destinations.send(&run).exit;
-                ("has already run", flags.exit_of(&run.record, exit))
+                ("has already run", flags.exit_of(&run.record, exit, false))
             }
             FolderContent::StillWritten => ("is already running", ExitStatus::Inconclusive),
             FolderContent::HalfWritten(_) => {
@@ -70,26 +71,9 @@ impl EarlierShard {
 fn is_same(plan: &Plan, place: ShardPlan, stored: &SharedPlan) -> bool {
     let SharedPlan { plan: scenarios, sharing } = stored;
     let number = place.shard.index + 1;
-    let is_place = sharing.of == place.shard.of
+    sharing.of == place.shard.of
         && sharing.start == place.start
-        && sharing.parts.iter().map(|part| part.shard).eq([number]);
-    is_place
-        && scenarios.len() == plan.scenarios.len()
-        && scenarios.iter().zip(&plan.scenarios).all(|(one, other)| is_same_work(one, &other.shown))
-}
-
-/// Whether two plans of a scenario do the same. Limits that earlier runs give may differ.
-fn is_same_work(one: &PlannedScenario, other: &PlannedScenario) -> bool {
-    let requests = |scenario: &PlannedScenario| {
-        let as_written = |request: &PlannedRequest| PlannedRequest {
-            budgets: request.written_budgets().collect(),
-            baselines: Vec::new(),
-            ..request.clone()
-        };
-        scenario.requests.iter().map(as_written).collect::<Vec<_>>()
-    };
-    one.name == other.name
-        && plan_differences(one, other).is_empty()
-        && requests(one) == requests(other)
-        && (&one.setup, &one.teardown, &one.gate) == (&other.setup, &other.teardown, &other.gate)
+        && sharing.parts.iter().map(|part| part.shard).eq([number])
+        && digest_plan(scenarios)
+            == digest_plan(plan.scenarios.iter().map(|scenario| &scenario.shown))
 }

@@ -8,9 +8,10 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log::{self, PROGRAMS_ONLY};
+use super::rendezvous::LinkEnds;
 use crate::engine::{Continuation, Observer, OnceStage, RunProgress, ScenarioProgress};
 use crate::plan::{Plan, ScenarioPlan};
-use crate::record::{EarlyEnd, Interval};
+use crate::record::{EarlyEnd, Interval, RunEnding};
 use crate::store::RunFolder;
 use crate::units::{Quantile, format_duration};
 use crate::verdict::{CircuitBreaker, EarlyEndWatch, RunTimelines};
@@ -23,6 +24,8 @@ pub(super) struct LiveObserver {
     pub(super) timelines: RunTimelines,
     breaker: CircuitBreaker,
     early: EarlyEndWatch,
+    /// Where the end of the whole run is announced, if this prober decides it for others too.
+    announcer: Option<LinkEnds>,
     display: ProgressDisplay,
     /// Whether the measured stage has begun.
     measuring: bool,
@@ -42,7 +45,7 @@ const LINE_PERIOD: Duration = Duration::from_secs(5);
 
 impl LiveObserver {
     /// Shows progress as bars on a terminal and as lines elsewhere.
-    pub(super) fn new(folder: RunFolder, plan: &Plan) -> Self {
+    pub(super) fn new(folder: RunFolder, plan: &Plan, announcer: Option<LinkEnds>) -> Self {
         let display = match (log::shows_progress(), log::may_draw()) {
             (false, _) => ProgressDisplay::Nothing,
             (true, false) => ProgressDisplay::Lines { next: LINE_PERIOD },
@@ -53,7 +56,8 @@ impl LiveObserver {
             folder,
             timelines: RunTimelines::default(),
             breaker,
-            early: early_end_watch(plan),
+            early: early_end_watch(plan, announcer.is_some()),
+            announcer,
             display,
             measuring: false,
         }
@@ -63,6 +67,12 @@ impl LiveObserver {
     pub(super) fn clear(&self) {
         if let ProgressDisplay::Bars(bars) = &self.display {
             bars.iter().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+
+    fn announce(&self, how: RunEnding) {
+        if let Some(announcer) = &self.announcer {
+            announcer.announce(how);
         }
     }
 }
@@ -86,11 +96,13 @@ impl Observer for LiveObserver {
         );
         if let Some(why) = self.breaker.observe(interval) {
             tracing::warn!(target: PROGRAMS_ONLY, scenario = interval.scenario, "the target is down: {why}");
+            self.announce(RunEnding::TargetDown(why.clone()));
             return Ok(Continuation::TargetDown(why));
         }
         let early = self.early.observe(interval, &self.timelines);
         Ok(early.map_or(Continuation::Continue, |early| {
             log_early_end(&early);
+            self.announce(RunEnding::ProvenEarly(early.clone()));
             Continuation::ProvenEarly(early)
         }))
     }
@@ -141,14 +153,17 @@ impl Observer for LiveObserver {
 
 /// Watches for evidence that ends the run, as far as every scenario allows that.
 ///
-/// A shard never ends early: only the whole run has the evidence.
-fn early_end_watch(plan: &Plan) -> EarlyEndWatch {
-    if plan.shard_plan.is_some() {
+/// A shard ends early only by a breach, and only if it decides for all: each prober that decided
+/// would err with the stated rate.
+fn early_end_watch(plan: &Plan, decides: bool) -> EarlyEndWatch {
+    let is_shard = plan.shard_plan.is_some();
+    if is_shard && !decides {
         return EarlyEndWatch::default();
     }
     let durations = plan.scenarios.iter().map(|scenario| scenario.load.duration());
     let shown = plan.scenarios.iter().map(|scenario| &scenario.shown);
-    EarlyEndWatch::new(shown, &plan.empty_measurement(), durations)
+    let watch = EarlyEndWatch::new(shown, &plan.empty_measurement(), durations);
+    if is_shard { watch.for_breaches() } else { watch }
 }
 
 fn log_early_end(early: &EarlyEnd) {

@@ -34,6 +34,7 @@ mod outputs;
 mod provenance;
 mod quick;
 mod quota;
+mod rendezvous;
 mod repeat;
 mod results;
 mod run;

@@ -37,7 +37,7 @@ pub(super) fn repeat(
     let (mut tick, mut runs, mut worst) = (0, 0, ExitStatus::Pass);
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
-        let referenced = ReferencedRuns { baseline, continued: None, history: Some(history) };
+        let referenced = ReferencedRuns { baseline, history: Some(history), ..Default::default() };
         let run = gate::apply_policies(plan.execute(flags, &signals, referenced)?, &history)?;
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };

@@ -15,16 +15,19 @@ use super::evidence::{self, EvidenceFile};
 use super::exit::{CommandError, ExitStatus};
 use super::extension::{self, ExtendablePlan};
 use super::gate::{self, HistoryPlace};
+use super::merge::MergeOptions;
 use super::next_steps;
 use super::outputs::{self, FinishedRun, OutputDestinations};
 use super::quick::{self, ComposeContext, UrlScenarios};
+use super::rendezvous::{self, JoinEnd, RendezvousRequest};
 use super::results::{self, ResultForm};
-use super::session::{ReferencedRuns, RunFlags};
+use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
-use super::{log, repeat, shard, stray_variables, variables};
+use super::{guard, log, repeat, shard, stray_variables, variables};
 use crate::engine::clock;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::scenario::ScenarioWarning;
+use crate::store::StoreMark;
 use crate::units::{duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
@@ -79,6 +82,8 @@ pub(super) struct Args {
     #[command(flatten)]
     shard: shard::Flags,
     #[command(flatten)]
+    rendezvous: rendezvous::Flags,
+    #[command(flatten)]
     run: RunFlags,
     #[command(flatten)]
     baseline: baseline::Flags,
@@ -109,6 +114,9 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
         return print_scenario(&quick);
     }
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
+    if let Some(request) = args.rendezvous.request(args.shard, &destinations)? {
+        return run_member(args, request, (&quick, &environment), &destinations, evidence);
+    }
     let earlier = args.continues.as_deref();
     let earlier = earlier.map(|run| ContinuedRun::open(run, args.run.runs_dir())).transpose()?;
     let mut plan = ExtendablePlan::of(args, &quick, &environment, shard)?;
@@ -140,16 +148,83 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
             "error: --times is the number of repeated runs; add --every, such as `--every 5m`",
         )),
         None => {
-            let signals = RunSignals::listen()?;
             let referenced = ReferencedRuns {
                 continued: earlier.as_ref(),
                 baseline: baseline.as_ref(),
                 history: Some(history_place(args, &destinations)),
+                member: None,
             };
-            let run = plan.execute(&args.run, &signals, referenced)?;
+            let run = plan.execute(&args.run, &RunSignals::listen()?, referenced)?;
             once(args, &quick, (&plan.plan, run), &destinations, evidence)
         }
     }
+}
+
+/// Meets other machines, runs this machine's shard, and merges all of them if a flag asks for that.
+fn run_member(
+    args: &Args,
+    request: RendezvousRequest,
+    (quick, environment): (&UrlScenarios, &Environment),
+    destinations: &OutputDestinations,
+    evidence: &EvidenceFile,
+) -> Result<ExitStatus, CommandError> {
+    let overrides = overrides(args, Some(request.assumed_shard()));
+    let (assumed, _) = resolve(args, quick, environment, &overrides)?;
+    // What is refused only later would keep the others waiting.
+    guard::check(&assumed, args.run.may_load_foreign_hosts())?;
+    find_baseline(args, &assumed, destinations)?;
+    if assumed.every.or(args.every).is_some() || args.times.is_some() {
+        return Err(CommandError::usage(
+            "error: runs that several machines share are not repeated; leave out `every` and --times",
+        ));
+    }
+    let signals = RunSignals::listen()?;
+    let member = match request.join(&assumed, args.shard, &signals)? {
+        JoinEnd::Member(member) => member,
+        JoinEnd::Ended(exit) => return Ok(exit),
+    };
+    let mut plan = plan(args, quick, environment, Some(member.plan))?;
+    plan.pacing = args.run.pacing();
+    plan.secrets.extend(&destinations.secrets());
+    let referenced = ReferencedRuns {
+        history: Some(history_place(args, destinations)),
+        member: Some(&member),
+        ..ReferencedRuns::default()
+    };
+    let run = session::execute(&plan, &args.run, &signals, referenced)?;
+    let id = run.record.id;
+    let folder = run.folder.clone();
+    let exit = once(args, quick, (&plan, run), destinations, evidence)?;
+    if StoreMark::read(&folder).unsynced.is_some() {
+        // Without its run, the member leaves the rendezvous.
+        return Err(CommandError::internal(format!(
+            "the others cannot use this shard until `tollgate sync` has stored it; then merge with \
+             `tollgate merge --rendezvous {}`",
+            member.name()
+        )));
+    }
+    member.end(id);
+    merge_if_asked(args, exit, destinations, &signals)
+}
+
+/// Merges the shards of a rendezvous after this machine's own, which ended with `exit`, if a flag
+/// asks for that.
+fn merge_if_asked(
+    args: &Args,
+    exit: ExitStatus,
+    destinations: &OutputDestinations,
+    signals: &RunSignals,
+) -> Result<ExitStatus, CommandError> {
+    let Some(name) = args.rendezvous.merged_name() else { return Ok(exit) };
+    let options = MergeOptions {
+        runs_dir: args.run.runs_dir(),
+        console: args.run.console(),
+        report: args.run.reports(),
+        git_commit: args.run.commit().map(str::to_owned),
+        tags: args.run.tags(),
+        destinations,
+    };
+    options.merge_rendezvous(name, (None, false), signals)
 }
 
 /// The run to compare with, found before anything is sent.
@@ -188,7 +263,7 @@ fn once(
     next_steps::print_continuation(&run, plan);
     let exit = evidence.append_run(&run, destinations.send(&run));
     alert::send_alerts(plan, &run, &history);
-    let shard_exit = args.shard.exit_of(&run.record, exit);
+    let shard_exit = args.shard.exit_of(&run.record, exit, args.rendezvous.is_given());
     if shard_exit != exit {
         tracing::info!(
             "Exit code 0: the shard measured its part, and the merge decides (--shard-exit verdict keeps {})",
@@ -210,12 +285,14 @@ fn planned_shard(args: &Args) -> Result<Option<ShardPlan>, CommandError> {
         ("--continue", args.continues.is_some()),
         ("--print-scenario", args.quick.print_scenario),
     ];
-    if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && args.shard.is_given()) {
+    let is_shared = args.shard.is_given() || args.rendezvous.is_given();
+    if let Some((flag, _)) = other.into_iter().find(|&(_, given)| given && is_shared) {
+        let shared = if args.shard.is_given() { "--shard" } else { "--rendezvous" };
         return Err(CommandError::usage(format!(
-            "error: --shard and {flag} cannot be combined: several machines share one run; leave one of them out"
+            "error: {shared} and {flag} cannot be combined: several machines share one run; leave one of them out"
         )));
     }
-    args.shard.planned()
+    if args.rendezvous.is_given() { Ok(None) } else { args.shard.planned() }
 }
 
 /// The scenarios of the URLs.

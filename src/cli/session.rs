@@ -12,6 +12,7 @@ use super::gate::HistoryPlace;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::{FinishedRun, ReportSelection};
+use super::rendezvous::FleetMember;
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
 use super::{earlier_run, guard, learned_limits, provenance, source, tags};
@@ -97,7 +98,7 @@ impl RunFlags {
     }
 }
 
-/// The earlier runs that a run refers to.
+/// What a run refers to: earlier runs, and those of other machines.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ReferencedRuns<'a> {
     /// The run whose evidence counts too.
@@ -106,6 +107,8 @@ pub(super) struct ReferencedRuns<'a> {
     pub(super) baseline: Option<&'a RunBaseline>,
     /// Where the runs are that give relative budgets their limits; `None` to read none.
     pub(super) history: Option<HistoryPlace<'a>>,
+    /// This machine as one of several at a rendezvous.
+    pub(super) member: Option<&'a FleetMember>,
 }
 
 /// Runs a plan and writes the run to its folder, with what changed since the baseline. The caller
@@ -137,8 +140,10 @@ pub(super) fn execute(
         }
     };
     log_start(&draft, folder.path());
-    let mut observer = LiveObserver::new(folder, plan);
     let (stopper, stop) = engine::stop_channel();
+    let link = referenced.member.map(|member| member.keep_in_touch(draft.id, stopper.clone()));
+    let decides = referenced.member.is_some_and(FleetMember::decides);
+    let mut observer = LiveObserver::new(folder, plan, link.transpose()?.filter(|_| decides));
     let measured = signals.during(stopper, || engine.run(&mut observer, stop));
     observer.clear();
     let timelines = std::mem::take(&mut observer.timelines);
@@ -173,12 +178,12 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
         |(key, value): (String, String)| (key, plan.secrets.redact_tokens(&value).into_owned());
     let tags = flags.tags.tags().into_iter().map(redacted).collect();
     let provenance = RunProvenance { tags, ..provenance::now(commit, &plan.secrets) };
-    let sharing = plan.shard_plan.map(|ShardPlan { shard, start }| {
+    let sharing = plan.shard_plan.map(|ShardPlan { shard, start, clock }| {
         let host = provenance.host.name.clone();
         ShardSharing {
             of: shard.of,
             start,
-            parts: vec![ShardRecord { shard: shard.index + 1, run: id, host }],
+            parts: vec![ShardRecord { shard: shard.index + 1, run: id, host, clock }],
         }
     });
     RunDraft {

@@ -17,7 +17,7 @@ use crate::record::{RunEnding, RunRecord, in_utc};
 use crate::units::{UnitError, format_duration};
 
 /// Maximum number of machines that share a run.
-const MAX_SHARDS: u32 = 1_000;
+pub(super) const MAX_SHARDS: u32 = 1_000;
 
 /// How far ahead the start may be.
 const MAX_LEAD: time::Duration = time::Duration::hours(24);
@@ -39,9 +39,9 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
     /// The exit code of a shard that measured its part: 0, because the merge decides, or that of
-    /// its own verdict [default: `done` if an orchestrator started this machine, otherwise
-    /// `verdict`]
-    #[arg(long, value_enum, requires = "shard")]
+    /// its own verdict [default: `done` at a rendezvous, or if an orchestrator started this machine;
+    /// otherwise `verdict`]
+    #[arg(long, value_enum)]
     shard_exit: Option<ShardExit>,
 }
 
@@ -67,14 +67,17 @@ impl Flags {
     /// run.
     pub(super) fn planned(self) -> Result<Option<ShardPlan>, CommandError> {
         match (self.shard, self.start_at) {
+            (None, None) if self.shard_exit.is_some() => Err(CommandError::usage(
+                "error: --shard-exit is for a shard; add --shard or --rendezvous, or leave it out",
+            )),
             (None, None) => Ok(None),
             (Some(choice), Some(start_at)) => {
                 let start = start_at.nearest_to(clock::wall_clock());
-                Ok(Some(ShardPlan { shard: choice.shard()?, start }))
+                Ok(Some(ShardPlan { shard: choice.shard()?, start, clock: None }))
             }
             (Some(_), None) => Err(CommandError::usage(format!(
                 "error: --shard needs --start-at: the machines that share a run must start measuring together; add \
-                 the same --start-at on each, such as `--start-at {}`",
+                 the same --start-at on each, such as `--start-at {}`, or let them meet with --rendezvous",
                 example(clock::wall_clock())
             ))),
             (None, Some(_)) => Err(CommandError::usage(
@@ -84,27 +87,43 @@ impl Flags {
         }
     }
 
+    /// The shard that a machine wants at a rendezvous; `None` for any.
+    pub(super) fn chosen(self) -> Result<Option<Shard>, CommandError> {
+        self.shard.map(ShardChoice::shard).transpose()
+    }
+
     /// Whether one of the flags is given.
     pub(super) fn is_given(self) -> bool {
         self.shard.is_some() || self.start_at.is_some()
     }
 
     /// The exit code of a finished run. A shard that measured its part succeeded for the
-    /// orchestrator that started it: the merge decides, and a second attempt would send the load
-    /// again.
-    pub(super) fn exit_of(self, record: &RunRecord, exit: ExitStatus) -> ExitStatus {
+    /// orchestrator that started it, or at the rendezvous: the merge decides, and a second attempt
+    /// would send the load again.
+    pub(super) fn exit_of(
+        self,
+        record: &RunRecord,
+        exit: ExitStatus,
+        is_member: bool,
+    ) -> ExitStatus {
         let is_verdict = !matches!(exit, ExitStatus::Usage | ExitStatus::Internal);
-        if self.exits_when_done() && is_verdict && measured_its_part(record) {
+        let is_started =
+            || self.shard.is_some() && fleet::find_orchestrator(&utf8_variable).is_some();
+        let is_done = is_verdict && measured_its_part(record);
+        if is_done && self.exits_when_done(|| is_member || is_started()) {
             ExitStatus::Pass
         } else {
             exit
         }
     }
 
-    fn exits_when_done(self) -> bool {
-        let is_started = || fleet::find_orchestrator(&utf8_variable).is_some();
-        self.shard.is_some()
-            && self.shard_exit.map_or_else(is_started, |exit| exit == ShardExit::Done)
+    /// The exit code of a member of a rendezvous that measured its part earlier.
+    pub(super) fn exit_of_earlier(self) -> ExitStatus {
+        if self.exits_when_done(|| true) { ExitStatus::Pass } else { ExitStatus::Inconclusive }
+    }
+
+    fn exits_when_done(self, default: impl FnOnce() -> bool) -> bool {
+        self.shard_exit.map_or_else(default, |exit| exit == ShardExit::Done)
     }
 }
 

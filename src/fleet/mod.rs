@@ -1,6 +1,8 @@
-//! Shards on orchestrators that exist: which shard this machine runs, from what its orchestrator
-//! says.
+//! Machines that share a run: which shard this machine runs, from what its orchestrator says, and
+//! whether all would do the same.
 
 mod place;
+mod plan_digest;
 
 pub use place::{FoundPlace, Orchestrator, PlaceError, find_orchestrator, find_place};
+pub use plan_digest::digest_plan;

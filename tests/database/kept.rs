@@ -130,6 +130,7 @@ fn a_shard_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_w
         shard,
         run: runs::id(u64::from(shard)),
         host: "probe".to_owned(),
+        clock: None,
     });
     let start = datetime!(2026-01-01 00:00 UTC);
     record.measurement.sharing = Some(ShardSharing { of: 2, start, parts: parts.to_vec() });

@@ -26,6 +26,7 @@ mod learned_limits;
 mod looked_back;
 mod lost;
 mod pooled;
+mod rendezvous;
 mod rights;
 mod rollups;
 mod secured;

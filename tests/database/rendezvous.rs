@@ -1,0 +1,347 @@
+//! Machines that share a run meet in the database.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tollgate::record::{Decision, RunEnding, RunRecord};
+
+use crate::bench::{migrated, output_text, record, tollgate};
+use crate::cluster::{self, Cluster, PgBouncer};
+use crate::status_server::StatusServer;
+
+/// A scenario, the server that it loads, and a database.
+struct Meeting {
+    folder: TempDir,
+    server: StatusServer,
+    cluster: Cluster,
+    url: String,
+}
+
+impl Meeting {
+    /// 75 arrivals per second for this long.
+    fn new(seconds: u32) -> Self {
+        let cluster = Cluster::start();
+        let url = migrated(&cluster, "fleet");
+        let meeting = Self {
+            folder: tempfile::tempdir().unwrap(),
+            server: StatusServer::start(),
+            cluster,
+            url,
+        };
+        meeting.write_scenario("shop.toml", seconds);
+        meeting
+    }
+
+    fn write_scenario(&self, name: &str, seconds: u32) -> PathBuf {
+        let path = self.folder.path().join(name);
+        let text = format!(
+            "name = \"shop\"\nbudgets = [\"p95 < 2s\"]\n[load]\narrival_rate = \"75/s\"\nduration = \"{seconds}s\"\n\
+             connections = 6\n[target]\nbase_url = \"{}\"\n[gate]\nstalls = \"10ms\"\n[[request]]\nname = \"page\"\npath = \"/\"\n",
+            self.server.base_url
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A machine with a runs folder of its own.
+    fn machine(&self, host: &str, flags: &[&str]) -> Command {
+        let mut command = tollgate();
+        command.env("DATABASE_URL", &self.url).arg("run").arg(self.folder.path().join("shop.toml"));
+        command.args(["--rendezvous", "deploy-42", "--lead", "3s"]).args(flags);
+        command.arg("--runs-dir").arg(self.folder.path().join(host));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn merge(&self, host: &str, flags: &[&str]) -> Command {
+        let mut command = tollgate();
+        command.env("DATABASE_URL", &self.url).args(["merge", "--rendezvous", "deploy-42"]);
+        command.args(flags).arg("--runs-dir").arg(self.folder.path().join(host));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The record that a merge in a runs folder of its own made, among the shards that it fetched.
+    fn merged(&self, host: &str) -> RunRecord {
+        let folders = std::fs::read_dir(self.folder.path().join(host)).unwrap();
+        let mut records = folders.map(|entry| record(&entry.unwrap().path()));
+        let is_whole = |record: &RunRecord| {
+            record.measurement.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1)
+        };
+        records.find(is_whole).unwrap()
+    }
+
+    fn runs(&self) -> u64 {
+        self.count("select count(*) from tollgate.runs")
+    }
+
+    fn count(&self, sql: &str) -> u64 {
+        self.cluster.sql("fleet", sql)[0][0].parse().unwrap()
+    }
+
+    /// Waits until a count is reached.
+    fn wait_for(&self, sql: &str, count: u64) {
+        for _ in 0..600 {
+            if self.count(sql) >= count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("never {count}: {sql}");
+    }
+}
+
+const PRESENT: &str = "select count(*) from tollgate.rendezvous_shards";
+const SENDING: &str = "select count(*) from tollgate.rendezvous_shards where run is not null";
+
+fn spawn(mut command: Command) -> Child {
+    command.spawn().unwrap()
+}
+
+fn ended(child: Child) -> Output {
+    child.wait_with_output().unwrap()
+}
+
+fn assert_exit(output: &Output, exit: i32, says: &[&str]) -> String {
+    let shown = output_text(output);
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(output.status.code(), Some(exit), "{shown}");
+    for sentence in says {
+        assert!(words.contains(sentence), "{sentence}: {shown}");
+    }
+    words
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+#[test]
+fn machines_that_meet_behind_a_pooler_start_together_and_get_one_verdict_once() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let mut meeting = Meeting::new(3);
+    let pooler = PgBouncer::start(&meeting.cluster, 2);
+    meeting.url = pooler.url_of("fleet");
+    let merges = ["m", "n"].map(|host| spawn(meeting.merge(host, &[])));
+    let machines = ["a", "b", "c"].map(|host| spawn(meeting.machine(host, &["--of", "3"])));
+    for machine in machines {
+        assert_exit(&ended(machine), 0, &["Exit code 0: the shard measured its part"]);
+    }
+    for merge in merges {
+        assert_exit(&ended(merge), 0, &["PASS", " 225 "]);
+    }
+    assert_eq!(meeting.runs(), 4, "three shards, and one merged run by one of two merges");
+    let whole = meeting.merged("m");
+    let scenario = &whole.measurement.scenarios[0];
+    assert_eq!((scenario.planned, scenario.released), (Some(225), 225));
+    let sharing = whole.measurement.sharing.as_ref().unwrap();
+    assert_eq!(sharing.parts.iter().map(|part| part.shard).collect::<Vec<_>>(), [1, 2, 3]);
+    for part in &sharing.parts {
+        let clock = part.clock.unwrap();
+        assert!(clock.offset().abs().unsigned_abs() < Duration::from_secs(1), "{clock:?}");
+    }
+    let starts =
+        "select count(*) from tollgate.rendezvous where starts is not null and merged is not null";
+    assert_eq!(meeting.count(starts), 1);
+    let again = ended(spawn(meeting.merge("later", &[])));
+    assert_exit(&again, 0, &["are merged already", "PASS"]);
+    assert_eq!(meeting.runs(), 4);
+    let mut history = tollgate();
+    history.env("DATABASE_URL", &meeting.url).args(["history", "--from", "database"]);
+    let listed = output_text(&history.output().unwrap());
+    assert_eq!(listed.matches("PASS").count(), 1, "{listed}");
+}
+
+#[test]
+fn a_machine_that_is_started_again_sends_nothing_and_says_so() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(2);
+    let machines = ["1/2", "2/2"].map(|shard| spawn(meeting.machine("a", &["--shard", shard])));
+    for machine in machines {
+        assert_exit(&ended(machine), 0, &[]);
+    }
+    let sent = meeting.server.answered();
+    let again = ended(spawn(meeting.machine("elsewhere", &["--shard", "2/2"])));
+    assert_exit(
+        &again,
+        0,
+        &["shard 2 of 2 at the rendezvous `deploy-42` has already run", "no request was sent"],
+    );
+    let kept = ["--shard", "2/2", "--shard-exit", "verdict"];
+    assert_exit(&ended(spawn(meeting.machine("elsewhere", &kept))), 3, &["has already run"]);
+    let unplaced = ended(spawn(meeting.machine("elsewhere", &["--of", "2"])));
+    assert_exit(&unplaced, 2, &["started without this machine"]);
+    assert_eq!((meeting.server.answered(), meeting.runs()), (sent, 2));
+}
+
+#[test]
+fn another_plan_another_number_and_a_shard_that_is_taken_are_refused_before_anything_is_sent() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(2);
+    let first = spawn(meeting.machine("a", &["--shard", "1/2"]));
+    meeting.wait_for(PRESENT, 1);
+    let refused = |flags: &[&str], says: &[&str]| {
+        assert_exit(&ended(spawn(meeting.machine("b", flags))), 2, says);
+    };
+    refused(
+        &["--shard", "1/2"],
+        &["shard 1 of 2", "is taken by", "give each machine another --shard"],
+    );
+    refused(&["--of", "3"], &["it is for 2 machines, and this one expects 3"]);
+    refused(&["--of", "2", "--rate", "40/s"], &["the machine that came first has another plan"]);
+    refused(&["--of", "2", "--shard", "1/3"], &["--of says 2 machines and --shard 3"]);
+    refused(&[], &["needs the number of machines"]);
+    meeting.cluster.sql("fleet", "update tollgate.rendezvous set tollgate = '0.0.9'");
+    refused(
+        &["--of", "2"],
+        &["its machines run tollgate 0.0.9", "use one version on all machines"],
+    );
+    assert_eq!(meeting.server.answered(), 0);
+    signal(&first, "TERM");
+    assert_exit(&ended(first), 3, &[]);
+    assert_eq!(meeting.count(PRESENT), 0, "its place is free");
+    assert_eq!((meeting.server.answered(), meeting.runs()), (0, 0));
+}
+
+#[test]
+fn the_run_starts_without_machines_that_do_not_come_and_is_inconclusive_and_names_them() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(2);
+    let wait = ["--of", "3", "--rendezvous-wait", "2s"];
+    let judge = spawn(meeting.machine("a", &[&wait[..], &["--verdict"]].concat()));
+    let other = spawn(meeting.machine("b", &wait));
+    assert_exit(&ended(other), 0, &[]);
+    let says = ["INCONCLUSIVE", "shard 3 of 3 is missing: no machine came for it"];
+    assert_exit(&ended(judge), 3, &says);
+}
+
+#[test]
+fn a_machine_that_dies_is_named_by_the_merge_and_leaves_its_place_if_nothing_was_sent_yet() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(8);
+    let [mut victim, other] = ["a", "b"].map(|host| spawn(meeting.machine(host, &["--of", "2"])));
+    meeting.wait_for(SENDING, 2);
+    let merge = spawn(meeting.merge("m", &[]));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert_exit(&ended(other), 0, &[]);
+    let begun = Instant::now();
+    let says = ["INCONCLUSIVE", "of 2 is missing", "was cut off, and was last heard of at"];
+    assert_exit(&ended(merge), 3, &says);
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_breach_that_the_first_shard_proves_and_a_merge_that_is_told_to_stop_end_all_machines() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(60);
+    meeting.server.set(500);
+    let begun = Instant::now();
+    let machines = ["1/2", "2/2"].map(|shard| spawn(meeting.machine("a", &["--shard", shard])));
+    for machine in machines {
+        assert_exit(&ended(machine), 0, &["ended early after", "is proven"]);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_exit(&ended(spawn(meeting.merge("m", &[]))), 1, &["FAIL", "ended early after"]);
+
+    meeting.server.set(200);
+    let second = ["--rendezvous", "deploy-43", "--of", "2"];
+    let machines = ["c", "d"].map(|host| {
+        let mut machine = tollgate();
+        machine.env("DATABASE_URL", &meeting.url).arg("run");
+        machine.arg(meeting.folder.path().join("shop.toml")).args(second).args(["--lead", "3s"]);
+        machine.arg("--runs-dir").arg(meeting.folder.path().join(host));
+        spawn({
+            machine.stdout(Stdio::piped()).stderr(Stdio::piped());
+            machine
+        })
+    });
+    meeting.wait_for(SENDING, 4);
+    std::thread::sleep(Duration::from_secs(5));
+    let mut stop = tollgate();
+    stop.env("DATABASE_URL", &meeting.url).args(["merge", "--rendezvous", "deploy-43", "--stop"]);
+    let stopped = stop.arg("--runs-dir").arg(meeting.folder.path().join("n")).output().unwrap();
+    assert_exit(&stopped, 3, &["INCONCLUSIVE", "was interrupted"]);
+    for machine in machines {
+        assert_exit(&ended(machine), 3, &["The whole run ends: it was stopped"]);
+    }
+    let record = meeting.merged("n");
+    assert_eq!(record.measurement.ending, RunEnding::Interrupted);
+    assert_eq!(record.verdict.decision, Decision::Inconclusive);
+    assert!(record.measurement.elapsed < Duration::from_secs(40), "{record:?}");
+}
+
+#[test]
+fn a_machine_that_loses_the_database_goes_on_by_its_plan_and_is_merged_once_it_is_stored() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let mut meeting = Meeting::new(8);
+    let machines = ["a", "b"].map(|host| spawn(meeting.machine(host, &["--of", "2"])));
+    meeting.wait_for(SENDING, 2);
+    meeting.cluster.stop_immediate();
+    std::thread::sleep(Duration::from_secs(12));
+    for machine in machines {
+        let says = [
+            "the rendezvous is out of reach, so this shard goes on by its plan",
+            "the run is not stored",
+        ];
+        assert_exit(&ended(machine), 4, &says);
+    }
+    meeting.cluster.restart();
+    for host in ["a", "b"] {
+        let mut sync = tollgate();
+        sync.env("DATABASE_URL", &meeting.url).arg("sync").arg("--runs-dir");
+        assert_exit(&sync.arg(meeting.folder.path().join(host)).output().unwrap(), 0, &[]);
+    }
+    assert_exit(&ended(spawn(meeting.merge("m", &[]))), 0, &["PASS"]);
+    assert_eq!(meeting.merged("m").measurement.scenarios[0].released, 600);
+}
+
+#[test]
+fn a_writer_may_take_part_and_only_a_reader_may_merge() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let mut meeting = Meeting::new(3);
+    let roles = "create role ci login password 'ci' in role tollgate_writer";
+    meeting.cluster.sql_as(&meeting.url, roles).unwrap();
+    let owner = meeting.url.clone();
+    meeting.url = format!("postgresql://ci:ci@{}", owner.split_once('@').unwrap().1);
+    assert_exit(&ended(spawn(meeting.machine("a", &["--of", "1"]))), 0, &[]);
+    let refused = assert_exit(&ended(spawn(meeting.merge("m", &[]))), 4, &["tollgate_reader"]);
+    assert!(!refused.contains("ci:ci"), "{refused}");
+    meeting.url = owner;
+    assert_exit(&ended(spawn(meeting.merge("m", &[]))), 0, &["PASS"]);
+}
+
+#[test]
+fn a_rendezvous_without_a_database_a_name_or_machines_says_what_to_do() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(2);
+    let mut without = meeting.machine("a", &["--of", "2"]);
+    without.env_remove("DATABASE_URL");
+    assert_exit(&without.output().unwrap(), 2, &["--rendezvous needs a database", "--start-at"]);
+    let mut unnamed = tollgate();
+    unnamed.args(["merge", "--rendezvous", " "]);
+    assert_exit(&unnamed.output().unwrap(), 2, &["is not a name"]);
+    let nobody = ended(spawn(meeting.merge("m", &["--rendezvous-wait", "1s"])));
+    assert_exit(&nobody, 2, &["no machine came to the rendezvous `deploy-42`"]);
+}
