@@ -35,6 +35,7 @@ pub(super) async fn prune(
     let old = old(session, at, keep).await?;
     if !pretend {
         super::rollups::drop_stale(session).await?;
+        super::rendezvous::drop_old(session, keep).await?;
     }
     let mut pruned = PruneCount { runs: old.len() as u64, ..PruneCount::default() };
     for (run, intervals) in old {

@@ -392,6 +392,17 @@ async fn agree(transaction: &mut Transaction<'_>, name: &str) -> Result<(), Data
     Ok(())
 }
 
+/// Deletes what was agreed for runs that started to gather longer ago than `keep`.
+pub(super) async fn drop_old(session: &mut PgSession, keep: Duration) -> Result<(), DatabaseError> {
+    let mut transaction = session.begin(TransactionMode::ForceReadWrite).await?;
+    let machines = "delete from tollgate.rendezvous_shards s using tollgate.rendezvous r \
+                    where r.name = s.rendezvous and r.created < now() - make_interval(secs => $1)";
+    transaction.execute(machines, |query| query.bind(keep.as_secs_f64())).await?;
+    let runs = "delete from tollgate.rendezvous where created < now() - make_interval(secs => $1)";
+    transaction.execute(runs, |query| query.bind(keep.as_secs_f64())).await?;
+    Ok(transaction.commit().await?)
+}
+
 fn read_stop(json: &str, name: &str, at: &str) -> Result<RunEnding, DatabaseError> {
     serde_json::from_str(json).map_err(|error| damaged(name, at, &describe_json(&error)))
 }
