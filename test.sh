@@ -138,6 +138,10 @@ if [ ${#missing[@]} != 0 ]; then
   fi
 fi
 
+# What is built from nothing, once, gains nothing from being built in a way that later builds reuse:
+# that costs a sixth of the time.
+[ -e "${CARGO_TARGET_DIR:-target}" ] || export CARGO_INCREMENTAL=0
+
 # A snapshot that differs fails here. It never becomes a file to look at later.
 export INSTA_UPDATE=no
 
@@ -242,4 +246,6 @@ fi
 
 step "documentation"
 cargo test --locked --doc
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+# With an example, dependencies have the features that the lints checked them with, and are not
+# checked again.
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --bins --example history_year

@@ -16,11 +16,13 @@
 mod cluster;
 #[path = "../tests/support/history_year.rs"]
 mod history_year;
+#[path = "../tests/support/peak_memory.rs"]
+mod peak_memory;
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
@@ -117,7 +119,7 @@ fn site(url: &str, out: &Path, what: &str, further: &[&str]) -> Result<Built> {
     command.args(["--since", &since.date().to_string(), "--store", url]).args(further);
     command.arg("--out").arg(out).stdout(Stdio::piped());
     let mut child = command.spawn()?;
-    let peak_mb = watch(&mut child)? / 1_024;
+    let peak_mb = peak_memory::watch(&mut child)? / 1_024;
     let took = start.elapsed();
     let output = child.wait_with_output()?;
     if !output.status.success() {
@@ -125,19 +127,6 @@ fn site(url: &str, out: &Path, what: &str, further: &[&str]) -> Result<Built> {
     }
     println!("| {what} | {:.1} s | {peak_mb} MB |", took.as_secs_f64());
     Ok(Built { took, peak_mb, said: String::from_utf8(output.stdout)?.trim().to_owned() })
-}
-
-/// The peak resident size of a process in kB, read until it ends.
-fn watch(child: &mut Child) -> Result<u64> {
-    let (mut peak, path) = (0, format!("/proc/{}/status", child.id()));
-    while child.try_wait()?.is_none() {
-        let status = std::fs::read_to_string(&path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let size = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        peak = peak.max(size.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(peak)
 }
 
 /// Generates the runs on two processors and sends them in slices.
