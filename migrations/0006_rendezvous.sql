@@ -21,7 +21,7 @@ comment on column tollgate.rendezvous.plan is 'The digest of the plan, which all
 comment on column tollgate.rendezvous.tollgate is 'The version of tollgate, which all probers must have.';
 comment on column tollgate.rendezvous.created is 'When the first prober registered.';
 comment on column tollgate.rendezvous.waits_until is 'When the run starts without the probers that are missing then.';
-comment on column tollgate.rendezvous.lasts_ms is 'The longest time from the start to the last response.';
+comment on column tollgate.rendezvous.lasts_ms is 'The planned length of the measured stage.';
 comment on column tollgate.rendezvous.starts is 'When all probers begin to measure; null until it is agreed.';
 comment on column tollgate.rendezvous.stop is 'How the whole run ended before its planned end.';
 comment on column tollgate.rendezvous.merger is 'Who merges the runs of the shards.';
@@ -38,7 +38,9 @@ create table tollgate.rendezvous_shards (
     lead_ms bigint not null,
     run uuid,
     ended timestamptz,
-    primary key (rendezvous, shard)
+    measured boolean not null default false,
+    primary key (rendezvous, shard),
+    unique (rendezvous, token)
 );
 comment on table tollgate.rendezvous_shards is 'The probers that registered for a shared run.';
 comment on column tollgate.rendezvous_shards.rendezvous is 'The name of the rendezvous.';
@@ -50,3 +52,4 @@ comment on column tollgate.rendezvous_shards.seen is 'When it last asked for new
 comment on column tollgate.rendezvous_shards.lead_ms is 'The time that it needs from the agreement to the start.';
 comment on column tollgate.rendezvous_shards.run is 'Its run; null until it sends something.';
 comment on column tollgate.rendezvous_shards.ended is 'When it ended.';
+comment on column tollgate.rendezvous_shards.measured is 'Whether it measured its part and stored it.';

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::exit::{CommandError, ExitStatus};
 use super::outputs::{FinishedRun, OutputDestinations, ReportSelection};
 use super::shard;
-use crate::fleet::digest_plan;
+use crate::fleet::digest_written_plan;
 use crate::plan::{Plan, ShardPlan};
 use crate::record::run_name;
 use crate::store::{self, FolderContent, SharedPlan};
@@ -74,6 +74,6 @@ fn is_same(plan: &Plan, place: ShardPlan, stored: &SharedPlan) -> bool {
     sharing.of == place.shard.of
         && sharing.start == place.start
         && sharing.parts.iter().map(|part| part.shard).eq([number])
-        && digest_plan(scenarios)
-            == digest_plan(plan.scenarios.iter().map(|scenario| &scenario.shown))
+        && digest_written_plan(scenarios)
+            == digest_written_plan(plan.scenarios.iter().map(|scenario| &scenario.shown))
 }

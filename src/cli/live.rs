@@ -70,8 +70,8 @@ impl LiveObserver {
         }
     }
 
-    fn announce(&self, how: RunEnding) {
-        if let Some(announcer) = &self.announcer {
+    fn announce(&mut self, how: RunEnding) {
+        if let Some(announcer) = self.announcer.take() {
             announcer.announce(how);
         }
     }

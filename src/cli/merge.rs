@@ -9,7 +9,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun, OutputDestinations, ReportSelection};
-use super::rendezvous::{self, Collected};
+use super::rendezvous::{self, CollectOptions, Collected};
 use super::results::{self, ResultForm};
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
@@ -103,7 +103,8 @@ pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
         let folders = args.runs.iter().map(|run| source::folder(run, &args.runs_dir));
         return Ok(options.merge(folders.collect::<Result<_, _>>()?)?.1);
     };
-    options.merge_rendezvous(name, (args.rendezvous_wait, args.stop), &RunSignals::listen()?)
+    let collect = CollectOptions { wait: args.rendezvous_wait, stop: args.stop };
+    options.merge_rendezvous(name, collect, &RunSignals::listen()?)
 }
 
 impl MergeOptions<'_> {
@@ -111,11 +112,11 @@ impl MergeOptions<'_> {
     pub(super) fn merge_rendezvous(
         &self,
         name: &str,
-        how: (Option<Duration>, bool),
+        options: CollectOptions,
         signals: &RunSignals,
     ) -> Result<ExitStatus, CommandError> {
         let address = rendezvous::required_address(self.destinations)?;
-        match rendezvous::collect(&address, name, how, self.runs_dir, signals)? {
+        match rendezvous::collect(&address, name, options, self.runs_dir, signals)? {
             Collected::Nothing(exit) => Ok(exit),
             Collected::Merged(folder) => {
                 tracing::info!("The runs of the rendezvous `{name}` are merged already:");
@@ -124,15 +125,15 @@ impl MergeOptions<'_> {
                 };
                 let run = FinishedRun::new(*record, &folder, self.report);
                 results::report_run(&run, self.console, ResultForm::Full)?;
-                Ok(run.exit())
+                Ok(self.destinations.send(&run).exit)
             }
-            Collected::Shards(folders) => {
+            Collected::Shards(folders, token) => {
                 let (record, exit) = self.merge(folders)?;
                 let is_noted = Database::open(&address)
-                    .and_then(|mut database| database.note_merged(name, record.id));
+                    .and_then(|mut database| database.note_merged(name, (token, record.id)));
                 if !is_noted.unwrap_or(false) {
                     tracing::warn!(
-                        "WARNING: the merged run is not in the database, so another merge of `{name}` makes a second one"
+                        "WARNING: the rendezvous `{name}` did not learn of this merge, so another one may make a second run of it"
                     );
                 }
                 Ok(exit)

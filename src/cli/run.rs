@@ -19,11 +19,11 @@ use super::merge::MergeOptions;
 use super::next_steps;
 use super::outputs::{self, FinishedRun, OutputDestinations};
 use super::quick::{self, ComposeContext, UrlScenarios};
-use super::rendezvous::{self, JoinEnd, RendezvousRequest};
+use super::rendezvous::{self, CollectOptions, JoinEnd, RendezvousRequest};
 use super::results::{self, ResultForm};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
-use super::{guard, log, repeat, shard, stray_variables, variables};
+use super::{guard, learned_limits, log, repeat, shard, stray_variables, variables};
 use crate::engine::clock;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::scenario::ScenarioWarning;
@@ -168,34 +168,35 @@ fn run_member(
     destinations: &OutputDestinations,
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
-    let overrides = overrides(args, Some(request.assumed_shard()));
-    let (assumed, _) = resolve(args, quick, environment, &overrides)?;
+    let mut plan = plan(args, quick, environment, Some(request.assumed_shard()))?;
+    plan.pacing = args.run.pacing();
+    plan.secrets.extend(&destinations.secrets());
     // What is refused only later would keep the others waiting.
-    guard::check(&assumed, args.run.may_load_foreign_hosts())?;
-    find_baseline(args, &assumed, destinations)?;
-    if assumed.every.or(args.every).is_some() || args.times.is_some() {
+    guard::check(&plan, args.run.may_load_foreign_hosts())?;
+    find_baseline(args, &plan, destinations)?;
+    if plan.every.or(args.every).is_some() || args.times.is_some() {
         return Err(CommandError::usage(
             "error: runs that several machines share are not repeated; leave out `every` and --times",
         ));
     }
     let signals = RunSignals::listen()?;
-    let member = match request.join(&assumed, args.shard, &signals)? {
+    let place = history_place(args, destinations);
+    let mut plan = learned_limits::learn(&plan, &args.run.tags(), &place).into_owned();
+    let member = match request.join(&plan, args.shard, &signals)? {
         JoinEnd::Member(member) => member,
         JoinEnd::Ended(exit) => return Ok(exit),
     };
-    let mut plan = plan(args, quick, environment, Some(member.plan))?;
-    plan.pacing = args.run.pacing();
-    plan.secrets.extend(&destinations.secrets());
-    let referenced = ReferencedRuns {
-        history: Some(history_place(args, destinations)),
-        member: Some(&member),
-        ..ReferencedRuns::default()
-    };
+    plan.shard_plan = Some(member.plan);
+    let referenced = ReferencedRuns { member: Some(&member), ..ReferencedRuns::default() };
     let run = session::execute(&plan, &args.run, &signals, referenced)?;
-    let id = run.record.id;
-    let folder = run.folder.clone();
-    let exit = once(args, quick, (&plan, run), destinations, evidence)?;
-    if StoreMark::read(&folder).unsynced.is_some() {
+    let part = FinishedRun::new(run.record.clone(), &run.folder, args.run.reports());
+    let exit = if args.rendezvous.merged_name().is_some() {
+        outputs::write_reports(&run)?;
+        destinations.store(&run)
+    } else {
+        once(args, quick, (&plan, run), destinations, evidence)?
+    };
+    if StoreMark::read(&part.folder).unsynced.is_some() && !member.store_again(&part, &signals)? {
         // Without its run, the member leaves the rendezvous.
         return Err(CommandError::internal(format!(
             "the others cannot use this shard until `tollgate sync` has stored it; then merge with \
@@ -203,7 +204,7 @@ fn run_member(
             member.name()
         )));
     }
-    member.end(id);
+    member.finish(part.record.id, shard::measured_its_part(&part.record));
     merge_if_asked(args, exit, destinations, &signals)
 }
 
@@ -224,7 +225,7 @@ fn merge_if_asked(
         tags: args.run.tags(),
         destinations,
     };
-    options.merge_rendezvous(name, (None, false), signals)
+    options.merge_rendezvous(name, CollectOptions::default(), signals)
 }
 
 /// The run to compare with, found before anything is sent.

@@ -129,7 +129,7 @@ impl Flags {
 
 /// Whether a shard did what it could: a target that is down is a result, but an interruption and a
 /// failed setup are not.
-fn measured_its_part(record: &RunRecord) -> bool {
+pub(super) fn measured_its_part(record: &RunRecord) -> bool {
     let measurement = &record.measurement;
     let ended =
         measurement.ending.is_planned() || matches!(measurement.ending, RunEnding::TargetDown(_));

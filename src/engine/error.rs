@@ -50,7 +50,7 @@ pub enum EngineError {
     #[error(
         "the warm-up was not over at {}, when the measured stage had to start together with the \
          other shards, so nothing was measured; give all of them a later `--start-at`, or a \
-         smaller warm-up",
+         longer `--lead` at a rendezvous, or a smaller warm-up",
         start.format(&Rfc3339).unwrap_or_else(|_| start.to_string())
     )]
     TooLate {

@@ -5,4 +5,4 @@ mod place;
 mod plan_digest;
 
 pub use place::{FoundPlace, Orchestrator, PlaceError, find_orchestrator, find_place};
-pub use plan_digest::digest_plan;
+pub use plan_digest::{digest_plan, digest_written_plan};

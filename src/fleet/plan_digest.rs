@@ -4,29 +4,34 @@ use sha2::{Digest as _, Sha256};
 
 use crate::record::{PlannedRequest, PlannedScenario};
 
-/// The SHA-256 of everything that must be equal on all machines, hexadecimal. Names of scenario
-/// files and limits that earlier runs give may differ.
+/// The SHA-256 of everything that must be equal on all machines, hexadecimal, including the limits
+/// that earlier runs give. Names of scenario files may differ.
 pub fn digest_plan<'a>(scenarios: impl IntoIterator<Item = &'a PlannedScenario>) -> String {
-    let mut digest = Sha256::new();
-    for scenario in scenarios {
-        let json = serde_json::to_vec(&common_part(scenario)).unwrap_or_default();
-        digest.update(json.len().to_le_bytes());
-        digest.update(json);
-    }
-    format!("{:x}", digest.finalize())
+    digest(scenarios.into_iter().cloned())
 }
 
-fn common_part(scenario: &PlannedScenario) -> PlannedScenario {
+/// The same without the limits that earlier runs give.
+pub fn digest_written_plan<'a>(scenarios: impl IntoIterator<Item = &'a PlannedScenario>) -> String {
     let as_written = |request: &PlannedRequest| PlannedRequest {
         budgets: request.written_budgets().collect(),
         baselines: Vec::new(),
         ..request.clone()
     };
-    PlannedScenario {
-        source: String::new(),
+    digest(scenarios.into_iter().map(|scenario| PlannedScenario {
         requests: scenario.requests.iter().map(as_written).collect(),
         ..scenario.clone()
+    }))
+}
+
+fn digest(scenarios: impl Iterator<Item = PlannedScenario>) -> String {
+    let mut digest = Sha256::new();
+    for scenario in scenarios {
+        let common = PlannedScenario { source: String::new(), ..scenario };
+        let json = serde_json::to_vec(&common).unwrap_or_default();
+        digest.update(json.len().to_le_bytes());
+        digest.update(json);
     }
+    format!("{:x}", digest.finalize())
 }
 
 #[cfg(test)]

@@ -31,6 +31,12 @@ impl ShardSharing {
         self.start.format(&Rfc3339).unwrap_or_else(|_| self.start.to_string())
     }
 
+    /// Whether a run is a part of a run rather than the whole: a shard's own, even if it is the only
+    /// one, or a merged run that lacks shards.
+    pub fn is_part(&self, run: Uuid) -> bool {
+        !self.missing_shards().is_empty() || self.parts.iter().any(|part| part.run == run)
+    }
+
     /// The shards without a record, counted from 1.
     pub fn missing_shards(&self) -> Vec<u32> {
         (1..=self.of).filter(|shard| self.times(*shard) == 0).collect()
@@ -76,22 +82,22 @@ impl ShardClock {
     /// The largest error with which a start counts as common to all probers.
     const TOLERANCE: Duration = Duration::from_millis(5);
 
-    /// From one question to the shared clock: it showed `shared` at some moment between `asked` and
-    /// `answered`, as the prober's own clock shows these. `None` if that clock was set back
-    /// meanwhile.
+    /// From one question to the shared clock: the prober's own clock showed `asked` before it, and
+    /// the answer `shared` came after `round_trip`.
     ///
-    /// Half-way between the two is at most half of the round trip wrong (Cristian's algorithm,
-    /// <https://doi.org/10.1007/BF01784024>).
+    /// Half-way between question and answer is at most half of the round trip wrong (Cristian's
+    /// algorithm, <https://doi.org/10.1007/BF01784024>).
     pub fn of_question(
         asked: OffsetDateTime,
         shared: OffsetDateTime,
-        answered: OffsetDateTime,
-    ) -> Option<Self> {
-        let half = u64::try_from((answered - asked).whole_nanoseconds()).ok()?.div_ceil(2);
-        let offset = shared - (asked + Duration::from_nanos(half));
+        round_trip: Duration,
+    ) -> Self {
+        let half = round_trip / 2;
+        let offset = shared - (asked + half);
+        let micros = |time: i128| i64::try_from(time).unwrap_or(i64::MAX);
         // One more for what is lost by rounding to whole microseconds.
-        let error_us = half.div_ceil(1_000) + 1;
-        Some(Self { offset_us: i64::try_from(offset.whole_microseconds()).ok()?, error_us })
+        let error_us = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+        Self { offset_us: micros(offset.whole_microseconds()), error_us }
     }
 
     /// What must be added to the prober's clock.
@@ -126,15 +132,13 @@ mod tests {
             for (there_us, back_us) in [(0, 900), (900, 0), (450, 450), (12_345, 1)] {
                 let truth = time::Duration::milliseconds(true_offset_ms);
                 let shared = asked + Duration::from_micros(there_us) + truth;
-                let answered = asked + Duration::from_micros(there_us + back_us);
-                let clock = ShardClock::of_question(asked, shared, answered).unwrap();
+                let round_trip = Duration::from_micros(there_us + back_us);
+                let clock = ShardClock::of_question(asked, shared, round_trip);
                 let wrong = (clock.offset() - truth).whole_microseconds().unsigned_abs();
                 assert!(wrong <= u128::from(clock.error_us), "{clock:?}");
                 assert!(clock.error_us <= u64::midpoint(there_us, back_us) + 2, "{clock:?}");
             }
         }
-        let earlier = asked - Duration::from_secs(1);
-        assert_eq!(ShardClock::of_question(asked, asked, earlier), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct RendezvousTerms {
     pub plan: String,
     /// The version of tollgate.
     pub tollgate: String,
-    /// The longest time from the start to the last response.
+    /// The planned length of the measured stage, in whole milliseconds.
     pub lasts: Duration,
 }
 
@@ -63,10 +63,14 @@ pub struct JoinedShard {
     pub joined: OffsetDateTime,
     /// When it last asked for news.
     pub seen: OffsetDateTime,
+    /// How long it has been silent.
+    pub silence: Duration,
     /// Its run; `None` until it sends something.
     pub run: Option<Uuid>,
     /// When it ended.
     pub ended: Option<OffsetDateTime>,
+    /// Whether it measured its part and stored it.
+    pub measured: bool,
     /// When all began to measure; `None` if that was not agreed yet.
     pub starts: Option<OffsetDateTime>,
 }
@@ -82,7 +86,7 @@ pub struct ShardMember {
     pub run: Option<Uuid>,
 }
 
-/// What a prober is told.
+/// News for a prober.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RendezvousNews {
     /// How many probers are there.
@@ -114,21 +118,32 @@ pub struct RendezvousState {
     pub stored: Vec<Uuid>,
 }
 
-/// How long a prober that keeps in touch may be silent: it asks for news every second.
-const SILENCE: time::Duration = time::Duration::seconds(30);
+impl JoinedShard {
+    /// How long a prober that waits for the others may be silent before it loses its shard.
+    pub const WAITING_SILENCE: Duration = Duration::from_secs(15);
+
+    /// How long a running prober may be silent before it counts as dead. It asks for news every
+    /// second, and may have lost the store for a moment.
+    pub const RUNNING_SILENCE: Duration = Duration::from_secs(30);
+
+    fn is_silent(&self) -> bool {
+        self.silence > Self::RUNNING_SILENCE
+    }
+}
 
 /// How long after the planned end a shard may still arrive.
-const DELAY: time::Duration = time::Duration::seconds(60);
+const DELAY: Duration = Duration::from_mins(1);
 
 impl RendezvousState {
-    /// The shards that may still be stored, counted from 1.
-    pub fn awaited(&self) -> Vec<u32> {
-        self.without_run().filter(|shard| self.may_come(*shard)).collect()
+    /// The shards that may still be stored, counted from 1. `in_touch` is how long the caller has
+    /// reached the store without a break: if that was away, every prober seems to have been silent.
+    pub fn awaited(&self, in_touch: Duration) -> Vec<u32> {
+        self.without_run().filter(|shard| self.may_come(*shard, in_touch)).collect()
     }
 
-    /// The shards that are not stored and never will be, counted from 1.
+    /// The shards that are not stored, counted from 1.
     pub fn lost(&self) -> Vec<u32> {
-        self.without_run().filter(|shard| !self.may_come(*shard)).collect()
+        self.without_run().collect()
     }
 
     fn without_run(&self) -> impl Iterator<Item = u32> {
@@ -142,21 +157,18 @@ impl RendezvousState {
         self.shards.iter().find(|joined| joined.shard == shard)
     }
 
-    fn may_come(&self, shard: u32) -> bool {
+    fn may_come(&self, shard: u32, in_touch: Duration) -> bool {
+        let is_silent =
+            |joined: &JoinedShard| joined.is_silent() && in_touch > JoinedShard::RUNNING_SILENCE;
         let Some(starts) = self.starts else {
             // Whoever is there agrees on a start as soon as the wait is over.
-            let is_attended = self.shards.iter().any(|joined| !self.is_silent(joined));
-            return self.now < self.waits_until || is_attended;
+            return self.now < self.waits_until || self.shards.iter().any(|it| !is_silent(it));
         };
         let ends = starts + self.terms.lasts;
         self.joined(shard).is_some_and(|joined| {
-            let is_cut_off = self.is_silent(joined) && (joined.run.is_none() || self.now > ends);
+            let is_cut_off = is_silent(joined) && (joined.run.is_none() || self.now > ends);
             joined.ended.is_none() && !is_cut_off && self.now < ends + DELAY
         })
-    }
-
-    fn is_silent(&self, joined: &JoinedShard) -> bool {
-        self.now - joined.seen > SILENCE
     }
 }
 
@@ -180,8 +192,10 @@ mod tests {
             host: "web".to_owned(),
             joined: after(-20),
             seen: after(seconds),
+            silence: Duration::ZERO,
             run: Some(Uuid::from_u128(shard.into())),
             ended: None,
+            measured: false,
             starts: Some(START),
         };
         RendezvousState {
@@ -201,12 +215,14 @@ mod tests {
         }
     }
 
+    const LONG: Duration = Duration::from_hours(1);
+
     #[test]
     fn a_shard_is_awaited_until_it_is_stored_or_a_minute_after_the_planned_end() {
-        assert_eq!(state(119).awaited(), [2]);
-        assert_eq!((state(120).awaited(), state(120).lost()), (vec![], vec![2]));
+        assert_eq!(state(119).awaited(LONG), [2]);
+        assert_eq!((state(120).awaited(LONG), state(120).lost()), (vec![], vec![2]));
         let all = RendezvousState { stored: [1, 2].map(Uuid::from_u128).to_vec(), ..state(10) };
-        assert_eq!((all.awaited(), all.lost()), (vec![], vec![]));
+        assert_eq!((all.awaited(LONG), all.lost()), (vec![], vec![]));
     }
 
     #[test]
@@ -214,34 +230,42 @@ mod tests {
     {
         let silent = |seconds| {
             let mut state = state(seconds);
-            state.shards[1].seen = after(5);
+            state.shards[1].silence = Duration::from_secs(31);
             state
         };
-        assert_eq!(silent(59).awaited(), [2]);
-        assert_eq!(silent(61).lost(), [2]);
+        assert_eq!(silent(59).awaited(LONG), [2]);
+        assert!(silent(61).awaited(LONG).is_empty());
         let mut unsent = silent(40);
         unsent.shards[1].run = None;
-        assert_eq!(unsent.lost(), [2]);
+        assert!(unsent.awaited(LONG).is_empty());
+    }
+
+    #[test]
+    fn nobody_is_silent_for_whoever_has_just_reached_the_store_again() {
+        let mut state = state(61);
+        state.shards[1].silence = Duration::from_secs(50);
+        assert_eq!(state.awaited(Duration::from_secs(5)), [2]);
+        assert!(state.awaited(Duration::from_secs(31)).is_empty());
     }
 
     #[test]
     fn a_shard_that_ended_without_a_stored_run_is_lost_at_once() {
         let mut state = state(10);
         state.shards[1].ended = Some(after(9));
-        assert_eq!(state.lost(), [2]);
+        assert_eq!((state.awaited(LONG), state.lost()), (vec![], vec![2]));
     }
 
     #[test]
     fn before_the_start_every_shard_is_awaited_as_long_as_somebody_waits() {
-        let waiting = |now: i64, seen: i64| {
+        let waiting = |now: i64, silence: u64| {
             let mut state = RendezvousState { starts: None, stored: Vec::new(), ..state(now) };
             state.shards.truncate(1);
             state.shards[0].run = None;
-            state.shards[0].seen = after(seen);
+            state.shards[0].silence = Duration::from_secs(silence);
             state
         };
-        assert_eq!(waiting(100, 0).awaited(), [1, 2]);
-        assert_eq!(waiting(281, 280).awaited(), [1, 2]);
-        assert_eq!(waiting(320, 280).lost(), [1, 2]);
+        assert_eq!(waiting(100, 100).awaited(LONG), [1, 2]);
+        assert_eq!(waiting(281, 1).awaited(LONG), [1, 2]);
+        assert!(waiting(320, 40).awaited(LONG).is_empty());
     }
 }

@@ -146,8 +146,8 @@ fn without_vague_advice(
 /// What an end before the planned one means for a scenario.
 struct EarlyEndReason {
     reason: VerdictReason,
-    /// A fail for the scenario whose breach ended the run: it was proven then, whatever the
-    /// exchanges that were still in progress add.
+    /// For the scenario whose breach ended the run, a fail: it was proven then, whatever the
+    /// exchanges that were still in progress add. In a merged run, no pass.
     decision: Option<Decision>,
 }
 
@@ -159,9 +159,13 @@ fn early_end_reason(scenario: &str, run: &Measurement) -> Option<EarlyEndReason>
         None => early.words(),
     };
     let is_breached = early.breach.is_some() && elsewhere.is_none();
+    // One of several probers proved it for its own arrivals. Whether it holds for all of them is for
+    // their evidence to say, but the end that it caused must not make a pass.
+    let is_merged = run.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1);
+    let decision = if is_merged { Decision::Inconclusive } else { Decision::Fail };
     Some(EarlyEndReason {
         reason: VerdictReason { what, next: String::new() },
-        decision: is_breached.then_some(Decision::Fail),
+        decision: is_breached.then_some(decision),
     })
 }
 

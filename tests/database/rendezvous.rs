@@ -227,7 +227,7 @@ fn the_run_starts_without_machines_that_do_not_come_and_is_inconclusive_and_name
 }
 
 #[test]
-fn a_machine_that_dies_is_named_by_the_merge_and_leaves_its_place_if_nothing_was_sent_yet() {
+fn a_machine_that_dies_is_named_by_the_merge_and_does_not_hold_it_up() {
     if cluster::is_left_out() {
         return;
     }
@@ -287,7 +287,7 @@ fn a_breach_that_the_first_shard_proves_and_a_merge_that_is_told_to_stop_end_all
 }
 
 #[test]
-fn a_machine_that_loses_the_database_goes_on_by_its_plan_and_is_merged_once_it_is_stored() {
+fn a_machine_that_loses_the_database_goes_on_by_its_plan_and_stores_its_run_as_soon_as_it_can() {
     if cluster::is_left_out() {
         return;
     }
@@ -295,22 +295,101 @@ fn a_machine_that_loses_the_database_goes_on_by_its_plan_and_is_merged_once_it_i
     let machines = ["a", "b"].map(|host| spawn(meeting.machine(host, &["--of", "2"])));
     meeting.wait_for(SENDING, 2);
     meeting.cluster.stop_immediate();
-    std::thread::sleep(Duration::from_secs(12));
-    for machine in machines {
-        let says = [
-            "the rendezvous is out of reach, so this shard goes on by its plan",
-            "the run is not stored",
-        ];
-        assert_exit(&ended(machine), 4, &says);
-    }
+    std::thread::sleep(Duration::from_secs(15));
+    let [patient, hurried] = machines;
+    signal(&hurried, "TERM");
+    let says = [
+        "the rendezvous is out of reach, so this shard goes on by its plan",
+        "the run is not stored",
+        "cannot use this shard until `tollgate sync` has stored it",
+    ];
+    assert_exit(&ended(hurried), 4, &says);
     meeting.cluster.restart();
+    assert_exit(&ended(patient), 0, &["Trying to store the run again", "Stored in"]);
+    assert_exit(&ended(spawn(meeting.merge("m", &[]))), 3, &["of 2 is missing"]);
     for host in ["a", "b"] {
         let mut sync = tollgate();
         sync.env("DATABASE_URL", &meeting.url).arg("sync").arg("--runs-dir");
         assert_exit(&sync.arg(meeting.folder.path().join(host)).output().unwrap(), 0, &[]);
     }
+    let merged = ended(spawn(meeting.merge("n", &[])));
+    assert_exit(&merged, 0, &["PASS"]);
+    assert_eq!(meeting.merged("n").measurement.scenarios[0].released, 600);
+    let again = ended(spawn(meeting.merge("later", &[])));
+    assert_exit(&again, 0, &["are merged already", "PASS"]);
+}
+
+#[test]
+fn a_shard_that_did_not_store_its_part_is_not_called_done_when_its_job_is_repeated() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(20);
+    let machines = ["1/2", "2/2"].map(|shard| spawn(meeting.machine("a", &["--shard", shard])));
+    meeting.wait_for(SENDING, 2);
+    std::thread::sleep(Duration::from_secs(5));
+    let [first, second] = machines;
+    signal(&first, "TERM");
+    assert_exit(&ended(first), 3, &[]);
+    let again = ended(spawn(meeting.machine("b", &["--shard", "1/2"])));
+    assert_exit(&again, 3, &["did not measure and store its part", "no request was sent"]);
+    assert_exit(&ended(second), 0, &[]);
+}
+
+#[test]
+fn a_machine_that_dies_before_the_start_is_replaced_and_a_name_that_all_left_begins_anew() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(3);
+    let wrong = spawn(meeting.machine("a", &["--of", "3", "--rendezvous-wait", "1h"]));
+    meeting.wait_for(PRESENT, 1);
+    signal(&wrong, "TERM");
+    assert_exit(&ended(wrong), 3, &[]);
+    let mut victim = spawn(meeting.machine("a", &["--shard", "1/2"]));
+    meeting.wait_for(PRESENT, 1);
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    std::thread::sleep(Duration::from_secs(6));
+    let again = ["1/2", "2/2"].map(|shard| spawn(meeting.machine("a", &["--shard", shard])));
+    for machine in again {
+        assert_exit(&ended(machine), 0, &[]);
+    }
     assert_exit(&ended(spawn(meeting.merge("m", &[]))), 0, &["PASS"]);
-    assert_eq!(meeting.merged("m").measurement.scenarios[0].released, 600);
+}
+
+#[test]
+fn machines_that_still_wait_are_sent_home_by_a_stop_and_a_stop_of_nothing_is_an_error() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(3);
+    let nothing = ended(spawn(meeting.merge("m", &["--stop"])));
+    assert_exit(&nothing, 2, &["no machine came to the rendezvous `deploy-42`"]);
+    let waiting = spawn(meeting.machine("a", &["--of", "2"]));
+    meeting.wait_for(PRESENT, 1);
+    let stop = spawn(meeting.merge("m", &["--stop"]));
+    assert_exit(&ended(waiting), 3, &["ends before it started: it was stopped"]);
+    signal(&stop, "TERM");
+    assert_exit(&ended(stop), 3, &[]);
+    assert_eq!((meeting.server.answered(), meeting.count(PRESENT)), (0, 0));
+}
+
+#[test]
+fn each_of_several_machines_that_are_asked_for_the_verdict_prints_it_alone() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let meeting = Meeting::new(3);
+    let flags = ["--of", "2", "--verdict", "--output", "json"];
+    let machines = ["a", "b"].map(|host| spawn(meeting.machine(host, &flags)));
+    for machine in machines {
+        let output = ended(machine);
+        assert_exit(&output, 0, &[]);
+        let whole: RunRecord = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(whole.measurement.sharing.unwrap().parts.len(), 2);
+    }
+    assert_eq!(meeting.runs(), 3);
 }
 
 #[test]

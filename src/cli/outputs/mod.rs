@@ -183,6 +183,17 @@ impl OutputDestinations {
         all
     }
 
+    /// Stores a run in the database alone, and returns how the program ends.
+    pub(super) fn store(&self, run: &FinishedRun) -> ExitStatus {
+        let stores = self.0.iter().filter(|output| output.database().is_some());
+        let failed = stores.filter_map(|output| output.write(run).err());
+        if failed.into_iter().all(|error| error.keeps_verdict) {
+            run.exit()
+        } else {
+            ExitStatus::Internal
+        }
+    }
+
     /// Sends a run whose folder is complete to every destination.
     ///
     /// The verdict decides the exit code, unless a destination fails that was required.

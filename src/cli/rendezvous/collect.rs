@@ -10,7 +10,7 @@ use super::super::run_time::new_run_id;
 use super::super::signals::RunSignals;
 use super::patience::PatientDatabase;
 use super::refusal::at;
-use crate::engine::clock::{self, Instant};
+use crate::engine::clock;
 use crate::postgres::DatabaseAddress;
 use crate::record::RunEnding;
 use crate::store::{self, Database, DatabaseError, FetchedRun, RendezvousState, StoreMark};
@@ -23,53 +23,50 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What waiting for the shards led to.
 pub(in crate::cli) enum Collected {
-    /// The folders of the shards that are there, to be merged here.
-    Shards(Vec<PathBuf>),
+    /// The folders of the shards that are there, to be merged here, and who claimed to do so.
+    Shards(Vec<PathBuf>, Uuid),
     /// The folder of the merged run: another has merged.
     Merged(PathBuf),
     /// The command ends: it was interrupted, or no shard is there.
     Nothing(ExitStatus),
 }
 
+/// How a merge waits for the shards.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct CollectOptions {
+    /// How long to wait for the first machine; `None` for the usual time.
+    pub(in crate::cli) wait: Option<Duration>,
+    /// Whether the machines are asked to end now.
+    pub(in crate::cli) stop: bool,
+}
+
 /// Waits until every shard of a rendezvous is stored or lost, and fetches those that are there.
-/// With `stop`, it asks them to end now.
 pub(in crate::cli) fn collect(
     address: &DatabaseAddress,
     name: &str,
-    (wait, stop): (Option<Duration>, bool),
+    options: CollectOptions,
     runs_dir: &Path,
     signals: &RunSignals,
 ) -> Result<Collected, CommandError> {
     let mut collector = Collector {
         name,
-        database: PatientDatabase::open(address, PATIENCE)?,
+        database: PatientDatabase::open(address, signals, PATIENCE)?,
         token: new_run_id(clock::wall_clock()),
-        began: clock::now(),
+        runs_dir,
         said: String::new(),
     };
-    if stop {
-        let stop =
-            |database: &mut Database| database.stop_rendezvous(name, &RunEnding::Interrupted);
-        collector.database.call(stop)?;
+    let (wait, began) = (options.wait.unwrap_or(super::WAIT), clock::now());
+    if options.stop {
+        collector.stop()?;
     }
     loop {
         match collector.state()? {
-            None if clock::now() - collector.began > wait.unwrap_or(super::WAIT) => {
-                return Err(CommandError::usage(format!(
-                    "error: no machine came to the rendezvous `{name}`; check the name, and that `tollgate run --rendezvous {name}` \
-                     uses the same database"
-                )));
-            }
+            None if clock::now() - began > wait => return Err(nobody_came(name)),
             None => collector.say(format!("Waiting for machines at the rendezvous `{name}`")),
-            Some(RendezvousState { merged: Some(run), .. }) => {
-                return Ok(Collected::Merged(collector.fetch(run, runs_dir)?));
-            }
             Some(state) => {
-                let awaited = state.awaited();
-                if awaited.is_empty() && collector.claim()? {
-                    return collector.finish(&state, runs_dir);
+                if let Some(collected) = collector.try_to_finish(&state)? {
+                    return Ok(collected);
                 }
-                collector.say(waiting_line(&state, awaited.len()));
             }
         }
         if signals.stops_within(POLL) {
@@ -79,6 +76,13 @@ pub(in crate::cli) fn collect(
             return Ok(Collected::Nothing(ExitStatus::Inconclusive));
         }
     }
+}
+
+fn nobody_came(name: &str) -> CommandError {
+    CommandError::usage(format!(
+        "error: no machine came to the rendezvous `{name}`; check the name, and that `tollgate run --rendezvous {name}` \
+         uses the same database"
+    ))
 }
 
 fn waiting_line(state: &RendezvousState, awaited: usize) -> String {
@@ -94,21 +98,29 @@ fn waiting_line(state: &RendezvousState, awaited: usize) -> String {
 
 struct Collector<'a> {
     name: &'a str,
-    database: PatientDatabase,
+    database: PatientDatabase<'a>,
     /// Stands for this process.
     token: Uuid,
-    began: Instant,
+    runs_dir: &'a Path,
     /// The last line that was printed.
     said: String,
 }
 
 impl Collector<'_> {
     fn state(&mut self) -> Result<Option<RendezvousState>, DatabaseError> {
-        self.database.call(|database| database.rendezvous_state(self.name))
+        self.database.call(PATIENCE, |database| database.rendezvous_state(self.name))
     }
 
-    fn claim(&mut self) -> Result<bool, DatabaseError> {
-        self.database.call(|database| database.claim_merge(self.name, self.token))
+    /// Asks the machines to end now.
+    fn stop(&mut self) -> Result<(), CommandError> {
+        let stop =
+            |database: &mut Database| database.stop_rendezvous(self.name, &RunEnding::Interrupted);
+        if self.database.call(PATIENCE, stop)? { Ok(()) } else { Err(nobody_came(self.name)) }
+    }
+
+    fn claim(&mut self, known: Option<Uuid>) -> Result<bool, DatabaseError> {
+        let claim = (self.token, known);
+        self.database.call(PATIENCE, |database| database.claim_merge(self.name, claim))
     }
 
     fn say(&mut self, line: String) {
@@ -118,12 +130,30 @@ impl Collector<'_> {
         }
     }
 
-    /// Fetches the shards that are there, and names those that are not.
-    fn finish(
+    /// What is to be merged, or was merged by another; `None` to go on waiting.
+    fn try_to_finish(
         &mut self,
         state: &RendezvousState,
-        runs_dir: &Path,
-    ) -> Result<Collected, CommandError> {
+    ) -> Result<Option<Collected>, CommandError> {
+        if let Some(run) = state.merged {
+            let record =
+                self.database.call(PATIENCE, |database| database.fetch_run(&run.to_string()))?;
+            let sharing = record.record.measurement.sharing;
+            // A shard that was stored later makes another merge worthwhile.
+            if sharing.is_some_and(|sharing| sharing.parts.len() >= state.stored.len()) {
+                return Ok(Some(Collected::Merged(self.fetch(run)?)));
+            }
+        }
+        let awaited = state.awaited(self.database.in_touch()).len();
+        if awaited == 0 && self.claim(state.merged)? {
+            return self.finish(state).map(Some);
+        }
+        self.say(waiting_line(state, awaited));
+        Ok(None)
+    }
+
+    /// Fetches the shards that are there, and names those that are not.
+    fn finish(&mut self, state: &RendezvousState) -> Result<Collected, CommandError> {
         for lost in state.lost() {
             tracing::warn!("WARNING: {}", lost_line(state, lost));
         }
@@ -134,16 +164,23 @@ impl Collector<'_> {
         let mut folders = Vec::new();
         for shard in &state.shards {
             if let Some(run) = shard.run.filter(|run| state.stored.contains(run)) {
-                folders.push(self.fetch(run, runs_dir)?);
-                self.claim()?;
+                folders.push(self.fetch(run)?);
+                if !self.claim(state.merged)? {
+                    return Err(CommandError::internal(format!(
+                        "another process took over the merge of `{}`, because this one was too slow; \
+                         merge again to see what it made",
+                        self.name
+                    )));
+                }
             }
         }
-        Ok(Collected::Shards(folders))
+        Ok(Collected::Shards(folders, self.token))
     }
 
     /// The folder of a run, which is restored from the database unless it is here.
-    fn fetch(&mut self, run: Uuid, runs_dir: &Path) -> Result<PathBuf, CommandError> {
-        Ok(self.database.call(|database| {
+    fn fetch(&mut self, run: Uuid) -> Result<PathBuf, CommandError> {
+        let runs_dir = self.runs_dir;
+        Ok(self.database.call(PATIENCE, |database| {
             let FetchedRun { identity, record, .. } = database.fetch_run(&run.to_string())?;
             let folder = store::restore_folder(runs_dir, &record, |folder| {
                 let add = |interval| Ok::<_, DatabaseError>(folder.add(&interval)?);
@@ -162,7 +199,7 @@ fn lost_line(state: &RendezvousState, shard: u32) -> String {
         Some(joined) => {
             let what = match (joined.run, joined.ended) {
                 (None, _) => "sent nothing",
-                (Some(_), Some(_)) => "did not store its run (`tollgate sync` there does)",
+                (Some(_), Some(_)) => "did not store its run (`tollgate sync` there stores it)",
                 (Some(_), None) => "was cut off",
             };
             let (host, seen) = (&joined.host, at(joined.seen));

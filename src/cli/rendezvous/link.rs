@@ -30,8 +30,9 @@ const MESSAGES: usize = 2;
 enum LinkMessage {
     /// The whole run ends in this way.
     Announce(RunEnding),
-    /// This shard has ended; its run, if there is one, is stored.
-    End { run: Option<Uuid>, told: SyncSender<bool> },
+    /// This shard has ended. The run that it stored and whether that measured its part; `None` if
+    /// it stored nothing.
+    Finish { outcome: Option<(Uuid, bool)>, told: SyncSender<bool> },
 }
 
 /// The run's side of the link.
@@ -41,14 +42,14 @@ pub(in crate::cli) struct LinkEnds(SyncSender<LinkMessage>);
 impl LinkEnds {
     /// Ends the whole run in this way.
     pub(in crate::cli) fn announce(&self, how: RunEnding) {
-        // The first word counts, and the thread is gone only if the program ends.
+        // A run announces its end once, and the thread is gone only if the program ends.
         let _said_or_gone = self.0.try_send(LinkMessage::Announce(how));
     }
 
     /// Tells the others that this shard ended. Returns whether they can know it.
-    pub(super) fn end(&self, run: Option<Uuid>) -> bool {
+    pub(super) fn finish(&self, outcome: Option<(Uuid, bool)>) -> bool {
         let (told, answer) = sync_channel(1);
-        self.0.try_send(LinkMessage::End { run, told }).is_ok()
+        self.0.try_send(LinkMessage::Finish { outcome, told }).is_ok()
             && answer.recv_timeout(LAST_WORD).unwrap_or(false)
     }
 }
@@ -88,7 +89,7 @@ impl FleetLink {
         }
     }
 
-    /// Starts the thread. It ends after [`LinkEnds::end`], or with the program.
+    /// Starts the thread. It ends after [`LinkEnds::finish`], or with the program.
     pub(super) fn spawn(self) -> io::Result<LinkEnds> {
         let (ends, messages) = sync_channel(MESSAGES);
         let thread = std::thread::Builder::new().name("rendezvous".to_owned());
@@ -97,16 +98,14 @@ impl FleetLink {
     }
 
     fn run(mut self, messages: &Receiver<LinkMessage>) {
-        // The others see at once that this shard has a run.
-        self.exchange();
         loop {
             match messages.recv_timeout(PERIOD) {
                 Ok(LinkMessage::Announce(how)) => {
                     self.is_ended = true;
                     self.announced = Some(how);
                 }
-                Ok(LinkMessage::End { run, told }) => {
-                    let _nobody_waits = told.send(self.end(run));
+                Ok(LinkMessage::Finish { outcome, told }) => {
+                    let _nobody_waits = told.send(self.finish(outcome));
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -120,12 +119,12 @@ impl FleetLink {
     fn exchange(&mut self) {
         let Some(mut database) = self.database.take().or_else(|| self.reconnect()) else { return };
         let announced = self.announced.as_ref();
-        let said = announced.map_or(Ok(()), |how| database.stop_rendezvous(&self.name, how));
-        match said.and_then(|()| database.ask_rendezvous(&self.name, &self.member)) {
+        let said = announced.map_or(Ok(true), |how| database.stop_rendezvous(&self.name, how));
+        match said.and_then(|_| database.ask_rendezvous(&self.name, &self.member)) {
             Ok(news) => {
                 self.announced = None;
                 self.database = Some(database);
-                self.found();
+                self.regain();
                 if let Some(how) = news.stop.filter(|_| !self.is_ended) {
                     self.is_ended = true;
                     tracing::info!("The whole run ends: {}", reason(&how));
@@ -158,20 +157,20 @@ impl FleetLink {
         }
     }
 
-    fn found(&mut self) {
+    fn regain(&mut self) {
         if self.lost.take().is_some() {
             tracing::info!("The rendezvous is in reach again");
         }
     }
 
-    fn end(&mut self, run: Option<Uuid>) -> bool {
+    fn finish(&mut self, outcome: Option<(Uuid, bool)>) -> bool {
         self.lost = None;
         let Some(mut database) = self.database.take().or_else(|| self.reconnect()) else {
             return false;
         };
         let (name, token) = (&self.name, self.member.token);
-        let ended = match run {
-            Some(run) => database.end_at_rendezvous(name, token, run),
+        let ended = match outcome {
+            Some(outcome) => database.end_at_rendezvous(name, token, outcome),
             None => database.leave_rendezvous(name, token),
         };
         database.close();

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::exit::{CommandError, ExitStatus};
+use super::super::outputs::FinishedRun;
 use super::super::provenance;
 use super::super::run_time::new_run_id;
 use super::super::shard;
@@ -20,7 +21,8 @@ use crate::fleet;
 use crate::plan::{Plan, Shard, ShardPlan};
 use crate::record::ShardClock;
 use crate::store::{
-    Database, DatabaseError, RendezvousNews, RendezvousTerms, ShardCandidate, ShardMember,
+    Database, DatabaseError, JoinRefusal, JoinedShard, RendezvousNews, RendezvousTerms,
+    ShardCandidate, ShardMember, StoreMark, UploadLimits,
 };
 use crate::units::format_duration;
 
@@ -29,6 +31,12 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// How long a database may be out of reach while machines wait.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a run is tried to be stored whose upload failed; a merge waits as long.
+const UPLOAD_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a waiting machine that is alive is silent at most, unless its database is slow.
+const LIVELY: Duration = Duration::from_secs(2);
 
 /// How a machine's attempt to take part ended.
 pub(in crate::cli) enum JoinEnd {
@@ -50,8 +58,8 @@ pub(in crate::cli) struct FleetMember {
 }
 
 enum MemberState {
-    /// The run has not begun.
-    Waiting(Database),
+    /// The run has not begun. `None` if the database is out of reach.
+    Waiting(Option<Database>),
     /// A thread keeps in touch.
     Running(LinkEnds),
     Ended,
@@ -72,7 +80,7 @@ impl RendezvousRequest {
             shards: self.of,
             plan: fleet::digest_plan(plan.scenarios.iter().map(|scenario| &scenario.shown)),
             tollgate: here.tollgate,
-            lasts: lasts.unwrap_or_default(),
+            lasts: whole_millis(lasts.unwrap_or_default()),
         };
         let candidate = ShardCandidate {
             shard: self.shard.map(|shard| shard.index + 1),
@@ -81,28 +89,46 @@ impl RendezvousRequest {
             lead: self.lead(plan),
             wait: self.wait,
         };
-        let mut database = PatientDatabase::open(&self.address, PATIENCE)?;
-        match database.call(|database| database.join_rendezvous(&terms, &candidate))? {
-            Err(refusal) => Ok(JoinEnd::Ended(refusal::refuse(&refusal, &terms, flags)?)),
-            Ok(shard) => {
-                WaitingMember { request: self, terms, shard, token: candidate.token, database }
-                    .wait(signals)
+        let mut database = PatientDatabase::open(&self.address, signals, self.wait)?;
+        let since = clock::now();
+        loop {
+            let join = |database: &mut Database| database.join_rendezvous(&terms, &candidate);
+            let refusal = match database.call(self.wait, join)? {
+                Ok(shard) => {
+                    let (request, token) = (self, candidate.token);
+                    return WaitingMember { request, terms, shard, token, database }.wait(signals);
+                }
+                Err(refusal) => refusal,
+            };
+            // A machine that was started again meets its own place, until that is free.
+            let may_be_dead = matches!(&refusal, JoinRefusal::Taken(holder)
+                if holder.starts.is_none() && holder.silence > LIVELY);
+            let is_over = clock::now() - since > 2 * JoinedShard::WAITING_SILENCE;
+            if !may_be_dead || is_over || signals.stops_within(POLL) {
+                return Ok(JoinEnd::Ended(refusal::refuse(&refusal, &terms, flags)?));
             }
         }
     }
 }
 
+/// The duration in whole milliseconds, as the database keeps it.
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(
+        u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
+    )
+}
+
 /// A machine that is registered and waits for the others.
-struct WaitingMember {
+struct WaitingMember<'a> {
     request: RendezvousRequest,
     terms: RendezvousTerms,
     /// Counted from 1.
     shard: u32,
     token: Uuid,
-    database: PatientDatabase,
+    database: PatientDatabase<'a>,
 }
 
-impl WaitingMember {
+impl WaitingMember<'_> {
     fn wait(mut self, signals: &RunSignals) -> Result<JoinEnd, CommandError> {
         let RendezvousTerms { name, shards, .. } = self.terms.clone();
         tracing::info!("Shard {} of {shards} at the rendezvous `{name}`", self.shard);
@@ -121,30 +147,40 @@ impl WaitingMember {
                 present = news.present;
                 tracing::info!("{present} of {shards} machines are there; waiting for the others");
             }
+            if news.stop.is_some() {
+                tracing::info!("The whole run ends before it started: it was stopped");
+                return Ok(self.give_up());
+            }
             if signals.stops_within(POLL) {
-                let leave = |database: &mut Database| database.leave_rendezvous(&name, self.token);
-                let _out_of_reach = leave(&mut self.database.into_database());
-                return Ok(JoinEnd::Ended(ExitStatus::Inconclusive));
+                return Ok(self.give_up());
             }
         };
-        let compare = |database: &mut Database| database.compare_clocks(clock::wall_clock);
-        let measured = self.database.call(compare)?;
-        Ok(JoinEnd::Member(Box::new(self.begin(starts, measured)?)))
+        let since = clock::now();
+        let own = || (clock::wall_clock(), clock::now() - since);
+        let measured = self.database.call(PATIENCE, |database| database.compare_clocks(own))?;
+        let clock = measured.ok_or_else(|| {
+            CommandError::internal("the database does not say what time it is; nothing was sent")
+        })?;
+        Ok(JoinEnd::Member(Box::new(self.begin(starts, clock)?)))
+    }
+
+    /// Frees the shard before the start.
+    fn give_up(self) -> JoinEnd {
+        if let Some(mut database) = self.database.into_database() {
+            let _out_of_reach = database.leave_rendezvous(&self.terms.name, self.token);
+        }
+        JoinEnd::Ended(ExitStatus::Inconclusive)
     }
 
     fn ask(&mut self) -> Result<RendezvousNews, DatabaseError> {
         let member = ShardMember { shard: self.shard, token: self.token, run: None };
-        self.database.call(|database| database.ask_rendezvous(&self.terms.name, &member))
+        self.database.call(PATIENCE, |database| database.ask_rendezvous(&self.terms.name, &member))
     }
 
-    fn begin(
-        self,
-        start: OffsetDateTime,
-        measured: Option<ShardClock>,
-    ) -> Result<FleetMember, CommandError> {
+    fn begin(self, start: OffsetDateTime, clock: ShardClock) -> Result<FleetMember, CommandError> {
         let Self { request, terms, shard, token, database } = self;
         let shard = Shard { index: shard - 1, of: terms.shards };
-        let plan = ShardPlan { shard, start, clock: measured };
+        let plan = ShardPlan { shard, start, clock: Some(clock) };
         let state = RefCell::new(MemberState::Waiting(database.into_database()));
         let member = FleetMember { plan, terms, token, request, state };
         let ahead = start - plan.common_clock(clock::wall_clock());
@@ -155,16 +191,12 @@ impl WaitingMember {
                 at(start)
             )));
         };
-        let clock = measured.map_or_else(
-            || "this machine's clock was set meanwhile, so it is not corrected".to_owned(),
-            |clock| format!("this machine's clock is {}", clock.words()),
-        );
+        let (at, ahead) = (at(start), format_duration(Duration::from_secs(ahead.as_secs())));
         tracing::info!(
-            "Measuring starts at {}, in {}; {clock}",
-            at(start),
-            format_duration(Duration::from_secs(ahead.as_secs()))
+            "Measuring starts at {at}, in {ahead}; this machine's clock is {}",
+            clock.words()
         );
-        if measured.is_none_or(ShardClock::is_vague) {
+        if clock.is_vague() {
             tracing::warn!(
                 "WARNING: this shard may start more than 5 ms apart from the others: the database is too far away, or busy"
             );
@@ -174,8 +206,9 @@ impl WaitingMember {
 }
 
 impl FleetMember {
-    /// Starts to ask for news for as long as the run lasts. `stopper` ends it if another machine
-    /// ends the whole run.
+    /// Tells the others of this machine's run, and asks for news for as long as it lasts. `stopper`
+    /// ends it if another machine ends the whole run. An error means that nobody could find the
+    /// run, so nothing should be sent.
     pub(in crate::cli) fn keep_in_touch(
         &self,
         run: Uuid,
@@ -186,6 +219,8 @@ impl FleetMember {
         };
         let member =
             ShardMember { shard: self.plan.shard.index + 1, token: self.token, run: Some(run) };
+        let mut database = database.map_or_else(|| Database::open(&self.request.address), Ok)?;
+        database.ask_rendezvous(&self.terms.name, &member)?;
         let link = FleetLink::new(
             (self.request.address.clone(), database),
             self.terms.name.clone(),
@@ -208,13 +243,31 @@ impl FleetMember {
         self.plan.shard.index == 0
     }
 
-    /// Tells the others that this machine's run is stored.
-    pub(in crate::cli) fn end(&self, run: Uuid) {
+    /// Stores this machine's run, whose upload failed, for as long as the merge waits for it.
+    /// Returns whether it is stored.
+    pub(in crate::cli) fn store_again(
+        &self,
+        run: &FinishedRun,
+        signals: &RunSignals,
+    ) -> Result<bool, CommandError> {
+        tracing::info!("Trying to store the run again, since the others need it");
+        let stored = PatientDatabase::reopen(&self.request.address, signals)
+            .call(UPLOAD_PATIENCE, |database| {
+                database.store_run(&run.record, &run.folder, UploadLimits::GENEROUS)
+            });
+        let Ok(stored) = stored else { return Ok(false) };
+        StoreMark::mark_stored(&run.folder, stored.store, clock::wall_clock())?;
+        tracing::info!("Stored in {}", self.request.address.display_name());
+        Ok(true)
+    }
+
+    /// Tells the others that this machine's run is stored, and whether it measured its part.
+    pub(in crate::cli) fn finish(&self, run: Uuid, measured: bool) {
         if let MemberState::Running(ends) = self.state.replace(MemberState::Ended)
-            && !ends.end(Some(run))
+            && !ends.finish(Some((run, measured)))
         {
             tracing::warn!(
-                "WARNING: the rendezvous `{}` could not be told that this shard ended, so the merge waits longer",
+                "WARNING: the rendezvous `{}` did not learn that this shard ended; its run is stored",
                 self.terms.name
             );
         }
@@ -224,13 +277,13 @@ impl FleetMember {
 impl Drop for FleetMember {
     fn drop(&mut self) {
         match self.state.replace(MemberState::Ended) {
-            MemberState::Waiting(mut database) => {
+            MemberState::Waiting(Some(mut database)) => {
                 let _out_of_reach = database.leave_rendezvous(&self.terms.name, self.token);
             }
             MemberState::Running(ends) => {
-                let _out_of_reach = ends.end(None);
+                let _out_of_reach = ends.finish(None);
             }
-            MemberState::Ended => {}
+            MemberState::Waiting(None) | MemberState::Ended => {}
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
 use crate::postgres::DatabaseAddress;
 use crate::units::{UnitError, parse_duration};
 
-pub(super) use collect::{Collected, collect};
+pub(super) use collect::{CollectOptions, Collected, collect};
 pub(super) use link::LinkEnds;
 pub(super) use member::{FleetMember, JoinEnd};
 
@@ -153,15 +153,30 @@ fn default_lead(scenario: &ScenarioPlan) -> Duration {
     SHORTEST_LEAD + needed.min(Duration::from_mins(5))
 }
 
-/// A name that fits a line and a row.
+/// A name that fits a line and a row, and needs no quotes in a shell.
 pub(super) fn parse_name(text: &str) -> Result<String, UnitError> {
-    let is_valid = !text.trim().is_empty()
-        && text.chars().count() <= LONGEST_NAME
-        && !text.chars().any(char::is_control);
-    if is_valid {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+@=".contains(c);
+    if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(is_plain) {
         return Ok(text.to_owned());
     }
     let problem = format!("`{}` is not a name", text.escape_debug());
-    let remedy = format!("write up to {LONGEST_NAME} characters on one line, such as `deploy-42`");
+    let remedy = format!(
+        "write letters, digits and `._-/:+@=`, {LONGEST_NAME} at most, such as `deploy-42`"
+    );
     Err(UnitError::new(problem, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_needs_no_quotes_in_a_shell() {
+        for name in ["deploy-42", "1795967605/1", "build.7@main:a+b=c", &"n".repeat(200)] {
+            assert_eq!(parse_name(name).unwrap(), name);
+        }
+        for name in ["", " ", "a b", "$(id)", "a'b", "a\nb", "été", &"n".repeat(201)] {
+            assert!(parse_name(name).is_err(), "{name}");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::engine::clock;
+use super::super::signals::RunSignals;
+use crate::engine::clock::{self, Instant};
 use crate::postgres::{DatabaseAddress, PgErrorKind};
 use crate::store::{Database, DatabaseError};
 
@@ -10,59 +11,96 @@ use crate::store::{Database, DatabaseError};
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A connection that is opened again if it is lost.
-pub(super) struct PatientDatabase {
+pub(super) struct PatientDatabase<'a> {
     address: DatabaseAddress,
-    database: Database,
-    /// How long the database may be out of reach.
-    patience: Duration,
+    /// A signal ends the patience.
+    signals: &'a RunSignals,
+    /// `None` while the database is out of reach.
+    database: Option<Database>,
+    /// Since when no call has failed.
+    in_touch: Instant,
 }
 
-impl PatientDatabase {
-    /// Opens a connection. This is tried once, so that a mistake in the address shows at once.
+impl<'a> PatientDatabase<'a> {
+    /// Opens a connection. A database that has too many is tried again for as long as `patience`;
+    /// other errors show at once, since the address may be wrong.
     pub(super) fn open(
         address: &DatabaseAddress,
+        signals: &'a RunSignals,
         patience: Duration,
     ) -> Result<Self, DatabaseError> {
-        let database = Database::open(address)?;
-        Ok(Self { address: address.clone(), database, patience })
+        let since = clock::now();
+        let database = loop {
+            match Database::open(address) {
+                Err(error) if is(&error, &[PgErrorKind::TooMany]) => {
+                    if clock::now() - since > patience || signals.stops_within(PAUSE) {
+                        return Err(error);
+                    }
+                }
+                opened => break opened?,
+            }
+        };
+        let (address, in_touch) = (address.clone(), clock::now());
+        Ok(Self { address, signals, database: Some(database), in_touch })
     }
 
-    /// Calls the database, again and again while it is out of reach.
+    /// A database that was in reach before; its connection is opened when it is needed.
+    pub(super) fn reopen(address: &DatabaseAddress, signals: &'a RunSignals) -> Self {
+        Self { address: address.clone(), signals, database: None, in_touch: clock::now() }
+    }
+
+    /// Calls the database, again and again while it is out of reach, for as long as `patience`.
     pub(super) fn call<T>(
         &mut self,
+        patience: Duration,
         mut call: impl FnMut(&mut Database) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
         let since = clock::now();
         loop {
-            let error = match call(&mut self.database) {
-                Err(error) if may_pass(&error) => error,
-                answered => return answered,
+            let opened = self.database.take().map_or_else(|| Database::open(&self.address), Ok);
+            let error = match opened {
+                Ok(mut database) => match call(&mut database) {
+                    Ok(answer) => {
+                        self.database = Some(database);
+                        return Ok(answer);
+                    }
+                    Err(error) => error,
+                },
+                Err(error) => error,
             };
-            if clock::now() - since > self.patience {
+            let is_over = clock::now() - since > patience;
+            if is_over || !may_pass(&error) || self.signals.stops_within(PAUSE) {
                 return Err(error);
             }
-            std::thread::sleep(PAUSE);
-            if let Ok(database) = Database::open(&self.address) {
-                self.database = database;
-            }
+            self.in_touch = clock::now();
         }
     }
 
-    /// The connection itself.
-    pub(super) fn into_database(self) -> Database {
+    /// How long the database has been in reach without a break.
+    pub(super) fn in_touch(&self) -> Duration {
+        clock::now() - self.in_touch
+    }
+
+    /// The connection itself, if there is one.
+    pub(super) fn into_database(self) -> Option<Database> {
         self.database
     }
 }
 
-/// Whether a later call may succeed without anybody's doing.
+/// Whether the same call may succeed later.
 fn may_pass(error: &DatabaseError) -> bool {
-    matches!(error, DatabaseError::Database(error) if matches!(
-        error.kind,
-        PgErrorKind::Unreachable
-            | PgErrorKind::Refused
-            | PgErrorKind::TimedOut
-            | PgErrorKind::TooSlow
-            | PgErrorKind::Lost
-            | PgErrorKind::TooMany
-    ))
+    let passing = [
+        PgErrorKind::Unreachable,
+        PgErrorKind::Refused,
+        PgErrorKind::TimedOut,
+        PgErrorKind::TooSlow,
+        PgErrorKind::Lost,
+        PgErrorKind::TooMany,
+        PgErrorKind::ReadOnly,
+    ];
+    is(error, &passing)
+}
+
+fn is(error: &DatabaseError, kinds: &[PgErrorKind]) -> bool {
+    matches!(error, DatabaseError::Database(error) if kinds.contains(&error.kind))
 }

@@ -51,7 +51,8 @@ fn other_terms(own: &RendezvousTerms, theirs: &RendezvousTerms) -> String {
         )
     } else {
         (
-            "the machine that came first has another plan".to_owned(),
+            "the machine that came first has another plan, or other limits from earlier runs"
+                .to_owned(),
             "use the same scenario files, flags and public variables on all machines (`tollgate check` prints a plan)",
         )
     };
@@ -64,7 +65,8 @@ fn other_terms(own: &RendezvousTerms, theirs: &RendezvousTerms) -> String {
 /// repeats its job. Its load is not sent again.
 fn started_again(own: &RendezvousTerms, holder: &JoinedShard, flags: shard::Flags) -> ExitStatus {
     let (state, exit) = match (holder.ended, holder.run) {
-        (Some(_), Some(_)) => ("has already run", flags.exit_of_earlier()),
+        _ if holder.measured => ("has already run", flags.exit_of_earlier()),
+        (Some(_), Some(_)) => ("did not measure and store its part", ExitStatus::Inconclusive),
         (Some(_), None) => ("ended before it sent anything", ExitStatus::Inconclusive),
         (None, _) => ("is running or was cut off", ExitStatus::Inconclusive),
     };

@@ -59,6 +59,27 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::plan::{Shard, ShardPlan};
+    use crate::record::ShardClock;
+
+    #[test]
+    fn a_prober_whose_clock_is_off_starts_when_the_common_clock_says() {
+        for seconds in [-90, 0, 90] {
+            // This clock is `seconds` behind the common one.
+            let clock = Some(ShardClock { offset_us: seconds * 1_000_000, error_us: 100 });
+            let common = clock::wall_clock() + time::Duration::seconds(seconds);
+            let start = common + Duration::from_secs(1_000);
+            let plan = Plan {
+                shard_plan: Some(ShardPlan { shard: Shard { index: 0, of: 2 }, start, clock }),
+                ..Plan::default()
+            };
+            let begun = RunStart::now(&plan).unwrap();
+            let appointed = begun.measured.unwrap();
+            assert_eq!(appointed.at, start);
+            let ahead = appointed.from.as_secs_f64();
+            assert!((900.0..=1_001.0).contains(&ahead), "{seconds}: {ahead}");
+        }
+    }
 
     #[test]
     fn the_measured_stage_starts_exactly_on_time_and_whole_milliseconds_into_the_run() {

@@ -244,8 +244,7 @@ impl Database {
         runtime.block_on(alerts::change(session, at, key, change))
     }
 
-    /// Registers a prober at a rendezvous, which is made if nobody did. Returns its shard, counted
-    /// from 1.
+    /// Registers a prober at a rendezvous, creating it if needed. Returns its shard, counted from 1.
     pub fn join_rendezvous(
         &mut self,
         terms: &RendezvousTerms,
@@ -273,19 +272,20 @@ impl Database {
         runtime.block_on(RendezvousRows { session, at }.leave(name, token))
     }
 
-    /// Notes that a prober ended.
+    /// Notes that a prober ended, and whether it measured its part. Its run is stored.
     pub fn end_at_rendezvous(
         &mut self,
         name: &str,
         token: Uuid,
-        run: Uuid,
+        outcome: (Uuid, bool),
     ) -> Result<(), DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(RendezvousRows { session, at }.end(name, token, run))
+        runtime.block_on(RendezvousRows { session, at }.end(name, token, outcome))
     }
 
     /// Asks all probers of a shared run to end with this ending, unless they were asked before.
-    pub fn stop_rendezvous(&mut self, name: &str, how: &RunEnding) -> Result<(), DatabaseError> {
+    /// Returns whether there is such a rendezvous.
+    pub fn stop_rendezvous(&mut self, name: &str, how: &RunEnding) -> Result<bool, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(RendezvousRows { session, at }.stop(name, how))
     }
@@ -299,24 +299,29 @@ impl Database {
         runtime.block_on(RendezvousRows { session, at }.state(name))
     }
 
-    /// Claims to merge the runs of a rendezvous, for two minutes at a time. False if another claims
-    /// it, or has merged.
-    pub fn claim_merge(&mut self, name: &str, token: Uuid) -> Result<bool, DatabaseError> {
+    /// Claims to merge the runs of a rendezvous, for two minutes at a time. `claim` is who claims,
+    /// and the merged run that the caller knows. False if another claims it, or has merged.
+    pub fn claim_merge(
+        &mut self,
+        name: &str,
+        claim: (Uuid, Option<Uuid>),
+    ) -> Result<bool, DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(RendezvousRows { session, at }.claim(name, token))
+        runtime.block_on(RendezvousRows { session, at }.claim(name, claim))
     }
 
-    /// Notes the merged run of a rendezvous, if it is stored. Returns whether it is.
-    pub fn note_merged(&mut self, name: &str, run: Uuid) -> Result<bool, DatabaseError> {
+    /// Notes the merged run of whoever claimed to merge, if it is stored. Returns whether it was
+    /// noted.
+    pub fn note_merged(&mut self, name: &str, merged: (Uuid, Uuid)) -> Result<bool, DatabaseError> {
         let Self { runtime, session, at } = self;
-        runtime.block_on(RendezvousRows { session, at }.merged(name, run))
+        runtime.block_on(RendezvousRows { session, at }.merged(name, merged))
     }
 
-    /// Compares the clock that `own` reads with that of the database. `None` if that clock was set
-    /// meanwhile.
+    /// Compares the clocks that `own` reads, the calendar's and a monotonic one, with that of the
+    /// database. `None` if the database never answered with a time.
     pub fn compare_clocks(
         &mut self,
-        own: impl Fn() -> OffsetDateTime,
+        own: impl Fn() -> (OffsetDateTime, Duration),
     ) -> Result<Option<ShardClock>, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(RendezvousRows { session, at }.compare_clocks(own))

@@ -45,10 +45,17 @@ impl RendezvousRows<'_> {
         let at = self.at;
         let mut transaction = self.begin().await?;
         schema::identity(&mut transaction, at).await?;
-        found(&mut transaction, terms, candidate.wait).await?;
-        let (known, starts) = lock(&mut transaction, &terms.name).await?;
+        create(&mut transaction, terms, candidate.wait).await?;
+        let (mut known, starts) = lock(&mut transaction, &terms.name).await?;
+        let all = joined(&mut transaction, &terms.name, starts).await?;
+        let is_waiting = |joined: &JoinedShard| joined.silence < JoinedShard::WAITING_SILENCE;
+        if starts.is_none() && !all.iter().any(is_waiting) {
+            // Whoever was there before has given up, and with them their terms and their wait.
+            renew(&mut transaction, terms, candidate.wait).await?;
+            known = terms.clone();
+        }
         let joined = if known == *terms {
-            take_place(&mut transaction, (terms, starts), candidate).await?
+            assign_shard(&mut transaction, (terms, starts), (candidate, all)).await?
         } else {
             Err(JoinRefusal::OtherTerms(known))
         };
@@ -85,6 +92,8 @@ impl RendezvousRows<'_> {
         }
         // In a transaction of its own: whoever joins locks the same rows in the other order.
         let mut transaction = self.begin().await?;
+        // Postgres would not count again after it has waited for a machine that joins.
+        lock(&mut transaction, name).await?;
         agree(&mut transaction, name).await?;
         transaction.commit().await?;
         Ok(self.note(name, member).await?.0)
@@ -105,7 +114,7 @@ impl RendezvousRows<'_> {
                    select r.starts, r.stop::text as stop, r.shards, exists (select from noted) as is_member, \
                        r.waits_until <= clock_timestamp() as is_over, case when r.starts is null then ( \
                            select count(*) from tollgate.rendezvous_shards s where s.rendezvous = r.name \
-                           and s.seen > clock_timestamp() - interval '15 s') else 0 end as present \
+                           and s.seen > clock_timestamp() - interval '5 s') else 0 end as present \
                    from tollgate.rendezvous r where r.name = $1";
         let rows = transaction
             .fetch_rows(sql, |query| {
@@ -129,28 +138,33 @@ impl RendezvousRows<'_> {
         Ok((news, may_agree))
     }
 
-    /// Asks all probers to end with this ending, unless they were asked before.
-    pub(super) async fn stop(mut self, name: &str, how: &RunEnding) -> Result<(), DatabaseError> {
+    /// Asks all probers to end with this ending, unless they were asked before. Returns whether
+    /// there is such a rendezvous.
+    pub(super) async fn stop(mut self, name: &str, how: &RunEnding) -> Result<bool, DatabaseError> {
         let at = self.at;
         let json = serde_json::to_string(how)
             .map_err(|error| damaged(name, at, &describe_json(&error)))?;
         let mut transaction = self.begin().await?;
-        let sql = "update tollgate.rendezvous set stop = $2::text::jsonb where name = $1 and stop is null";
-        transaction.execute(sql, |query| query.bind(clean(name)).bind(json)).await?;
-        Ok(transaction.commit().await?)
+        let sql =
+            "update tollgate.rendezvous set stop = coalesce(stop, $2::text::jsonb) where name = $1";
+        let asked = transaction.execute(sql, |query| query.bind(clean(name)).bind(json)).await?;
+        transaction.commit().await?;
+        Ok(asked > 0)
     }
 
-    /// Notes that a prober ended.
+    /// Notes that a prober ended, and whether it measured its part. Its run is stored.
     pub(super) async fn end(
         mut self,
         name: &str,
         token: Uuid,
-        run: Uuid,
+        (run, measured): (Uuid, bool),
     ) -> Result<(), DatabaseError> {
         let mut transaction = self.begin().await?;
-        let sql = "update tollgate.rendezvous_shards set ended = clock_timestamp(), seen = clock_timestamp(), run = $3 \
-                   where rendezvous = $1 and token = $2";
-        transaction.execute(sql, |query| query.bind(clean(name)).bind(token).bind(run)).await?;
+        let sql = "update tollgate.rendezvous_shards set ended = clock_timestamp(), seen = clock_timestamp(), run = $3, \
+                       measured = $4 where rendezvous = $1 and token = $2";
+        let end = transaction
+            .execute(sql, |query| query.bind(clean(name)).bind(token).bind(run).bind(measured));
+        end.await?;
         Ok(transaction.commit().await?)
     }
 
@@ -189,51 +203,65 @@ impl RendezvousRows<'_> {
         Ok(Some(state))
     }
 
-    /// Claims to merge, for two minutes at a time. False if another claims it, or has merged.
-    pub(super) async fn claim(mut self, name: &str, token: Uuid) -> Result<bool, DatabaseError> {
+    /// Claims to merge, for two minutes at a time. False if another claims it, or if the merged run
+    /// is no longer the one that the caller knows.
+    pub(super) async fn claim(
+        mut self,
+        name: &str,
+        (token, known): (Uuid, Option<Uuid>),
+    ) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin().await?;
         let sql = "update tollgate.rendezvous set merger = $2, claimed = clock_timestamp() \
-                   where name = $1 and merged is null \
-                   and (merger is null or merger = $2 or claimed < clock_timestamp() - interval '2 min')";
-        let claimed = transaction.execute(sql, |query| query.bind(clean(name)).bind(token)).await?;
+                   where name = $1 and merged is not distinct from $3 and (merger is null or merger = $2 \
+                       or claimed < clock_timestamp() - interval '2 min')";
+        let claimed = transaction
+            .execute(sql, |query| query.bind(clean(name)).bind(token).bind(known))
+            .await?;
         transaction.commit().await?;
         Ok(claimed > 0)
     }
 
-    /// Notes the merged run, if it is stored. Returns whether it is.
-    pub(super) async fn merged(mut self, name: &str, run: Uuid) -> Result<bool, DatabaseError> {
+    /// Notes the merged run of whoever claimed to merge, if it is stored. Returns whether it was
+    /// noted.
+    pub(super) async fn merged(
+        mut self,
+        name: &str,
+        (token, run): (Uuid, Uuid),
+    ) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin().await?;
-        let sql = "update tollgate.rendezvous set merged = $2 \
-                   where name = $1 and exists (select from tollgate.runs where id = $2)";
-        let noted = transaction.execute(sql, |query| query.bind(clean(name)).bind(run)).await?;
+        let sql = "update tollgate.rendezvous set merged = $3 where name = $1 and merger = $2 \
+                   and exists (select from tollgate.runs where id = $3)";
+        let noted =
+            transaction.execute(sql, |query| query.bind(clean(name)).bind(token).bind(run)).await?;
         transaction.commit().await?;
         Ok(noted > 0)
     }
 
-    /// Compares this machine's clock, which `own` reads, with that of the database.
+    /// Compares this machine's clock with that of the database. `own` reads the calendar clock and
+    /// a monotonic one.
     pub(super) async fn compare_clocks(
         mut self,
-        own: impl Fn() -> OffsetDateTime,
+        own: impl Fn() -> (OffsetDateTime, Duration),
     ) -> Result<Option<ShardClock>, DatabaseError> {
         let mut transaction = self.begin().await?;
         let mut best: Option<ShardClock> = None;
         for _ in 0..QUESTIONS {
-            let asked = own();
+            let (asked, before) = own();
             let rows =
                 transaction.fetch_rows("select clock_timestamp() as now", |query| query).await?;
-            let answered = own();
+            let round_trip = own().1.saturating_sub(before);
             let Some(row) = rows.first() else { continue };
             let now = transaction.column_value(row, "now")?;
-            let clock = ShardClock::of_question(asked, now, answered);
-            best = best.into_iter().chain(clock).min_by_key(|clock| clock.error_us);
+            let clock = ShardClock::of_question(asked, now, round_trip);
+            best = best.into_iter().chain([clock]).min_by_key(|clock| clock.error_us);
         }
         transaction.commit().await?;
         Ok(best)
     }
 }
 
-/// Makes the row of a rendezvous, unless there is one.
-async fn found(
+/// Creates the row of a rendezvous, unless there is one.
+async fn create(
     transaction: &mut Transaction<'_>,
     terms: &RendezvousTerms,
     wait: Duration,
@@ -253,29 +281,32 @@ async fn found(
     Ok(())
 }
 
-/// Registers a prober for the shard it wants, or for the first that is free.
-async fn take_place(
+/// Registers a prober for the shard it wants, or for the first that is free. `all` are those that
+/// registered so far.
+async fn assign_shard(
     transaction: &mut Transaction<'_>,
     (terms, starts): (&RendezvousTerms, Option<OffsetDateTime>),
-    candidate: &ShardCandidate,
+    (candidate, all): (&ShardCandidate, Vec<JoinedShard>),
 ) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
-    let (mut taken, abandoned) = places(transaction, &terms.name, starts).await?;
-    if let Some(own) = taken.iter().find(|joined| joined.token == candidate.token) {
+    if let Some(own) = all.iter().find(|joined| joined.token == candidate.token) {
         // The answer to an earlier attempt was lost.
         return Ok(Ok(own.shard));
     }
-    let holder = taken.iter().position(|joined| Some(joined.shard) == candidate.shard);
+    let is_held =
+        |joined: &JoinedShard| starts.is_some() || joined.silence < JoinedShard::WAITING_SILENCE;
+    let (mut held, abandoned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held);
+    let holder = held.iter().position(|joined| Some(joined.shard) == candidate.shard);
     if let Some(holder) = holder {
-        return Ok(Err(JoinRefusal::Taken(taken.swap_remove(holder))));
+        return Ok(Err(JoinRefusal::Taken(held.swap_remove(holder))));
     }
     if let Some(starts) = starts {
         return Ok(Err(JoinRefusal::Started(starts)));
     }
-    let is_free = |shard: &u32| taken.iter().all(|joined| joined.shard != *shard);
+    let is_free = |shard: &u32| held.iter().all(|joined| joined.shard != *shard);
     let Some(shard) = candidate.shard.or_else(|| (1..=terms.shards).find(is_free)) else {
         return Ok(Err(JoinRefusal::Full));
     };
-    if abandoned.contains(&shard) {
+    if abandoned.iter().any(|joined| joined.shard == shard) {
         free(transaction, &terms.name, shard).await?;
     }
     register(transaction, &terms.name, shard, candidate).await?;
@@ -309,20 +340,26 @@ fn terms(
     })
 }
 
-/// The probers that hold a shard, and the shards whose probers vanished before the start.
-async fn places(
+/// Gives a rendezvous that nobody attends new terms, and a new wait.
+async fn renew(
     transaction: &mut Transaction<'_>,
-    name: &str,
-    starts: Option<OffsetDateTime>,
-) -> Result<(Vec<JoinedShard>, Vec<u32>), DatabaseError> {
-    let rows = transaction.fetch_rows("select clock_timestamp() as now", |query| query).await?;
-    let row = rows.first().ok_or_else(|| vanished(name, "the database"))?;
-    let now: OffsetDateTime = transaction.column_value(row, "now")?;
-    let all = joined(transaction, name, starts).await?;
-    let (taken, abandoned): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|shard| starts.is_some() || now - shard.seen < time::Duration::seconds(15));
-    Ok((taken, abandoned.into_iter().map(|joined| joined.shard).collect()))
+    terms: &RendezvousTerms,
+    wait: Duration,
+) -> Result<(), DatabaseError> {
+    let sql = "update tollgate.rendezvous set shards = $2, plan = $3, tollgate = $4, lasts_ms = $5, stop = null, \
+                   created = clock_timestamp(), waits_until = clock_timestamp() + $6 * interval '1 ms' \
+               where name = $1";
+    let update = transaction.execute(sql, |query| {
+        query
+            .bind(clean(&terms.name))
+            .bind(number(terms.shards))
+            .bind(clean(&terms.plan))
+            .bind(clean(&terms.tollgate))
+            .bind(whole(terms.lasts.as_millis()))
+            .bind(whole(wait.as_millis()))
+    });
+    update.await?;
+    Ok(())
 }
 
 async fn joined(
@@ -330,8 +367,9 @@ async fn joined(
     name: &str,
     starts: Option<OffsetDateTime>,
 ) -> Result<Vec<JoinedShard>, DatabaseError> {
-    let sql = "select shard, token, host, joined, seen, run, ended from tollgate.rendezvous_shards \
-               where rendezvous = $1 order by shard";
+    let sql = "select shard, token, host, joined, seen, run, ended, measured, \
+                   extract(epoch from clock_timestamp() - seen)::float8 as silence \
+               from tollgate.rendezvous_shards where rendezvous = $1 order by shard";
     let rows = transaction.fetch_rows(sql, |query| query.bind(clean(name))).await?;
     let shard = |row| {
         let shard: i32 = transaction.column_value(row, "shard")?;
@@ -341,8 +379,11 @@ async fn joined(
             host: transaction.column_value(row, "host")?,
             joined: transaction.column_value(row, "joined")?,
             seen: transaction.column_value(row, "seen")?,
+            silence: Duration::try_from_secs_f64(transaction.column_value(row, "silence")?)
+                .unwrap_or_default(),
             run: transaction.column_value(row, "run")?,
             ended: transaction.column_value(row, "ended")?,
+            measured: transaction.column_value(row, "measured")?,
             starts,
         })
     };
@@ -379,13 +420,12 @@ async fn free(
     Ok(())
 }
 
-/// Agrees on the start once all probers are there or the wait is over: as soon as the slowest can
-/// be ready.
+/// Agrees on the start once all probers are there or the wait is over: after the longest lead.
 async fn agree(transaction: &mut Transaction<'_>, name: &str) -> Result<(), DatabaseError> {
     let sql = "update tollgate.rendezvous r \
                set starts = date_trunc('milliseconds', clock_timestamp() + p.lead_ms * interval '1 ms') \
                from (select count(*) as present, max(lead_ms) as lead_ms from tollgate.rendezvous_shards \
-                   where rendezvous = $1 and seen > clock_timestamp() - interval '15 s') p \
+                   where rendezvous = $1 and seen > clock_timestamp() - interval '5 s') p \
                where r.name = $1 and r.starts is null and p.present > 0 \
                and (p.present >= r.shards or clock_timestamp() >= r.waits_until)";
     transaction.execute(sql, |query| query.bind(clean(name))).await?;

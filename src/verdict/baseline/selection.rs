@@ -88,7 +88,7 @@ impl BaselineRuns {
         let Some(planned) = run.planned(&self.planned.name) else { return false };
         let tags = &run.provenance.tags;
         let sharing = run.measurement.sharing.as_ref();
-        let is_part = sharing.is_some_and(|sharing| !sharing.missing_shards().is_empty());
+        let is_part = sharing.is_some_and(|sharing| sharing.is_part(run.id));
         let is_foreign = tags.contains_key(IMPORTED_TAG)
             || matches!(run.measurement.ending, RunEnding::Imported(_));
         // Another environment has a latency of its own.

@@ -132,11 +132,8 @@ impl PlanHistory {
     /// part of a run.
     fn verdict_of(&self, record: &RunRecord) -> Option<EarlierVerdict> {
         let planned = record.planned(&self.planned.name)?;
-        let is_part = record
-            .measurement
-            .sharing
-            .as_ref()
-            .is_some_and(|sharing| !sharing.missing_shards().is_empty());
+        let is_part =
+            record.measurement.sharing.as_ref().is_some_and(|sharing| sharing.is_part(record.id));
         let is_same = !is_part
             // Failures in one environment say nothing about another.
             && record.provenance.tags.get(ENVIRONMENT_TAG) == self.environment.as_ref()
