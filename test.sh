@@ -207,7 +207,7 @@ fi
 
 step "parsers of other projects"
 # A test reads the outputs for CI and monitoring with them.
-parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2"
+parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2 kubernetes-validate==1.37.0"
 if ! command -v python3 >/dev/null; then
   echo "python3 not found: skipping the tests with parsers of other projects"
 elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then

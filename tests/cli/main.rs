@@ -23,6 +23,7 @@ mod every;
 mod evidence;
 mod find_rate;
 mod flags;
+mod fleet_print;
 mod gate;
 mod history;
 mod import;
