@@ -9,25 +9,9 @@ set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 source "$here/support.sh"
 
-if [ "${1:-}" != inside ]; then
-  tollgate=$(find_program "${1:-}")
-  need_programs unshare ip munged slurmctld slurmd sbatch scontrol
-  [ "$(id -u)" = 0 ] || skip "needs root"
-  unshare --pid --net --mount --fork --kill-child --mount-proc bash "$0" inside "$tollgate" &
-  sandbox=$!
-  trap 'kill -KILL "$sandbox" 2>/dev/null; exit 1' HUP INT TERM
-  wait "$sandbox"
-  exit
-fi
-
+[ "${1:-}" = inside ] || run_in_sandbox "${1:-}" munged slurmctld slurmd sbatch scontrol
 tollgate=$2
-mount -t tmpfs tollgate-tests /mnt
-ip link set lo up
-# Slurm looks names up with AI_ADDRCONFIG, which finds none on a machine with loopback addresses alone.
-ip address add 192.0.2.1/32 dev lo
-work=/mnt
-cd "$work"
-clean_environment
+enter_sandbox
 
 # Starts Slurm: the authentication, the controller and one node with as many processors as the jobs
 # need. Nothing of it is configured outside this folder.
@@ -107,7 +91,16 @@ start_again() {
 start_slurm
 start_target
 write_scenario
-"$tollgate" fleet print slurm shop.toml --shards 2 --name fixed --without-store --start-in 6s >fixed.sh
-run_script fixed.sh fixed 0 PASS
+"$tollgate" fleet print slurm shop.toml --shards 2 --name fixed --without-store --start-in 9s >fixed.sh
+run_script fixed.sh fixed 0 PASS &
+fixed=$!
+if start_postgres; then
+  "$tollgate" fleet print slurm shop.toml --shards 2 --name stored -- --budget 'p90 < 1us' --lead 5s >stored.sh
+  run_script stored.sh stored 1 FAIL
+fi
+wait "$fixed" || exit 1
 start_again fixed
 echo "Slurm: two shards without a store pass, exit with 0, and send nothing when they start again"
+[ -n "${DATABASE_URL:-}" ] || { echo "Slurm: no PostgreSQL: skipped the shards that meet in a database"; exit 0; }
+start_again stored
+echo "Slurm: two shards that meet in PostgreSQL fail as one, exit with 0, and send nothing when they start again"

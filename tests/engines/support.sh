@@ -5,18 +5,42 @@ fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 fail_with() { cat "$1"; shift; fail "$@"; }
 skip() { printf '%s: skipped: %s\n' "$(basename "$0")" "$*"; exit 0; }
 
-# The program to test, as an absolute path.
-find_program() {
-  local program
-  program=$(realpath "${1:-$here/../../target/debug/tollgate}")
-  [ -x "$program" ] || fail "no program at $program; run cargo build first"
-  printf '%s' "$program"
+# Runs the script again in namespaces of its own, and exits as it does. Whatever it starts ends with
+# it, even if it is killed. The first argument is the program to test, the others are programs that
+# the script needs.
+run_in_sandbox() {
+  local program tollgate
+  tollgate=$(realpath "${1:-$here/../../target/debug/tollgate}")
+  shift
+  [ -x "$tollgate" ] || fail "no program at $tollgate; run cargo build first"
+  for program in unshare ip "$@"; do
+    command -v "$program" >/dev/null || skip "no $program on the PATH"
+  done
+  [ "$(id -u)" = 0 ] || skip "needs root"
+  unshare --pid --net --mount --fork --kill-child --mount-proc bash "$0" inside "$tollgate" &
+  sandbox=$!
+  trap 'kill -KILL "$sandbox" 2>/dev/null; exit 1' HUP INT TERM
+  wait "$sandbox"
+  exit
 }
 
-# Skips the script unless the machine has these programs.
-need_programs() {
-  local program
-  for program; do command -v "$program" >/dev/null || skip "no $program on the PATH"; done
+# Gives the sandbox a folder in memory, a network of its own, and only the variables that it needs.
+enter_sandbox() {
+  local name
+  work=/mnt
+  mount -t tmpfs tollgate-tests "$work"
+  chmod 755 "$work"
+  cd "$work"
+  ip link set lo up
+  # getaddrinfo with AI_ADDRCONFIG, as Slurm uses it, ignores loopback addresses.
+  ip address add 192.0.2.1/32 dev lo
+  for name in DATABASE_URL $(compgen -v GITHUB_ || true) $(compgen -v PG || true) $(compgen -v SLURM_ || true) \
+    $(compgen -v SBATCH_ || true) $(compgen -v TOLLGATE_ | grep -v '^TOLLGATE_TESTS_' || true); do
+    unset "$name"
+  done
+  mkdir bin
+  ln -s "$tollgate" bin/tollgate
+  export PATH=$work/bin:$PATH HOME=$work TMPDIR=$work TOLLGATE_REPORT=none
 }
 
 # Waits until a command succeeds.
@@ -30,17 +54,6 @@ wait_for() {
   done
   echo "$what did not come within 30 s" >&2
   return 1
-}
-
-# Removes what would change the runs, and puts the program on the PATH.
-clean_environment() {
-  local name
-  for name in $(compgen -v TOLLGATE_ || true) $(compgen -v SLURM_ || true) $(compgen -v SBATCH_ || true) DATABASE_URL GITHUB_ACTIONS; do
-    unset "$name"
-  done
-  mkdir -p "$work/bin"
-  ln -s "$tollgate" "$work/bin/tollgate"
-  export PATH=$work/bin:$PATH TOLLGATE_REPORT=none
 }
 
 # Starts the rehearsal target, and sets TOLLGATE_TARGET to its address.
@@ -76,4 +89,23 @@ connections = 40
 name = "plain"
 path = "/plain"
 END
+}
+
+# Starts PostgreSQL in a folder of its own, as its user, and sets DATABASE_URL. Fails if there is no
+# such program.
+start_postgres() {
+  local folder programs='' port=${1:-5432}
+  for folder in ${TOLLGATE_TESTS_PG_BIN:+"$TOLLGATE_TESTS_PG_BIN"} /usr/lib/postgresql/*/bin; do
+    [ ! -x "$folder/postgres" ] || programs=$folder
+  done
+  [ -n "$programs" ] || return 1
+  mkdir "$work/postgres"
+  chown postgres "$work/postgres"
+  runuser -u postgres -- "$programs/initdb" --pgdata="$work/postgres/data" --username=tollgate --auth=trust \
+    --no-sync >"$work/initdb.log" 2>&1 || fail_with "$work/initdb.log" "initdb fails"
+  runuser -u postgres -- "$programs/postgres" -D "$work/postgres/data" -k "$work/postgres" -p "$port" \
+    -c listen_addresses=127.0.0.1 -c fsync=off >"$work/postgres.log" 2>&1 &
+  postgres=$!
+  export DATABASE_URL="postgres://tollgate@127.0.0.1:$port/postgres?sslmode=disable"
+  wait_for "PostgreSQL" "$tollgate" db migrate >"$work/migrate.log" 2>&1 || fail_with "$work/postgres.log" "no database"
 }

@@ -25,12 +25,11 @@ use crate::units::ByteSize;
 const LARGEST_FILE: ByteSize = ByteSize(1 << 30);
 
 /// Flags of `run` that the printed file sets itself, or that several machines cannot share.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 13] = [
     "--shard",
     "--start-at",
     "--shard-exit",
     "--rendezvous",
-    "--rendezvous-wait",
     "--of",
     "--verdict",
     "--runs-dir",
@@ -52,7 +51,8 @@ pub(super) fn job(
     let flags = flags(args)?;
     let shard = Shard { index: 0, of: args.shards };
     let start = clock::wall_clock() + time::Duration::minutes(10);
-    let (plan, scenarios) = resolve(args, &flags, ShardPlan { shard, start, clock: None })?;
+    let shard = ShardPlan { shard, start, clock: None };
+    let (plan, scenarios) = resolve(args, &flags, (meeting, shard))?;
     let first = scenarios.first().map_or("", Scenario::name);
     let sources = args.sources.iter().zip(&scenarios).zip(&plan.scenarios);
     let sources = sources.map(|((word, scenario), plan)| source(word, scenario, plan));
@@ -102,9 +102,15 @@ fn text(word: &OsString) -> Result<String, CommandError> {
 fn resolve(
     args: &SharedArgs,
     flags: &[String],
-    shard: ShardPlan,
+    (meeting, shard): (MeetingPlace, ShardPlan),
 ) -> Result<(Plan, Vec<Scenario>), CommandError> {
-    let words = args.sources.iter().cloned().chain(flags.iter().map(OsString::from));
+    // Some flags are valid only next to those that the printed file adds.
+    let added: &[&str] = match meeting {
+        MeetingPlace::Store => &["--rendezvous", "name"],
+        MeetingPlace::StartTime(_) => &["--shard", "1/2", "--start-at", "15:00"],
+    };
+    let flags = flags.iter().map(OsString::from).chain(added.iter().map(OsString::from));
+    let words = args.sources.iter().cloned().chain(flags);
     let command = run::Args::augment_args(clap::Command::new("tollgate run").no_binary_name(true));
     let parsed = command
         .try_get_matches_from(words)
