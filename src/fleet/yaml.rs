@@ -5,7 +5,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_saphyr::{Commented, FlowMap, FlowSeq, SpaceAfter, ser_options};
 
-use super::job::JobError;
+use super::error::JobError;
 
 /// A node of a document.
 #[derive(Debug, Clone)]

@@ -316,6 +316,39 @@ fn kubernetes_own_schemas_accept_the_manifest() {
 }
 
 #[test]
+fn gitlabs_own_schema_accepts_the_pipeline() {
+    let printer = Printer::new("", "X-Key = \"${KEY:-none}\"\n");
+    for more in [&[][..], &["--without-store", "--start-in", "2m"]] {
+        let Some(mut check) = foreign_program("check-jsonschema") else { return };
+        let file = printer.folder().join("pipeline.yml");
+        let printed = printer.printed("gitlab", "scenario.toml", more, &["--tag", "note=x: y"]);
+        std::fs::write(&file, printed).unwrap();
+        check.args(["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]);
+        let output = check.arg(file).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn the_authorities_of_the_database_reach_the_pods_and_a_key_does_not() {
+    let printer = Printer::new("", "");
+    let file = printer.folder().join("ca.pem");
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&file, pem).unwrap();
+    let more = ["--store-ca", "ca.pem"];
+    let all = documents(&printer.printed("kubernetes", "scenario.toml", &more, &[] as &[&str]));
+    assert_eq!(all[0]["data"]["database.ca"], pem);
+    for job in &all[1..] {
+        let variables = &job["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert!(variables.to_string().contains("/database/database.ca"), "{variables}");
+    }
+    std::fs::write(&file, pem.to_owned() + "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    let output = printer.print("kubernetes", "scenario.toml", &more, &[] as &[&str]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    assert!(text(&output.stderr).contains("certificates alone"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn another_reader_of_yaml_reads_the_same() {
     let Some(mut python) = foreign_program("python") else { return };
     let printer = Printer::new("", "");

@@ -72,7 +72,7 @@ run_workflow() {
 start_target
 write_scenario
 make_repository
-print_workflow fixed --without-store --start-in 8s
+print_workflow fixed --without-store --start-in 6s
 run_workflow fixed 0 ' PASS '
 echo "act: two shards without a store pass as one, and their jobs succeed"
 
@@ -83,5 +83,6 @@ before=$(count_requests)
 # A retry: act gives each run the same id.
 act stored || true
 [ "$(count_requests)" = "$before" ] || fail_with stored.log "a retry sends requests"
+[ "$(grep -c 'so no request was sent' stored.log)" -ge 2 ] || fail_with stored.log "a retry does not say that it sends nothing"
 [ "$(grep -c 'shard [01].*Job succeeded' stored.log)" = 2 ] || fail_with stored.log "a retry of a shard fails"
 echo "act: two shards that meet in PostgreSQL fail as one, and send nothing when they start again"

@@ -81,6 +81,10 @@ start_again() {
   # Slurm would wait for two minutes.
   scontrol update "JobId=$job" StartTime=now
   wait_for "the second start" has_ended "$name" || { scontrol show job "$job"; tail -n 20 slurmctld.log; exit 1; }
+  [ "$(grep -l 'so no request was sent' reports/slurm/"$name"-*.log | wc -l)" = 2 ] || {
+    tail -n +1 reports/slurm/"$name"-*.log
+    fail "a shard of $name does not say that it sends nothing"
+  }
   after=$(count_requests)
   [ "$before" = "$after" ] || {
     tail -n +1 reports/slurm/"$name"-*.log
@@ -91,7 +95,8 @@ start_again() {
 start_slurm
 start_target
 write_scenario
-"$tollgate" fleet print slurm shop.toml --shards 2 --name fixed --without-store --start-in 9s >fixed.sh
+"$tollgate" fleet print slurm shop.toml --shards 2 --name fixed --without-store --start-in 6s >fixed.sh
+# sbatch --wait looks after 2, 10 and 42 s: both verdicts should be there after 10.
 run_script fixed.sh fixed 0 PASS &
 fixed=$!
 if start_postgres; then

@@ -13,11 +13,11 @@ run_in_sandbox() {
   tollgate=$(realpath "${1:-$here/../../target/debug/tollgate}")
   shift
   [ -x "$tollgate" ] || fail "no program at $tollgate; run cargo build first"
-  for program in unshare ip "$@"; do
+  for program in setpriv unshare ip "$@"; do
     command -v "$program" >/dev/null || skip "no $program on the PATH"
   done
   [ "$(id -u)" = 0 ] || skip "needs root"
-  unshare --pid --net --mount --fork --kill-child --mount-proc bash "$0" inside "$tollgate" &
+  setpriv --pdeathsig KILL unshare --pid --net --mount --fork --kill-child --mount-proc bash "$0" inside "$tollgate" &
   sandbox=$!
   trap 'kill -KILL "$sandbox" 2>/dev/null; exit 1' HUP INT TERM
   wait "$sandbox"
@@ -68,7 +68,7 @@ start_target() {
 # How many requests the target has received.
 count_requests() { wc -l <"$work/arrivals.tsv"; }
 
-# Writes shop.toml, which two machines can share and which passes after three seconds.
+# Writes shop.toml, which two machines can share and which passes after two seconds.
 write_scenario() {
   cat >"$work/shop.toml" <<'END'
 name = "shop"
@@ -82,7 +82,7 @@ stalls = "10ms"
 
 [load]
 arrival_rate = "75/s"
-duration = "3s"
+duration = "2s"
 connections = 40
 
 [[request]]

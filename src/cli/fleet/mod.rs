@@ -2,6 +2,7 @@
 
 mod print;
 mod print_job;
+mod shared_args;
 
 use super::exit::{CommandError, ExitStatus};
 

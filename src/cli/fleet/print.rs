@@ -1,6 +1,6 @@
 //! `tollgate fleet print`
 
-use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use time::macros::format_description;
@@ -8,6 +8,7 @@ use time::macros::format_description;
 use super::super::console::Console;
 use super::super::exit::{CommandError, ExitStatus};
 use super::print_job;
+use super::shared_args::SharedArgs;
 use crate::engine::clock;
 use crate::fleet::{FleetEngine, JobError, JobName, MeetingPlace};
 use crate::record::in_utc;
@@ -53,25 +54,6 @@ enum PrintCommand {
     Gitlab(GitlabArgs),
 }
 
-/// What is run, and on how many machines.
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-pub(super) struct SharedArgs {
-    /// URLs and scenario files; all of them run at the same time
-    #[arg(required = true, value_name = "URL|FILE")]
-    pub(super) sources: Vec<OsString>,
-    /// The number of machines
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
-    pub(super) shards: u32,
-    /// The name of the job: lower-case letters, digits and `-` [default: the name of the first
-    /// scenario; for Kubernetes with the time, because a name is used once]
-    #[arg(long, value_name = "NAME", value_parser = JobName::parse)]
-    name: Option<JobName>,
-    /// Flags of `tollgate run` for each machine, such as `--rate 800/s`
-    #[arg(last = true, value_name = "FLAGS")]
-    pub(super) flags: Vec<OsString>,
-}
-
 /// How the shards meet without a database.
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[group(skip)]
@@ -97,6 +79,10 @@ struct KubernetesArgs {
     /// The Secret with the variables
     #[arg(long, value_name = "NAME", value_parser = JobName::parse, default_value = "tollgate")]
     secret: JobName,
+    /// A PEM file with the certificate authorities of the database, if its address needs one; write
+    /// no `sslrootcert` into the address then
+    #[arg(long, value_name = "FILE")]
+    store_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -164,10 +150,11 @@ impl PrintCommand {
         }
     }
 
-    fn engine(&self) -> FleetEngine {
-        match self {
-            Self::Kubernetes(KubernetesArgs { image, secret, .. }) => {
-                FleetEngine::Kubernetes { image: image.clone(), secret: secret.clone() }
+    fn engine(&self) -> Result<FleetEngine, CommandError> {
+        Ok(match self {
+            Self::Kubernetes(KubernetesArgs { image, secret, store_ca, .. }) => {
+                let store_ca = store_ca.as_deref().map(print_job::read_pem).transpose()?;
+                FleetEngine::Kubernetes { image: image.clone(), secret: secret.clone(), store_ca }
             }
             Self::Slurm(_) => FleetEngine::Slurm,
             Self::Github(GithubArgs { action, .. }) => {
@@ -176,7 +163,7 @@ impl PrintCommand {
             Self::Gitlab(GitlabArgs { release, .. }) => {
                 FleetEngine::GitLab { release: release.clone() }
             }
-        }
+        })
     }
 
     /// The name that was typed, or one made of the first scenario's.
@@ -196,7 +183,7 @@ pub(super) fn print(args: &Args) -> Result<ExitStatus, CommandError> {
     let command = &args.engine;
     let shared = command.shared();
     let job = print_job::job(shared, command.meeting(), |scenario| command.name(scenario))?;
-    let text = job.write(&command.engine()).map_err(|error| refusal(&error))?;
+    let text = job.write(&command.engine()?).map_err(|error| refusal(&error))?;
     Console::exactly(&text)?;
     Ok(ExitStatus::Pass)
 }

@@ -10,13 +10,14 @@ use clap::{Args as _, FromArgMatches as _};
 
 use super::super::exit::CommandError;
 use super::super::{log, quick, run, stray_variables, variables};
-use super::print::SharedArgs;
+use super::shared_args::SharedArgs;
 use crate::engine::clock;
 use crate::files;
 use crate::fleet::{
     AttachedContent, FileContent, FleetJob, JobFile, JobName, JobSource, JobVariable, MeetingPlace,
     VariableOrigin,
 };
+use crate::library_text::describe_io;
 use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
 use crate::scenario::{AttachedFile, Scenario};
 use crate::units::ByteSize;
@@ -158,16 +159,29 @@ fn attached_content(
     } else if has_secret_rows {
         FileContent::SecretRows
     } else {
-        let read = files::read_regular(&path, LARGEST_FILE);
-        FileContent::Public(read.map_err(|error| {
-            let why = crate::library_text::describe_io(&error);
-            CommandError::usage(format!(
-                "error: {} cannot be read: {why}; make the file readable",
-                path.display()
-            ))
-        })?)
+        FileContent::Public(read(&path)?)
     };
     Ok(AttachedContent { written: file.path.clone(), path: absolute(&path)?, content })
+}
+
+/// The text of a file with certificates, which must not have a private key too.
+pub(super) fn read_pem(path: &Path) -> Result<String, CommandError> {
+    let text = String::from_utf8(read(path)?).unwrap_or_default();
+    if text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY-----") {
+        return Ok(text);
+    }
+    Err(CommandError::usage(format!(
+        "error: {} is not a PEM file with certificates alone; name the file of the authorities",
+        path.display()
+    )))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    files::read_regular(path, LARGEST_FILE).map_err(|error| {
+        let why = describe_io(&error);
+        let path = path.display();
+        CommandError::usage(format!("error: {path} cannot be read: {why}; make the file readable"))
+    })
 }
 
 /// The absolute path without `.` and `..`.

@@ -141,11 +141,7 @@ fn shard_steps(job: &FleetJob, action: &str) -> Result<Vec<Yaml>, JobError> {
         ("uses", action.into()),
         ("with", map([("scenario", Yaml::from(sources)), ("args", lines(&flags))])),
     ]);
-    let mut steps = Vec::new();
-    if job.sources.iter().any(|source| source.file().is_some()) {
-        steps.push(map(uses(CHECKOUT, [("persist-credentials", Yaml::from(false))])));
-    }
-    steps.push(run);
+    let mut steps = vec![checkout(), run];
     if !job.has_store() {
         let run = "${{ steps.shard.outputs.run }}";
         let name = "shard-${{ matrix.shard }}";
@@ -190,6 +186,7 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
         ("timeout-minutes", job.merge_minutes().into()),
     ];
     if job.has_store() {
+        entries.push(("permissions", inline([("contents", Yaml::from("read"))])));
         entries.push(("env", map([secret(STORE)])));
     }
     entries.push(("steps", Yaml::List(steps)));
@@ -198,7 +195,8 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
 
 fn stored_steps(job: &FleetJob, action: &str) -> Vec<Yaml> {
     let flag = format!("--rendezvous {}-{RUN}", job.name.as_str());
-    vec![merge_step(action, ("args", flag.into()))]
+    // The address of the database may name a certificate's file.
+    vec![checkout(), merge_step(action, ("args", flag.into()))]
 }
 
 /// Merges what the shards have uploaded.
@@ -209,6 +207,10 @@ fn artifact_steps(action: &str) -> Vec<Yaml> {
         map([("id", Yaml::from("shards")), ("run", list.into())]),
         merge_step(action, ("scenario", "${{ steps.shards.outputs.runs }}".into())),
     ]
+}
+
+fn checkout() -> Yaml {
+    map(uses(CHECKOUT, [("persist-credentials", Yaml::from(false))]))
 }
 
 fn merge_step(action: &str, input: (&'static str, Yaml)) -> Yaml {

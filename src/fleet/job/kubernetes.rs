@@ -14,6 +14,10 @@ const USER: u32 = 65_532;
 /// The maximum size of the content of a `ConfigMap`.
 const LARGEST_CONFIG_MAP: usize = 1 << 20;
 
+/// The key of the database's certificate authorities, which no file has, and where pods see it.
+const STORE_CA: &str = "database.ca";
+const STORE_FOLDER: &str = "/database";
+
 /// How long finished Jobs and their logs are kept, in seconds.
 const KEPT: u32 = 7 * 24 * 3_600;
 
@@ -27,10 +31,16 @@ struct Manifest<'a> {
     image: &'a str,
     secret: &'a str,
     layout: FileLayout<'a>,
+    store_ca: Option<&'a str>,
 }
 
 /// The manifest.
-pub(super) fn write(job: &FleetJob, image: &str, secret: &JobName) -> Result<String, JobError> {
+pub(super) fn write(
+    job: &FleetJob,
+    image: &str,
+    secret: &JobName,
+    store_ca: Option<&str>,
+) -> Result<String, JobError> {
     if !job.has_store() {
         return Err(JobError::new(
             "shards on Kubernetes share no folder",
@@ -38,7 +48,7 @@ pub(super) fn write(job: &FleetJob, image: &str, secret: &JobName) -> Result<Str
         ));
     }
     let secret = secret.as_str();
-    let manifest = Manifest { job, image, secret, layout: FileLayout::of(job)? };
+    let manifest = Manifest { job, image, secret, layout: FileLayout::of(job)?, store_ca };
     manifest.check_size()?;
     let mut documents = Vec::new();
     documents.extend(manifest.config_map());
@@ -89,13 +99,14 @@ impl Manifest<'_> {
 
     fn check_size(&self) -> Result<(), JobError> {
         // Bytes that are not text are stored in Base64.
-        let size: usize = self
+        let size = self
             .public_files()
             .map(|(_, content)| match std::str::from_utf8(content) {
                 Ok(text) => text.len(),
                 Err(_) => content.len().div_ceil(3) * 4,
             })
-            .sum();
+            .sum::<usize>()
+            + self.store_ca.map_or(0, str::len);
         if size <= LARGEST_CONFIG_MAP {
             return Ok(());
         }
@@ -124,6 +135,7 @@ impl Manifest<'_> {
                 Err(_) => binary.push((file.key.clone(), STANDARD.encode(content).into())),
             }
         }
+        data.extend(self.store_ca.map(|pem| (STORE_CA.to_owned(), pem.into())));
         if data.is_empty() && binary.is_empty() {
             return None;
         }
@@ -202,6 +214,11 @@ impl Manifest<'_> {
         let quiet = variable("TOLLGATE_REPORT", "none");
         let is_shard = name == SHARD;
         let mut mounts = vec![mount("work", "/work", false)];
+        let mut variables = [vec![quiet], variables].concat();
+        if self.store_ca.is_some() {
+            mounts.push(mount("database", STORE_FOLDER, true));
+            variables.push(variable("PGSSLROOTCERT", &format!("{STORE_FOLDER}/{STORE_CA}")));
+        }
         if is_shard && !self.layout.files.is_empty() {
             mounts.push(mount("scenarios", layout::FOLDER, true));
         }
@@ -211,7 +228,7 @@ impl Manifest<'_> {
             ("image", self.image.into()),
             ("args", texts(arguments.iter().map(|argument| expanded_to(argument)))),
             ("workingDir", "/work".into()),
-            ("env", Yaml::List([vec![quiet], variables].concat())),
+            ("env", Yaml::List(variables)),
             (
                 "resources",
                 // A limit of the processor would stop the sender for parts of each period.
@@ -228,7 +245,7 @@ impl Manifest<'_> {
                 map([
                     ("allowPrivilegeEscalation", Yaml::from(false)),
                     ("readOnlyRootFilesystem", true.into()),
-                    ("capabilities", inline([("drop", Yaml::Row(vec!["ALL".into()]))])),
+                    ("capabilities", map([("drop", Yaml::Row(vec!["ALL".into()]))])),
                 ]),
             ),
             ("volumeMounts", Yaml::List(mounts)),
@@ -259,6 +276,12 @@ impl Manifest<'_> {
     fn volumes(&self, component: &str) -> Yaml {
         let mut volumes =
             vec![map([("name", Yaml::from("work")), ("emptyDir", inline::<&str>([]))])];
+        if self.store_ca.is_some() {
+            let item = inline([("key", STORE_CA.into()), ("path", Yaml::from(STORE_CA))]);
+            let name = ("name", self.job.name.as_str().into());
+            let source = map([name, ("items", Yaml::List(vec![item]))]);
+            volumes.push(map([("name", "database".into()), ("configMap", source)]));
+        }
         if component == MERGE {
             return Yaml::List(volumes);
         }

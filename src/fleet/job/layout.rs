@@ -86,7 +86,7 @@ fn below<'a>(path: &'a str, root: &str) -> &'a str {
 /// A key that a `ConfigMap` accepts, and that no other file has: the file's name if possible.
 fn free_key(path: &str, files: &[PlacedFile<'_>]) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let is_free = |key: &str| files.iter().all(|file| file.key != key);
+    let is_free = |key: &str| key != "database.ca" && files.iter().all(|file| file.key != key);
     let is_valid = name.len() <= 200
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));

@@ -10,6 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
+use super::error::JobError;
 use super::shell;
 
 /// The variable that names the store.
@@ -94,6 +95,8 @@ pub enum FleetEngine {
         image: String,
         /// The Secret with the variables.
         secret: JobName,
+        /// The certificate authorities of the database, as PEM.
+        store_ca: Option<String>,
     },
     /// A shell script that submits two jobs to Slurm.
     Slurm,
@@ -145,20 +148,6 @@ pub enum MeetingPlace {
 /// The name of a job: a DNS label, short enough for the suffixes that engines add.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobName(String);
-
-/// Why a job cannot be written for an engine, with the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}; {remedy}")]
-pub struct JobError {
-    problem: String,
-    remedy: String,
-}
-
-impl JobError {
-    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { problem: problem.into(), remedy: remedy.into() }
-    }
-}
 
 impl JobName {
     /// The maximum length.
@@ -222,7 +211,9 @@ impl FleetJob {
     /// The file that makes an engine run this job.
     pub fn write(&self, engine: &FleetEngine) -> Result<String, JobError> {
         match engine {
-            FleetEngine::Kubernetes { image, secret } => kubernetes::write(self, image, secret),
+            FleetEngine::Kubernetes { image, secret, store_ca } => {
+                kubernetes::write(self, image, secret, store_ca.as_deref())
+            }
             FleetEngine::Slurm => slurm::write(self),
             FleetEngine::GitHub { action } => github::write(self, action),
             FleetEngine::GitLab { release } => gitlab::write(self, release),

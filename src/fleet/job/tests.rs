@@ -40,7 +40,8 @@ const FIXED: MeetingPlace = MeetingPlace::StartTime(Duration::from_secs(300));
 
 fn kubernetes() -> FleetEngine {
     let image = "ghcr.io/OWNER/tollgate:1.2.3".to_owned();
-    FleetEngine::Kubernetes { image, secret: JobName::parse("tollgate").unwrap() }
+    let store_ca = Some("-----BEGIN CERTIFICATE-----\n".to_owned());
+    FleetEngine::Kubernetes { image, secret: JobName::parse("tollgate").unwrap(), store_ca }
 }
 
 fn github() -> FleetEngine {
@@ -184,4 +185,30 @@ fn a_job_has_the_name_of_its_scenario() {
     for text in ["", "-a", "a-", "A", "a_b", "1a", "a b", "a\nb", &"a".repeat(53)] {
         assert!(JobName::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn files_of_one_name_in_two_folders_keep_their_places() {
+    let mut job = job(STORED);
+    let file = |path: &str| {
+        JobSource::File(JobFile {
+            typed: path.to_owned(),
+            path: format!("/repo/{path}"),
+            content: path.as_bytes().to_vec(),
+            attached: Vec::new(),
+        })
+    };
+    job.sources = vec![file("eu/shop.toml"), file("us/shop.toml"), file("us-2/shop.toml")];
+    let text = job.write(&kubernetes()).unwrap();
+    for expected in [
+        "- /scenarios/eu/shop.toml\n        - /scenarios/us/shop.toml\n        - /scenarios/us-2/shop.toml",
+        "shop.toml: eu/shop.toml",
+        "{key: file-2, path: us-2/shop.toml}",
+        "{key: file-3, path: us/shop.toml}",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    job.sources = vec![JobSource::Url("https://shop.example/".to_owned())];
+    let text = job.write(&kubernetes()).unwrap();
+    assert!(text.contains("- https://shop.example/\n") && !text.contains("/scenarios"), "{text}");
 }
