@@ -94,7 +94,7 @@ echo "zizmor"
 zizmor=("$tools/bin/zizmor" --offline --quiet --no-progress --strict-collection)
 "${zizmor[@]}" --persona pedantic .github/workflows/*.yml action.yml
 "${zizmor[@]}" --persona pedantic "$work"/printed/*.yml
-"${zizmor[@]}" tests/workflows/*.yml tests/engines/*.yml
+"${zizmor[@]}" tests/workflows/*.yml tests/engines/*/action.yml
 
 echo "install.sh"
 tests/workflows/install.sh

@@ -18,11 +18,6 @@ make_repository() {
   mkdir -p repository/.github/workflows action artifacts tmp
   cp shop.toml repository
   cp -R "$root/action.yml" "$root/Cargo.toml" "$root/deploy" action
-  # act has no artifacts without a server, and cannot fetch actions. These share a folder.
-  for stand_in in upload download; do
-    mkdir "$stand_in"
-    cp "$here/$stand_in-artifact.yml" "$stand_in/action.yml"
-  done
   printf '#!/bin/sh\nexec "%s" "$@"\n' "$tollgate" >program
   chmod +x program
   mv program tollgate
@@ -51,8 +46,8 @@ act() {
     --no-cache-server --pull=false --concurrent-jobs 4 --env "RELEASES=$work/release" \
     --env "ARTIFACTS=$work/artifacts" --secret "DATABASE_URL=${DATABASE_URL:-}" \
     --local-repository "OWNER/tollgate@v$version=$work/action" \
-    --local-repository "$(action_of upload-artifact)=$work/upload" \
-    --local-repository "$(action_of download-artifact)=$work/download" \
+    --local-repository "$(action_of upload-artifact)=$here/upload" \
+    --local-repository "$(action_of download-artifact)=$here/download" \
     "$@" >"$name.log" 2>&1 </dev/null
 }
 
