@@ -72,7 +72,7 @@ pub(super) fn job(
 
 /// The flags for `run`, as text.
 fn flags(args: &SharedArgs) -> Result<Vec<String>, CommandError> {
-    let flags = args.flags.iter().map(|flag| text(flag));
+    let flags = args.flags.iter().map(text);
     let flags: Vec<String> = flags.collect::<Result<_, _>>()?;
     let reserved = |flag: &String| {
         let name = flag.split('=').next().unwrap_or_default();

@@ -226,7 +226,7 @@ fn uses<const N: usize>(
 }
 
 fn lines(lines: &[String]) -> Yaml {
-    Yaml::from(lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+    Yaml::from(lines.join("\n") + "\n")
 }
 
 /// A text that GitHub evaluates to exactly this one.

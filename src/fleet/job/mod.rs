@@ -18,10 +18,10 @@ const STORE: &str = "DATABASE_URL";
 
 /// How long a shard may take in addition to its load: the wait for the others, the setup, the
 /// warm-up and the last answers.
-const SLACK: Duration = Duration::from_secs(10 * 60);
+const SLACK: Duration = Duration::from_mins(10);
 
 /// How long the merge waits for a shard after the planned end, generously.
-const MERGE_SLACK: Duration = Duration::from_secs(5 * 60);
+const MERGE_SLACK: Duration = Duration::from_mins(5);
 
 /// A run that several machines share.
 #[derive(Debug, Clone)]

@@ -43,19 +43,15 @@ fn heading(job: &FleetJob) -> Vec<String> {
 
 /// The variables that the jobs need: those with a value, and tests for the others.
 fn variables(job: &FleetJob) -> String {
-    let mut lines = String::new();
-    for (name, value) in job.public() {
-        lines.push_str(&format!("export {name}={}\n", shell::quote(value)));
-    }
-    for name in job.required_elsewhere() {
-        lines.push_str(&format!("export {name}=\"${{{name}:?is not set}}\"\n"));
-    }
-    let optional =
+    let is_optional =
         |variable: &&JobVariable| variable.origin == VariableOrigin::Secret { is_required: false };
-    for JobVariable { name, .. } in job.variables.iter().filter(optional) {
-        lines.push_str(&format!("export {name}=\"${{{name}:-}}\"\n"));
-    }
-    lines
+    let public =
+        job.public().map(|(name, value)| format!("export {name}={}\n", shell::quote(value)));
+    let required = job.required_elsewhere().into_iter();
+    let required = required.map(|name| format!("export {name}=\"${{{name}:?is not set}}\"\n"));
+    let optional = job.variables.iter().filter(is_optional).map(|variable| &variable.name);
+    let optional = optional.map(|name| format!("export {name}=\"${{{name}:-}}\"\n"));
+    public.chain(required).chain(optional).collect()
 }
 
 /// The part that the user starts.

@@ -36,7 +36,7 @@ fn job(meeting: MeetingPlace) -> FleetJob {
 }
 
 const STORED: MeetingPlace = MeetingPlace::Store;
-const FIXED: MeetingPlace = MeetingPlace::StartTime(Duration::from_secs(300));
+const FIXED: MeetingPlace = MeetingPlace::StartTime(Duration::from_mins(5));
 
 fn kubernetes() -> FleetEngine {
     let image = "ghcr.io/OWNER/tollgate:1.2.3".to_owned();
