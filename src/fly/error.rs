@@ -184,6 +184,19 @@ impl fmt::Display for FlyError {
 
 impl std::error::Error for FlyError {}
 
+impl FlyProblem {
+    /// Whether Fly has no room for the machine where it was asked for: `insufficient resources …`,
+    /// also as the code `insufficient_capacity`.
+    pub fn is_about_capacity(&self) -> bool {
+        match self {
+            Self::Invalid { said, .. }
+            | Self::Conflict { said }
+            | Self::PreconditionFailed { said } => said.contains("insufficient"),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for FlyProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answered = |formatter: &mut fmt::Formatter<'_>, what: &str, status: u16, said: &str| {
@@ -273,6 +286,9 @@ impl FlyError {
             }
             FlyProblem::LeaseHeld { .. } => {
                 "a deploy may be running: wait until it ends, or see `fly machine leases view`"
+            }
+            problem if problem.is_about_capacity() => {
+                "name another region or a smaller size, or try again later"
             }
             FlyProblem::Conflict { .. } => "see what changes the machine: `fly machine status`",
             FlyProblem::PreconditionFailed { .. } => {

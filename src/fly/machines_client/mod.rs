@@ -1,6 +1,7 @@
 //! The calls of the Machines API, for one app.
 
 mod leases;
+mod lifetimes;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use super::names::{AppName, MachineId};
 use super::rate_limit::ApiAction;
 use super::transport::{HttpReply, HttpTransport};
 
+pub use lifetimes::NewMachine;
 pub use wait::{WaitGoal, WaitState};
 
 /// How long a call may take with all its repeats, unless the caller chooses another limit.

@@ -17,6 +17,14 @@ pub(super) struct FlySettings {
     pub(super) app: String,
     pub(super) org: String,
     pub(super) region: String,
+    /// Regions in which machines can be made, in addition to that one.
+    pub(super) regions: Vec<String>,
+    /// Those of all regions that have no room for another machine.
+    pub(super) full_regions: Vec<String>,
+    /// The names of the app's secrets.
+    pub(super) secrets: Vec<String>,
+    /// How machines without a service end by themselves; `None` if they do not.
+    pub(super) job: Option<JobEnd>,
     pub(super) token: SecretString,
     pub(super) seed: u64,
     pub(super) scale: TimeScale,
@@ -30,6 +38,14 @@ pub(super) struct FlySettings {
     pub(super) work: WorkSettings,
     pub(super) effects: Vec<ConfigEffect>,
     pub(super) faults: ApiFaults,
+}
+
+/// How a machine without a service ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobEnd {
+    /// How long it runs.
+    pub(super) after: Duration,
+    pub(super) exit_code: i64,
 }
 
 /// A machine that exists from the start.

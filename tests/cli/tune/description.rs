@@ -201,6 +201,7 @@ fn a_call_that_differs_from_the_description_is_reported() {
     let path = "/v1/apps/shop/machines/0";
     for (method, action, query, body, status, answer, problem) in [
         ("GET", "/memory", "", "", 200, "{}", "no such operation"),
+        ("DELETE", "", "force=maybe", "", 200, "", "null is not of type"),
         ("PUT", "/lease", "", "", 200, "{}", "no such operation"),
         ("GET", "/wait", "until=now", "", 200, "{\"ok\": true}", "no such parameter: until"),
         ("GET", "/wait", "state=gone", "", 200, "{\"ok\": true}", "\"gone\" is not one of"),
