@@ -19,6 +19,7 @@ mod exit;
 mod extension;
 mod flag_variables;
 mod fleet;
+mod fly_access;
 mod gate;
 mod guard;
 mod help;

@@ -2,6 +2,7 @@
 //! whether all would do the same, and the files that make an orchestrator start all of them.
 
 mod error;
+mod fly_fleet;
 mod job;
 mod place;
 mod plan_digest;
@@ -9,6 +10,10 @@ mod shell;
 mod yaml;
 
 pub use error::JobError;
+pub use fly_fleet::{
+    FLEET_MARK, FleetCost, FleetJournal, FleetMachine, FleetName, FlyFleet, FlyMachineKind,
+    HourlyPrice, JournalError, JournalLine, JournalStart, ListedMachine,
+};
 pub use job::{
     AttachedContent, FileContent, FleetEngine, FleetJob, JobFile, JobName, JobSource, JobVariable,
     MeetingPlace, VariableOrigin,

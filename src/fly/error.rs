@@ -126,7 +126,10 @@ pub enum FlyProblem {
         why: String,
     },
     /// Calls are to stop, for instance after Ctrl-C.
-    Stopped,
+    Stopped {
+        /// Whether Fly may have received the call.
+        was_sent: bool,
+    },
 }
 
 impl FlyError {
@@ -147,7 +150,7 @@ impl FlyError {
             FlyProblem::ServerFailed { .. } | FlyProblem::NotJson { .. } | FlyProblem::TimedOut => {
                 true
             }
-            FlyProblem::NoAnswer { was_sent, .. } => *was_sent,
+            FlyProblem::NoAnswer { was_sent, .. } | FlyProblem::Stopped { was_sent } => *was_sent,
             _ => false,
         }
     }
@@ -241,7 +244,7 @@ impl fmt::Display for FlyProblem {
                 answered(formatter, "the answer is not one that the API documents", *status, said)
             }
             Self::Unusable { why } => formatter.write_str(why),
-            Self::Stopped => formatter.write_str("it was stopped"),
+            Self::Stopped { .. } => formatter.write_str("it was stopped"),
         }
     }
 }
@@ -309,7 +312,7 @@ impl FlyError {
                 "see `fly machine status` and `fly logs` for the reason, or allow more time"
             }
             FlyProblem::NoAnswer { .. } => "check the network, or try again later",
-            FlyProblem::Unusable { .. } | FlyProblem::Stopped => return None,
+            FlyProblem::Unusable { .. } | FlyProblem::Stopped { .. } => return None,
         };
         Some(next.to_owned())
     }

@@ -26,6 +26,15 @@ pub struct NewMachine {
     pub config: MachineConfig,
 }
 
+/// Why a machine was not made.
+#[derive(Debug)]
+pub struct FailedCreate {
+    /// The last error.
+    pub error: FlyError,
+    /// Whether Fly may have made the machine all the same.
+    pub may_exist: bool,
+}
+
 impl NewMachine {
     /// Whether a machine is this one: by its name and all metadata.
     fn is_made(&self, machine: &Machine) -> bool {
@@ -44,7 +53,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     /// If a create may have been carried out without an answer, the list of machines shows whether
     /// it was. It is sent again only if the list lacks the machine, and even then it cannot make a
     /// second one: Fly refuses a name that is taken.
-    pub fn create(&mut self, new: &NewMachine) -> Result<Machine, FlyError> {
+    pub fn create(&mut self, new: &NewMachine) -> Result<Machine, FailedCreate> {
         let task = format!("create machine {} of app `{}` in {}", new.name, self.app, new.region);
         let body = json!({"name": new.name, "region": new.region, "config": new.config});
         let request = ApiRequest {
@@ -53,22 +62,38 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
             repeats: RepeatPolicy::NotApplied,
             ..self.request(task, ApiAction::Create, Method::POST, None, &[])
         };
+        let mut may_exist = false;
+        let made = self.create_until_clear(new, &request, &mut may_exist);
+        made.map_err(|error| FailedCreate {
+            may_exist: may_exist || error.may_have_been_applied(),
+            error,
+        })
+    }
+
+    /// `may_exist` says at any time whether a create has been sent whose end is not known.
+    fn create_until_clear(
+        &mut self,
+        new: &NewMachine,
+        request: &ApiRequest,
+        may_exist: &mut bool,
+    ) -> Result<Machine, FlyError> {
         let deadline = self.deadline();
         let mut backoff = Backoff::default();
-        let mut is_unclear = false;
         loop {
-            let reply = self.caller.send(&request, deadline);
-            let error = match reply.and_then(|reply| read_json(&request, &reply)) {
+            let reply = self.caller.send(request, deadline);
+            let error = match reply.and_then(|reply| read_json(request, &reply)) {
                 Ok(machine) => return Ok(machine),
                 Err(error) => error,
             };
-            is_unclear |= error.may_have_been_applied();
-            if !error.may_have_been_applied() && !(is_unclear && is_name_taken(&error)) {
+            *may_exist |= error.may_have_been_applied();
+            let is_there = *may_exist && is_name_taken(&error);
+            if !error.may_have_been_applied() && !is_there {
                 return Err(error);
             }
             self.caller.pause_before_repeat(&mut backoff, error, deadline)?;
-            let listed = self.caller.send(&self.list_request(), deadline)?;
-            let machines: Vec<Machine> = read_json(&request, &listed)?;
+            let list = self.list_request();
+            let listed = self.caller.send(&list, deadline)?;
+            let machines: Vec<Machine> = read_json(&list, &listed)?;
             if let Some(made) = machines.into_iter().find(|machine| new.is_made(machine)) {
                 return Ok(made);
             }

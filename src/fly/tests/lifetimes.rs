@@ -3,20 +3,23 @@
 use serde_json::{Value, json};
 
 use super::fake::*;
-use crate::fly::{FlyError, FlyProblem, MachineConfig, NewMachine};
+use crate::fly::{FailedCreate, FlyProblem, MachineConfig, NewMachine, TransportFailure};
 
 const NAME_TAKEN: &str = "already_exists: unique machine name violation, machine ID m1 already \
                           exists with name \"f-1\"";
 
-fn create(answers: &[Answer]) -> (Result<String, FlyError>, Seen) {
+fn create(answers: &[Answer]) -> (Result<String, FailedCreate>, Seen) {
     let (mut fly, seen) = machines(answers);
+    (fly.create(&new_machine()).map(|machine| machine.id), seen)
+}
+
+fn new_machine() -> NewMachine {
     let config = json!({"image": "i", "metadata": {"fleet": "f"}});
-    let new = NewMachine {
+    NewMachine {
         name: "f-1".to_owned(),
         region: "ord".to_owned(),
         config: MachineConfig::new(config).unwrap(),
-    };
-    (fly.create(&new).map(|machine| machine.id), seen)
+    }
 }
 
 fn made(fleet: &str) -> Value {
@@ -56,17 +59,35 @@ fn a_name_that_is_taken_after_a_lost_create_is_the_machine_that_it_made() {
     assert_eq!(id.unwrap(), "m1");
     assert_eq!(seen.lines(), ["POST ", "GET ", "POST ", "GET "]);
     let (refused, seen) = create(&[taken]);
-    let problem = refused.unwrap_err();
-    assert!(matches!(problem.problem(), FlyProblem::Conflict { .. }), "{problem}");
+    let failed = refused.unwrap_err();
+    assert!(matches!(failed.error.problem(), FlyProblem::Conflict { .. }), "{failed:?}");
+    assert!(!failed.may_exist);
     assert_eq!(seen.lines(), ["POST "]);
+}
+
+/// Whoever undoes a create has to know.
+#[test]
+fn a_create_that_ends_without_an_answer_may_have_made_the_machine() {
+    for (stops_after, answers, may_exist) in [
+        (0, vec![], false),
+        (1, vec![no_answer()], true),
+        (2, vec![no_answer(), error(503, "no")], true),
+        (1, vec![lost(TransportFailure::Stopped)], true),
+        (1, vec![error(429, "slow")], false),
+    ] {
+        let (mut fly, seen) = machines(&answers);
+        seen.stop_after(stops_after);
+        let failed = fly.create(&new_machine()).unwrap_err();
+        assert_eq!(failed.may_exist, may_exist, "{:?}: {failed:?}", seen.lines());
+    }
 }
 
 #[test]
 fn a_region_without_room_says_what_to_do() {
     let full = json!({"error": "insufficient resources", "status": "insufficient_capacity"});
     let (refused, _) = create(&[answer(422, &full)]);
-    let problem = refused.unwrap_err();
-    assert!(problem.problem().is_about_capacity());
+    let FailedCreate { error: problem, may_exist } = refused.unwrap_err();
+    assert!(!may_exist && problem.problem().is_about_capacity());
     let expected = "cannot create machine f-1 of app `x` in ord: Fly does not accept the request \
                     (HTTP 422: insufficient resources [insufficient_capacity]); name another \
                     region or a smaller size, or try again later";

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::bench::{AS_IT_IS, FAST, MACHINES, ONE, TuneBench, call};
-use super::description::{Description, assert_described, is_path_of};
-use super::relay::Relay;
+use crate::fly_api::description::{Description, assert_described, is_path_of};
+use crate::fly_api::relay::Relay;
 
 /// A machine of the rehearsal, behind a relay.
 struct Caller {

@@ -114,6 +114,7 @@ pub(super) fn create(call: &ApiCall, world: &mut FlyWorld) -> Result<usize, ApiA
     let mut body = read_body(call)?;
     let config = body["config"].take();
     check_config(&config)?;
+    check_files(&config["files"], &world.settings.secrets)?;
     let region = body["region"].as_str().unwrap_or(&world.settings.region).to_owned();
     check_place(&region, world)?;
     let name = body["name"].as_str().map(str::to_owned);
@@ -214,22 +215,25 @@ fn check_config(config: &Value) -> Result<(), ApiAnswer> {
     if !config["services"].is_null() && !config["services"].is_array() {
         return Err(ApiAnswer::bad_request("invalid body: config.services must be a list"));
     }
-    check_files(&config["files"])?;
     MachineShape::of(config)
         .mistake()
         .map_or(Ok(()), |mistake| Err(unprocessable(&format!("invalid config.guest, {mistake}"))))
 }
 
-/// Refuses files without a path, or with a content that is not base64.
-fn check_files(files: &Value) -> Result<(), ApiAnswer> {
+/// Refuses files without a path or a content: base64, or a secret that the app has.
+fn check_files(files: &Value, secrets: &[String]) -> Result<(), ApiAnswer> {
     for file in files.as_array().into_iter().flatten() {
-        let path = file["guest_path"].as_str().unwrap_or_default();
-        let content = file["raw_value"].as_str().unwrap_or_default();
-        if !path.starts_with('/') {
+        if !file["guest_path"].as_str().is_some_and(|path| path.starts_with('/')) {
             return Err(unprocessable("config.files: guest_path must be absolute"));
         }
-        if BASE64_STANDARD.decode(content).is_err() {
-            return Err(unprocessable("config.files: raw_value is not base64"));
+        let has_content = match (file["raw_value"].as_str(), file["secret_name"].as_str()) {
+            (Some(content), None) => BASE64_STANDARD.decode(content).is_ok(),
+            (None, Some(name)) => secrets.iter().any(|known| known == name),
+            _ => false,
+        };
+        if !has_content {
+            let error = "config.files: neither a raw_value in base64 nor a secret_name of the app";
+            return Err(unprocessable(error));
         }
     }
     Ok(())

@@ -350,7 +350,7 @@ fn machines_are_made_where_there_is_room_and_under_names_that_are_free() {
         (json!({"region": "moon", "config": config}), 422, "region moon is unknown"),
         (json!({"config": file("/a", "YQ==")}), 200, ""),
         (json!({"config": file("a", "YQ==")}), 422, "must be absolute"),
-        (json!({"config": file("/a", "a")}), 422, "not base64"),
+        (json!({"config": file("/a", "a")}), 422, "neither a raw_value in base64"),
     ] {
         let answer = create(&mut fly, &body);
         assert_eq!(answer.status.as_u16(), status, "{body}");
