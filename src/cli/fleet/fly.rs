@@ -24,7 +24,7 @@ use crate::fleet::{
 };
 use crate::fly::{AppName, FlyEnvironment, FlyProblem};
 use crate::record::in_utc;
-use crate::units::{MachineSize, UnitError, parse_duration};
+use crate::units::{MachineSize, UnitError, duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,8 +47,8 @@ const FEW: u32 = 8;
 /// Run scenarios on Fly Machines, one shard each, and judge the whole run
 ///
 /// Makes the machines in one app, waits until they have ended, destroys what is left, and merges
-/// their runs by way of the database. Machines are destroyed after an error, Ctrl-C and SIGTERM too;
-/// after a kill, `tollgate fleet restore` does it. No other machine of the app is touched.
+/// their runs by way of the database. Machines are destroyed after an error, Ctrl-C and SIGTERM
+/// too; after a kill, `tollgate fleet restore` does it. No other machine of the app is touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -67,8 +67,8 @@ pub(super) struct Args {
     /// The path of tollgate in the image, if it is not the entrypoint
     #[arg(long, value_name = "PATH")]
     entrypoint: Option<String>,
-    /// The size of each machine. Shared CPUs stand still once their quota is spent, which can void a
-    /// run
+    /// The size of each machine. Shared CPUs stand still once their quota is spent, which can void
+    /// a run
     #[arg(long, value_parser = str::parse::<MachineSize>, default_value = "performance-1x")]
     size: MachineSize,
     /// The price of one machine for an hour in US dollars, to show the cost
@@ -217,7 +217,14 @@ fn run_machines(
     let journal = JournalFile::create(&args.folder.fleets_dir, start)?;
     let path = journal.path().to_owned();
     let mut machines = FleetMachines::new(environment, &args.app, journal, signals);
-    let ended = machines.make(fleet).and_then(|()| machines.await_end(fleet.longest_life()));
+    let ended = machines.make(fleet).and_then(|()| {
+        let life = fleet.longest_life();
+        tracing::info!(
+            "Waiting until the machines have ended, for at most {}",
+            duration_literal(life)
+        );
+        machines.await_end(life)
+    });
     match machines.destroy_all() {
         Ok(destroyed) => {
             if !destroyed.is_empty() {

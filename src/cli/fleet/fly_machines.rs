@@ -114,12 +114,20 @@ impl<'a> FleetMachines<'a> {
         let mut ended: BTreeMap<String, EndedMachine> = BTreeMap::new();
         loop {
             let was_interrupted = self.signals.stops_within(LOOK_EVERY);
+            let before = ended.len();
             if !was_interrupted {
                 self.note_ended(&mut ended)?;
             }
-            let made: Vec<_> = self.journal.content().made().map(|(name, _)| name).collect();
-            let running = made.into_iter().filter(|name| !ended.contains_key(*name));
+            let made = self.journal.content().made().map(|(name, _)| name);
+            let running = made.filter(|name| !ended.contains_key(*name));
             let running: Vec<String> = running.map(str::to_owned).collect();
+            if ended.len() > before {
+                tracing::info!(
+                    "{} of {} machines have ended",
+                    ended.len(),
+                    ended.len() + running.len()
+                );
+            }
             let is_over = clock::now().saturating_duration_since(start) >= limit;
             if running.is_empty() || is_over || was_interrupted {
                 return Ok(FleetEnd {

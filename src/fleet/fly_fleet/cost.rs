@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::units::{UnitError, format_duration};
+use crate::units::UnitError;
 
 /// The price of one machine for an hour, in US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -34,19 +34,24 @@ impl FromStr for HourlyPrice {
     }
 }
 
+impl FleetCost {
+    /// The time of all machines together, in hours.
+    fn hours(&self) -> f64 {
+        self.longest.as_secs_f64() * f64::from(self.machines) / 3_600.0
+    }
+}
+
+/// Rounds up: what is announced must not be exceeded.
 impl fmt::Display for FleetCost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.longest.saturating_mul(self.machines);
-        write!(f, "at most {} of machine time", format_duration(time))?;
+        write!(f, "at most {:.1} machine-hours", (self.hours() * 10.0).ceil() / 10.0)?;
         match self.price {
             Some(HourlyPrice(price)) => {
-                let most = price * time.as_secs_f64() / 3_600.0;
-                // Rounded up: what is said must not be exceeded.
-                let cents = (most * 100.0).ceil() / 100.0;
+                let dollars = (price * self.hours() * 100.0).ceil() / 100.0;
                 write!(
                     f,
-                    ", so at most ${cents:.2} at ${price} an hour; traffic, other machines and taxes \
-                     are not counted"
+                    ", so at most ${dollars:.2} at ${price} an hour; traffic, other machines and \
+                     taxes are not counted"
                 )
             }
             None => f.write_str(
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_cost_is_that_of_all_machines_for_the_longest_time_and_rounded_up() {
-        let expected = "at most 96 min of machine time, so at most $0.14 at $0.0862 an hour; \
+        let expected = "at most 1.6 machine-hours, so at most $0.14 at $0.0862 an hour; \
                         traffic, other machines and taxes are not counted";
         assert_eq!(words(Some("0.0862")), expected);
         assert_eq!(words(Some("$0.0862")), expected);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::files::GuestFiles;
 use super::job::{FleetJob, JobError, JobSource, VariableOrigin};
-use crate::units::{MachineSize, format_duration};
+use crate::units::{MachineSize, duration_literal};
 
 pub use cost::{FleetCost, HourlyPrice};
 pub use journal::{FleetJournal, JournalError, JournalLine, JournalStart, ListedMachine};
@@ -147,9 +147,10 @@ impl FlyFleet {
         }
     }
 
-    /// The longest time that one machine lives.
+    /// The longest time that one machine lives, in whole minutes.
     pub fn longest_life(&self) -> Duration {
-        self.kind.rendezvous_wait + self.length + SLACK
+        let life = self.kind.rendezvous_wait + self.length + SLACK;
+        Duration::from_secs(life.as_secs().div_ceil(60).saturating_mul(60))
     }
 
     /// What is about to be made, for a person: number, regions, size and image.
@@ -162,7 +163,7 @@ impl FlyFleet {
             self.shards,
             places.join(", "),
             size.default_memory_mb(),
-            format_duration(self.longest_life())
+            duration_literal(self.longest_life())
         )
     }
 

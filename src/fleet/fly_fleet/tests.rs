@@ -78,7 +78,7 @@ fn regions_take_turns_and_the_summary_counts_them() {
     let regions: Vec<_> = fleet.machines().map(|machine| machine.region).collect();
     assert_eq!(regions, ["ord", "fra", "ord", "fra", "ord"]);
     let expected = "5 machines: 3 in ord, 2 in fra\n  each shared-cpu-2x with 512 MB, from \
-                    registry.fly.io/load:1, for at most 12 min";
+                    registry.fly.io/load:1, for at most 12m";
     assert_eq!(fleet.summary(), expected);
 }
 

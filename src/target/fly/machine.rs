@@ -10,7 +10,6 @@ use super::config::{MachineShape, ServiceRules};
 use super::cpu_quota::{CpuJob, CpuKind, CpuQuota};
 use super::effects::WorkCost;
 use super::identifiers::IdSource;
-use super::settings::JobEnd;
 
 /// From the order to start until the machine runs and its program begins to boot.
 const VM_START: Duration = Duration::from_millis(200);
@@ -65,6 +64,14 @@ pub(super) enum ProgramState {
     Down,
     Booting,
     Listening,
+}
+
+/// How a machine without a service ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobEnd {
+    /// How long it runs.
+    pub(super) after: Duration,
+    pub(super) exit_code: i64,
 }
 
 /// One event of a machine. The timestamp is wall time in milliseconds.

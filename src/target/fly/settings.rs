@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::effects::{ConfigEffect, WorkCost};
-use super::machine::MachineState;
+use super::machine::{JobEnd, MachineState};
 use crate::units::Ratio;
 
 use super::super::warmth::WarmingCurve;
@@ -38,14 +38,6 @@ pub(super) struct FlySettings {
     pub(super) work: WorkSettings,
     pub(super) effects: Vec<ConfigEffect>,
     pub(super) faults: ApiFaults,
-}
-
-/// How a machine without a service ends by itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct JobEnd {
-    /// How long it runs.
-    pub(super) after: Duration,
-    pub(super) exit_code: i64,
 }
 
 /// A machine that exists from the start.

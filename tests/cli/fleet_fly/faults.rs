@@ -158,6 +158,18 @@ fn a_token_that_is_revoked_leaves_the_machines_to_a_later_command() {
 }
 
 #[test]
+fn a_token_that_may_not_list_secrets_may_make_machines() {
+    let mut bench = FleetBench::new(SHORT);
+    let _relay =
+        bench.relay(|request| (request.action() == "secrets").then(|| error(403, "not allowed")));
+    let output = bench.fly(2, &[]).output().unwrap();
+    let said = words(&output.stderr);
+    assert!(said.contains("whether all secrets are set is not known"), "{said}");
+    assert_eq!(said.matches("Made machine").count(), 2, "{said}");
+    bench.assert_untouched();
+}
+
+#[test]
 fn destroys_that_are_refused_once_are_sent_again() {
     let mut bench = FleetBench::new(ENDLESS);
     let refused = Mutex::new(BTreeSet::new());

@@ -1,7 +1,5 @@
 //! Calls that change a machine, and the states that they are possible in.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -11,6 +9,7 @@ use super::super::machine::{MOST_SUSPENDED_MB, Machine, MachineState};
 use super::super::world::FlyWorld;
 use super::answers::ApiAnswer;
 use super::call::ApiCall;
+use super::files::check_files;
 use super::read_body;
 
 /// Carries out an order that needs no body.
@@ -114,7 +113,7 @@ pub(super) fn create(call: &ApiCall, world: &mut FlyWorld) -> Result<usize, ApiA
     let mut body = read_body(call)?;
     let config = body["config"].take();
     check_config(&config)?;
-    check_files(&config["files"], &world.settings.secrets)?;
+    check_files(&config["files"], &world.settings.secrets).map_err(unprocessable)?;
     let region = body["region"].as_str().unwrap_or(&world.settings.region).to_owned();
     check_place(&region, world)?;
     let name = body["name"].as_str().map(str::to_owned);
@@ -218,25 +217,6 @@ fn check_config(config: &Value) -> Result<(), ApiAnswer> {
     MachineShape::of(config)
         .mistake()
         .map_or(Ok(()), |mistake| Err(unprocessable(&format!("invalid config.guest, {mistake}"))))
-}
-
-/// Refuses files without a path or a content: base64, or a secret that the app has.
-fn check_files(files: &Value, secrets: &[String]) -> Result<(), ApiAnswer> {
-    for file in files.as_array().into_iter().flatten() {
-        if !file["guest_path"].as_str().is_some_and(|path| path.starts_with('/')) {
-            return Err(unprocessable("config.files: guest_path must be absolute"));
-        }
-        let has_content = match (file["raw_value"].as_str(), file["secret_name"].as_str()) {
-            (Some(content), None) => BASE64_STANDARD.decode(content).is_ok(),
-            (None, Some(name)) => secrets.iter().any(|known| known == name),
-            _ => false,
-        };
-        if !has_content {
-            let error = "config.files: neither a raw_value in base64 nor a secret_name of the app";
-            return Err(unprocessable(error));
-        }
-    }
-    Ok(())
 }
 
 fn unprocessable(error: &str) -> ApiAnswer {

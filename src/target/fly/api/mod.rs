@@ -6,6 +6,7 @@
 mod answers;
 mod call;
 mod changes;
+mod files;
 mod leases;
 mod metadata;
 mod rate_limits;
