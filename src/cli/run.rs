@@ -359,8 +359,8 @@ fn resolve(
     Ok(resolved?)
 }
 
-/// The plan of one shard of these flags, and its scenarios, without the values of secrets: a
-/// variable that is not set is a warning. Prints the warnings.
+/// The plan of one shard of these flags, and its scenarios, without the values of secrets, which
+/// only the machines have. A public variable that is not set is a warning. Prints the warnings.
 pub(super) fn plan_to_print(
     args: &Args,
     shard: ShardPlan,
@@ -374,7 +374,11 @@ pub(super) fn plan_to_print(
         ));
     }
     let scenarios = quick.read(&args.sources)?;
-    let environment = Environment::for_check(environment);
+    let mut secret: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
+    for public in scenarios.iter().flat_map(Scenario::public_variables) {
+        secret.remove(&public);
+    }
+    let environment = Environment::for_check(environment).with_elsewhere(secret);
     let (plan, warnings) = Plan::resolve(&scenarios, &environment, &overrides(args, Some(shard)))?;
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));

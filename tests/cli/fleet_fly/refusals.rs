@@ -17,7 +17,7 @@ fn refused(bench: &FleetBench, command: &mut Command) -> String {
 
 #[test]
 fn what_cannot_be_shared_or_needs_consent_is_refused_before_the_api_is_asked() {
-    let mut bench = FleetBench::new(ENDLESS);
+    let mut bench = FleetBench::without_store(ENDLESS, "");
     let relay = bench.relay(|_| None);
     let closed = "name = \"closed\"\nbudgets = [\"errors = 0\"]\n\
                   [target]\nbase_url = \"http://127.0.0.1:9\"\n\
@@ -48,9 +48,10 @@ fn what_cannot_be_shared_or_needs_consent_is_refused_before_the_api_is_asked() {
         command.env_remove(name);
         command
     };
-    for (name, why) in
-        [("DATABASE_URL", "no database is named"), ("FLY_API_TOKEN", "FLY_API_TOKEN is not set")]
-    {
+    for (name, why) in [
+        ("DATABASE_URL", "the machines meet in a database, and none is named"),
+        ("FLY_API_TOKEN", "FLY_API_TOKEN is not set"),
+    ] {
         let said = refused(&bench, &mut without(name));
         assert!(said.contains(why), "{why} is not in {said}");
     }
@@ -59,7 +60,7 @@ fn what_cannot_be_shared_or_needs_consent_is_refused_before_the_api_is_asked() {
 
 #[test]
 fn an_app_that_does_not_exist_or_lacks_secrets_gets_no_machine() {
-    let bench = FleetBench::new(ENDLESS);
+    let bench = FleetBench::without_store(ENDLESS, "");
     let said = refused(&bench, &mut bench.fly(2, &["--app", "rehearsal2"]));
     assert!(said.contains("cannot be used multiple times"), "{said}");
     let mut elsewhere = bench.fleet(&["fly", "shop.toml", "--app", "elsewhere", "--shards", "2"]);
@@ -74,11 +75,25 @@ fn an_app_that_does_not_exist_or_lacks_secrets_gets_no_machine() {
     let expected = "the shards need secrets that app rehearsal does not have: SHOP_KEY; set them \
                     with `fly secrets set SHOP_KEY=… --stage --app rehearsal`";
     assert!(said.contains(expected), "{said}");
+    // The machines have them, not this one.
+    assert!(!said.contains("is not set"), "{said}");
+}
+
+/// Load that nobody could judge must not be sent.
+#[test]
+fn a_database_that_cannot_be_reached_from_here_is_found_before_anything_is_made() {
+    let bench = FleetBench::without_store(ENDLESS, "");
+    let output = bench.fly(2, &[]).output().unwrap();
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("cannot be reached"), "{said}");
+    bench.assert_untouched();
+    bench.assert_no_secret(&output);
 }
 
 #[test]
 fn a_wrong_image_undoes_the_whole_and_is_the_users_mistake() {
-    let bench = FleetBench::new(ENDLESS);
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
     let said = refused(
         &bench,
         &mut bench.fly(2, &["--size", "performance-1x", "--name", "a"]).arg("--image="),
