@@ -72,7 +72,7 @@ pub(super) struct Args {
     /// The price of one machine for an hour in US dollars, to show the cost
     #[arg(long, value_name = "USD", value_parser = str::parse::<HourlyPrice>)]
     hourly_price: Option<HourlyPrice>,
-    /// How long the machines wait for each other
+    /// How long the machines wait for each other once all are made
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "5m")]
     rendezvous_wait: Duration,
     /// The time from the arrival of the last machine to the start, for setup and warm-up [default:
@@ -226,8 +226,10 @@ fn run_machines(
     });
     match machines.destroy_all() {
         Ok(destroyed) => {
-            if !destroyed.is_empty() {
-                tracing::info!("Destroyed the {} machines that were left", destroyed.len());
+            match destroyed.len() {
+                0 => {}
+                1 => tracing::info!("Destroyed the machine that was left"),
+                left => tracing::info!("Destroyed the {left} machines that were left"),
             }
             machines.into_journal().remove()?;
             ended

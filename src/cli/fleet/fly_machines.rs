@@ -146,7 +146,7 @@ impl<'a> FleetMachines<'a> {
     ) -> Result<(), CommandError> {
         let machines = match self.client.list_machines() {
             Ok(machines) => machines,
-            Err(error) => return self.survive(&error),
+            Err(error) => return survive(&error),
         };
         let made: Vec<(String, String)> = {
             let made = self.journal.content().made();
@@ -163,25 +163,12 @@ impl<'a> FleetMachines<'a> {
                 Ok(machine) if !has_ended(&machine.state) => continue,
                 Ok(machine) => Some(machine),
                 Err(error) if matches!(error.problem(), FlyProblem::NotFound { .. }) => None,
-                Err(error) => return self.survive(&error),
+                Err(error) => return survive(&error),
             };
             let exit_code = machine.as_ref().and_then(exit_code);
             ended.insert(name.clone(), EndedMachine { name, id, exit_code });
         }
         Ok(())
-    }
-
-    /// Whether the wait goes on after an error.
-    fn survive(&self, error: &FlyError) -> Result<(), CommandError> {
-        let was_stopped = matches!(error.problem(), FlyProblem::Stopped { .. });
-        if was_stopped {
-            return Ok(());
-        }
-        if error.is_transient() || matches!(error.problem(), FlyProblem::OutOfTime) {
-            tracing::warn!("WARNING: {error}; the machines run on, and the wait goes on");
-            return Ok(());
-        }
-        Err(CommandError::internal(error))
     }
 
     /// Destroys every machine of the fleet that is left, and returns the ids of those that it
@@ -253,6 +240,18 @@ impl<'a> FleetMachines<'a> {
     pub(super) fn into_journal(self) -> JournalFile {
         self.journal
     }
+}
+
+/// Whether the wait goes on after an error.
+fn survive(error: &FlyError) -> Result<(), CommandError> {
+    if matches!(error.problem(), FlyProblem::Stopped { .. }) {
+        return Ok(());
+    }
+    if error.is_transient() || matches!(error.problem(), FlyProblem::OutOfTime) {
+        tracing::warn!("WARNING: {error}; the machines run on, and the wait goes on");
+        return Ok(());
+    }
+    Err(CommandError::internal(error))
 }
 
 /// Whether a machine's program runs no more, and will not run again.

@@ -9,7 +9,7 @@ use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::fly_access::{self, api_error};
 use crate::cli::signals::RunSignals;
 use crate::fleet::JournalStart;
-use crate::fly::{AppName, FlyEnvironment};
+use crate::fly::{AppName, FlyEnvironment, FlyProblem};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,7 +112,13 @@ fn restore_one(
         )));
     }
     let mut machines = FleetMachines::new(environment, &app, journal, signals);
-    let destroyed = machines.destroy_all().map_err(|error| api_error(&error))?;
+    let destroyed = machines.destroy_all().map_err(|error| match error.problem() {
+        FlyProblem::NotFound { .. } => CommandError::usage(format!(
+            "error: {error}; if the app is gone, so are its machines: remove {}",
+            path.display()
+        )),
+        _ => api_error(&error),
+    })?;
     machines.into_journal().remove()?;
     let ids: Vec<_> = destroyed.iter().map(String::as_str).collect();
     Ok(match ids.as_slice() {

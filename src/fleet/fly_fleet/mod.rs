@@ -26,6 +26,10 @@ const SHARD_MARK: &str = "tollgate_shard";
 /// The time for a boot, before a shard waits for the others, and for a late end.
 const SLACK: Duration = Duration::from_mins(3);
 
+/// How long making one machine may take, while those that were made before wait: Fly takes one
+/// create a second.
+const MADE_WITHIN: Duration = Duration::from_secs(2);
+
 /// The longest time for setup and warm-up that a rendezvous allows by itself.
 const LONGEST_LEAD: Duration = Duration::from_secs(5 * 60 + 10);
 
@@ -50,7 +54,7 @@ pub struct FlyMachineKind {
     pub image: String,
     /// What replaces the image's entrypoint: the path of tollgate in the image.
     pub entrypoint: Option<String>,
-    /// How long a shard waits for the others.
+    /// How long a shard waits for the others once all machines are made.
     pub rendezvous_wait: Duration,
     /// The time for setup and warm-up, once all are there; `None` for what the plan needs.
     pub lead: Option<Duration>,
@@ -86,6 +90,13 @@ pub struct FleetMachine {
     pub region: String,
     /// The `config` in the body of *Create Machine*.
     pub config: Value,
+}
+
+impl FlyMachineKind {
+    /// How long the first of so many shards waits for the others.
+    fn wait_of(&self, shards: u32) -> Duration {
+        self.rendezvous_wait + MADE_WITHIN.saturating_mul(shards)
+    }
 }
 
 impl FlyFleet {
@@ -154,8 +165,8 @@ impl FlyFleet {
 
     /// The longest time that one machine lives, in whole minutes.
     pub fn longest_life(&self) -> Duration {
-        let FlyMachineKind { rendezvous_wait, lead, .. } = self.kind;
-        let life = rendezvous_wait + lead.unwrap_or(LONGEST_LEAD) + self.length + SLACK;
+        let wait = self.kind.wait_of(self.shards);
+        let life = wait + self.kind.lead.unwrap_or(LONGEST_LEAD) + self.length + SLACK;
         Duration::from_secs(life.as_secs().div_ceil(60).saturating_mul(60))
     }
 
@@ -247,7 +258,7 @@ fn command(
     words.extend(job.sources.iter().map(source));
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     flag("--rendezvous", rendezvous);
-    flag("--rendezvous-wait", &duration_literal(kind.rendezvous_wait).replace(' ', ""));
+    flag("--rendezvous-wait", &duration_literal(kind.wait_of(job.shards)).replace(' ', ""));
     if let Some(lead) = kind.lead {
         flag("--lead", &duration_literal(lead).replace(' ', ""));
     }

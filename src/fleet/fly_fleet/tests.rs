@@ -58,7 +58,7 @@ fn fleet(shards: u32, regions: &[&str]) -> FlyFleet {
 fn each_machine_has_its_shard_its_files_and_no_way_to_outlive_its_run() {
     let machines: Vec<_> = fleet(2, &["ord"]).machines().collect();
     assert_eq!(machines[1].name, "shop-2");
-    let command = "run /fleet/shop.toml --rendezvous shop --rendezvous-wait 5m --lead 1m30s \
+    let command = "run /fleet/shop.toml --rendezvous shop --rendezvous-wait 5m4s --lead 1m30s \
                    --shard auto \
                    --shard-exit done --report none --rate 80/s";
     let expected = json!({

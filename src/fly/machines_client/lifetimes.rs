@@ -110,10 +110,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
         let deadline = self.deadline();
         let mut backoff = Backoff::default();
         loop {
-            let error = match self.caller.send(&request, deadline) {
-                Ok(_) => return Ok(true),
-                Err(error) => error,
-            };
+            let Err(error) = self.caller.send(&request, deadline) else { return Ok(true) };
             match error.problem {
                 FlyProblem::NotFound { .. } => return Ok(false),
                 // It may be gone, or between two states.

@@ -165,7 +165,7 @@ impl FleetBench {
         assert_eq!(made, [Value::Null; 0], "{}", self.stderr());
         let states: Vec<_> = own.iter().map(|machine| machine["state"].clone()).collect();
         assert_eq!(states, ["started"], "{}", self.stderr());
-        assert_eq!(self.journals(), [PathBuf::new(); 0], "{}", self.stderr());
+        assert_eq!(self.journals(), Vec::<PathBuf>::new(), "{}", self.stderr());
     }
 
     /// Asserts that neither the token nor the password is in an output or a file.

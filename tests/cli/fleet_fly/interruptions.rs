@@ -72,3 +72,25 @@ fn a_second_signal_ends_at_once_and_leaves_the_rest_to_restore() {
     assert_eq!(bench.restore().status.code(), Some(0));
     bench.assert_untouched();
 }
+
+#[test]
+fn a_signal_while_machines_are_destroyed_does_not_stop_that() {
+    let full = FleetBench::with_faults(ENDLESS, "full_regions = [\"fra\"]\n");
+    let Some(mut bench) = full else { return };
+    let (is_held, was_asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let (held, asked) = (Arc::clone(&is_held), Arc::clone(&was_asked));
+    let _relay = bench.relay(move |request| {
+        while request.method == "DELETE" && held.load(Ordering::SeqCst) {
+            asked.store(true, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        None
+    });
+    let mut child = bench.start(2);
+    wait_until("the destroy", || was_asked.load(Ordering::SeqCst));
+    signal(&child, "INT");
+    wait_until("the signal", || bench.stderr().contains("Stopping"));
+    is_held.store(false, Ordering::SeqCst);
+    assert_eq!(child.wait().unwrap().code(), Some(4), "{}", bench.stderr());
+    bench.assert_untouched();
+}

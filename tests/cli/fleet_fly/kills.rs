@@ -147,8 +147,29 @@ fn a_name_is_used_again_only_after_its_machines_are_gone() {
 }
 
 #[test]
+fn an_app_that_is_gone_has_no_machines_and_its_journal_may_be_removed() {
+    let bench = FleetBench::without_store(ENDLESS, "");
+    std::fs::create_dir_all(bench.path("reports/fleets")).unwrap();
+    let journal = serde_json::json!({
+        "format": 1, "fleet": "a", "mark": "a/1", "app": "gone", "names": ["a-1"],
+        "api": format!("{}/", bench.target.base_url), "started": "2026-11-29T15:00:00Z",
+    });
+    bench.write("reports/fleets/a.jsonl", &format!("{journal}\n"));
+    let refused = bench.restore();
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("so are its machines: remove reports/fleets/a.jsonl"), "{said}");
+    let elsewhere = journal.to_string().replace(&bench.target.base_url, "https://api.example");
+    bench.write("reports/fleets/a.jsonl", &format!("{elsewhere}\n"));
+    let refused = bench.restore();
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("set FLY_FLAPS_BASE_URL=https://api.example/"), "{said}");
+}
+
+#[test]
 fn restore_names_what_it_cannot_use() {
-    let Some(bench) = FleetBench::new(ENDLESS) else { return };
+    let bench = FleetBench::without_store(ENDLESS, "");
     let refused = bench.fleet(&["restore", "nowhere"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(words(&refused.stderr).contains("no journal of a fleet `nowhere`"), "{refused:?}");

@@ -101,10 +101,10 @@ fn make_and_destroy(api: &Caller) {
         "auto_destroy": true,
     });
     let create = json!({"name": "shard-1", "region": "ord", "config": config}).to_string();
-    let make = || call(&api.relay.url, ("POST", MACHINES), &[], &create);
-    let (status, made) = make();
+    let create_it = || call(&api.relay.url, ("POST", MACHINES), &[], &create);
+    let (status, made) = create_it();
     assert_eq!((status, &made["name"], &made["region"]), (200, &json!("shard-1"), &json!("ord")));
-    let (status, taken) = make();
+    let (status, taken) = create_it();
     assert_eq!(status, 409, "{taken}");
     let id = made["id"].as_str().unwrap().to_owned();
     let made = Caller { relay: Relay::start(&api.relay.url, |_| None), id };
@@ -112,7 +112,7 @@ fn make_and_destroy(api: &Caller) {
     made.expect(200, "POST", "/stop", &json!({}));
     crate::bench::wait_until("the end", || made.machine()["state"] == "destroyed");
     made.expect(412, "DELETE", "?force=true", &Value::Null);
-    let (status, other) = make();
+    let (status, other) = create_it();
     assert_eq!(status, 200, "{other}");
     let path = format!("{MACHINES}/{}?force=true", other["id"].as_str().unwrap());
     assert_eq!(call(&api.relay.url, ("DELETE", &path), &[], "").0, 200);
