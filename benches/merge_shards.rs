@@ -71,7 +71,8 @@ fn write_shard(root: &Path, shard: u32, of: u32) -> PathBuf {
     let FolderContent::Complete(mut record) = store::read_folder(&folder).unwrap() else {
         unreachable!("it was just written")
     };
-    let part = ShardRecord { shard, run: runs::id(seed), host: format!("probe-{shard}"), clock: None };
+    let part =
+        ShardRecord { shard, run: runs::id(seed), host: format!("probe-{shard}"), clock: None };
     let start = datetime!(2026-01-01 00:00 UTC);
     record.measurement.sharing = Some(ShardSharing { of, start, parts: vec![part] });
     store::complete_folder(&folder, &record).unwrap();

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::super::job::{FileContent, JobError, JobSource};
+use super::super::error::JobError;
+use super::super::job::{FileContent, JobSource};
 
 /// The folder of the files in a machine.
 const FOLDER: &str = "/fleet";

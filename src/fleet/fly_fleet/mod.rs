@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::files::GuestFiles;
-use super::job::{FleetJob, JobError, JobSource, VariableOrigin};
+use super::error::JobError;
+use super::job::{FleetJob, JobSource, VariableOrigin};
 use crate::units::{MachineSize, duration_literal};
 
 pub use cost::{FleetCost, HourlyPrice};
