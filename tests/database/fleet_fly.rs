@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bench::{migrated, open, output_text, tollgate};
+use crate::bench::{migrated, output_text, tollgate};
 use crate::cluster::{self, Cluster};
 
 const TOKEN: &str = "canary-9b1de-token";
@@ -226,14 +226,12 @@ fn three_machines_make_one_run_with_one_verdict_and_are_gone() {
     assert_eq!(journals.count(), 0);
     let runs = cluster.sql("fleet", "select count(*) from tollgate.runs");
     assert_eq!(runs[0][0], "4", "three shards and the merged run");
-    drop(open(&database));
     for text in [
         said,
         cluster.sql("fleet", "select string_agg(r::text, '') from tollgate.runs r")[0][0].clone(),
     ] {
         assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
     }
-    assert_eq!(json!(record["plan"][0]["name"]), "shop");
 }
 
 #[test]
