@@ -3,7 +3,7 @@
 # and documentation.
 # Needs a Rust toolchain and a C compiler. The tests start their own servers on free loopback ports
 # and end them.
-# Installs five more programs if they are missing and it may (as root on Debian):
+# Installs six more programs if they are missing and it may (as root on Debian):
 # - Chromium or Chrome, to open reports in. TOLLGATE_TESTS_WITHOUT_BROWSER=1 skips these tests;
 #   TOLLGATE_BROWSER names another browser.
 # - PostgreSQL and PgBouncer, which the tests start and end. TOLLGATE_TESTS_WITHOUT_DATABASE=1 skips
@@ -13,6 +13,8 @@
 # - Python 3 with venv, to read the outputs with the parsers of other projects, and to lint the
 #   workflows and run the action (see tests/workflows.sh). TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 skips
 #   the workflows; the parsers are skipped where Python cannot install them.
+# - Slurm, to run a printed job on it (see tests/engines). TOLLGATE_TESTS_WITHOUT_ENGINES=1 skips it,
+#   and the printed workflow that act runs.
 # TOLLGATE_TESTS_FLY_OPENAPI names a copy of Fly's OpenAPI description of its Machines API
 # (https://docs.machines.dev), to compare the calls of `tollgate tune` and their answers with.
 set -euo pipefail
@@ -113,12 +115,24 @@ as_debian_root='
   fi
   apt-get update
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
-  case " $* " in *" pgbouncer "*) update-rc.d pgbouncer disable ;; esac'
+  for service in pgbouncer munge slurmctld slurmd; do
+    case " $* " in *" $service "*) update-rc.d "$service" disable ;; esac
+  done'
 
 # Debian's python3 can lack what venv needs.
 if [ -z "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ] && ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
   missing+=(python3-venv)
   remedies+=("TOLLGATE_TESTS_WITHOUT_WORKFLOWS=1 to skip checking the workflows and the action")
+fi
+
+# Slurm runs only where Linux lets root make namespaces.
+if [ -z "${TOLLGATE_TESTS_WITHOUT_ENGINES:-}" ] && [ "$(uname):$(id -u)" = Linux:0 ] &&
+  command -v apt-get >/dev/null; then
+  before=${#missing[@]}
+  for package in slurmctld:slurmctld slurmd:slurmd slurm-client:sbatch munge:munged iproute2:ip; do
+    command -v "${package#*:}" >/dev/null || missing+=("${package%:*}")
+  done
+  [ ${#missing[@]} = "$before" ] || remedies+=("TOLLGATE_TESTS_WITHOUT_ENGINES=1 to skip running printed jobs")
 fi
 
 if [ ${#missing[@]} != 0 ]; then
@@ -207,7 +221,7 @@ fi
 
 step "parsers of other projects"
 # A test reads the outputs for CI and monitoring with them.
-parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2"
+parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2 kubernetes-validate==1.37.0 check-jsonschema==0.39.0"
 if ! command -v python3 >/dev/null; then
   echo "python3 not found: skipping the tests with parsers of other projects"
 elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then
@@ -242,6 +256,13 @@ else
   # The tests above have just built it. `cargo build` would build it again, with the features that
   # only the program needs.
   tests/workflows.sh "${CARGO_TARGET_DIR:-target}/debug/tollgate"
+fi
+
+step "engines"
+if [ -n "${TOLLGATE_TESTS_WITHOUT_ENGINES:-}" ]; then
+  echo "skipped as requested: running printed jobs"
+else
+  for engine in slurm act; do "tests/engines/$engine.sh" "${CARGO_TARGET_DIR:-target}/debug/tollgate"; done
 fi
 
 step "documentation"

@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &["library_text", "units", "files", "plan", "expect", "record", "recorder", "postgres"],
     ),
-    ("fleet", &["plan", "record"]),
+    ("fleet", &["units", "plan", "record"]),
     ("fly", &["library_text", "units", "record", "engine"]),
     ("verdict", &["units", "record"]),
     ("postgres", &["files", "library_text"]),

@@ -77,15 +77,24 @@ if grep -nEo '(tollgate[@:]v?|tollgate-v|download/v)[0-9]+\.[0-9]+\.[0-9]+' docs
   fail "these name another version than $version, that of Cargo.toml"
 fi
 
+echo "printed workflows"
+mkdir "$work/printed"
+for more in '' --without-store; do
+  TOLLGATE_TARGET=https://shop.example "$tollgate" fleet print github tests/workflows/home.toml --shards 3 $more \
+    --action "OWNER/tollgate@0123456789abcdef0123456789abcdef01234567" -- --tag 'note=${{ secrets.NOTE }}' \
+    >"$work/printed/load$more.yml" 2>"$work/print.log" || fail_with "$work/print.log" "a workflow cannot be printed"
+done
+
 echo "actionlint"
-workflows=(.github/workflows/*.yml tests/workflows/*.yml "$work"/workflows/*.yml)
+workflows=(.github/workflows/*.yml tests/workflows/*.yml "$work"/workflows/*.yml "$work"/printed/*.yml)
 "$tools/bin/actionlint" -shellcheck= -pyflakes= "${workflows[@]}"
 ! command -v npm >/dev/null || node tests/workflows/lint.cjs "$tools/node_modules" "${workflows[@]}"
 
 echo "zizmor"
 zizmor=("$tools/bin/zizmor" --offline --quiet --no-progress --strict-collection)
 "${zizmor[@]}" --persona pedantic .github/workflows/*.yml action.yml
-"${zizmor[@]}" tests/workflows/*.yml
+"${zizmor[@]}" --persona pedantic "$work"/printed/*.yml
+"${zizmor[@]}" tests/workflows/*.yml tests/engines/*/action.yml
 
 echo "install.sh"
 tests/workflows/install.sh

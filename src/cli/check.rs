@@ -223,7 +223,7 @@ fn rows(data: &PlannedData, arrivals: Option<u64>) -> String {
 
 /// Refuses certificates that `run` would refuse. The limits of this machine are only a warning: the
 /// run may take place on another one.
-fn prepare(plan: &Plan) -> Result<(), CommandError> {
+pub(super) fn prepare(plan: &Plan) -> Result<(), CommandError> {
     match Engine::prepare(plan) {
         Ok(_) => Ok(()),
         Err(limit @ (EngineError::Descriptors { .. } | EngineError::Ports { .. })) => {

@@ -6,7 +6,7 @@ use clap::Command;
 
 /// The commands by purpose, in the order that a new user needs them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["demo", "doctor", "run", "duet", "merge", "synthetic-check"]),
+    ("Measure", &["demo", "doctor", "run", "duet", "merge", "fleet", "synthetic-check"]),
     ("Tune", &["tune", "warm"]),
     ("Write scenarios", &["init", "check", "schema"]),
     ("Look back", &["show", "history", "report", "compare", "import"]),

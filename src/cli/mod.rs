@@ -18,6 +18,8 @@ mod evidence;
 mod exit;
 mod extension;
 mod flag_variables;
+mod fleet;
+mod fly_access;
 mod gate;
 mod guard;
 mod help;
@@ -106,6 +108,7 @@ enum TollgateCommand {
     Doctor(Box<doctor::Args>),
     SyntheticCheck(synthetic_check::Args),
     Tune(Box<tune::Args>),
+    Fleet(Box<fleet::Args>),
     Show(show::Args),
     Sync(sync::Args),
     Db(db::Args),
@@ -204,6 +207,7 @@ pub fn main(
         TollgateCommand::Schema(args) => schema::schema(&args),
         TollgateCommand::Target(args) => target::target(&args),
         TollgateCommand::Tune(args) => tune::tune(&args),
+        TollgateCommand::Fleet(args) => fleet::fleet(&args),
         TollgateCommand::Completions(args) => completions::completions(&args),
         TollgateCommand::Man(args) => man::man(&args),
     }

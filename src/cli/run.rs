@@ -23,10 +23,10 @@ use super::rendezvous::{self, CollectOptions, JoinEnd, RendezvousRequest};
 use super::results::{self, ResultForm};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
-use super::{guard, learned_limits, log, repeat, shard, stray_variables, variables};
+use super::{check, guard, learned_limits, log, repeat, shard, stray_variables, variables};
 use crate::engine::clock;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
-use crate::scenario::ScenarioWarning;
+use crate::scenario::{Scenario, ScenarioWarning};
 use crate::store::StoreMark;
 use crate::units::{duration_literal, parse_duration};
 
@@ -358,6 +358,35 @@ fn resolve(
         .read(&args.sources)
         .and_then(|scenarios| Plan::resolve(&scenarios, environment, overrides));
     Ok(resolved?)
+}
+
+/// The plan of one shard of these flags, and its scenarios, without the values of secrets, which
+/// only the machines have. A public variable that is not set is a warning. Prints the warnings.
+pub(super) fn plan_to_print(
+    args: &Args,
+    shard: ShardPlan,
+) -> Result<(Plan, Vec<Scenario>), CommandError> {
+    let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
+    let quick = compose(args, &environment)?;
+    if !quick.variables.is_empty() {
+        return Err(CommandError::usage(
+            "error: a typed header or proxy holds a secret, which a printed file must not; set a variable, and write \
+             its name, such as `--header 'Authorization: Bearer ${TOKEN}'`",
+        ));
+    }
+    let scenarios = quick.read(&args.sources)?;
+    let mut secret: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
+    for public in scenarios.iter().flat_map(Scenario::public_variables) {
+        secret.remove(&public);
+    }
+    let environment = Environment::for_check(environment).with_elsewhere(secret);
+    let (plan, warnings) = Plan::resolve(&scenarios, &environment, &overrides(args, Some(shard)))?;
+    for warning in warnings {
+        tracing::warn!("{}", warning.render(stderr_has_colour()));
+    }
+    guard::check(&plan, args.run.may_load_foreign_hosts())?;
+    check::prepare(&plan)?;
+    Ok((plan, scenarios))
 }
 
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.

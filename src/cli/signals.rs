@@ -33,10 +33,11 @@ impl SignalStream {
 }
 
 /// What the listening thread and the thread of the runs share.
-#[derive(Default)]
 struct SignalState {
     requests: Mutex<StopState>,
     changed: Condvar,
+    /// What the first signal does while there is no run.
+    without_run: &'static str,
 }
 
 #[derive(Default)]
@@ -53,6 +54,11 @@ pub(super) struct RunSignals(Arc<SignalState>);
 impl RunSignals {
     /// Listens on its own thread until the program ends.
     pub(super) fn listen() -> Result<Self, CommandError> {
+        Self::listen_saying(WITHOUT_RUN)
+    }
+
+    /// The same, with another message for the first signal while there is no run.
+    pub(super) fn listen_saying(without_run: &'static str) -> Result<Self, CommandError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -61,7 +67,7 @@ impl RunSignals {
             let _signals_need_a_runtime = runtime.enter();
             SignalStream::listen().map_err(CommandError::internal)?
         };
-        let state = Arc::new(SignalState::default());
+        let state = Arc::new(SignalState { without_run, ..SignalState::default() });
         let listener = Arc::clone(&state);
         let listen = async move {
             loop {
@@ -96,6 +102,15 @@ impl RunSignals {
     }
 }
 
+/// What the first signal does between two runs.
+const WITHOUT_RUN: &str = "Stopping: no further run will start (signal again to end at once)";
+
+impl Default for SignalState {
+    fn default() -> Self {
+        Self { requests: Mutex::default(), changed: Condvar::default(), without_run: WITHOUT_RUN }
+    }
+}
+
 impl SignalState {
     fn lock(&self) -> MutexGuard<'_, StopState> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
@@ -116,8 +131,9 @@ impl SignalState {
                 "Stopping: dropping the requests in flight; teardowns still run (signal again to end \
                  at once)"
             }
-            (1, None) => "Stopping: no further run will start (signal again to end at once)",
-            _ => "Stopping at once: dropping the requests in flight",
+            (1, None) => self.without_run,
+            (_, Some(_)) => "Stopping at once: dropping the requests in flight",
+            (_, None) => "Stopping at once",
         };
         StopRequest { count: state.count, message }
     }

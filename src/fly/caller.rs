@@ -115,7 +115,8 @@ impl<T: HttpTransport, C: CallClock> ApiCaller<T, C> {
         if self.clock.now().saturating_add(pause) >= deadline {
             return Err(error);
         }
-        self.clock.pause(pause).map_err(|_| FlyError { problem: FlyProblem::Stopped, ..error })
+        let problem = FlyProblem::Stopped { was_sent: error.may_have_been_applied() };
+        self.clock.pause(pause).map_err(|_| FlyError { problem, ..error })
     }
 
     /// Waits until Fly's rate limit allows the call.
@@ -127,7 +128,7 @@ impl<T: HttpTransport, C: CallClock> ApiCaller<T, C> {
         if now.saturating_add(pause) >= deadline {
             return Err(request.error(FlyProblem::OutOfTime));
         }
-        self.clock.pause(pause).map_err(|_| request.error(FlyProblem::Stopped))
+        self.clock.pause(pause).map_err(|_| request.error(FlyProblem::Stopped { was_sent: false }))
     }
 
     fn exchange(
@@ -153,7 +154,7 @@ impl<T: HttpTransport, C: CallClock> ApiCaller<T, C> {
             Ok(reply) => self.read_problem(&reply),
             Err(TransportFailure::NotSent(what)) => self.no_answer(&what, false),
             Err(TransportFailure::NoAnswer(what)) => self.no_answer(&what, true),
-            Err(TransportFailure::Stopped) => FlyProblem::Stopped,
+            Err(TransportFailure::Stopped) => FlyProblem::Stopped { was_sent: true },
             Err(TransportFailure::Redirected { host }) => FlyProblem::Redirected { host },
         };
         Err(request.error(problem))

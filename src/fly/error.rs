@@ -126,7 +126,10 @@ pub enum FlyProblem {
         why: String,
     },
     /// Calls are to stop, for instance after Ctrl-C.
-    Stopped,
+    Stopped {
+        /// Whether Fly may have received the call.
+        was_sent: bool,
+    },
 }
 
 impl FlyError {
@@ -147,7 +150,7 @@ impl FlyError {
             FlyProblem::ServerFailed { .. } | FlyProblem::NotJson { .. } | FlyProblem::TimedOut => {
                 true
             }
-            FlyProblem::NoAnswer { was_sent, .. } => *was_sent,
+            FlyProblem::NoAnswer { was_sent, .. } | FlyProblem::Stopped { was_sent } => *was_sent,
             _ => false,
         }
     }
@@ -183,6 +186,19 @@ impl fmt::Display for FlyError {
 }
 
 impl std::error::Error for FlyError {}
+
+impl FlyProblem {
+    /// Whether Fly has no room for the machine where it was asked for: `insufficient resources …`,
+    /// also as the code `insufficient_capacity`.
+    pub fn is_about_capacity(&self) -> bool {
+        match self {
+            Self::Invalid { said, .. }
+            | Self::Conflict { said }
+            | Self::PreconditionFailed { said } => said.contains("insufficient"),
+            _ => false,
+        }
+    }
+}
 
 impl fmt::Display for FlyProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -228,7 +244,7 @@ impl fmt::Display for FlyProblem {
                 answered(formatter, "the answer is not one that the API documents", *status, said)
             }
             Self::Unusable { why } => formatter.write_str(why),
-            Self::Stopped => formatter.write_str("it was stopped"),
+            Self::Stopped { .. } => formatter.write_str("it was stopped"),
         }
     }
 }
@@ -274,6 +290,9 @@ impl FlyError {
             FlyProblem::LeaseHeld { .. } => {
                 "a deploy may be running: wait until it ends, or see `fly machine leases view`"
             }
+            problem if problem.is_about_capacity() => {
+                "name another region or a smaller size, or try again later"
+            }
             FlyProblem::Conflict { .. } => "see what changes the machine: `fly machine status`",
             FlyProblem::PreconditionFailed { .. } => {
                 "see its state with `fly machine status`, then try again"
@@ -293,7 +312,7 @@ impl FlyError {
                 "see `fly machine status` and `fly logs` for the reason, or allow more time"
             }
             FlyProblem::NoAnswer { .. } => "check the network, or try again later",
-            FlyProblem::Unusable { .. } | FlyProblem::Stopped => return None,
+            FlyProblem::Unusable { .. } | FlyProblem::Stopped { .. } => return None,
         };
         Some(next.to_owned())
     }

@@ -39,7 +39,9 @@ pub use machine::{
     AutostopMode, ImageRef, LastStart, Machine, MachineConfig, MachineEvent, MachineGuest,
     MachineService, MachineState, ServiceConcurrency, StartKind, last_start,
 };
-pub use machines_client::{MachineUpdate, MachinesClient, WaitGoal, WaitState};
+pub use machines_client::{
+    FailedCreate, MachineUpdate, MachinesClient, NewMachine, WaitGoal, WaitState,
+};
 pub use names::{AppName, MachineId, NameError};
 pub use prometheus::{
     CountedSpan, CountedTime, InstanceMetrics, MetricReading, MetricSample, MetricSeries,

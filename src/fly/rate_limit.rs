@@ -13,12 +13,15 @@ use super::names::MachineId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ApiAction {
     List,
+    ListSecrets,
+    Create,
     Get,
     Start,
     Stop,
     Suspend,
     Restart,
     Update,
+    Destroy,
     Wait,
     ShowLease,
     AcquireLease,

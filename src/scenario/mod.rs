@@ -16,6 +16,7 @@ mod load;
 mod overrides;
 mod read;
 mod redact;
+mod references;
 mod render;
 mod schema;
 mod section;
@@ -55,6 +56,7 @@ pub use leaf::{
 };
 pub use load::{LoadModel, LoadShape, WarmupShape};
 pub use overrides::{OverrideValue, ScenarioOverrides};
+pub use references::AttachedFile;
 pub use schema::schema;
 pub use source::ScenarioSource;
 pub use template::{Template, TemplatePart};
@@ -111,11 +113,6 @@ impl Scenario {
             name.append(end);
         }
         self
-    }
-
-    /// The names of the variables that the file uses.
-    pub fn variables(&self) -> Vec<String> {
-        check::variables(&self.file)
     }
 
     fn from_source(source: ScenarioSource) -> Result<Self, ScenarioErrors> {

@@ -57,10 +57,7 @@ impl Template {
 
     /// The names of its variables, in order.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            TemplatePart::Variable { name, .. } => Some(name.as_str()),
-            TemplatePart::Literal(_) | TemplatePart::Live(_) => None,
-        })
+        self.0.iter().filter_map(|part| Some(part.variable()?.0))
     }
 
     /// The names of its live values, in order.
@@ -69,6 +66,16 @@ impl Template {
             TemplatePart::Live(name) => Some(name.as_str()),
             TemplatePart::Literal(_) | TemplatePart::Variable { .. } => None,
         })
+    }
+}
+
+impl TemplatePart {
+    /// The name of a variable, and its default.
+    pub fn variable(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::Variable { name, default } => Some((name, default.as_deref())),
+            Self::Literal(_) | Self::Live(_) => None,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Runs the real program against real sockets: exit codes, output, files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "../support/cluster/mod.rs"]
+mod cluster;
 #[path = "../support/history_year.rs"]
 mod history_year;
 #[path = "../support/program.rs"]
@@ -23,6 +25,9 @@ mod every;
 mod evidence;
 mod find_rate;
 mod flags;
+mod fleet_fly;
+mod fleet_print;
+mod fly_api;
 mod gate;
 mod history;
 mod import;

@@ -19,6 +19,7 @@ mod status_server;
 
 mod alerts;
 mod bench;
+mod fleet_fly;
 mod flood;
 mod gate;
 mod kept;

@@ -14,19 +14,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::inventory::machine_facts;
-use super::machine_choice::{
-    AppRequest, api_error, choose_machines, parse_id, runs, saved, serving,
-};
+use super::machine_choice::{AppRequest, choose_machines, runs, saved, serving};
 use super::restore_file::RestoreStore;
 use crate::cli::exit::CommandError;
+use crate::cli::fly_access::{AppClient, api_error, client, parse_id};
 use crate::cli::signals::RunSignals;
-use crate::cli::{log, variables};
 use crate::fly::{
-    AppName, FetchTransport, FlyEnvironment, FlyError, Machine, MachineConfig, MachineId,
-    MachineState, MachineUpdate, MachinesClient, StartKind as FlyStart, SystemCallClock, WaitGoal,
-    WaitState, last_start,
+    FlyEnvironment, FlyError, Machine, MachineConfig, MachineId, MachineState, MachineUpdate,
+    StartKind as FlyStart, WaitGoal, WaitState, last_start,
 };
-use crate::plan::SecretSet;
 use crate::record::session::{AddedMachine, ColdState, MachineFacts, StartKind};
 use crate::tune::plan_file::ConfigurationChange;
 use crate::tune::restore::{
@@ -38,23 +34,9 @@ pub(super) use restoring::restore_from;
 /// How long a machine may take to reach a state.
 const STATE_PATIENCE: Duration = Duration::from_mins(3);
 
-/// The clock of API calls, which Ctrl-C stops.
-pub(super) type StoppableClock<'a> = SystemCallClock<Box<dyn Fn() -> bool + 'a>>;
-
-type Client<'a> = MachinesClient<FetchTransport, StoppableClock<'a>>;
-
-/// The access to Fly's API that variables describe.
-pub(super) fn environment() -> Result<FlyEnvironment, CommandError> {
-    let set: BTreeMap<String, String> = variables::utf8_variables().collect();
-    // A target or a command may echo the token.
-    log::add_secrets(&SecretSet::new(set.get("FLY_API_TOKEN").cloned()));
-    FlyEnvironment::read(|name| set.get(name).cloned())
-        .map_err(|error| CommandError::usage(format!("error: {error}")))
-}
-
 /// The machines of one app, of which a session changes some.
 pub(super) struct AppMachines<'a> {
-    client: Client<'a>,
+    client: AppClient<'a>,
     api: String,
     /// The machines that are changed, by id. The others are only counted.
     chosen: Vec<MachineId>,
@@ -95,7 +77,7 @@ impl<'a> AppMachines<'a> {
 
     /// Access to an app of which no machine is chosen yet.
     fn new(
-        (client, restores): (Client<'a>, Rc<Cell<bool>>),
+        (client, restores): (AppClient<'a>, Rc<Cell<bool>>),
         api: String,
         saved: BTreeMap<String, SavedMachine>,
         signals: &'a RunSignals,
@@ -320,19 +302,6 @@ impl<'a> AppMachines<'a> {
             RestoreStep::Suspend => self.client.suspend(id),
         }
     }
-}
-
-fn client<'a>(
-    environment: &FlyEnvironment,
-    app: &AppName,
-    signals: &'a RunSignals,
-) -> (Client<'a>, Rc<Cell<bool>>) {
-    let restores = Rc::new(Cell::new(false));
-    let goes_on = Rc::clone(&restores);
-    let is_stopped: Box<dyn Fn() -> bool + 'a> =
-        Box::new(move || !goes_on.get() && signals.stops_within(Duration::ZERO));
-    let clock = SystemCallClock::with_stop(is_stopped);
-    (MachinesClient::new(environment, app.clone(), FetchTransport, clock), restores)
 }
 
 /// Why the app could not be changed: a clause with its remedy.

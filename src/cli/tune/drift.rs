@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{app_machines, machine_choice};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::fly_access;
 use crate::fly::{
     AppName, FetchTransport, Machine, MachineConfig, MachineService, MachinesClient,
     SystemCallClock,
@@ -47,10 +47,10 @@ pub(super) struct Args {
 
 pub(super) fn drift(args: &Args) -> Result<ExitStatus, CommandError> {
     let file = FlyToml::read(&args.file)?;
-    let environment = app_machines::environment()?;
+    let environment = fly_access::environment()?;
     let clock = SystemCallClock::new();
     let mut client = MachinesClient::new(&environment, args.app.clone(), FetchTransport, clock);
-    let machines = client.list_machines().map_err(|error| machine_choice::api_error(&error))?;
+    let machines = client.list_machines().map_err(|error| fly_access::api_error(&error))?;
     let running: Vec<RunningMachine> = machines.iter().map(running_machine).collect();
     let mut report = find_drift(&file, &running);
     report.notes.extend(other_app(&file, &args.app));

@@ -1,7 +1,7 @@
 //! Which machines of an app a session uses, and whether it may.
 
 use crate::cli::exit::CommandError;
-use crate::fly::{AppName, FlyError, FlyProblem, Machine, MachineId, MachineState};
+use crate::fly::{AppName, Machine, MachineId, MachineState};
 use crate::tune::restore::{RestingState, SavedMachine, refuse_downtime};
 
 /// What a session asks of its app.
@@ -28,10 +28,6 @@ pub(super) fn choose_machines<'m>(
         }
     }
     Ok(chosen)
-}
-
-pub(super) fn parse_id(id: &str) -> Result<MachineId, CommandError> {
-    MachineId::parse(id).map_err(CommandError::internal)
 }
 
 pub(super) fn runs(machine: &Machine) -> bool {
@@ -93,15 +89,5 @@ pub(super) fn saved(machine: &Machine) -> Result<(String, SavedMachine), Command
              or stopped, or name another with --machine",
             machine.id, machine.state
         ))),
-    }
-}
-
-pub(super) fn api_error(error: &FlyError) -> CommandError {
-    let message = format!("error: {error}");
-    match error.problem() {
-        FlyProblem::TokenRefused { .. } | FlyProblem::NotFound { .. } => {
-            CommandError::usage(message)
-        }
-        _ => CommandError::internal(error),
     }
 }

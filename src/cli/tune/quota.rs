@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::app_machines::StoppableClock;
+use crate::cli::fly_access::StoppableClock;
 use crate::engine::clock;
 use crate::fly::{
     AppName, CountedSpan, CountedTime, FetchTransport, FlyEnvironment, InstanceMetrics,

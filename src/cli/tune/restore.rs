@@ -6,6 +6,7 @@ use super::restore_file::{self, RestoreStore};
 use super::{SessionsDir, app_machines};
 use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
+use crate::cli::fly_access;
 use crate::cli::signals::RunSignals;
 use crate::fly::{AppName, FlyEnvironment};
 use crate::store;
@@ -53,7 +54,7 @@ pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
         ))?;
         return Ok(ExitStatus::Pass);
     }
-    let environment = app_machines::environment()?;
+    let environment = fly_access::environment()?;
     let signals = RunSignals::listen()?;
     let mut failed = Ok(ExitStatus::Pass);
     for folder in pending {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::app_machines::{self, AppMachines};
+use super::app_machines::AppMachines;
 use super::attempt::AttemptContext;
 use super::quota::{MetricPace, QuotaMeter};
 use super::restore_file::{self, RestoreStore};
@@ -20,7 +20,7 @@ use crate::cli::outputs::database;
 use crate::cli::run_time::new_run_id;
 use crate::cli::session::RunFlags;
 use crate::cli::signals::RunSignals;
-use crate::cli::{evidence, log, stray_variables, variables};
+use crate::cli::{evidence, fly_access, log, stray_variables, variables};
 use crate::engine::clock;
 use crate::fly::{AppName, FlyEnvironment};
 use crate::plan::Plan;
@@ -94,7 +94,7 @@ pub(super) fn tune_plan(path: &Path, flags: &Flags) -> Result<ExitStatus, Comman
     stray_variables::check(&[path.as_os_str().to_owned()])?;
     let plan = SessionPlan::read(path)?;
     let scenario = Scenario::read(&plan.scenario)?;
-    let fly = plan.app.is_some().then(app_machines::environment).transpose()?;
+    let fly = plan.app.is_some().then(fly_access::environment).transpose()?;
     let pace = flags.metric_interval.map_or_else(MetricPace::default, MetricPace::of_simulation);
     let variables = variables::utf8_variables().collect();
     run_session(SessionInput { plan, scenario, variables, fly, pace, is_demo: false }, flags)

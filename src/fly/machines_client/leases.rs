@@ -51,7 +51,8 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 return Err(error);
             }
             let paused = self.caller.clock.pause(ASK_EVERY);
-            paused.map_err(|_| FlyError { problem: FlyProblem::Stopped, ..error })?;
+            let problem = FlyProblem::Stopped { was_sent: false };
+            paused.map_err(|_| FlyError { problem, ..error })?;
         }
     }
 

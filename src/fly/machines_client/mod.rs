@@ -1,6 +1,7 @@
 //! The calls of the Machines API, for one app.
 
 mod leases;
+mod lifetimes;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use super::names::{AppName, MachineId};
 use super::rate_limit::ApiAction;
 use super::transport::{HttpReply, HttpTransport};
 
+pub use lifetimes::{FailedCreate, NewMachine};
 pub use wait::{WaitGoal, WaitState};
 
 /// How long a call may take with all its repeats, unless the caller chooses another limit.
@@ -67,6 +69,11 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Chooses how long a call may take from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The app.

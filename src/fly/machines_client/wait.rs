@@ -147,7 +147,7 @@ impl<T: HttpTransport, C: CallClock> MachinesClient<T, C> {
                 return Err(error(FlyProblem::NotReached { wanted: "settled", seen, after }));
             }
             let paused = self.caller.clock.pause(LOOK_EVERY);
-            paused.map_err(|_| error(FlyProblem::Stopped))?;
+            paused.map_err(|_| error(FlyProblem::Stopped { was_sent: false }))?;
         }
     }
 

@@ -197,6 +197,6 @@ fn is_about_access(error: &FlyError) -> bool {
             | FlyProblem::NotFound { .. }
             | FlyProblem::Unusable { .. }
             | FlyProblem::Redirected { .. }
-            | FlyProblem::Stopped
+            | FlyProblem::Stopped { .. }
     )
 }

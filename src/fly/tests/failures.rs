@@ -244,6 +244,6 @@ fn calls_end_when_they_are_to_stop() {
     let error = fly.machine(&m1()).unwrap_err();
     assert_eq!(error.to_string(), "cannot read machine m1 of app `x`: it was stopped");
     let error = fly.suspend(&m1()).unwrap_err();
-    assert_eq!(error.problem, FlyProblem::Stopped);
+    assert!(matches!(error.problem, FlyProblem::Stopped { .. }), "{error}");
     assert_eq!(seen.lines().len(), 1);
 }

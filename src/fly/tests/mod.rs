@@ -3,6 +3,7 @@
 mod failures;
 mod fake;
 mod leases;
+mod lifetimes;
 mod metrics;
 mod requests;
 mod waits;

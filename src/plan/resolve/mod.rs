@@ -29,8 +29,6 @@ mod terms;
 mod toml_text;
 mod warnings;
 
-use std::collections::BTreeSet;
-
 use url::Url;
 
 use crate::plan::capacity;
@@ -45,8 +43,7 @@ use crate::plan::target_plan::TargetPlan;
 use crate::record::{BaselineWindow, PlannedDuet, PlannedRequest, PlannedScenario};
 use crate::scenario::file::TargetSection;
 use crate::scenario::{
-    CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioField, ScenarioWarning,
-    Template, WarmupShape,
+    CookieScope, Diagnostic, PlainText, Scenario, ScenarioErrors, ScenarioWarning, WarmupShape,
 };
 use base_url::{BaseUrl, base_url};
 use template_filler::TemplateFiller;
@@ -61,7 +58,7 @@ impl Plan {
         environment: &Environment,
         overrides: &PlanOverrides,
     ) -> Result<(Self, Vec<ScenarioWarning>), ScenarioErrors> {
-        let public = public_variables(scenarios);
+        let public = scenarios.iter().flat_map(Scenario::public_variables).collect();
         let (mut warnings, mut secrets, mut url_parts) = (Vec::new(), Vec::new(), Vec::new());
         let plans = scenarios.iter().enumerate().map(|(at, scenario)| {
             let mut filler = TemplateFiller::new(environment, &public);
@@ -118,20 +115,6 @@ fn searched_secrets(
     };
     let public: Vec<String> = plans.iter().flat_map(shown).collect();
     secrets.without_public(&public.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Variables that may be shown: those that a scenario lists as public or uses in its base URL.
-fn public_variables(scenarios: &[Scenario]) -> BTreeSet<String> {
-    let listed = |scenario: &Scenario| {
-        let names =
-            scenario.file.public.value().into_iter().flatten().filter_map(ScenarioField::value);
-        names.map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
-    };
-    let shown = |scenario: &Scenario| {
-        let base_url = scenario.file.target.value().and_then(|target| target.base_url.value());
-        base_url.into_iter().flat_map(Template::variables).map(str::to_owned).collect::<Vec<_>>()
-    };
-    scenarios.iter().flat_map(|scenario| [listed(scenario), shown(scenario)].concat()).collect()
 }
 
 fn cookies(scenario: &Scenario) -> CookiePolicy {

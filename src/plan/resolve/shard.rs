@@ -27,7 +27,7 @@ fn without_schedule(scenario: &Scenario) -> Option<ShardObstacle> {
         }
         LoadModel::Constant { .. } | LoadModel::Ramping { .. } => return None,
     };
-    let remedy = "write `arrival_rate`, or remove `--shard`".to_owned();
+    let remedy = "write `arrival_rate`, or run it on one machine".to_owned();
     Some(ShardObstacle { at: scenario.file.load.key_span(), problem: problem.to_owned(), remedy })
 }
 

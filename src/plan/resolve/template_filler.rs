@@ -353,7 +353,8 @@ impl<'a> TemplateFiller<'a> {
             self.missing_variable.get_or_insert(problem);
             return;
         }
-        if !self.missing.insert(name.to_owned()) {
+        let is_known = self.environment.is_lenient() && self.environment.is_elsewhere(name);
+        if is_known || !self.missing.insert(name.to_owned()) {
             return;
         }
         let remedy = if self.known.contains(name) {

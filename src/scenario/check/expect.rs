@@ -7,8 +7,8 @@ use super::super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::super::field::{KeyLocation, ScenarioField, TableEntries};
 use super::super::file::{ExpectSection, RequestSection};
 use super::super::leaf::{JsonNumber, JsonTemplate, PlainText, StatusList};
+use super::super::references::texts;
 use super::super::template::Template;
-use super::texts;
 use crate::units::ByteSize;
 
 /// The most characters of `because`: it stands in every message about the step.
@@ -227,7 +227,7 @@ impl ExpectSection {
     }
 
     /// The texts that may contain variables.
-    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+    pub(in crate::scenario) fn templates(&self) -> impl Iterator<Item = &Template> {
         let lists = [&self.body_contains, &self.body_lacks];
         let listed = lists
             .into_iter()
@@ -238,7 +238,7 @@ impl ExpectSection {
     }
 
     /// The JSON values whose strings may contain variables.
-    pub(super) fn values(&self) -> impl Iterator<Item = &JsonTemplate> {
+    pub(in crate::scenario) fn values(&self) -> impl Iterator<Item = &JsonTemplate> {
         let tables = [&self.json, &self.json_not];
         let entries = tables.into_iter().filter_map(ScenarioField::value).flatten();
         entries.filter_map(|(_, field)| field.value())

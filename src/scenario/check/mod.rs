@@ -22,8 +22,9 @@ use http::HeaderName;
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::field::{ScenarioField, TableEntries};
 use super::file::{RequestSection, ScenarioFile};
-use super::leaf::{JsonTemplate, PlainText};
+use super::leaf::PlainText;
 use super::load::{LoadShape, WarmupShape};
+use super::references::variables;
 use super::template::Template;
 use crate::units::near::nearest;
 
@@ -139,38 +140,6 @@ fn public(file: &ScenarioFile, diagnostics: &mut Diagnostics) {
             diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
         }
     }
-}
-
-/// The names of the variables that a file uses.
-pub(super) fn variables(file: &ScenarioFile) -> Vec<String> {
-    let mut templates: Vec<&Template> = Vec::new();
-    if let Some(target) = file.target.value() {
-        templates.extend(target.base_url.value());
-        templates.extend(target.proxy.value());
-    }
-    templates.extend(file.alert.value().and_then(|alert| alert.webhook.value()));
-    templates.extend(texts(&file.headers));
-    templates.extend(texts(&file.databases));
-    let mut names = Vec::new();
-    for request in file.steps() {
-        templates.extend(request.path.value());
-        templates.extend(request.url.value());
-        templates
-            .extend(request.values.value().into_iter().flatten().filter_map(ScenarioField::value));
-        templates.extend(request.body.value());
-        names.extend(request.body_json.value().into_iter().flat_map(JsonTemplate::variables));
-        templates.extend(texts(&request.headers));
-        if let Some(expect) = request.expect.value() {
-            templates.extend(expect.templates());
-            names.extend(expect.values().flat_map(JsonTemplate::variables));
-        }
-    }
-    names.extend(templates.into_iter().flat_map(Template::variables).map(str::to_owned));
-    names
-}
-
-fn texts(entries: &ScenarioField<TableEntries<Template>>) -> impl Iterator<Item = &Template> {
-    entries.value().into_iter().flatten().filter_map(|(_, field)| field.value())
 }
 
 impl ScenarioFile {

@@ -52,12 +52,17 @@ impl JsonTemplate {
 
     /// The names of its variables.
     pub fn variables(&self) -> Vec<String> {
-        let mut names = Vec::new();
+        self.parts().iter().filter_map(|part| Some(part.variable()?.0.to_owned())).collect()
+    }
+
+    /// The parts of all its strings.
+    pub(in crate::scenario) fn parts(&self) -> Vec<TemplatePart> {
+        let mut parts = Vec::new();
         self.fill(|template| {
-            names.extend(template.variables().map(str::to_owned));
+            parts.extend_from_slice(template.parts());
             String::new()
         });
-        names
+        parts
     }
 }
 

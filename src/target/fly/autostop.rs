@@ -66,5 +66,5 @@ impl IdleWatch {
 
 /// Whether the machine runs and the proxy knows it.
 fn is_known(machine: &Machine) -> bool {
-    machine.runs() && !machine.cordoned
+    machine.runs() && !machine.cordoned && machine.has_service()
 }

@@ -12,7 +12,7 @@ use super::super::latency::LatencyDistribution;
 use super::super::warmth::WarmingCurve;
 use super::config::MachineShape;
 use super::effects::{ConfigEffect, WorkCost};
-use super::machine::MachineState;
+use super::machine::{JobEnd, MachineState};
 use super::metrics::SAMPLE_EVERY;
 use super::settings::{ApiFaults, FirstMachine, FlySettings, TimeScale, WorkSettings};
 use super::written::{WrittenShift, WrittenSize, WrittenTime, latency, ratio};
@@ -43,10 +43,13 @@ struct FlyFile {
     scale: f64,
     seed: u64,
     region: String,
+    regions: Vec<String>,
+    secrets: Vec<String>,
     token: String,
     metrics_every: WrittenTime,
     machine: Vec<MachineTable>,
     service: ServiceTable,
+    job: JobTable,
     work: WorkTable,
     effect: Vec<EffectTable>,
     faults: FaultTable,
@@ -82,6 +85,13 @@ struct ServiceTable {
     min_machines_running: u32,
     soft_limit: u32,
     hard_limit: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JobTable {
+    runs: Option<WrittenTime>,
+    exit_code: i64,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -126,6 +136,7 @@ struct FaultTable {
     error_rate: Ratio,
     slow_wait: WrittenTime,
     rate_limits: bool,
+    full_regions: Vec<String>,
 }
 
 impl Default for FlyFile {
@@ -136,10 +147,13 @@ impl Default for FlyFile {
             scale: 1.0,
             seed: 1,
             region: "ord".to_owned(),
+            regions: Vec::new(),
+            secrets: Vec::new(),
             token: FLY_TOKEN.to_owned(),
             metrics_every: WrittenTime(SAMPLE_EVERY),
             machine: vec![MachineTable::default()],
             service: ServiceTable::default(),
+            job: JobTable::default(),
             work: WorkTable::default(),
             effect: Vec::new(),
             faults: FaultTable::default(),
@@ -196,7 +210,12 @@ impl Default for WorkTable {
 
 impl Default for FaultTable {
     fn default() -> Self {
-        Self { error_rate: Ratio::ZERO, slow_wait: WrittenTime(Duration::ZERO), rate_limits: true }
+        Self {
+            error_rate: Ratio::ZERO,
+            slow_wait: WrittenTime(Duration::ZERO),
+            rate_limits: true,
+            full_regions: Vec::new(),
+        }
     }
 }
 
@@ -232,6 +251,10 @@ impl FlyFile {
             app: self.app,
             org: self.org,
             region: self.region,
+            regions: self.regions,
+            full_regions: self.faults.full_regions,
+            secrets: self.secrets,
+            job: self.job.runs.map(|runs| JobEnd { after: runs.0, exit_code: self.job.exit_code }),
         })
     }
 

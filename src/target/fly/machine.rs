@@ -48,6 +48,8 @@ enum NextStep {
     /// Run on where it was suspended.
     Resume,
     Rest(MachineState),
+    /// The program ends by itself.
+    Exit,
     /// Stop, and start again: a restart.
     StartAgain,
     /// Replace the machine, and start it unless it is to stay stopped.
@@ -62,6 +64,14 @@ pub(super) enum ProgramState {
     Down,
     Booting,
     Listening,
+}
+
+/// How a machine without a service ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobEnd {
+    /// How long it runs.
+    pub(super) after: Duration,
+    pub(super) exit_code: i64,
 }
 
 /// One event of a machine. The timestamp is wall time in milliseconds.
@@ -89,6 +99,7 @@ pub(super) struct Moment<'a> {
 pub(super) struct Machine {
     pub(super) id: String,
     pub(super) name: String,
+    pub(super) region: String,
     pub(super) instance_id: String,
     pub(super) private_ip: Ipv6Addr,
     pub(super) config: Value,
@@ -106,6 +117,8 @@ pub(super) struct Machine {
     pub(super) cached: Option<Duration>,
     /// When the program began to listen, or the machine was last told to run.
     pub(super) running_since: Duration,
+    /// How it ends by itself if it has no service.
+    pub(super) job: Option<JobEnd>,
     transition: Option<(Duration, NextStep)>,
     events: VecDeque<MachineEvent>,
 }
@@ -142,6 +155,7 @@ impl Machine {
         let mut machine = Self {
             id: at.ids.machine(),
             name,
+            region: String::new(),
             instance_id: at.ids.ulid(at.wall),
             private_ip: Ipv6Addr::UNSPECIFIED,
             config,
@@ -155,6 +169,7 @@ impl Machine {
             served: 0,
             cached: None,
             running_since: at.now,
+            job: None,
             transition: None,
             events: VecDeque::new(),
         };
@@ -176,13 +191,18 @@ impl Machine {
                 self.served = warm_after;
                 self.note(("suspend", "suspended", "flyd"), None, at);
             }
-            _ => self.note_exit(at),
+            _ => self.note_exit(0, at),
         }
     }
 
     /// The rules of its service.
     pub(super) fn rules(&self) -> ServiceRules {
         ServiceRules::of(&self.config)
+    }
+
+    /// Whether the proxy can know it.
+    pub(super) fn has_service(&self) -> bool {
+        self.config["services"].as_array().is_some_and(|services| !services.is_empty())
     }
 
     /// Whether it runs, so that it uses and saves CPU time.
@@ -240,8 +260,7 @@ impl Machine {
     pub(super) fn stop(&mut self, source: &'static str, at: &mut Moment<'_>) {
         self.note(("stop", "stopping", source), None, at);
         if self.state == MachineState::Suspended {
-            self.enter(MachineState::Stopped, None, at);
-            self.note_exit(at);
+            self.end(MachineState::Stopped, 0, at);
             return;
         }
         let next = NextStep::Rest(MachineState::Stopped);
@@ -301,7 +320,9 @@ impl Machine {
         };
         match next {
             NextStep::Boot => {
-                self.enter(MachineState::Started, None, at);
+                let job = self.job.filter(|_| !self.has_service());
+                let exit = job.map(|job| (at.now + job.after, NextStep::Exit));
+                self.enter(MachineState::Started, exit, at);
                 self.note(("start", "started", "flyd"), None, at);
                 self.boot(cost.boot_cpu);
             }
@@ -313,14 +334,14 @@ impl Machine {
                 self.enter(MachineState::Suspended, None, at);
                 self.note(("suspend", "suspended", "flyd"), None, at);
             }
-            NextStep::Rest(state) => {
-                self.forget_memory();
-                self.enter(state, None, at);
-                self.note_exit(at);
+            NextStep::Rest(state) => self.end(state, 0, at),
+            NextStep::Exit => {
+                let code = self.job.map_or(0, |job| job.exit_code);
+                self.end(MachineState::Stopped, code, at);
             }
             NextStep::StartAgain => {
                 self.forget_memory();
-                self.note_exit(at);
+                self.note_exit(0, at);
                 let boot = Some((at.now + VM_START, NextStep::Boot));
                 self.enter(MachineState::Starting, boot, at);
                 self.note(("restart", "starting", "flyd"), None, at);
@@ -328,6 +349,16 @@ impl Machine {
             NextStep::Launch { start } => self.launch(start, at),
         }
         true
+    }
+
+    /// Ends the program. The machine is gone afterwards if its config says so.
+    fn end(&mut self, state: MachineState, exit_code: i64, at: &mut Moment<'_>) {
+        self.forget_memory();
+        self.enter(state, None, at);
+        self.note_exit(exit_code, at);
+        if self.config["auto_destroy"] == true {
+            self.destroy(at);
+        }
     }
 
     fn launch(&mut self, start: bool, at: &mut Moment<'_>) {
@@ -364,8 +395,8 @@ impl Machine {
         self.running_since = at.now;
     }
 
-    fn note_exit(&mut self, at: &mut Moment<'_>) {
-        self.note(("exit", "stopped", "flyd"), Some(exit()), at);
+    fn note_exit(&mut self, exit_code: i64, at: &mut Moment<'_>) {
+        self.note(("exit", "stopped", "flyd"), Some(exit(exit_code)), at);
     }
 
     fn note(
@@ -389,14 +420,14 @@ impl Machine {
     }
 }
 
-/// The details of the `exit` event of a requested stop, in Fly's form.
-fn exit() -> Value {
+/// The details of an `exit` event, in Fly's form. A requested stop ends with 0.
+fn exit(code: i64) -> Value {
     json!({ "exit_event": {
-        "requested_stop": true,
+        "requested_stop": code == 0,
         "restarting": false,
-        "guest_exit_code": 0,
+        "guest_exit_code": code,
         "guest_signal": -1,
-        "exit_code": 0,
+        "exit_code": code,
         "signal": -1,
         "oom_killed": false,
     }})

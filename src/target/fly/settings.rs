@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::effects::{ConfigEffect, WorkCost};
-use super::machine::MachineState;
+use super::machine::{JobEnd, MachineState};
 use crate::units::Ratio;
 
 use super::super::warmth::WarmingCurve;
@@ -17,6 +17,14 @@ pub(super) struct FlySettings {
     pub(super) app: String,
     pub(super) org: String,
     pub(super) region: String,
+    /// Regions in which machines can be made, in addition to that one.
+    pub(super) regions: Vec<String>,
+    /// Those of all regions that have no room for another machine.
+    pub(super) full_regions: Vec<String>,
+    /// The names of the app's secrets.
+    pub(super) secrets: Vec<String>,
+    /// How machines without a service end by themselves; `None` if they do not.
+    pub(super) job: Option<JobEnd>,
     pub(super) token: SecretString,
     pub(super) seed: u64,
     pub(super) scale: TimeScale,

@@ -91,6 +91,8 @@ impl FlyWorld {
         let mut at = moment(self.now, wall(self.wall_time(self.now)), &mut self.ids);
         let mut machine = Machine::new(name, config, balance, &mut at);
         machine.private_ip = private_address(index);
+        machine.region.clone_from(&self.settings.region);
+        machine.job = self.settings.job;
         self.machines.push(machine);
         index
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::bench::{AS_IT_IS, FAST, MACHINES, ONE, TuneBench, call};
-use super::description::{Description, assert_described, is_path_of};
-use super::relay::Relay;
+use crate::fly_api::description::{Description, assert_described, is_path_of};
+use crate::fly_api::relay::Relay;
 
 /// A machine of the rehearsal, behind a relay.
 struct Caller {
@@ -89,6 +89,37 @@ fn write_metadata(api: &Caller) {
     api.expect(404, "GET", "/metadata/shift", &Value::Null);
 }
 
+/// Makes a machine that is gone once it has ended, and one that is destroyed.
+fn make_and_destroy(api: &Caller) {
+    let guest = json!({"cpu_kind": "shared", "cpus": 1, "memory_mb": 256});
+    let config = json!({
+        "image": "registry.fly.io/rehearsal:deployment-1",
+        "guest": guest,
+        "init": {"cmd": ["run", "/fleet/shop.toml"]},
+        "files": [{"guest_path": "/fleet/shop.toml", "raw_value": "bmFtZSA9ICJhIgo="}],
+        "restart": {"policy": "no"},
+        "auto_destroy": true,
+    });
+    let create = json!({"name": "shard-1", "region": "ord", "config": config}).to_string();
+    let create_it = || call(&api.relay.url, ("POST", MACHINES), &[], &create);
+    let (status, made) = create_it();
+    assert_eq!((status, &made["name"], &made["region"]), (200, &json!("shard-1"), &json!("ord")));
+    let (status, taken) = create_it();
+    assert_eq!(status, 409, "{taken}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let made = Caller { relay: Relay::start(&api.relay.url, |_| None), id };
+    made.wait("started");
+    made.expect(200, "POST", "/stop", &json!({}));
+    crate::bench::wait_until("the end", || made.machine()["state"] == "destroyed");
+    made.expect(412, "DELETE", "?force=true", &Value::Null);
+    let (status, other) = create_it();
+    assert_eq!(status, 200, "{other}");
+    let path = format!("{MACHINES}/{}?force=true", other["id"].as_str().unwrap());
+    assert_eq!(call(&api.relay.url, ("DELETE", &path), &[], "").0, 200);
+    let secrets = MACHINES.replace("machines", "secrets");
+    assert_eq!(call(&api.relay.url, ("GET", &secrets), &[], "").0, 200);
+}
+
 #[test]
 fn the_rehearsal_answers_every_call_as_described() {
     let mut bench = TuneBench::new(FAST, ONE, AS_IT_IS);
@@ -101,6 +132,7 @@ fn the_rehearsal_answers_every_call_as_described() {
     api.expect(200, "POST", "/uncordon", &Value::Null);
     change_under_a_lease(&api);
     write_metadata(&api);
+    make_and_destroy(&api);
     api.expect(200, "POST", "/stop", &json!({"signal": "SIGTERM", "timeout": "5s"}));
     api.wait("stopped");
     api.expect(412, "POST", "/suspend", &Value::Null);

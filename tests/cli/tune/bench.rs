@@ -1,27 +1,21 @@
 //! An app of simulated Fly machines, and a folder with a session's plan.
 
-use std::io::{BufReader, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::relay::{Fault, Relay, Request};
 pub(super) use crate::bench::wait_until;
-use crate::bench::{Target, read_request, text, tollgate};
-
-/// The token of the simulated API. No file and no output may contain it.
-pub(super) const TOKEN: &str = "canary-5f1c0ffee-token";
+use crate::bench::{Target, tollgate};
+use crate::fly_api::relay::{Fault, Relay, Request};
+pub(super) use crate::fly_api::{MACHINES, TOKEN, assert_exit, call, files_below};
 
 /// Simulated seconds in a real one, where nothing has to be seen on its way.
 pub(super) const FAST: f64 = 50.0;
 
 /// Slow enough that a machine is seen while it stops: for 250 ms.
 pub(super) const SLOW: f64 = 2.0;
-
-pub(super) const MACHINES: &str = "/v1/apps/rehearsal/machines";
 
 /// The scenario that every session measures.
 pub(super) const SCENARIO: &str = "name = \"trial\"\nbudgets = [\"errors = 0\"]\n\
@@ -239,41 +233,4 @@ impl TuneBench {
         assert!(!self.path("runs").exists() || !folders.is_empty(), "{problem}");
         problem
     }
-}
-
-/// Calls an API with the token and these header lines; returns the status and the JSON.
-pub(super) fn call(
-    url: &str,
-    (method, path): (&str, &str),
-    headers: &[&str],
-    body: &str,
-) -> (u16, Value) {
-    let host = url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    let headers = [headers, &[""]].concat().join("\r\n");
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
-         authorization: Bearer {TOKEN}\r\n{headers}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let (head, body) = read_request(&mut BufReader::new(stream)).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_slice(&body).unwrap_or_default())
-}
-
-/// Every file below a folder.
-pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() { files.extend(files_below(&entry)) } else { files.push(entry) }
-    }
-    files
-}
-
-/// Asserts an exit code; shows what was printed otherwise.
-pub(super) fn assert_exit(output: &Output, code: i32) {
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{stdout}\n{stderr}");
 }

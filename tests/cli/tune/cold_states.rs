@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::bench::{AS_IT_IS, FAST, ONE, TuneBench, assert_exit};
-use super::description::assert_described;
-use super::relay::Relay;
+use crate::fly_api::description::assert_described;
+use crate::fly_api::relay::Relay;
 
 /// A session of one attempt from a cold state, what it said to the API, and its record.
 fn session_from(cold: &str, machines: &str, flags: &[&str]) -> (TuneBench, Relay, Value) {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::bench::{
     AS_IT_IS, FAST, LARGER, ONE, TOKEN, TuneBench, assert_exit, call, files_below, wait_until,
 };
-use super::description::assert_described;
-use super::relay::{Fault, Request};
 use crate::bench::{text, words};
+use crate::fly_api::description::assert_described;
+use crate::fly_api::relay::{Fault, Request};
 
 fn error(status: u16, said: &str) -> (u16, Value) {
     (status, json!({"error": said}))

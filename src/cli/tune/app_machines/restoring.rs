@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{AppMachines, AppProblem, STATE_PATIENCE, client};
+use super::{AppMachines, AppProblem, STATE_PATIENCE};
 use crate::cli::exit::CommandError;
+use crate::cli::fly_access::{client, parse_id};
 use crate::cli::signals::RunSignals;
-use crate::cli::tune::machine_choice::parse_id;
 use crate::cli::tune::restore_file::RestoreStore;
 use crate::fly::{AppName, FlyEnvironment, FlyProblem, LeaseNonce, MachineId};
 use crate::tune::restore::{CurrentMachine, steps_to_restore};

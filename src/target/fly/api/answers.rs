@@ -46,13 +46,13 @@ impl ApiAnswer {
 }
 
 /// The machine as its answers show it.
-pub(super) fn machine_json(machine: &Machine, region: &str, lease: Option<&Lease>) -> Value {
+pub(super) fn machine_json(machine: &Machine, lease: Option<&Lease>) -> Value {
     let image = machine.config["image"].as_str().unwrap_or_default();
     let mut value = json!({
         "id": machine.id,
         "name": machine.name,
         "state": machine.state.word(),
-        "region": region,
+        "region": machine.region,
         "instance_id": machine.instance_id,
         "private_ip": machine.private_ip.to_string(),
         "config": with_old_autostop(machine.config.clone()),
@@ -63,7 +63,7 @@ pub(super) fn machine_json(machine: &Machine, region: &str, lease: Option<&Lease
         "host_status": "ok",
         "cordoned": machine.cordoned,
     });
-    if machine.runs() {
+    if machine.runs() && machine.has_service() {
         value["checks"] = json!([check(machine)]);
     }
     if let Some(lease) = lease {

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::super::config::MachineShape;
 use super::super::file::MOST_MACHINES;
-use super::super::machine::{MOST_SUSPENDED_MB, MachineState};
+use super::super::machine::{MOST_SUSPENDED_MB, Machine, MachineState};
 use super::super::world::FlyWorld;
 use super::answers::ApiAnswer;
 use super::call::ApiCall;
+use super::files::check_files;
 use super::read_body;
 
 /// Carries out an order that needs no body.
@@ -112,22 +113,57 @@ pub(super) fn create(call: &ApiCall, world: &mut FlyWorld) -> Result<usize, ApiA
     let mut body = read_body(call)?;
     let config = body["config"].take();
     check_config(&config)?;
-    if body["region"].as_str().is_some_and(|region| region != world.settings.region) {
-        return Err(unprocessable("unknown region; the rehearsal has only one"));
-    }
-    if world.machines.len() >= MOST_MACHINES {
-        return Err(unprocessable("the rehearsal has no room for another machine"));
-    }
+    check_files(&config["files"], &world.settings.secrets).map_err(unprocessable)?;
+    let region = body["region"].as_str().unwrap_or(&world.settings.region).to_owned();
+    check_place(&region, world)?;
     let name = body["name"].as_str().map(str::to_owned);
+    if let Some(name) = &name {
+        check_name(name, world)?;
+    }
     let balance = world.settings.machines[0].balance;
     let index = world.add_machine(name, config, balance);
     let start = body["skip_launch"].as_bool() != Some(true);
     let cordoned = body["skip_service_registration"].as_bool() == Some(true);
     world.order(index, |machine, _, at| {
+        machine.region = region;
         machine.cordoned = cordoned;
         machine.begin(start, at);
     });
     Ok(index)
+}
+
+/// Refuses a region that is unknown or full.
+fn check_place(region: &str, world: &FlyWorld) -> Result<(), ApiAnswer> {
+    let settings = &world.settings;
+    if *region != settings.region && !settings.regions.iter().any(|known| known == region) {
+        return Err(unprocessable(&format!("region {region} is unknown to the rehearsal")));
+    }
+    if world.machines.len() >= MOST_MACHINES {
+        return Err(unprocessable("the rehearsal has no room for another machine"));
+    }
+    if settings.full_regions.iter().any(|full| full == region) {
+        let error = format!("insufficient resources to create new machine in region {region}");
+        let mut answer = ApiAnswer::error(StatusCode::UNPROCESSABLE_ENTITY, error);
+        if let Some(body) = &mut answer.body {
+            body["status"] = json!("insufficient_capacity");
+        }
+        return Err(answer);
+    }
+    Ok(())
+}
+
+/// Refuses the name of a machine that exists.
+fn check_name(name: &str, world: &FlyWorld) -> Result<(), ApiAnswer> {
+    let is_taken =
+        |machine: &&Machine| machine.name == name && machine.state != MachineState::Destroyed;
+    world.machines.iter().find(is_taken).map_or(Ok(()), |machine| {
+        let error = format!(
+            "already_exists: unique machine name violation, machine ID {} already exists with name \
+             \"{name}\"",
+            machine.id
+        );
+        Err(ApiAnswer::error(StatusCode::CONFLICT, error))
+    })
 }
 
 /// Replaces the machine's config by the one in the call's body.

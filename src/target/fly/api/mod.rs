@@ -6,6 +6,7 @@
 mod answers;
 mod call;
 mod changes;
+mod files;
 mod leases;
 mod metadata;
 mod rate_limits;
@@ -73,11 +74,14 @@ impl MachinesApi {
             return Err(ApiAnswer::error(StatusCode::UNAUTHORIZED, "unauthorized"));
         }
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        let ["apps", app, "machines", rest @ ..] = path.as_slice() else {
+        let ["apps", app, what @ ("machines" | "secrets"), rest @ ..] = path.as_slice() else {
             return Err(ApiAnswer::error(StatusCode::NOT_FOUND, "404 page not found"));
         };
         if *app != world.settings.app {
             return Err(ApiAnswer::error(StatusCode::NOT_FOUND, "app not found"));
+        }
+        if *what == "secrets" {
+            return self.secrets(call, rest, world).map(ApiOutcome::Answer);
         }
         let (id, rest) = match rest {
             [] if call.method == Method::GET => {
@@ -144,15 +148,31 @@ impl MachinesApi {
         self.limit("list", &world.settings.app, world)?;
         let states: Vec<&str> = call.values("state").collect();
         let with_deleted = call.value("include_deleted") == Some("true");
-        let region = call.value("region").is_none_or(|region| region == world.settings.region);
+        let region = call.value("region");
         let wanted = |index: &usize| {
             let state = world.machines[*index].state;
-            region
+            region.is_none_or(|region| region == world.machines[*index].region)
                 && (states.is_empty() || states.contains(&state.word()))
                 && (with_deleted || state != MachineState::Destroyed)
         };
         let machines = (0..world.machines.len()).filter(wanted);
         Ok(ApiAnswer::ok(machines.map(|index| self.machine(index, world)).collect()))
+    }
+
+    /// The names of the app's secrets. The rehearsal has no values.
+    fn secrets(
+        &mut self,
+        call: &ApiCall,
+        rest: &[&str],
+        world: &FlyWorld,
+    ) -> Result<ApiAnswer, ApiAnswer> {
+        if call.method != Method::GET || !rest.is_empty() {
+            let error = "the rehearsal lists secrets only";
+            return Err(ApiAnswer::error(StatusCode::METHOD_NOT_ALLOWED, error));
+        }
+        self.limit("secrets", &world.settings.app, world)?;
+        let secrets = world.settings.secrets.iter().map(|name| json!({"name": name}));
+        Ok(ApiAnswer::ok(json!({"secrets": secrets.collect::<Vec<_>>()})))
     }
 
     fn create(&mut self, call: &ApiCall, world: &mut FlyWorld) -> Result<ApiAnswer, ApiAnswer> {
@@ -192,7 +212,7 @@ impl MachinesApi {
     fn machine(&self, index: usize, world: &FlyWorld) -> Value {
         let machine = &world.machines[index];
         let lease = self.leases.current(&machine.id, world.wall_time(world.now()));
-        machine_json(machine, &world.settings.region, lease)
+        machine_json(machine, lease)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::super::api::{ApiCall, ApiOutcome};
+use super::super::api::{ApiAnswer, ApiCall, ApiOutcome};
 use super::{EXACT, REFUSED, Rehearsal, api_call, error};
 
 fn wait(fly: &mut Rehearsal, query: &str) -> ApiOutcome {
@@ -309,17 +309,79 @@ fn a_destroyed_machine_is_gone_for_good() {
     assert_eq!(fly.finish(request).0, REFUSED);
 }
 
+/// Creates a machine from a body.
+fn create(fly: &mut Rehearsal, body: &Value) -> ApiAnswer {
+    let call = api_call("POST", "/v1/apps/rehearsal/machines", body, "");
+    let ApiOutcome::Answer(answer) = fly.api.carry_out(&call, &mut fly.world) else { panic!() };
+    answer
+}
+
+#[test]
+fn a_machine_without_a_service_gets_no_request_and_ends_by_itself() {
+    let job = "regions = [\"fra\"]\n[[machine]]\nstate = \"stopped\"\n\
+               [service]\nautostart = false\n[job]\nruns = \"3s\"\nexit_code = 2\n";
+    let mut fly = Rehearsal::new(job);
+    let config = json!({"image": "i", "restart": {"policy": "no"}});
+    let made = create(&mut fly, &json!({"region": "fra", "config": config})).body.unwrap();
+    assert_eq!(made["region"], "fra");
+    let config = json!({"image": "i", "auto_destroy": true});
+    create(&mut fly, &json!({"region": "fra", "config": config}));
+    fly.pass(3.1);
+    assert_eq!((fly.state(1), fly.state(2)), ("started", "started"));
+    let pinned = fly.admit_pinned(1);
+    assert_eq!(fly.finish(pinned).0, REFUSED);
+    fly.pass(0.2);
+    assert_eq!((fly.state(1), fly.state(2)), ("stopped", "destroyed"));
+    let machine = fly.ok(1, "GET ", &Value::Null);
+    assert_eq!(machine["events"][0]["request"]["exit_event"]["exit_code"], 2);
+}
+
+#[test]
+fn machines_are_made_where_there_is_room_and_under_names_that_are_free() {
+    let mut fly = Rehearsal::new(
+        "regions = [\"fra\", \"syd\"]\n[faults]\nrate_limits = false\nfull_regions = [\"syd\"]\n",
+    );
+    let config = json!({"image": "i"});
+    let file = |path: &str, content: &str| json!({"image": "i", "files": [{"guest_path": path, "raw_value": content}]});
+    for (body, status, said) in [
+        (json!({"region": "fra", "name": "a", "config": config}), 200, ""),
+        (json!({"region": "ord", "name": "a", "config": config}), 409, "unique machine name"),
+        (json!({"region": "syd", "config": config}), 422, "insufficient resources"),
+        (json!({"region": "moon", "config": config}), 422, "region moon is unknown"),
+        (json!({"config": file("/a", "YQ==")}), 200, ""),
+        (json!({"config": file("a", "YQ==")}), 422, "must be absolute"),
+        (json!({"config": file("/a", "a")}), 422, "neither a raw_value in base64"),
+    ] {
+        let answer = create(&mut fly, &body);
+        assert_eq!(answer.status.as_u16(), status, "{body}");
+        assert!(status == 200 || error(&answer).1.contains(said), "{answer:?}");
+    }
+    let list = api_call("GET", "/v1/apps/rehearsal/machines?region=fra", &Value::Null, "");
+    let ApiOutcome::Answer(list) = fly.api.carry_out(&list, &mut fly.world) else { panic!() };
+    assert_eq!(list.body.unwrap().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_names_of_secrets_are_listed_and_nothing_else_of_them() {
+    let mut fly = Rehearsal::new("secrets = [\"DATABASE_URL\"]\n");
+    for (method, path, status) in
+        [("GET", "", 200), ("POST", "", 405), ("GET", "/DATABASE_URL", 405)]
+    {
+        let call = api_call(method, &format!("/v1/apps/rehearsal/secrets{path}"), &Value::Null, "");
+        let ApiOutcome::Answer(answer) = fly.api.carry_out(&call, &mut fly.world) else { panic!() };
+        assert_eq!(answer.status.as_u16(), status);
+        if status == 200 {
+            assert_eq!(answer.body.unwrap(), json!({"secrets": [{"name": "DATABASE_URL"}]}));
+        }
+    }
+}
+
 #[test]
 fn a_created_machine_boots_and_has_no_traffic_if_its_services_are_not_registered() {
     let mut fly = Rehearsal::new(EXACT);
     let config = fly.world.machines[0].config.clone();
-    let create = |fly: &mut Rehearsal, body: Value| {
-        let call = api_call("POST", "/v1/apps/rehearsal/machines", &body, "");
-        let ApiOutcome::Answer(answer) = fly.api.carry_out(&call, &mut fly.world) else { panic!() };
-        answer
-    };
     let body = json!({"name": "green", "config": config, "skip_service_registration": true});
-    let answer = create(&mut fly, body).body.unwrap();
+    let answer = create(&mut fly, &body).body.unwrap();
     assert_eq!((&answer["name"], &answer["state"]), (&json!("green"), &json!("starting")));
     assert_eq!(answer["cordoned"], true);
     assert_eq!(answer["private_ip"], "::ffff:127.6.0.2");
@@ -327,14 +389,14 @@ fn a_created_machine_boots_and_has_no_traffic_if_its_services_are_not_registered
     assert_eq!(fly.state(1), "started");
     let pinned = fly.admit_pinned(1);
     assert_eq!(fly.finish(pinned).0, REFUSED);
-    let asleep = create(&mut fly, json!({"config": config, "skip_launch": true})).body.unwrap();
+    let asleep = create(&mut fly, &json!({"config": config, "skip_launch": true})).body.unwrap();
     assert_eq!((&asleep["state"], &asleep["cordoned"]), (&json!("stopped"), &json!(false)));
     for (body, status) in [
         (json!({}), 400),
         (json!({"config": {}}), 422),
         (json!({"config": config, "region": "moon"}), 422),
     ] {
-        assert_eq!(create(&mut fly, body).status.as_u16(), status);
+        assert_eq!(create(&mut fly, &body).status.as_u16(), status);
     }
     assert_eq!(fly.world.machines.len(), 3);
     fly.ok(1, "DELETE ?force=true", &json!(null));

@@ -129,7 +129,7 @@ impl FlyWorld {
             state: machine.state,
             listening: machine.is_listening(),
             load: self.load(index),
-            cordoned: machine.cordoned,
+            cordoned: machine.cordoned || !machine.has_service(),
             rules: machine.rules(),
         }
     }

@@ -11,58 +11,58 @@ use crate::bench::read_request;
 
 /// A request, as the relay gets it.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
     /// The path without its query.
-    pub(super) path: String,
-    pub(super) query: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
     /// The names of its headers in lower case.
-    pub(super) headers: Vec<String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: Vec<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// The last segment of the path.
-    pub(super) fn action(&self) -> &str {
+    pub(crate) fn action(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
     /// Whether it is a call of the Machines API.
-    pub(super) fn is_api(&self) -> bool {
+    pub(crate) fn is_api(&self) -> bool {
         self.path.starts_with("/v1/")
     }
 }
 
 /// A request and its answer.
 #[derive(Debug, Clone)]
-pub(super) struct Exchange {
-    pub(super) request: Request,
-    pub(super) status: u16,
-    pub(super) answer: Vec<u8>,
+pub(crate) struct Exchange {
+    pub(crate) request: Request,
+    pub(crate) status: u16,
+    pub(crate) answer: Vec<u8>,
 }
 
 impl Exchange {
     /// The answer's JSON; `null` if it has no body.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.answer).unwrap_or_default()
     }
 }
 
 /// An answer of the relay itself: a status, and its JSON.
-pub(super) type Fault = Option<(u16, Value)>;
+pub(crate) type Fault = Option<(u16, Value)>;
 
 /// What decides whether the relay answers a request itself.
 type Faults = dyn Fn(&Request) -> Fault + Send + Sync;
 
 /// The relay. It lives as long as the test.
-pub(super) struct Relay {
-    pub(super) url: String,
+pub(crate) struct Relay {
+    pub(crate) url: String,
     exchanges: Arc<Mutex<Vec<Exchange>>>,
 }
 
 impl Relay {
     /// Starts a relay in front of a server. `faults` may answer a request; `None` passes it on.
-    pub(super) fn start(
+    pub(crate) fn start(
         server: &str,
         faults: impl Fn(&Request) -> Fault + Send + Sync + 'static,
     ) -> Self {
@@ -81,12 +81,12 @@ impl Relay {
     }
 
     /// What was said so far.
-    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.exchanges.lock().unwrap().clone()
     }
 
     /// How many calls of a method had a path that ends so.
-    pub(super) fn count(&self, method: &str, action: &str) -> usize {
+    pub(crate) fn count(&self, method: &str, action: &str) -> usize {
         let is_meant =
             |one: &&Exchange| one.request.method == method && one.request.action() == action;
         self.exchanges.lock().unwrap().iter().filter(is_meant).count()

@@ -20,14 +20,14 @@ const FACTS: &str = include_str!("fly-api.json");
 const NONCE: &str = "fly-machine-lease-nonce";
 
 /// A description of an API.
-pub(super) struct Description {
+pub(crate) struct Description {
     root: Value,
     validators: BTreeMap<String, Validator>,
 }
 
 /// Asserts that everything that a relay saw of the Machines API is as described: by our own
 /// description, and by Fly's if it is there.
-pub(super) fn assert_described(relay: &Relay) {
+pub(crate) fn assert_described(relay: &Relay) {
     let exchanges: Vec<Exchange> =
         relay.exchanges().into_iter().filter(|one| one.request.is_api()).collect();
     assert!(exchanges.len() >= 5, "{exchanges:?}");
@@ -43,12 +43,12 @@ pub(super) fn assert_described(relay: &Relay) {
 
 impl Description {
     /// Our own description.
-    pub(super) fn of_facts() -> Self {
+    pub(crate) fn of_facts() -> Self {
         Self::new(serde_json::from_str(FACTS).unwrap())
     }
 
     /// Fly's own description; `None` if no copy is named.
-    pub(super) fn of_fly() -> Option<Self> {
+    pub(crate) fn of_fly() -> Option<Self> {
         let path = std::env::var_os("TOLLGATE_TESTS_FLY_OPENAPI").filter(|path| !path.is_empty());
         let Some(path) = path else {
             println!("skipped: TOLLGATE_TESTS_FLY_OPENAPI names no copy of Fly's description");
@@ -67,7 +67,7 @@ impl Description {
     }
 
     /// Every method and path that is described.
-    pub(super) fn operations(&self) -> Vec<(String, String)> {
+    pub(crate) fn operations(&self) -> Vec<(String, String)> {
         let paths = self.root["paths"].as_object().unwrap();
         let methods =
             |path: &Value| -> Vec<String> { path.as_object().unwrap().keys().cloned().collect() };
@@ -78,7 +78,7 @@ impl Description {
     }
 
     /// What differs from the description.
-    pub(super) fn problems(&mut self, exchange: &Exchange) -> Vec<String> {
+    pub(crate) fn problems(&mut self, exchange: &Exchange) -> Vec<String> {
         let request = &exchange.request;
         let call =
             format!("{} {}?{} {}", request.method, request.path, request.query, exchange.status);
@@ -160,7 +160,7 @@ impl Description {
 }
 
 /// Whether a path is one of a template such as `/v1/apps/{app}/machines`.
-pub(super) fn is_path_of(path: &str, template: &str) -> bool {
+pub(crate) fn is_path_of(path: &str, template: &str) -> bool {
     let (path, template): (Vec<_>, Vec<_>) =
         (path.split('/').collect(), template.split('/').collect());
     let is_same = |(own, wanted): (&&str, &&str)| own == wanted || wanted.starts_with('{');
@@ -201,6 +201,7 @@ fn a_call_that_differs_from_the_description_is_reported() {
     let path = "/v1/apps/shop/machines/0";
     for (method, action, query, body, status, answer, problem) in [
         ("GET", "/memory", "", "", 200, "{}", "no such operation"),
+        ("DELETE", "", "force=maybe", "", 200, "", "null is not of type"),
         ("PUT", "/lease", "", "", 200, "{}", "no such operation"),
         ("GET", "/wait", "until=now", "", 200, "{\"ok\": true}", "no such parameter: until"),
         ("GET", "/wait", "state=gone", "", 200, "{\"ok\": true}", "\"gone\" is not one of"),
