@@ -23,11 +23,11 @@ const HOSTILE: [&str; 9] = [
 ];
 
 /// A folder with a scenario, and the commands that print files for it.
-struct Printer {
+struct Workshop {
     bench: Bench,
 }
 
-impl Printer {
+impl Workshop {
     fn new(top: &str, rest: &str) -> Self {
         let load = PLAIN.replace("duration = \"1s\"", "duration = \"3s\"");
         Self { bench: Bench::new("${TOLLGATE_TARGET}", top, &format!("{rest}{load}")) }
@@ -117,10 +117,10 @@ fn expected_words(file: &str, flag: &[String; 2]) -> Vec<String> {
 
 #[test]
 fn a_manifest_gives_kubernetes_every_text_as_it_was_typed() {
-    let printer = Printer::new("", "");
+    let workshop = Workshop::new("", "");
     for (name, flag) in hostile_names().zip(HOSTILE.map(flag_with)) {
-        let file = printer.link(&name);
-        let all = documents(&printer.printed("kubernetes", &file, &[], &flag));
+        let file = workshop.link(&name);
+        let all = documents(&workshop.printed("kubernetes", &file, &[], &flag));
         let kinds: Vec<_> = all.iter().map(|one| one["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["ConfigMap", "Job", "Job"]);
         let pod = &all[1]["spec"]["template"]["spec"];
@@ -137,7 +137,7 @@ fn a_manifest_gives_kubernetes_every_text_as_it_was_typed() {
         let item = &pod["volumes"][1]["projected"]["sources"][0]["configMap"]["items"][0];
         assert_eq!(item["path"], file.as_str());
         let content = &all[0]["data"][item["key"].as_str().unwrap()];
-        assert_eq!(content, &std::fs::read_to_string(&printer.bench.scenario).unwrap());
+        assert_eq!(content, &std::fs::read_to_string(&workshop.bench.scenario).unwrap());
     }
 }
 
@@ -155,15 +155,15 @@ fn expanded(text: &Value) -> String {
 
 #[test]
 fn a_script_gives_slurm_every_text_as_it_was_typed() {
-    let printer = Printer::new("", "");
-    printer.echo("tollgate");
+    let workshop = Workshop::new("", "");
+    workshop.echo("tollgate");
     for (name, flag) in hostile_names().zip(HOSTILE.map(flag_with)) {
-        let file = printer.link(&name);
-        let script = printer.printed("slurm", &file, &[], &flag);
-        std::fs::write(printer.folder().join("job.sh"), script).unwrap();
+        let file = workshop.link(&name);
+        let script = workshop.printed("slurm", &file, &[], &flag);
+        std::fs::write(workshop.folder().join("job.sh"), script).unwrap();
         let mut shell = Command::new("sh");
         shell.args(["job.sh", "shard"]).env("DATABASE_URL", "x").env("SLURM_ARRAY_JOB_ID", "7");
-        let arguments = printer.arguments(&mut shell);
+        let arguments = workshop.arguments(&mut shell);
         assert_eq!(arguments[..4], expected_words(&file, &flag));
         assert_eq!(arguments[4..], ["--shard", "auto", "--rendezvous", "trial-7"]);
     }
@@ -171,18 +171,18 @@ fn a_script_gives_slurm_every_text_as_it_was_typed() {
 
 #[test]
 fn a_pipeline_gives_gitlab_every_text_as_it_was_typed() {
-    let printer = Printer::new("", "");
-    let program = printer.echo("tollgate");
-    std::fs::copy(program, printer.folder().join("tollgate")).unwrap();
+    let workshop = Workshop::new("", "");
+    let program = workshop.echo("tollgate");
+    std::fs::copy(program, workshop.folder().join("tollgate")).unwrap();
     for (name, flag) in hostile_names().zip(HOSTILE.map(flag_with)) {
-        let file = printer.link(&name);
-        let all = documents(&printer.printed("gitlab", &file, &[], &flag));
+        let file = workshop.link(&name);
+        let all = documents(&workshop.printed("gitlab", &file, &[], &flag));
         let [pipeline] = all.as_slice() else { panic!("{all:?}") };
         let target = pipeline["shard"]["variables"]["TOLLGATE_TARGET"].as_str().unwrap();
         assert_eq!(target, "http://127.0.0.1:9/it's $$HOME");
         let script = pipeline["shard"]["script"][0].as_str().unwrap();
         let mut shell = Command::new("sh");
-        let arguments = printer.arguments(shell.args(["-c", script]).env("CI_PIPELINE_ID", "7"));
+        let arguments = workshop.arguments(shell.args(["-c", script]).env("CI_PIPELINE_ID", "7"));
         assert_eq!(arguments[..4], expected_words(&file, &flag));
         assert_eq!(arguments[4..], ["--shard", "auto", "--rendezvous", "trial-7"]);
     }
@@ -190,17 +190,17 @@ fn a_pipeline_gives_gitlab_every_text_as_it_was_typed() {
 
 #[test]
 fn a_workflow_gives_github_every_text_as_it_was_typed_or_is_refused() {
-    let printer = Printer::new("", "");
-    let program = printer.echo("tollgate");
+    let workshop = Workshop::new("", "");
+    let program = workshop.echo("tollgate");
     for (name, flag) in hostile_names().zip(HOSTILE.map(flag_with)) {
-        let file = printer.link(&name);
+        let file = workshop.link(&name);
         if flag[1].contains(char::is_control) || file.contains(char::is_control) {
-            let output = printer.print("github", &file, &[], &flag);
+            let output = workshop.print("github", &file, &[], &flag);
             assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
             assert!(text(&output.stderr).contains("control character"), "{}", text(&output.stderr));
             continue;
         }
-        let all = documents(&printer.printed("github", &file, &[], &flag));
+        let all = documents(&workshop.printed("github", &file, &[], &flag));
         let [workflow] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!(workflow["on"], "workflow_dispatch");
         let inputs = &workflow["jobs"]["shard"]["steps"][1]["with"];
@@ -214,7 +214,7 @@ fn a_workflow_gives_github_every_text_as_it_was_typed_or_is_refused() {
         let mut action = Command::new("bash");
         action.arg(run).env("GATE_BINARY", &program).env("GITHUB_OUTPUT", "/dev/null");
         action.env("GATE_SCENARIO", evaluated("scenario")).env("GATE_ARGS", evaluated("args"));
-        let arguments = printer.arguments(&mut action);
+        let arguments = workshop.arguments(&mut action);
         assert_eq!(arguments[..4], expected_words(&file, &flag));
         assert_eq!(arguments[4..8], ["--shard", "auto", "--rendezvous", "trial-7"]);
     }
@@ -226,11 +226,11 @@ const ENGINES: [&str; 4] = ["kubernetes", "slurm", "github", "gitlab"];
 fn a_secret_is_named_and_its_value_is_nowhere() {
     let secret = "the-value-of-the-secret";
     let headers = "Authorization = \"Bearer ${API_TOKEN}\"\n[data]\nfile = \"rows.csv\"\n";
-    let printer = Printer::new("", headers);
-    std::fs::write(printer.folder().join("rows.csv"), format!("key\n{secret}\n")).unwrap();
+    let workshop = Workshop::new("", headers);
+    std::fs::write(workshop.folder().join("rows.csv"), format!("key\n{secret}\n")).unwrap();
     for engine in ENGINES {
         let mut command = tollgate();
-        command.current_dir(printer.folder()).args(["fleet", "print", engine, "--shards", "2"]);
+        command.current_dir(workshop.folder()).args(["fleet", "print", engine, "--shards", "2"]);
         command
             .arg("scenario.toml")
             .env("API_TOKEN", secret)
@@ -246,7 +246,7 @@ fn a_secret_is_named_and_its_value_is_nowhere() {
         ["--header", "Authorization: Bearer the-value-of-the-secret"],
         ["--store", "postgres://u:the-value-of-the-secret@h/d"],
     ] {
-        let output = printer.print("slurm", "scenario.toml", &[], &flag);
+        let output = workshop.print("slurm", "scenario.toml", &[], &flag);
         let said = text(&output.stderr);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
         assert!(said.contains("which a printed file must not") && !said.contains(secret), "{said}");
@@ -300,15 +300,15 @@ fn foreign_program(name: &str) -> Option<Command> {
 #[test]
 fn kubernetes_own_schemas_accept_the_manifest() {
     let Some(mut validate) = foreign_program("kubernetes-validate") else { return };
-    let printer = Printer::new("", "X-Key = \"${KEY:-none}\"\n");
-    let file = printer.link(HOSTILE[0]);
+    let workshop = Workshop::new("", "X-Key = \"${KEY:-none}\"\n");
+    let file = workshop.link(HOSTILE[0]);
     std::fs::write(
-        printer.folder().join("job.yaml"),
-        printer.printed("kubernetes", &file, &[], &[] as &[&str]),
+        workshop.folder().join("job.yaml"),
+        workshop.printed("kubernetes", &file, &[], &[] as &[&str]),
     )
     .unwrap();
     let output = validate
-        .args([OsStr::new("--strict"), printer.folder().join("job.yaml").as_os_str()])
+        .args([OsStr::new("--strict"), workshop.folder().join("job.yaml").as_os_str()])
         .output()
         .unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
@@ -317,11 +317,11 @@ fn kubernetes_own_schemas_accept_the_manifest() {
 
 #[test]
 fn gitlabs_own_schema_accepts_the_pipeline() {
-    let printer = Printer::new("", "X-Key = \"${KEY:-none}\"\n");
+    let workshop = Workshop::new("", "X-Key = \"${KEY:-none}\"\n");
     for more in [&[][..], &["--without-store", "--start-in", "2m"]] {
         let Some(mut check) = foreign_program("check-jsonschema") else { return };
-        let file = printer.folder().join("pipeline.yml");
-        let printed = printer.printed("gitlab", "scenario.toml", more, &["--tag", "note=x: y"]);
+        let file = workshop.folder().join("pipeline.yml");
+        let printed = workshop.printed("gitlab", "scenario.toml", more, &["--tag", "note=x: y"]);
         std::fs::write(&file, printed).unwrap();
         check.args(["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]);
         let output = check.arg(file).output().unwrap();
@@ -331,19 +331,19 @@ fn gitlabs_own_schema_accepts_the_pipeline() {
 
 #[test]
 fn the_authorities_of_the_database_reach_the_pods_and_a_key_does_not() {
-    let printer = Printer::new("", "");
-    let file = printer.folder().join("ca.pem");
+    let workshop = Workshop::new("", "");
+    let file = workshop.folder().join("ca.pem");
     let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&file, pem).unwrap();
     let more = ["--store-ca", "ca.pem"];
-    let all = documents(&printer.printed("kubernetes", "scenario.toml", &more, &[] as &[&str]));
+    let all = documents(&workshop.printed("kubernetes", "scenario.toml", &more, &[] as &[&str]));
     assert_eq!(all[0]["data"]["database.ca"], pem);
     for job in &all[1..] {
         let variables = &job["spec"]["template"]["spec"]["containers"][0]["env"];
         assert!(variables.to_string().contains("/database/database.ca"), "{variables}");
     }
     std::fs::write(&file, pem.to_owned() + "-----BEGIN PRIVATE KEY-----\n").unwrap();
-    let output = printer.print("kubernetes", "scenario.toml", &more, &[] as &[&str]);
+    let output = workshop.print("kubernetes", "scenario.toml", &more, &[] as &[&str]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     assert!(text(&output.stderr).contains("certificates alone"), "{}", text(&output.stderr));
 }
@@ -351,17 +351,18 @@ fn the_authorities_of_the_database_reach_the_pods_and_a_key_does_not() {
 #[test]
 fn another_reader_of_yaml_reads_the_same() {
     let Some(mut python) = foreign_program("python") else { return };
-    let printer = Printer::new("", "");
+    let workshop = Workshop::new("", "");
     let flags = HOSTILE.iter().enumerate().flat_map(|(at, text)| {
         let [flag, text] = flag_with(text);
         [flag, text.replace("note", &format!("note{at}"))]
     });
     let flags: Vec<_> = flags.collect();
-    let file = printer.link(HOSTILE[3]);
-    let printed = printer.printed("kubernetes", &file, &[], &flags);
-    std::fs::write(printer.folder().join("job.yaml"), &printed).unwrap();
+    let file = workshop.link(HOSTILE[3]);
+    let printed = workshop.printed("kubernetes", &file, &[], &flags);
+    std::fs::write(workshop.folder().join("job.yaml"), &printed).unwrap();
     let read = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1], encoding='utf8', newline='')))))";
-    let output = python.args(["-c", read]).arg(printer.folder().join("job.yaml")).output().unwrap();
+    let output =
+        python.args(["-c", read]).arg(workshop.folder().join("job.yaml")).output().unwrap();
     let read: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read, documents(&printed));
 }

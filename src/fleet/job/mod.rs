@@ -214,7 +214,7 @@ impl FleetJob {
             FleetEngine::Kubernetes { image, secret, store_ca } => {
                 kubernetes::write(self, image, secret, store_ca.as_deref())
             }
-            FleetEngine::Slurm => slurm::write(self),
+            FleetEngine::Slurm => Ok(slurm::write(self)),
             FleetEngine::GitHub { action } => github::write(self, action),
             FleetEngine::GitLab { release } => gitlab::write(self, release),
         }

@@ -1,29 +1,22 @@
 //! A shell script that submits an array of Slurm, and the job that merges.
 
-use super::{FleetJob, JobError, JobVariable, MeetingPlace, VariableOrigin};
+use super::{FleetJob, JobVariable, MeetingPlace, VariableOrigin};
 use crate::fleet::{shell, yaml};
 
 /// The folder of the logs, relative to the one that the script is started in.
 const LOGS: &str = "reports/slurm";
 
 /// The script.
-pub(super) fn write(job: &FleetJob) -> Result<String, JobError> {
+pub(super) fn write(job: &FleetJob) -> String {
     let start = match job.meeting {
         MeetingPlace::Store => None,
         MeetingPlace::StartTime(lead) => Some(lead.as_secs()),
     };
-    // A shell cannot hold a zero byte, and Slurm reads the script as lines.
-    if job.run_words().iter().any(|word| word.contains('\0')) {
-        return Err(JobError::new("a shell cannot pass a zero byte on", "remove it"));
-    }
-    Ok(format!(
-        "#!/bin/sh\n{}\nset -eu\n{}\ncase ${{1:-submit}} in\n{}{}{}esac\n",
-        yaml::comment(&heading(job)),
-        variables(job),
-        submit(job, start),
-        shard(job, start.is_some()),
-        merge(job, start.is_some()),
-    ))
+    let heading = yaml::comment(&heading(job));
+    let variables = variables(job);
+    let stages = [submit(job, start), shard(job, start.is_some()), merge(job, start.is_some())];
+    let stages = stages.concat();
+    format!("#!/bin/sh\n{heading}\nset -eu\n{variables}\ncase ${{1:-submit}} in\n{stages}esac\n")
 }
 
 fn heading(job: &FleetJob) -> Vec<String> {
@@ -56,47 +49,48 @@ fn variables(job: &FleetJob) -> String {
 
 /// The part that the user starts.
 fn submit(job: &FleetJob, lead: Option<u64>) -> String {
-    let name = job.name.as_str();
-    let last = job.shards;
-    let (fixed, arguments) = match lead {
-        None => (String::new(), ""),
-        Some(seconds) => (
-            format!(
-                "    # Every machine must have begun {seconds} s from now.\n    \
-                 start=$(date -u -d \"@$(($(date +%s) + {seconds}))\" +%FT%TZ)\n    \
-                 runs=reports/shards/{name}-$(date -u +%Y%m%dT%H%M%SZ)-$$\n"
-            ),
-            " \"$start\" \"$runs\"",
-        ),
+    let (name, last) = (job.name.as_str(), job.shards);
+    let (shard_minutes, merge_minutes) = (job.shard_minutes(), job.merge_minutes());
+    let (times, arguments, merged) = match lead {
+        None => (String::new(), "", "$array"),
+        Some(seconds) => (start_time(name, seconds), r#" "$start" "$runs""#, "$runs"),
     };
-    let merged = if lead.is_some() { "\"$runs\"" } else { "\"$array\"" };
     format!(
-        "  submit)\n    mkdir -p {LOGS}\n{fixed}    \
-         array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \\\n      \
-         --time={} --output={LOGS}/%x-%A-%a.log \"$0\" shard{arguments})\n    \
-         array=${{array%%;*}}\n    \
-         echo \"The load is job $array; its logs are in {LOGS}\"\n    \
-         code=0\n    \
-         sbatch --wait --export=ALL --job-name={name}-merge --dependency=\"afterany:$array\" \\\n      \
-         --time={} --output=\"{LOGS}/{name}-$array-merge.log\" \"$0\" merge {merged} || code=$?\n    \
-         cat \"{LOGS}/{name}-$array-merge.log\"\n    \
-         exit \"$code\"\n    ;;\n",
-        job.shard_minutes(),
-        job.merge_minutes(),
+        r#"  submit)
+    mkdir -p {LOGS}
+{times}    array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \
+      --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard{arguments})
+    array=${{array%%;*}}
+    echo "The load is job $array; its logs are in {LOGS}"
+    code=0
+    sbatch --wait --export=ALL --job-name={name}-merge --dependency="afterany:$array" \
+      --time={merge_minutes} --output="{LOGS}/{name}-$array-merge.log" "$0" merge "{merged}" || code=$?
+    cat "{LOGS}/{name}-$array-merge.log"
+    exit "$code"
+    ;;
+"#
+    )
+}
+
+/// Fixes the time at which all shards begin, and the folder of their runs.
+fn start_time(name: &str, seconds: u64) -> String {
+    format!(
+        r#"    # Every machine must have begun {seconds} s from now.
+    start=$(date -u -d "@$(($(date +%s) + {seconds}))" +%FT%TZ)
+    runs=reports/shards/{name}-$(date -u +%Y%m%dT%H%M%SZ)-$$
+"#
     )
 }
 
 /// What each machine of the array runs.
 fn shard(job: &FleetJob, has_start: bool) -> String {
+    let run = job.run_command();
     let meeting = if has_start {
-        "--start-at \"$2\" --runs-dir \"$3\"".to_owned()
+        r#"--start-at "$2" --runs-dir "$3""#.to_owned()
     } else {
         format!("--rendezvous {}-\"$SLURM_ARRAY_JOB_ID\"", job.name.as_str())
     };
-    format!(
-        "  shard)\n    exec tollgate {} \\\n      --shard auto {meeting}\n    ;;\n",
-        job.run_command()
-    )
+    format!("  shard)\n    exec tollgate {run} \\\n      --shard auto {meeting}\n    ;;\n")
 }
 
 /// What the last job runs.
@@ -105,9 +99,13 @@ fn merge(job: &FleetJob, has_start: bool) -> String {
         let name = job.name.as_str();
         return format!("  merge)\n    exec tollgate merge --rendezvous {name}-\"$2\"\n    ;;\n");
     }
-    "  merge)\n    for run in \"$2\"/*/; do\n      \
-     # Completes a run that was cut off.\n      \
-     tollgate show \"$run\" >/dev/null 2>&1 || :\n    done\n    \
-     exec tollgate merge \"$2\"/*/\n    ;;\n"
-        .to_owned()
+    let merge = r#"  merge)
+    for run in "$2"/*/; do
+      # Completes a run that was cut off.
+      tollgate show "$run" >/dev/null 2>&1 || :
+    done
+    exec tollgate merge "$2"/*/
+    ;;
+"#;
+    merge.to_owned()
 }
