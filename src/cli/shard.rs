@@ -39,8 +39,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", value_parser = str::parse::<StartAt>)]
     start_at: Option<StartAt>,
     /// The exit code of a shard that measured its part: 0, because the merge decides, or that of
-    /// its own verdict [default: `done` at a rendezvous, or if an orchestrator started this machine;
-    /// otherwise `verdict`]
+    /// its own verdict [default: `done` at a rendezvous, or if an orchestrator started this
+    /// machine; otherwise `verdict`]
     #[arg(long, value_enum)]
     shard_exit: Option<ShardExit>,
 }

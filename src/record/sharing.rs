@@ -31,8 +31,8 @@ impl ShardSharing {
         self.start.format(&Rfc3339).unwrap_or_else(|_| self.start.to_string())
     }
 
-    /// Whether a run is a part of a run rather than the whole: a shard's own, even if it is the only
-    /// one, or a merged run that lacks shards.
+    /// Whether a run is a part of a run rather than the whole: a shard's own, even if it is the
+    /// only one, or a merged run that lacks shards.
     pub fn is_part(&self, run: Uuid) -> bool {
         !self.missing_shards().is_empty() || self.parts.iter().any(|part| part.run == run)
     }

@@ -159,8 +159,8 @@ fn early_end_reason(scenario: &str, run: &Measurement) -> Option<EarlyEndReason>
         None => early.words(),
     };
     let is_breached = early.breach.is_some() && elsewhere.is_none();
-    // One of several probers proved it for its own arrivals. Whether it holds for all of them is for
-    // their evidence to say, but the end that it caused must not make a pass.
+    // One of several probers proved it for its own arrivals. Whether it holds for all of them is
+    // for their evidence to say, but the end that it caused must not make a pass.
     let is_merged = run.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1);
     let decision = if is_merged { Decision::Inconclusive } else { Decision::Fail };
     Some(EarlyEndReason {

@@ -8,6 +8,7 @@ use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::merge::MergeOptions;
 use crate::cli::outputs::{self, OutputDestinations, ReportSelection};
+use crate::cli::rendezvous::CollectOptions;
 use crate::cli::signals::RunSignals;
 use crate::postgres::DatabaseAddress;
 
@@ -63,6 +64,7 @@ impl MergeFlags {
             tags: BTreeMap::new(),
             destinations,
         };
-        options.merge_rendezvous(name, (Some(SHOWN_WITHIN), false), signals)
+        let collect = CollectOptions { wait: Some(SHOWN_WITHIN), stop: false };
+        options.merge_rendezvous(name, collect, signals)
     }
 }

@@ -1,4 +1,5 @@
-//! This machine as a member of a rendezvous: it registers, waits for the others, and keeps in touch.
+//! This machine as a member of a rendezvous: it registers, waits for the others, and keeps in
+//! touch.
 
 use std::cell::RefCell;
 use std::time::Duration;

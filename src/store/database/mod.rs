@@ -244,7 +244,8 @@ impl Database {
         runtime.block_on(alerts::change(session, at, key, change))
     }
 
-    /// Registers a prober at a rendezvous, creating it if needed. Returns its shard, counted from 1.
+    /// Registers a prober at a rendezvous, creating it if needed. Returns its shard, counted from
+    /// 1.
     pub fn join_rendezvous(
         &mut self,
         terms: &RendezvousTerms,
