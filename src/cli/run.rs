@@ -185,6 +185,7 @@ fn run_member(
     let member = match request.join(&plan, args.shard, &signals)? {
         JoinEnd::Member(member) => member,
         JoinEnd::Ended(exit) => return Ok(exit),
+        JoinEnd::Repeated(exit) => return merge_if_asked(args, exit, destinations, &signals),
     };
     plan.shard_plan = Some(member.plan);
     let referenced = ReferencedRuns { member: Some(&member), ..ReferencedRuns::default() };
@@ -265,7 +266,7 @@ fn once(
     let exit = evidence.append_run(&run, destinations.send(&run));
     alert::send_alerts(plan, &run, &history);
     let shard_exit = args.shard.exit_of(&run.record, exit, args.rendezvous.is_given());
-    if shard_exit != exit {
+    if shard_exit != exit && StoreMark::read(&run.folder).unsynced.is_none() {
         tracing::info!(
             "Exit code 0: the shard measured its part, and the merge decides (--shard-exit verdict keeps {})",
             exit as u8

@@ -68,11 +68,12 @@ pub const TILE_LOADER: [(&str, &str); 5] = [
 pub const FLY_TOKEN: &str = "rehearsal-token";
 
 /// The paths of the rehearsal of Fly: path and answer.
-pub const FLY: [(&str, &str); 3] = [
+pub const FLY: [(&str, &str); 4] = [
     (
         "/v1/apps/{app}/machines…",
-        "the Machines API: list, create, start, stop, suspend, restart, update, cordon, wait, lease",
+        "the Machines API: list, create, start, stop, suspend, restart, update, destroy, cordon, wait, lease",
     ),
+    ("/v1/apps/{app}/secrets", "the names of the app's secrets"),
     (
         "/prometheus/{org}/api/v1/query_range",
         "the machines' metrics, also by `…/query`, from selectors of names and labels",

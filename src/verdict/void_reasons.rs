@@ -69,10 +69,15 @@ fn met_silence(scenario: &ScenarioMeasurement) -> bool {
 fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
     let missing = sharing.missing_shards();
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
+    let next = match &sharing.parts[..] {
+        [part] if part.clock.is_some() => "merge all shards: `tollgate merge --rendezvous NAME`",
+        [part, ..] if part.clock.is_some() => "run it again, under another name",
+        _ => "merge the runs of all shards: `tollgate merge RUN RUN…`",
+    };
     (!missing.is_empty()).then(|| {
         reason(
             format!("{shards} {} of {} {are} missing", list(&missing, SHOWN_SHARDS), sharing.of),
-            "merge the runs of all shards: `tollgate merge RUN RUN…`",
+            next,
         )
     })
 }

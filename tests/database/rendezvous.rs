@@ -370,8 +370,7 @@ fn machines_that_still_wait_are_sent_home_by_a_stop_and_a_stop_of_nothing_is_an_
     meeting.wait_for(PRESENT, 1);
     let stop = spawn(meeting.merge("m", &["--stop"]));
     assert_exit(&ended(waiting), 3, &["ends before it started: it was stopped"]);
-    signal(&stop, "TERM");
-    assert_exit(&ended(stop), 3, &[]);
+    assert_exit(&ended(stop), 3, &["have left before the start, so nothing was measured"]);
     assert_eq!((meeting.server.answered(), meeting.count(PRESENT)), (0, 0));
 }
 
@@ -390,6 +389,8 @@ fn each_of_several_machines_that_are_asked_for_the_verdict_prints_it_alone() {
         assert_eq!(whole.measurement.sharing.unwrap().parts.len(), 2);
     }
     assert_eq!(meeting.runs(), 3);
+    let again = ended(spawn(meeting.machine("c", &["--shard", "2/2", "--verdict"])));
+    assert_exit(&again, 0, &["no request was sent", "are merged already", "PASS"]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ run_in_sandbox() {
     command -v "$program" >/dev/null || skip "no $program on the PATH"
   done
   [ "$(id -u)" = 0 ] || skip "needs root"
+  unshare --pid --net --mount --fork --mount-proc true 2>/dev/null || skip "this machine allows no namespaces"
   setpriv --pdeathsig KILL unshare --pid --net --mount --fork --kill-child --mount-proc bash "$0" inside "$tollgate" &
   sandbox=$!
   trap 'kill -KILL "$sandbox" 2>/dev/null; exit 1' HUP INT TERM

@@ -103,7 +103,13 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
     )?;
     check_app(args, &fleet, &environment, &signals)?;
     // Without it here, load would be sent that nobody can judge.
-    drop(Database::open(&database)?);
+    if Database::open(&database)?.rendezvous_state(&fleet.name.name)?.is_some() {
+        return Err(CommandError::usage(format!(
+            "error: `{}` has had its run: the database knows a rendezvous of this name; choose another --name, or \
+             leave it out",
+            fleet.name.name
+        )));
+    }
     warn_of_others(args)?;
     tracing::info!("{announced}");
     let end = run_machines(args, &fleet, &environment, &signals)?;
@@ -260,7 +266,8 @@ fn judge_ends(args: &Args, fleet: &FlyFleet, end: &FleetEnd) -> Result<(), Comma
         }
     }
     let codes: Vec<_> = end.ended.iter().map(|machine| machine.exit_code).collect();
-    let has_failed = |code: &Option<i64>| matches!(code, Some(code) if *code != 0);
+    // A shard that was stopped, or that is only inconclusive, has stored its run.
+    let has_failed = |code: &Option<i64>| matches!(code, Some(code) if ![0, 3].contains(code));
     if codes.len() < usize::try_from(fleet.shards).unwrap_or(usize::MAX)
         || !codes.iter().all(has_failed)
     {

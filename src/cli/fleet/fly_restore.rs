@@ -79,9 +79,11 @@ pub(super) fn restore(args: &Args) -> Result<ExitStatus, CommandError> {
 
 /// The journal of a fleet, by its name or path.
 fn find(fleet: &str, folder: &Path) -> Result<PathBuf, CommandError> {
-    let typed = PathBuf::from(fleet);
     let named = folder.join(format!("{fleet}.jsonl"));
-    [typed, named].into_iter().find(|path| path.is_file()).ok_or_else(|| {
+    // A journal that holds nothing is removed, which must not happen to any other file.
+    let typed =
+        Some(PathBuf::from(fleet)).filter(|path| path.extension().is_some_and(|it| it == "jsonl"));
+    [Some(named), typed].into_iter().flatten().find(|path| path.is_file()).ok_or_else(|| {
         CommandError::usage(format!(
             "error: there is no journal of a fleet `{fleet}` in {}: it left nothing behind, or \
              --fleets-dir names another folder",

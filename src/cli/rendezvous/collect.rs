@@ -53,6 +53,7 @@ pub(in crate::cli) fn collect(
         database: PatientDatabase::open(address, signals, PATIENCE)?,
         token: new_run_id(clock::wall_clock()),
         runs_dir,
+        stops: options.stop,
         said: String::new(),
     };
     let (wait, began) = (options.wait.unwrap_or(super::WAIT), clock::now());
@@ -102,6 +103,8 @@ struct Collector<'a> {
     /// Stands for this process.
     token: Uuid,
     runs_dir: &'a Path,
+    /// Whether the machines were asked to end.
+    stops: bool,
     /// The last line that was printed.
     said: String,
 }
@@ -143,6 +146,10 @@ impl Collector<'_> {
             if sharing.is_some_and(|sharing| sharing.parts.len() >= state.stored.len()) {
                 return Ok(Some(Collected::Merged(self.fetch(run)?)));
             }
+        }
+        if self.stops && state.starts.is_none() && state.shards.is_empty() {
+            tracing::info!("The machines have left before the start, so nothing was measured");
+            return Ok(Some(Collected::Nothing(ExitStatus::Inconclusive)));
         }
         let awaited = state.awaited(self.database.in_touch()).len();
         if awaited == 0 && self.claim(state.merged)? {

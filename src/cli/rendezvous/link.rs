@@ -164,10 +164,8 @@ impl FleetLink {
     }
 
     fn finish(&mut self, outcome: Option<(Uuid, bool)>) -> bool {
-        self.lost = None;
-        let Some(mut database) = self.database.take().or_else(|| self.reconnect()) else {
-            return false;
-        };
+        let reopen = || Database::open(&self.address).ok();
+        let Some(mut database) = self.database.take().or_else(reopen) else { return false };
         let (name, token) = (&self.name, self.member.token);
         let ended = match outcome {
             Some(outcome) => database.end_at_rendezvous(name, token, outcome),

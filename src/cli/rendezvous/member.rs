@@ -45,6 +45,8 @@ pub(in crate::cli) enum JoinEnd {
     Member(Box<FleetMember>),
     /// The command ends, without having sent anything.
     Ended(ExitStatus),
+    /// Its shard was started before, and is not started again.
+    Repeated(ExitStatus),
 }
 
 /// This machine as a member of a rendezvous. If it is dropped before its run ended, the others
@@ -106,7 +108,7 @@ impl RendezvousRequest {
                 if holder.starts.is_none() && holder.silence > LIVELY);
             let is_over = clock::now() - since > 2 * JoinedShard::WAITING_SILENCE;
             if !may_be_dead || is_over || signals.stops_within(POLL) {
-                return Ok(JoinEnd::Ended(refusal::refuse(&refusal, &terms, flags)?));
+                return Ok(JoinEnd::Repeated(refusal::refuse(&refusal, &terms, flags)?));
             }
         }
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use self::files::GuestFiles;
 use super::error::JobError;
 use super::job::{FleetJob, JobSource, VariableOrigin};
+use super::shell;
 use crate::units::{MachineSize, duration_literal};
 
 pub use cost::{FleetCost, HourlyPrice};
@@ -159,7 +160,7 @@ impl FlyFleet {
     /// What has to be done about one of them.
     pub fn secret_remedy(&self, name: &str) -> String {
         match self.files.file_of(name) {
-            Some(path) => format!("{name}=\"$(base64 -w0 {path})\""),
+            Some(path) => format!("{name}=\"$(base64 <{} | tr -d '\\n')\"", shell::quote(path)),
             None => format!("{name}=…"),
         }
     }

@@ -111,7 +111,7 @@ fn files_keep_their_places_and_secret_ones_come_from_the_app() {
     ]);
     assert_eq!(machine.config["files"], expected);
     assert_eq!(machine.config["init"]["cmd"][1], "/fleet/load/shop.toml");
-    let remedy = "FILE_USERS_CSV=\"$(base64 -w0 /home/me/data/users.csv)\"";
+    let remedy = "FILE_USERS_CSV=\"$(base64 </home/me/data/users.csv | tr -d '\\n')\"";
     assert_eq!(fleet.secret_remedy("FILE_USERS_CSV"), remedy);
     assert_eq!(fleet.secret_remedy("TOKEN"), "TOKEN=…");
 }

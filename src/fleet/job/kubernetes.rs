@@ -184,7 +184,11 @@ impl Manifest<'_> {
     }
 
     fn merge(&self) -> Yaml {
-        let arguments = ["merge", "--rendezvous", self.job.name.as_str()].map(str::to_owned);
+        // Its pod may start long before those of the shards, which wait for nodes and images.
+        let wait = format!("{}m", self.job.shard_minutes());
+        let arguments =
+            ["merge", "--rendezvous", self.job.name.as_str(), "--rendezvous-wait", &wait];
+        let arguments = arguments.map(str::to_owned);
         let store = vec![self.reference(STORE, true)];
         let mut pod = pod(self.container(MERGE, &arguments, store));
         pod.push(("volumes", self.volumes(MERGE)));

@@ -59,13 +59,16 @@ fn submit(job: &FleetJob, lead: Option<u64>) -> String {
         r#"  submit)
     mkdir -p {LOGS}
 {times}    array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \
-      --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard{arguments})
+      --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard{arguments}) || exit 4
     array=${{array%%;*}}
+    trap 'scancel "$array"; exit 3' HUP INT TERM
     echo "The load is job $array; its logs are in {LOGS}"
-    code=0
+    merge={LOGS}/{name}-$array-merge
     sbatch --wait --export=ALL --job-name={name}-merge --dependency="afterany:$array" \
-      --time={merge_minutes} --output="{LOGS}/{name}-$array-merge.log" "$0" merge "{merged}" || code=$?
-    cat "{LOGS}/{name}-$array-merge.log"
+      --time={merge_minutes} --output="$merge.log" "$0" merge "{merged}" "$merge.exit" || :
+    cat "$merge.log" || :
+    # Slurm's own code would also be 0 or 1 if the merge was cancelled or never started.
+    read -r code <"$merge.exit" || {{ scancel "$array"; exit 4; }}
     exit "$code"
     ;;
 "#
@@ -97,14 +100,23 @@ fn shard(job: &FleetJob, has_start: bool) -> String {
 fn merge(job: &FleetJob, has_start: bool) -> String {
     if !has_start {
         let name = job.name.as_str();
-        return format!("  merge)\n    exec tollgate merge --rendezvous {name}-\"$2\"\n    ;;\n");
+        return format!(
+            r#"  merge)
+    code=0
+    tollgate merge --rendezvous {name}-"$2" || code=$?
+    echo "$code" >"$3"
+    ;;
+"#
+        );
     }
     let merge = r#"  merge)
     for run in "$2"/*/; do
       # Completes a run that was cut off.
       tollgate show "$run" >/dev/null 2>&1 || :
     done
-    exec tollgate merge "$2"/*/
+    code=0
+    tollgate merge "$2"/*/ || code=$?
+    echo "$code" >"$3"
     ;;
 "#;
     merge.to_owned()

@@ -212,8 +212,8 @@ impl RendezvousRows<'_> {
     ) -> Result<bool, DatabaseError> {
         let mut transaction = self.begin().await?;
         let sql = "update tollgate.rendezvous set merger = $2, claimed = clock_timestamp() \
-                   where name = $1 and merged is not distinct from $3 and (merger is null or merger = $2 \
-                       or claimed < clock_timestamp() - interval '2 min')";
+                   where name = $1 and merged is not distinct from $3 and (merged is not null or merger is null \
+                       or merger = $2 or claimed < clock_timestamp() - interval '2 min')";
         let claimed = transaction
             .execute(sql, |query| query.bind(clean(name)).bind(token).bind(known))
             .await?;
