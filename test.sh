@@ -269,4 +269,4 @@ step "documentation"
 cargo test --locked --doc
 # With an example, dependencies have the features that the lints checked them with, and are not
 # checked again.
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --bins --example history_year
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --example history_year
