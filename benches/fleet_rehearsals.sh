@@ -27,7 +27,7 @@ TARGET=$(grep -o 'http://[0-9.:]*' "$WORK/target.out" | head -1)
 export TARGET
 
 rehearse() {
-  local name="rehearsal-$1-$$" folder="$WORK/$1" of victim delay began exit took lost stored why=()
+  local name="rehearsal-$1-$$" folder="$WORK/$1" of victim delay began exit took lost stored released why=()
   RANDOM=$1
   of=$((3 + RANDOM % (MOST - 2)))
   victim=$((1 + RANDOM % of))
@@ -87,8 +87,10 @@ SCENARIO
       why+=("$stored of $of stored, exit $exit, victim $victim, lost: $lost")
   fi
   [ -z "$(grep -o "row=$1-[0-9]*" "$WORK/arrivals.tsv" | sort | uniq -d)" ] || why+=("sent twice")
-  [ "$(grep -c "row=$1-[0-9]" "$WORK/arrivals.tsv")" -ge $((stored * 10 * SECONDS_LONG)) ] ||
-    why+=("the target saw less than was stored")
+  released=$(sql "select coalesce(sum(c.released), 0) from tollgate.rendezvous_shards s
+    join tollgate.scenarios c on c.run_id = s.run where rendezvous = '$name'")
+  [ "$(grep -c "row=$1-[0-9]" "$WORK/arrivals.tsv")" -ge "$released" ] && [ "$released" -gt 0 ] ||
+    why+=("the target saw fewer arrivals than $released")
   [ "$took" -le 60 ] || why+=("merged $took s after the end")
   if [ ${#why[@]} = 0 ]; then
     echo "right: $of shards, $victim killed after $delay s, $stored stored, exit $exit, $took s after the end"

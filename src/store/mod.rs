@@ -58,8 +58,8 @@ pub use log::{append_entry, can_append};
 pub use mark::{StoreMark, StoredSince, UnsyncedMark};
 pub use merging::MergedIntervals;
 pub use rendezvous::{
-    JoinRefusal, JoinedShard, RendezvousNews, RendezvousState, RendezvousTerms, ShardCandidate,
-    ShardMember,
+    JoinRefusal, JoinedShard, MergedRun, RendezvousNews, RendezvousState, RendezvousTerms,
+    ShardCandidate, ShardMember,
 };
 pub use session_error::SessionError;
 pub use session_folder::{

@@ -99,6 +99,15 @@ pub struct RendezvousNews {
     pub stop: Option<RunEnding>,
 }
 
+/// The run that the shards of a rendezvous were merged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergedRun {
+    /// Its id.
+    pub id: Uuid,
+    /// The number of runs that it was merged from.
+    pub parts: usize,
+}
+
 /// The state of a rendezvous for the one who merges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RendezvousState {
@@ -111,7 +120,7 @@ pub struct RendezvousState {
     /// When all begin to measure.
     pub starts: Option<OffsetDateTime>,
     /// The merged run.
-    pub merged: Option<Uuid>,
+    pub merged: Option<MergedRun>,
     /// The probers that registered, in the order of their shards.
     pub shards: Vec<JoinedShard>,
     /// The runs of theirs that are stored.

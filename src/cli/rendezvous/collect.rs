@@ -121,8 +121,8 @@ impl Collector<'_> {
         if self.database.call(PATIENCE, stop)? { Ok(()) } else { Err(nobody_came(self.name)) }
     }
 
-    fn claim(&mut self, known: Option<Uuid>) -> Result<bool, DatabaseError> {
-        let claim = (self.token, known);
+    fn claim(&mut self, state: &RendezvousState) -> Result<bool, DatabaseError> {
+        let claim = (self.token, state.merged.map(|run| run.id));
         self.database.call(PATIENCE, |database| database.claim_merge(self.name, claim))
     }
 
@@ -138,21 +138,16 @@ impl Collector<'_> {
         &mut self,
         state: &RendezvousState,
     ) -> Result<Option<Collected>, CommandError> {
-        if let Some(run) = state.merged {
-            let record =
-                self.database.call(PATIENCE, |database| database.fetch_run(&run.to_string()))?;
-            let sharing = record.record.measurement.sharing;
-            // A shard that was stored later makes another merge worthwhile.
-            if sharing.is_some_and(|sharing| sharing.parts.len() >= state.stored.len()) {
-                return Ok(Some(Collected::Merged(self.fetch(run)?)));
-            }
+        // A shard that was stored later makes another merge worthwhile.
+        if let Some(run) = state.merged.filter(|run| run.parts >= state.stored.len()) {
+            return Ok(Some(Collected::Merged(self.fetch(run.id)?)));
         }
         if self.stops && state.starts.is_none() && state.shards.is_empty() {
             tracing::info!("The machines have left before the start, so nothing was measured");
             return Ok(Some(Collected::Nothing(ExitStatus::Inconclusive)));
         }
         let awaited = state.awaited(self.database.in_touch()).len();
-        if awaited == 0 && self.claim(state.merged)? {
+        if awaited == 0 && self.claim(state)? {
             return self.finish(state).map(Some);
         }
         self.say(waiting_line(state, awaited));
@@ -172,7 +167,7 @@ impl Collector<'_> {
         for shard in &state.shards {
             if let Some(run) = shard.run.filter(|run| state.stored.contains(run)) {
                 folders.push(self.fetch(run)?);
-                if !self.claim(state.merged)? {
+                if !self.claim(state)? {
                     return Err(CommandError::internal(format!(
                         "another process took over the merge of `{}`, because this one was too slow; \
                          merge again to see what it made",

@@ -245,7 +245,7 @@ fn refuse_own_flags(flags: &[String]) -> Result<(), JobError> {
     })
 }
 
-/// The words after the program. A machine's disk goes with it, so that reports would be in vain.
+/// The words after the program. Reports are off: the machine's disk is destroyed with it.
 fn command(
     job: &FleetJob,
     rendezvous: &str,

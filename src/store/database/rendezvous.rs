@@ -4,16 +4,18 @@
 //! a prober joins or the start is agreed, and no lock outlives a transaction, so this works behind
 //! a pooler too. Probers ask for news instead of being notified, for the same reason.
 
+mod registration;
+
 use std::time::Duration;
 
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::rendezvous::{
-    JoinRefusal, JoinedShard, RendezvousNews, RendezvousState, RendezvousTerms, ShardCandidate,
-    ShardMember,
+    JoinRefusal, JoinedShard, MergedRun, RendezvousNews, RendezvousState, RendezvousTerms,
+    ShardCandidate, ShardMember,
 };
-use super::rows::{text, whole};
+use super::rows::text;
 use super::{DatabaseError, schema};
 use crate::library_text::describe_json;
 use crate::postgres::{PgRow, PgSession, Transaction, TransactionMode};
@@ -45,20 +47,7 @@ impl RendezvousRows<'_> {
         let at = self.at;
         let mut transaction = self.begin().await?;
         schema::identity(&mut transaction, at).await?;
-        create(&mut transaction, terms, candidate.wait).await?;
-        let (mut known, starts) = lock(&mut transaction, &terms.name).await?;
-        let all = joined(&mut transaction, &terms.name, starts).await?;
-        let is_waiting = |joined: &JoinedShard| joined.silence < JoinedShard::WAITING_SILENCE;
-        if starts.is_none() && !all.iter().any(is_waiting) {
-            // Whoever was there before has given up, and with them their terms and their wait.
-            renew(&mut transaction, terms, candidate.wait).await?;
-            known = terms.clone();
-        }
-        let joined = if known == *terms {
-            assign_shard(&mut transaction, (terms, starts), (candidate, all)).await?
-        } else {
-            Err(JoinRefusal::OtherTerms(known))
-        };
+        let joined = registration::register(&mut transaction, terms, candidate).await?;
         transaction.commit().await?;
         Ok(joined)
     }
@@ -176,7 +165,8 @@ impl RendezvousRows<'_> {
         let at = self.at;
         let mut transaction = self.begin().await?;
         schema::identity(&mut transaction, at).await?;
-        let sql = "select clock_timestamp() as now, shards, plan, tollgate, lasts_ms, waits_until, starts, merged \
+        let sql = "select clock_timestamp() as now, shards, plan, tollgate, lasts_ms, waits_until, starts, merged, \
+                       (select cardinality(parts) from tollgate.runs where id = merged) as merged_parts \
                    from tollgate.rendezvous where name = $1";
         let rows = transaction.fetch_rows(sql, |query| query.bind(clean(name))).await?;
         let Some(row) = rows.first() else {
@@ -195,7 +185,7 @@ impl RendezvousRows<'_> {
             terms: terms(&transaction, name, row)?,
             waits_until: transaction.column_value(row, "waits_until")?,
             starts,
-            merged: transaction.column_value(row, "merged")?,
+            merged: merged_run(&transaction, row)?,
             shards,
             stored: stored.collect::<Result<_, _>>()?,
         };
@@ -260,59 +250,6 @@ impl RendezvousRows<'_> {
     }
 }
 
-/// Creates the row of a rendezvous, unless there is one.
-async fn create(
-    transaction: &mut Transaction<'_>,
-    terms: &RendezvousTerms,
-    wait: Duration,
-) -> Result<(), DatabaseError> {
-    let sql = "insert into tollgate.rendezvous (name, shards, plan, tollgate, lasts_ms, waits_until) \
-               values ($1, $2, $3, $4, $5, clock_timestamp() + $6 * interval '1 ms') on conflict do nothing";
-    let insert = transaction.execute(sql, |query| {
-        query
-            .bind(clean(&terms.name))
-            .bind(number(terms.shards))
-            .bind(clean(&terms.plan))
-            .bind(clean(&terms.tollgate))
-            .bind(whole(terms.lasts.as_millis()))
-            .bind(whole(wait.as_millis()))
-    });
-    insert.await?;
-    Ok(())
-}
-
-/// Registers a prober for the shard it wants, or for the first that is free. `all` are those that
-/// registered so far.
-async fn assign_shard(
-    transaction: &mut Transaction<'_>,
-    (terms, starts): (&RendezvousTerms, Option<OffsetDateTime>),
-    (candidate, all): (&ShardCandidate, Vec<JoinedShard>),
-) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
-    if let Some(own) = all.iter().find(|joined| joined.token == candidate.token) {
-        // The answer to an earlier attempt was lost.
-        return Ok(Ok(own.shard));
-    }
-    let is_held =
-        |joined: &JoinedShard| starts.is_some() || joined.silence < JoinedShard::WAITING_SILENCE;
-    let (mut held, abandoned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held);
-    let holder = held.iter().position(|joined| Some(joined.shard) == candidate.shard);
-    if let Some(holder) = holder {
-        return Ok(Err(JoinRefusal::Taken(held.swap_remove(holder))));
-    }
-    if let Some(starts) = starts {
-        return Ok(Err(JoinRefusal::Started(starts)));
-    }
-    let is_free = |shard: &u32| held.iter().all(|joined| joined.shard != *shard);
-    let Some(shard) = candidate.shard.or_else(|| (1..=terms.shards).find(is_free)) else {
-        return Ok(Err(JoinRefusal::Full));
-    };
-    if abandoned.iter().any(|joined| joined.shard == shard) {
-        free(transaction, &terms.name, shard).await?;
-    }
-    register(transaction, &terms.name, shard, candidate).await?;
-    Ok(Ok(shard))
-}
-
 /// Locks a rendezvous until the transaction ends; returns its terms and its start.
 async fn lock(
     transaction: &mut Transaction<'_>,
@@ -340,26 +277,14 @@ fn terms(
     })
 }
 
-/// Gives a rendezvous that nobody attends new terms, and a new wait.
-async fn renew(
-    transaction: &mut Transaction<'_>,
-    terms: &RendezvousTerms,
-    wait: Duration,
-) -> Result<(), DatabaseError> {
-    let sql = "update tollgate.rendezvous set shards = $2, plan = $3, tollgate = $4, lasts_ms = $5, stop = null, \
-                   created = clock_timestamp(), waits_until = clock_timestamp() + $6 * interval '1 ms' \
-               where name = $1";
-    let update = transaction.execute(sql, |query| {
-        query
-            .bind(clean(&terms.name))
-            .bind(number(terms.shards))
-            .bind(clean(&terms.plan))
-            .bind(clean(&terms.tollgate))
-            .bind(whole(terms.lasts.as_millis()))
-            .bind(whole(wait.as_millis()))
-    });
-    update.await?;
-    Ok(())
+fn merged_run(
+    transaction: &Transaction<'_>,
+    row: &PgRow,
+) -> Result<Option<MergedRun>, DatabaseError> {
+    let id: Option<Uuid> = transaction.column_value(row, "merged")?;
+    let parts: Option<i32> = transaction.column_value(row, "merged_parts")?;
+    let parts = usize::try_from(parts.unwrap_or_default()).unwrap_or_default();
+    Ok(id.map(|id| MergedRun { id, parts }))
 }
 
 async fn joined(
@@ -388,36 +313,6 @@ async fn joined(
         })
     };
     rows.iter().map(shard).collect()
-}
-
-async fn register(
-    transaction: &mut Transaction<'_>,
-    name: &str,
-    shard: u32,
-    candidate: &ShardCandidate,
-) -> Result<(), DatabaseError> {
-    let sql = "insert into tollgate.rendezvous_shards (rendezvous, shard, token, host, lead_ms) \
-               values ($1, $2, $3, $4, $5)";
-    let insert = transaction.execute(sql, |query| {
-        query
-            .bind(clean(name))
-            .bind(number(shard))
-            .bind(candidate.token)
-            .bind(clean(&candidate.host))
-            .bind(whole(candidate.lead.as_millis()))
-    });
-    insert.await?;
-    Ok(())
-}
-
-async fn free(
-    transaction: &mut Transaction<'_>,
-    name: &str,
-    shard: u32,
-) -> Result<(), DatabaseError> {
-    let sql = "delete from tollgate.rendezvous_shards where rendezvous = $1 and shard = $2";
-    transaction.execute(sql, |query| query.bind(clean(name)).bind(number(shard))).await?;
-    Ok(())
 }
 
 /// Agrees on the start once all probers are there or the wait is over: after the longest lead.
