@@ -40,6 +40,10 @@ const CONCURRENT_OPENS: usize = 256;
 /// How long a late dispatcher releases arrivals before it yields to the thread's other tasks.
 const MAX_DISPATCH_TURN: Duration = Duration::from_micros(50);
 
+/// How late a release may be that the end of the run overtakes. Reports, and with them early ends,
+/// fall on the due times of many schedules; the dispatcher may be woken just after the end.
+const OVERTAKEN: Duration = Duration::from_millis(10);
+
 /// One scenario's work on one thread.
 pub(super) struct Lane {
     load: LoadPlan,
@@ -247,9 +251,10 @@ impl Lane {
         }
     }
 
-    /// Closes the queue, and counts what was due by now but not released: the prober's failure.
+    /// Closes the queue, and counts what should have been released by now: the prober's failure.
     ///
-    /// Arrivals that wait for a connection, or for a stream on one, are no longer sent.
+    /// An arrival that has only just become due is not owed any more. Arrivals that wait for a
+    /// connection, or for a stream on one, are no longer sent.
     fn drain(&self, queue: &ArrivalQueue, progress: LaneProgress) {
         let accounting = &self.context.accounting;
         let is_first = !queue.is_closed();
@@ -258,8 +263,9 @@ impl Lane {
         {
             let mut counters = accounting.counters_mut();
             let elapsed = accounting.since_stage_start(clock::now());
-            let due = share_of_arrivals(self.coin, self.shard, schedule.count_before(elapsed));
-            counters.unreleased += due.saturating_sub(counters.released);
+            let owed = schedule.count_before(elapsed.saturating_sub(OVERTAKEN));
+            let owed = share_of_arrivals(self.coin, self.shard, owed);
+            counters.unreleased += owed.saturating_sub(counters.released);
             self.released_up_to.set(Some(Duration::MAX));
         }
         accounting.counters_mut().abandoned += queue.clear();

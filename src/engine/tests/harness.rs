@@ -24,6 +24,7 @@ use crate::engine::lane::conductor_link::{ConductorLink, LaneCommand};
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
 use crate::engine::time::start::{AppointedStart, RunStart};
+use crate::engine::time::stepping_clock;
 use crate::engine::time::timer::PreciseTimer;
 use crate::engine::{Continuation, EngineError, Observer, RunProgress, StopSignal, stop_channel};
 use crate::expect::{CaptureSet, ExpectationSet};
@@ -244,6 +245,8 @@ pub(super) struct Watcher {
     /// Whether to stop because enough was seen.
     pub(super) seen_enough: bool,
     pub(super) fail_after: Option<usize>,
+    /// How long the thread is busy with something else before it hears of the end.
+    pub(super) busy: Duration,
 }
 
 impl Observer for Watcher {
@@ -254,6 +257,9 @@ impl Observer for Watcher {
         self.intervals.push(interval.clone());
         if self.fail_after.is_some_and(|after| self.intervals.len() >= after) {
             return Err("the disk is full".into());
+        }
+        if self.stop_after == Some(self.intervals.len()) {
+            stepping_clock::advancing_by(self.busy, clock::now);
         }
         Ok(match self.stop_after {
             Some(after) if self.intervals.len() >= after => match &self.proof {

@@ -419,6 +419,22 @@ fn a_clear_proof_ends_a_run_and_the_exchanges_in_progress_are_still_answered() {
     assert_eq!((tally.ok, scenario.unreleased), (scenario.released, 0));
 }
 
+/// How many arrivals a run of 1,000 a second owes if it ends while its thread is busy this long.
+fn owed_at_the_end(busy: Duration) -> u64 {
+    let watcher = Watcher { stop_after: Some(2), busy, ..Watcher::default() };
+    let dial = ScriptedDial::new(Script::always(Turn::Answer(millis(5))));
+    let (measurement, _) = watch_run(open(1_000.0, 60, 9), vec![dial], watcher, stop_channel().1);
+    assert!(measurement.scenarios[0].released >= 2_000);
+    measurement.scenarios[0].unreleased
+}
+
+#[test]
+fn an_arrival_that_has_just_become_due_as_the_run_ends_is_not_owed() {
+    assert_eq!(owed_at_the_end(millis(5)), 0);
+    let owed = owed_at_the_end(millis(300));
+    assert!((285..=300).contains(&owed), "{owed}");
+}
+
 #[test]
 fn an_observer_that_fails_ends_the_run_at_once() {
     let mut watcher = Watcher { fail_after: Some(1), ..Watcher::default() };
