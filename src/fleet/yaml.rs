@@ -171,6 +171,26 @@ mod tests {
 
     use super::*;
 
+    /// Reads a document as such a reader does; [`YamlReader::Any`] takes more for a switch.
+    fn read_by(reader: YamlReader, written: &str) -> Value {
+        let strict_booleans = matches!(reader, YamlReader::Version12);
+        let options = serde_saphyr::options! { strict_booleans: strict_booleans };
+        serde_saphyr::from_str_with_options(written, options).unwrap()
+    }
+
+    #[test]
+    fn a_text_that_some_reader_takes_for_something_else_is_read_back_as_a_text() {
+        let texts = [
+            "y", "Y", "n", "N", "yes", "off", "True", "~", "NULL", "1e3", "0x1F", "0o7", "1_000",
+            ".inf", "<<", "=",
+        ];
+        for reader in [YamlReader::Any, YamlReader::Version12] {
+            let written =
+                write(&[], &[map([("a", Yaml::Row(texts.map(Yaml::from).into()))])], reader);
+            assert_eq!(read_by(reader, &written.unwrap())["a"], serde_json::json!(texts));
+        }
+    }
+
     proptest! {
         #[test]
         fn every_text_is_read_back_as_itself(key in ".*", text in "(?s).*", lines in "(?s)[-# :'\"\t a\n\r|>\u{85}]*") {
@@ -179,7 +199,7 @@ mod tests {
                 let row = Yaml::Row(vec![text.as_str().into(), lines.as_str().into()]);
                 let entries = [("a", row), ("b", listed), ("c", inline([(key.clone(), text.as_str().into())]))];
                 let written = write(&[text.clone(), lines.clone()], &[map(entries)], reader).unwrap();
-                let read: Value = serde_saphyr::from_str(&written).unwrap();
+                let read = read_by(reader, &written);
                 let both = serde_json::json!([text, lines]);
                 prop_assert_eq!(&read["a"], &both);
                 prop_assert_eq!(&read["b"], &both);
