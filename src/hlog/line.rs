@@ -69,9 +69,13 @@ impl<'a> HdrLogFields<'a> {
 
     /// The histogram in its recorded unit; an error if it is damaged or in another encoding.
     pub fn counts(&self) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
+        Histogram::counts_of_v2(&self.bytes()?)
+    }
+
+    /// The histogram's encoding; an error if it is not base64.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>, HistogramError> {
         let bytes = BASE64.decode(self.histogram);
-        let bytes = bytes.map_err(|_| HistogramError::new("it is not base64"))?;
-        Histogram::counts_of_v2(&bytes)
+        bytes.map_err(|_| HistogramError::new("it is not base64"))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod line;
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{BufRead, Read as _};
 use std::time::Duration;
@@ -19,13 +20,13 @@ use time::OffsetDateTime;
 
 pub use line::{HdrLogFields, HdrLogLine};
 
-use crate::record::{Dimension, Histogram, Interval, Stage};
+use crate::record::{Dimension, EncodedAdder, Interval, Stage};
 
-/// The characters to escape in a tag. Commas, blanks and line breaks would end it, and a slash
-/// would split it.
 /// The longest line that is read, in bytes. A damaged log may have no line ends.
 const MAX_LINE: u64 = 64 << 20;
 
+/// The characters to escape in a tag. Commas, blanks and line breaks would end it, and a slash
+/// would split it.
 const TAG: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Prefix of a `Server-Timing` metric, which replaces the dimension in a tag.
@@ -66,8 +67,15 @@ pub fn lines(interval: &Interval) -> String {
 #[derive(Debug)]
 pub struct LogReader<R> {
     log: R,
+    /// The line that was read last, kept for its buffer.
+    line: Vec<u8>,
     /// The next entry, read ahead.
     next: Option<HdrLogEntry>,
+}
+
+thread_local! {
+    /// Shared by the readers of a thread: a merge has a thousand, and its buffers are large.
+    static ADDER: RefCell<EncodedAdder> = RefCell::default();
 }
 
 #[derive(Debug)]
@@ -76,7 +84,23 @@ struct HdrLogEntry {
     tag: String,
     start: String,
     what: HdrLogSubject,
-    histogram: Histogram,
+    /// The histogram in V2 encoding.
+    histogram: Vec<u8>,
+}
+
+/// What the lines of one interval begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntervalLines {
+    /// The tag without its last part.
+    tag: String,
+    start: String,
+}
+
+impl IntervalLines {
+    /// The lines of an interval.
+    pub fn of(interval: &Interval) -> Self {
+        Self { tag: tag(interval), start: seconds(interval.start) }
+    }
 }
 
 /// What a histogram measures: the last part of a tag.
@@ -91,39 +115,30 @@ pub enum HdrLogSubject {
 impl<R: BufRead> LogReader<R> {
     /// A reader that starts at the first line of the log.
     pub fn new(log: R) -> Self {
-        let mut reader = Self { log, next: None };
+        let mut reader = Self { log, line: Vec::new(), next: None };
         reader.next = reader.read();
         reader
     }
 
-    /// Adds the log's histograms of an interval to it. Call this in the order in which the
-    /// intervals were written.
-    pub fn fill(&mut self, interval: &mut Interval) {
-        let (tag, start) = (tag(interval), seconds(interval.start));
-        while let Some(entry) = self.next.take_if(|entry| entry.tag == tag && entry.start == start)
-        {
-            match &entry.what {
-                HdrLogSubject::Dimension(dimension) => {
-                    interval.series.add(*dimension, &entry.histogram);
-                }
-                HdrLogSubject::ServerTiming(metric) => {
-                    interval.server_timings.add(metric, &entry.histogram);
-                }
-            }
+    /// Adds the histograms of these lines to `sum`, without those that are damaged. Call this in
+    /// the order in which the intervals were written.
+    pub fn add(&mut self, lines: &IntervalLines, sum: &mut Interval) {
+        let is_one = |entry: &HdrLogEntry| entry.tag == lines.tag && entry.start == lines.start;
+        while let Some(entry) = self.next.take_if(|entry| is_one(entry)) {
+            ADDER.with_borrow_mut(|adder| entry.add_to(sum, adder));
             self.next = self.read();
         }
     }
 
-    /// The next readable entry. The last line may be cut off, and a later version may use other
-    /// tags.
+    /// The next entry. The last line may be cut off, and a later version may use other tags.
     fn read(&mut self) -> Option<HdrLogEntry> {
         loop {
-            let mut line = Vec::new();
-            let read = (&mut self.log).take(MAX_LINE).read_until(b'\n', &mut line);
+            self.line.clear();
+            let read = (&mut self.log).take(MAX_LINE).read_until(b'\n', &mut self.line);
             if read.ok()? == 0 {
                 return None;
             }
-            let line = std::str::from_utf8(&line).ok()?.trim_end_matches(['\n', '\r']);
+            let line = std::str::from_utf8(&self.line).ok()?.trim_end_matches(['\n', '\r']);
             if let Some(entry) = HdrLogFields::of(line).and_then(HdrLogEntry::read) {
                 return Some(entry);
             }
@@ -132,14 +147,22 @@ impl<R: BufRead> LogReader<R> {
 }
 
 impl HdrLogEntry {
+    fn add_to(&self, sum: &mut Interval, adder: &mut EncodedAdder) {
+        if let Ok(values) = adder.decode(&self.histogram) {
+            values.add_to(match &self.what {
+                HdrLogSubject::Dimension(dimension) => sum.series.of(*dimension),
+                HdrLogSubject::ServerTiming(metric) => sum.server_timings.of(metric),
+            });
+        }
+    }
+
     fn read(fields: HdrLogFields<'_>) -> Option<Self> {
         let (tag, what) = fields.tag?.rsplit_once('/')?;
-        let histogram = Histogram::from_counts(&fields.counts().ok()?);
         Some(Self {
             tag: tag.to_owned(),
             start: fields.start.to_owned(),
             what: HdrLogSubject::parse(what)?,
-            histogram,
+            histogram: fields.bytes().ok()?,
         })
     }
 }

@@ -33,6 +33,37 @@ impl fmt::Debug for EncodedAdder {
     }
 }
 
+/// The values of an encoded histogram, ready to be added to a sum.
+#[derive(Debug)]
+pub enum EncodedValues<'a> {
+    /// Values in microseconds, each any one of its bucket, and their counts.
+    Buckets(&'a [(u64, u64)]),
+    /// The values of an encoding that tollgate does not write.
+    Decoded(Histogram),
+}
+
+impl EncodedValues<'_> {
+    /// Adds every value to a sum.
+    pub fn add_to(&self, sum: &mut Histogram) {
+        match self {
+            Self::Buckets(buckets) => {
+                buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
+            }
+            Self::Decoded(histogram) => sum.add(histogram),
+        }
+    }
+
+    /// How many values there are; `None` if a `u64` cannot count them.
+    fn count(&self) -> Option<u64> {
+        match self {
+            Self::Buckets(buckets) => {
+                buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count))
+            }
+            Self::Decoded(histogram) => Some(histogram.count()),
+        }
+    }
+}
+
 impl EncodedAdder {
     /// Adds every value of an encoded histogram to a sum; one without values may have no bytes.
     ///
@@ -61,20 +92,26 @@ impl EncodedAdder {
         if histogram.count == 0 && histogram.hdr.is_empty() {
             return Ok(());
         }
-        if !self.read(&histogram.hdr)? {
-            let decoded = histogram.decode()?;
-            check_count(Some(decoded.count()), histogram)?;
-            sums.into_iter().for_each(|sum| sum.add(&decoded));
-            return Ok(());
-        }
-        let counted =
-            self.buckets.iter().try_fold(0_u64, |sum, (_, count)| sum.checked_add(*count));
-        check_count(counted, histogram)?;
+        let values = self.decode(&histogram.hdr)?;
+        check_count(values.count(), histogram)?;
         for sum in sums {
-            self.buckets.iter().for_each(|&(micros, count)| sum.record_micros(micros, count));
+            values.add_to(sum);
             sum.note_clipped(histogram.clipped);
         }
         Ok(())
+    }
+
+    /// Reads `HdrHistogram`'s V2 encoding, plain or deflated.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not a histogram.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<EncodedValues<'_>, HistogramError> {
+        if self.read(bytes)? {
+            Ok(EncodedValues::Buckets(&self.buckets))
+        } else {
+            Histogram::from_v2(bytes).map(EncodedValues::Decoded)
+        }
     }
 
     /// Reads the buckets of bytes in tollgate's form: V2, deflated, three digits, lowest value 1

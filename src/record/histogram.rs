@@ -187,7 +187,12 @@ impl DimensionHistograms {
 
     /// Adds a histogram's values to those of a dimension.
     pub fn add(&mut self, dimension: Dimension, histogram: &Histogram) {
-        self.0.entry(dimension).or_default().add(histogram);
+        self.of(dimension).add(histogram);
+    }
+
+    /// The histogram of a dimension, to add to; empty at first.
+    pub fn of(&mut self, dimension: Dimension) -> &mut Histogram {
+        self.0.entry(dimension).or_default()
     }
 
     /// Adds every value of another series.

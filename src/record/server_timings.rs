@@ -55,7 +55,9 @@ impl ServerTimings {
         }
     }
 
-    fn of(&mut self, metric: &str) -> &mut Histogram {
+    /// The histogram of a metric, to add to; empty at first. Of too many metrics it is that of
+    /// [`Self::OTHERS`].
+    pub fn of(&mut self, metric: &str) -> &mut Histogram {
         let distinct = self.0.len() - usize::from(self.0.contains_key(Self::OTHERS));
         let is_one_too_many = !self.0.contains_key(metric) && distinct >= Self::DISTINCT;
         let metric = if is_one_too_many { Self::OTHERS } else { metric };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{StoreError, file};
 use crate::files;
-use crate::hlog::{self, LogReader};
+use crate::hlog::{self, IntervalLines, LogReader};
 use crate::library_text::describe_json;
 use crate::record::{
     FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord,
@@ -261,37 +261,71 @@ fn is_being_written(folder: &Path) -> bool {
 /// than fit in memory.
 ///
 /// A truncated last line ends the intervals without an error.
-pub fn read_intervals(
-    folder: &Path,
-) -> Result<impl Iterator<Item = Result<Interval, StoreError>> + use<>, StoreError> {
+pub fn read_intervals(folder: &Path) -> Result<FolderIntervals, StoreError> {
     let open =
         |path: &Path| files::open_regular(path).map(BufReader::new).map_err(StoreError::read(path));
     let path = folder.join(INTERVALS);
-    let mut counts = open(&path)?;
-    let mut log = LogReader::new(open(&folder.join(HISTOGRAMS))?);
-    let mut number = 0;
-    Ok(std::iter::from_fn(move || {
-        let mut line = Vec::new();
-        number += 1;
-        match (&mut counts).take(MAX_LINE).read_until(b'\n', &mut line) {
-            Err(error) => Some(Err(StoreError::read(&path)(error))),
-            Ok(length) if length as u64 == MAX_LINE => {
-                let max = ByteSize(MAX_LINE);
-                let why = format!("line {number} is longer than {max}");
-                Some(Err(StoreError::Damaged { path: path.clone(), why }))
-            }
-            Ok(_) if !line.ends_with(b"\n") => None,
-            Ok(_) => Some(parse(&line, &mut log).map_err(|error| {
-                StoreError::damaged(&path, &format!("line {number}: {}", describe_json(&error)))
-            })),
-        }
-    }))
+    Ok(FolderIntervals {
+        counts: open(&path)?,
+        histograms: LogReader::new(open(&folder.join(HISTOGRAMS))?),
+        path,
+        line: Vec::new(),
+        number: 0,
+    })
 }
 
-fn parse(line: &[u8], log: &mut LogReader<BufReader<File>>) -> Result<Interval, serde_json::Error> {
-    let mut interval: Interval = serde_json::from_slice(line)?;
-    log.fill(&mut interval);
-    Ok(interval)
+/// The intervals of a run's folder.
+#[derive(Debug)]
+pub struct FolderIntervals {
+    path: PathBuf,
+    counts: BufReader<File>,
+    histograms: LogReader<BufReader<File>>,
+    /// The line that was read last, kept for its buffer.
+    line: Vec<u8>,
+    number: u64,
+}
+
+impl FolderIntervals {
+    /// The counts of the next interval, without its histograms, and where these are.
+    pub(super) fn next_counts(&mut self) -> Option<Result<(Interval, IntervalLines), StoreError>> {
+        self.line.clear();
+        self.number += 1;
+        match (&mut self.counts).take(MAX_LINE).read_until(b'\n', &mut self.line) {
+            Err(error) => Some(Err(StoreError::read(&self.path)(error))),
+            Ok(length) if length as u64 == MAX_LINE => {
+                let why = format!("line {} is longer than {}", self.number, ByteSize(MAX_LINE));
+                Some(Err(StoreError::Damaged { path: self.path.clone(), why }))
+            }
+            Ok(_) if !self.line.ends_with(b"\n") => None,
+            Ok(_) => Some(match serde_json::from_slice(&self.line) {
+                Ok(interval) => {
+                    let lines = IntervalLines::of(&interval);
+                    Ok((interval, lines))
+                }
+                Err(error) => {
+                    let why = format!("line {}: {}", self.number, describe_json(&error));
+                    Err(StoreError::damaged(&self.path, &why))
+                }
+            }),
+        }
+    }
+
+    /// Adds the histograms of the interval that was read last to `sum`.
+    pub(super) fn add_histograms(&mut self, lines: &IntervalLines, sum: &mut Interval) {
+        self.histograms.add(lines, sum);
+    }
+}
+
+impl Iterator for FolderIntervals {
+    type Item = Result<Interval, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_counts()?;
+        Some(next.map(|(mut interval, lines)| {
+            self.add_histograms(&lines, &mut interval);
+            interval
+        }))
+    }
 }
 
 /// The only field that every version of the format has.

@@ -1,10 +1,14 @@
 //! Adds the intervals of the shards of one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{JoinHandle, available_parallelism};
 use std::time::Duration;
 
+use super::folder::FolderIntervals;
 use super::{StoreError, read_intervals};
+use crate::hlog::IntervalLines;
 use crate::record::{Interval, Measurement, Stage};
 
 /// The intervals of several runs, added second by second of the measured stage. They come one at a
@@ -18,15 +22,16 @@ pub struct MergedIntervals {
     names: Vec<ScenarioNames>,
     measured_from: Duration,
     sources: Vec<MergeSource>,
+    /// The sources that have not ended, by the latest start that was read of each.
+    unread: BTreeSet<(Duration, usize)>,
+    /// For each scenario, how many of these have reached which start. No further interval starts
+    /// before the first.
+    reached: Vec<BTreeMap<Duration, usize>>,
     pending: BTreeMap<IntervalKey, Interval>,
-    /// The time before which no source has further intervals, for each scenario.
-    settled: Vec<Duration>,
 }
 
 /// A scenario, a start, a request and a stage. The interval that sorts first comes first.
 type IntervalKey = (usize, Duration, usize, Stage);
-
-type IntervalStream = Box<dyn Iterator<Item = Result<Interval, StoreError>>>;
 
 /// The names of a scenario and of its requests.
 struct ScenarioNames {
@@ -36,28 +41,63 @@ struct ScenarioNames {
 
 /// One run's intervals.
 struct MergeSource {
-    intervals: IntervalStream,
+    intervals: Intervals,
     measured_from: Duration,
     /// The latest start read of each scenario. Unread intervals do not start earlier.
     reached: Vec<Duration>,
 }
 
-impl MergeSource {
-    fn latest_start(&self) -> Duration {
-        self.reached.iter().copied().max().unwrap_or_default()
+/// Where intervals come from.
+enum Intervals {
+    Folder(FolderIntervals),
+    /// Several runs, merged on a thread of their own.
+    Thread(Receiver<Result<Interval, StoreError>>, Option<JoinHandle<()>>),
+}
+
+impl Intervals {
+    /// The next interval. If it lacks its histograms, they stand in these lines of the folder.
+    fn next(&mut self) -> Option<Result<(Interval, Option<IntervalLines>), StoreError>> {
+        let whole = match self {
+            Self::Folder(folder) => {
+                let next = folder.next_counts()?;
+                return Some(next.map(|(interval, lines)| (interval, Some(lines))));
+            }
+            Self::Thread(merged, thread) => merged.recv().ok().or_else(|| {
+                let ended = thread.take().map(JoinHandle::join)?;
+                ended.err().map(|panic| std::panic::resume_unwind(panic))
+            }),
+        };
+        Some(whole?.map(|interval| (interval, None)))
+    }
+
+    fn add_histograms(&mut self, lines: &IntervalLines, sum: &mut Interval) {
+        if let Self::Folder(folder) = self {
+            folder.add_histograms(lines, sum);
+        }
     }
 }
 
 impl MergedIntervals {
+    /// How many intervals a thread is ahead of the one that adds what all of them merged.
+    const AHEAD: usize = 16;
+
     /// Merges the intervals of these runs, each with the start of its measured stage, on the time
-    /// axis of the merged run `whole`.
+    /// axis of the merged run `whole`. Many runs are shared among a thread per processor.
     pub fn of<'a>(
         whole: &Measurement,
         folders: impl IntoIterator<Item = (&'a Path, Duration)>,
     ) -> Result<Self, StoreError> {
+        let folders: Vec<_> = folders.into_iter().collect();
+        let threads = available_parallelism().map_or(1, usize::from);
         let mut merging = Self::empty(whole);
-        for (folder, measured_from) in folders {
-            merging.add(measured_from, Box::new(read_intervals(folder)?));
+        if threads == 1 || folders.len() < 8 * threads {
+            merging.add_folders(&folders)?;
+            return Ok(merging);
+        }
+        for share in folders.chunks(folders.len().div_ceil(threads)) {
+            let mut part = Self::empty(whole);
+            part.add_folders(share)?;
+            merging.add(whole.measured_from, part.on_a_thread()?);
         }
         Ok(merging)
     }
@@ -67,69 +107,122 @@ impl MergedIntervals {
             scenario: scenario.name.clone(),
             requests: scenario.requests.iter().map(|request| request.name.clone()).collect(),
         });
-        let settled = vec![Duration::ZERO; whole.scenarios.len()];
-        let measured_from = whole.measured_from;
         Self {
             names: names.collect(),
-            measured_from,
+            measured_from: whole.measured_from,
             sources: Vec::new(),
+            unread: BTreeSet::new(),
+            reached: vec![BTreeMap::new(); whole.scenarios.len()],
             pending: BTreeMap::new(),
-            settled,
         }
     }
 
-    fn add(&mut self, measured_from: Duration, intervals: IntervalStream) {
-        let reached = vec![Duration::ZERO; self.names.len()];
-        self.sources.push(MergeSource { intervals, measured_from, reached });
-    }
-
-    /// Reads one interval of the run that is furthest behind.
-    fn read_on(&mut self) -> Result<(), StoreError> {
-        let furthest_behind =
-            self.sources.iter().enumerate().min_by_key(|(_, source)| source.latest_start());
-        let Some((at, _)) = furthest_behind else { return Ok(()) };
-        match self.sources[at].intervals.next() {
-            None => drop(self.sources.swap_remove(at)),
-            Some(interval) => self.hold(at, interval?),
-        }
-        for (scenario, settled) in self.settled.iter_mut().enumerate() {
-            let reached = self.sources.iter().map(|source| source.reached[scenario]);
-            *settled = reached.min().unwrap_or(Duration::MAX);
+    fn add_folders(&mut self, folders: &[(&Path, Duration)]) -> Result<(), StoreError> {
+        for (folder, measured_from) in folders {
+            self.add(*measured_from, Intervals::Folder(read_intervals(folder)?));
         }
         Ok(())
     }
 
-    /// Adds an interval to those of the same second. As elsewhere, an interval of an unknown
-    /// request is left out.
-    fn hold(&mut self, source: usize, mut interval: Interval) {
-        let Some((scenario, request)) = self.positions(&interval) else { return };
-        let source = &mut self.sources[source];
-        let later = self.measured_from.saturating_sub(source.measured_from);
-        interval.start += later;
-        source.reached[scenario] = source.reached[scenario].max(interval.start);
-        let key = (scenario, interval.start, request, interval.stage);
-        match self.pending.get_mut(&key) {
-            Some(held) => held.merge(&interval),
-            None => drop(self.pending.insert(key, interval)),
+    fn add(&mut self, measured_from: Duration, intervals: Intervals) {
+        let reached = vec![Duration::ZERO; self.names.len()];
+        self.unread.insert((Duration::ZERO, self.sources.len()));
+        for reached in &mut self.reached {
+            *reached.entry(Duration::ZERO).or_default() += 1;
         }
+        self.sources.push(MergeSource { intervals, measured_from, reached });
     }
 
-    fn positions(&self, interval: &Interval) -> Option<(usize, usize)> {
-        let scenario = self.names.iter().position(|names| names.scenario == interval.scenario)?;
-        let request =
-            self.names[scenario].requests.iter().position(|name| *name == interval.request)?;
-        Some((scenario, request))
+    /// Merges on another thread, which ends early if the result is dropped.
+    fn on_a_thread(self) -> Result<Intervals, StoreError> {
+        let (sender, merged) = sync_channel(Self::AHEAD);
+        let work = move || {
+            for interval in self {
+                if sender.send(interval).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("merge".to_owned()).spawn(work);
+        Ok(Intervals::Thread(merged, Some(thread.map_err(StoreError::Thread)?)))
+    }
+
+    /// Reads one interval of the run that is furthest behind.
+    fn read_on(&mut self) -> Result<(), StoreError> {
+        let Some((reached, at)) = self.unread.pop_first() else { return Ok(()) };
+        let Some(next) = self.sources[at].intervals.next() else {
+            for scenario in 0..self.names.len() {
+                self.leave(scenario, self.sources[at].reached[scenario]);
+            }
+            return Ok(());
+        };
+        let (interval, lines) = next?;
+        let start = self.hold(at, interval, lines);
+        self.unread.insert((reached.max(start), at));
+        Ok(())
+    }
+
+    /// Adds an interval to those of the same second, and returns its start in the merged run. As
+    /// elsewhere, an interval of an unknown request is left out.
+    fn hold(
+        &mut self,
+        at: usize,
+        mut interval: Interval,
+        lines: Option<IntervalLines>,
+    ) -> Duration {
+        let source = &mut self.sources[at];
+        interval.start += self.measured_from.saturating_sub(source.measured_from);
+        let Some((scenario, request)) = positions(&self.names, &interval) else {
+            return Duration::ZERO;
+        };
+        let start = interval.start;
+        let held = match self.pending.entry((scenario, start, request, interval.stage)) {
+            btree_map::Entry::Vacant(place) => place.insert(interval),
+            btree_map::Entry::Occupied(held) => {
+                let held = held.into_mut();
+                held.merge(&interval);
+                held
+            }
+        };
+        if let Some(lines) = lines {
+            source.intervals.add_histograms(&lines, held);
+        }
+        let before = source.reached[scenario];
+        if start > before {
+            source.reached[scenario] = start;
+            *self.reached[scenario].entry(start).or_default() += 1;
+            self.leave(scenario, before);
+        }
+        start
+    }
+
+    /// Notes that a source has passed a start of a scenario.
+    fn leave(&mut self, scenario: usize, start: Duration) {
+        if let btree_map::Entry::Occupied(mut sources) = self.reached[scenario].entry(start) {
+            *sources.get_mut() -= 1;
+            if *sources.get() == 0 {
+                sources.remove();
+            }
+        }
     }
 
     /// The first interval to which no run can add any more.
     fn settled(&mut self) -> Option<Interval> {
-        let first = self.settled.iter().enumerate().find_map(|(scenario, settled)| {
+        let first = self.reached.iter().enumerate().find_map(|(scenario, reached)| {
             let mut held = self.pending.range((scenario, Duration::ZERO, 0, Stage::Cold)..);
             let first = *held.next()?.0;
-            (first.0 == scenario && first.1 < *settled).then_some(first)
+            let settled = reached.keys().next().copied().unwrap_or(Duration::MAX);
+            (first.0 == scenario && first.1 < settled).then_some(first)
         });
         first.and_then(|key| self.pending.remove(&key))
     }
+}
+
+/// The positions of an interval's scenario and request; `None` if they are not planned.
+fn positions(names: &[ScenarioNames], interval: &Interval) -> Option<(usize, usize)> {
+    let scenario = names.iter().position(|names| names.scenario == interval.scenario)?;
+    let request = names[scenario].requests.iter().position(|name| *name == interval.request)?;
+    Some((scenario, request))
 }
 
 impl Iterator for MergedIntervals {
@@ -140,11 +233,11 @@ impl Iterator for MergedIntervals {
             if let Some(interval) = self.settled() {
                 return Some(Ok(interval));
             }
-            if self.sources.is_empty() {
+            if self.unread.is_empty() {
                 return None;
             }
             if let Err(error) = self.read_on() {
-                self.sources.clear();
+                self.unread.clear();
                 self.pending.clear();
                 return Some(Err(error));
             }
@@ -183,6 +276,13 @@ mod tests {
         }
     }
 
+    fn memory(intervals: impl IntoIterator<Item = Result<Interval, StoreError>>) -> Intervals {
+        let intervals: Vec<_> = intervals.into_iter().collect();
+        let (sender, merged) = sync_channel(intervals.len());
+        intervals.into_iter().for_each(|interval| sender.send(interval).unwrap());
+        Intervals::Thread(merged, None)
+    }
+
     /// Runs of the scenarios `a` and `b`, each with the second in which its measured stage began.
     fn merging(runs: Vec<(u64, Vec<Interval>)>) -> MergedIntervals {
         let request = || vec![RequestMeasurement::new("page".to_owned(), Vec::new())];
@@ -191,7 +291,7 @@ mod tests {
         whole.measured_from = seconds(runs.iter().map(|(from, _)| *from).max().unwrap());
         let mut merging = MergedIntervals::empty(&whole);
         for (from, intervals) in runs {
-            merging.add(seconds(from), Box::new(intervals.into_iter().map(Ok)));
+            merging.add(seconds(from), memory(intervals.into_iter().map(Ok)));
         }
         merging
     }
@@ -249,7 +349,7 @@ mod tests {
         let mut merging = merging(vec![(0, vec![interval("a", Stage::Measured, 0, 1)])]);
         let why = "cut".to_owned();
         let damaged = StoreError::Damaged { path: "intervals.jsonl".into(), why };
-        merging.add(Duration::ZERO, Box::new(std::iter::once(Err(damaged))));
+        merging.add(Duration::ZERO, memory([Err(damaged)]));
         assert!(merging.next().unwrap().is_err());
         assert!(merging.next().is_none());
     }

@@ -49,8 +49,8 @@ pub use database::{
 pub use file::{can_write, write_file, write_new_file};
 pub use finding::find_run;
 pub use folder::{
-    FolderContent, RunDraft, RunFolder, SharedPlan, complete_folder, read_folder, read_id,
-    read_intervals, read_shared_plan, restore_folder, write_atomically,
+    FolderContent, FolderIntervals, RunDraft, RunFolder, SharedPlan, complete_folder, read_folder,
+    read_id, read_intervals, read_shared_plan, restore_folder, write_atomically,
 };
 pub use listing::{SummaryDetail, read_summaries, run_folders};
 pub use lock::{LockOutcome, lock_within};
@@ -128,6 +128,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// The system started no thread to read on.
+    #[error("cannot start a thread to read runs: {}", describe_io(_0))]
+    Thread(#[source] std::io::Error),
     /// The run was written by a later version of tollgate, in a later format.
     #[error(
         "{} has format {found}, and this tollgate reads up to format {}; use a newer tollgate",
