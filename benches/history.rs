@@ -17,8 +17,7 @@ use std::time::{Duration, Instant};
 
 use tollgate::history::{History, HistoryFilter};
 use tollgate::record::{
-    Dimension, DimensionHistograms, EncodedAdder, EncodedHistogram, Histogram, RunRecord,
-    RunSummary,
+    Dimension, DimensionHistograms, EncodedHistogram, Histogram, RunRecord, RunSummary,
 };
 use tollgate::store;
 use uuid::Uuid;
@@ -190,9 +189,9 @@ fn added_whole(runs: &[RunSummary]) -> Histogram {
 }
 
 fn added(runs: &[RunSummary]) -> Result<Histogram> {
-    let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
+    let mut sum = Histogram::default();
     for request in runs.iter().flat_map(|run| &run.requests) {
-        adder.add(&request.latency, &mut sum)?;
+        request.latency.add_to(&mut sum)?;
     }
     Ok(sum)
 }

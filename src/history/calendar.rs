@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::{Date, Weekday};
 
 use super::{DaySum, QuantileFigures, RequestSeries, SeriesRun};
-use crate::record::{EncodedAdder, Histogram, HistogramError};
+use crate::record::{Histogram, HistogramError};
 use crate::units::Quantile;
 
 /// The runs of one week.
@@ -38,7 +38,6 @@ struct WeekBuilder {
 
 /// The weeks that have runs, in order.
 pub fn week_sums(runs: &[SeriesRun], days: &[DaySum]) -> Result<Vec<WeekSum>, HistogramError> {
-    let mut adder = EncodedAdder::default();
     let mut weeks: Vec<(Date, WeekBuilder)> = Vec::new();
     for (day, own) in RequestSeries::days_with_runs(days, runs) {
         let monday = monday_of(day.day);
@@ -48,8 +47,8 @@ pub fn week_sums(runs: &[SeriesRun], days: &[DaySum]) -> Result<Vec<WeekSum>, Hi
         let Some((_, week)) = weeks.last_mut() else { continue };
         week.runs += own.len() as u64;
         week.failed = own.iter().map(SeriesRun::failed).fold(week.failed, u64::saturating_add);
-        adder.add(&day.latency, &mut week.latency)?;
-        adder.add(&day.cold, &mut week.cold)?;
+        day.latency.add_to(&mut week.latency)?;
+        day.cold.add_to(&mut week.cold)?;
     }
     Ok(weeks.into_iter().map(|(monday, week)| week.finish(monday)).collect())
 }
@@ -108,7 +107,6 @@ impl WeekGrid {
     /// The grid of some days.
     pub fn of(days: &[DaySum]) -> Result<Self, HistogramError> {
         let mut sums: Vec<(u64, Histogram)> = vec![(0, Histogram::default()); 7 * 24];
-        let mut adder = EncodedAdder::default();
         for day in days {
             let weekday = usize::from(day.day.weekday().number_days_from_monday());
             for hour in &day.hours {
@@ -116,7 +114,7 @@ impl WeekGrid {
                     continue;
                 };
                 *runs += hour.runs;
-                adder.add(&hour.latency, sum)?;
+                hour.latency.add_to(sum)?;
             }
         }
         let cells: Vec<GridCell> = sums

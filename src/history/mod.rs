@@ -53,8 +53,8 @@ pub use self::time_bins::{RunGap, TimeBin, TimeBins};
 pub use self::zone::NamedZone;
 pub use crate::record::ENVIRONMENT_TAG;
 use crate::record::{
-    Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG,
-    ImportedFacts, RequestSummary, RunSummary,
+    Decision, EncodedHistogram, Histogram, HistogramError, IMPORTED_TAG, ImportedFacts,
+    RequestSummary, RunSummary,
 };
 
 /// Many runs, grouped by request.
@@ -246,8 +246,8 @@ fn add_latencies(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
 }
 
 fn add_chunk(found: &[(Arc<TrendRun>, RequestSummary)]) -> AddedLatencies {
-    let (mut adder, mut sum) = (EncodedAdder::default(), Histogram::default());
-    let each = found.iter().map(|(_, summary)| adder.add(&summary.latency, &mut sum)).collect();
+    let mut sum = Histogram::default();
+    let each = found.iter().map(|(_, summary)| summary.latency.add_to(&mut sum)).collect();
     (sum, each)
 }
 

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::{DaySum, QuantileFigures, SeriesRun};
-use crate::record::{
-    ActualQuantile, Budget, Decision, Dimension, EncodedAdder, Histogram, HistogramError,
-};
+use crate::record::{ActualQuantile, Budget, Decision, Dimension, Histogram, HistogramError};
 
 /// How many runs had each decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,10 +75,10 @@ pub struct BudgetPeriod {
 impl PeriodFigures {
     /// The figures of some runs, the newest last, and of the days with their histograms.
     pub fn of(runs: &[SeriesRun], days: &[DaySum]) -> Result<Self, HistogramError> {
-        let (mut period, mut adder) = (Self::default(), EncodedAdder::default());
+        let mut period = Self::default();
         for day in days {
-            adder.add(&day.latency, &mut period.latency)?;
-            adder.add(&day.cold, &mut period.cold)?;
+            day.latency.add_to(&mut period.latency)?;
+            day.cold.add_to(&mut period.cold)?;
         }
         for run in runs {
             period.count(run);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::DaySum;
-use crate::record::{EncodedAdder, EncodedHistogram, Histogram, HistogramError, QuantileChange};
+use crate::record::{EncodedHistogram, Histogram, HistogramError, QuantileChange};
 use crate::units::Quantile;
 
 /// The difference of one quantile between two periods.
@@ -89,10 +89,10 @@ impl PeriodGroups {
         };
         let runs: usize = parts.iter().map(|(runs, _)| runs).sum();
         let mut groups = vec![(false, Histogram::default()); count];
-        let (mut sum, mut adder, mut earlier) = (Histogram::default(), EncodedAdder::default(), 0);
+        let (mut sum, mut earlier) = (Histogram::default(), 0);
         for (own, latency) in parts {
             let (is_filled, group) = &mut groups[(earlier * count / runs.max(1)).min(count - 1)];
-            adder.add_to_each(latency, [&mut sum, group])?;
+            latency.add_to_each([&mut sum, group])?;
             *is_filled = true;
             earlier += own;
         }

@@ -8,8 +8,8 @@ use time::{Date, OffsetDateTime, Time};
 
 use super::{MeasuredRun, NamedZone, SeriesRun, TrendRun};
 use crate::record::{
-    ConditionPool, Decision, EncodedAdder, EncodedHistogram, Histogram, HistogramError,
-    RequestFigures, RequestSummary,
+    ConditionPool, Decision, EncodedHistogram, Histogram, HistogramError, RequestFigures,
+    RequestSummary,
 };
 
 /// One day of a series, or the part of a day that lies in one of two compared periods.
@@ -80,7 +80,7 @@ impl SeriesDay {
     /// Adds up the runs of one series that started on one day.
     pub fn of(day: Date, measured: Vec<MeasuredRun>, zone: &NamedZone) -> Self {
         let mut all = Self { day, runs: Vec::new(), requests: Vec::new(), left_out: Vec::new() };
-        let (mut sums, mut adder) = (Vec::new(), EncodedAdder::default());
+        let mut sums = Vec::new();
         for MeasuredRun { run, requests } in measured {
             let hour = zone.local(run.started).hour();
             for summary in requests {
@@ -90,7 +90,7 @@ impl SeriesDay {
                     sums.push(SumBuilder::default());
                     all.requests.len() - 1
                 });
-                if let Err(error) = sums[place].add(&summary, hour, &mut adder) {
+                if let Err(error) = sums[place].add(&summary, hour) {
                     let (run, request) = (&run.name, &summary.request);
                     all.left_out.push(format!("{run}: the latency of {request} is {error}"));
                 } else {
@@ -189,19 +189,14 @@ struct HourBuilder {
 
 impl SumBuilder {
     /// Adds the histograms of a run, or nothing if one of them is damaged.
-    fn add(
-        &mut self,
-        summary: &RequestSummary,
-        hour: u8,
-        adder: &mut EncodedAdder,
-    ) -> Result<(), HistogramError> {
+    fn add(&mut self, summary: &RequestSummary, hour: u8) -> Result<(), HistogramError> {
         let cold = summary.figures.as_ref().map(|figures| &figures.cold);
         let of_hour = self.hours.entry(hour).or_default();
         let none = std::iter::empty::<&mut Histogram>;
         // Latency is added last: by then nothing can be damaged.
-        cold.map_or(Ok(()), |cold| adder.add_to_each(cold, none()))?;
-        adder.add_to_each(&summary.latency, [&mut self.latency, &mut of_hour.latency])?;
-        cold.map_or(Ok(()), |cold| adder.add(cold, &mut self.cold))?;
+        cold.map_or(Ok(()), |cold| cold.add_to_each(none()))?;
+        summary.latency.add_to_each([&mut self.latency, &mut of_hour.latency])?;
+        cold.map_or(Ok(()), |cold| cold.add_to(&mut self.cold))?;
         of_hour.newest = summary.latency.clone();
         of_hour.runs += 1;
         self.runs += 1;

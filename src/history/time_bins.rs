@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::{DaySum, HourSum, NamedZone, QuantileFigures, RunAttainment, SeriesRun};
-use crate::record::{EncodedAdder, EncodedHistogram, Histogram, HistogramError, PhaseFigures};
+use crate::record::{EncodedHistogram, Histogram, HistogramError, PhaseFigures};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -127,11 +127,11 @@ fn bin_sums(
         day.hours.iter().map(move |hour| (at(hour), &hour.latency))
     });
     let parts: Vec<(i64, &EncodedHistogram)> = whole.chain(hours).collect();
-    let (mut sums, mut adder) = (BTreeMap::new(), EncodedAdder::default());
+    let mut sums = BTreeMap::new();
     for chunk in parts.chunk_by(|a, b| a.0 == b.0) {
         let mut sum = Histogram::default();
         for (_, latency) in chunk {
-            adder.add(latency, &mut sum)?;
+            latency.add_to(&mut sum)?;
         }
         sums.extend(chunk.first().map(|(bin, _)| (*bin, QuantileFigures::of(&sum))));
     }

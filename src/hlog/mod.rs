@@ -8,7 +8,6 @@
 
 mod line;
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::{BufRead, Read as _};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use time::OffsetDateTime;
 
 pub use line::{HdrLogFields, HdrLogLine};
 
-use crate::record::{Dimension, EncodedAdder, Interval, Stage};
+use crate::record::{Dimension, Histogram, Interval, Stage};
 
 /// The longest line that is read, in bytes. A damaged log may have no line ends.
 const MAX_LINE: u64 = 64 << 20;
@@ -73,11 +72,6 @@ pub struct LogReader<R> {
     next: Option<HdrLogEntry>,
 }
 
-thread_local! {
-    /// Shared by the readers of a thread: a merge has a thousand, and its buffers are large.
-    static ADDER: RefCell<EncodedAdder> = RefCell::default();
-}
-
 #[derive(Debug)]
 struct HdrLogEntry {
     /// The tag without its last part.
@@ -125,7 +119,7 @@ impl<R: BufRead> LogReader<R> {
     pub fn add(&mut self, lines: &IntervalLines, sum: &mut Interval) {
         let is_one = |entry: &HdrLogEntry| entry.tag == lines.tag && entry.start == lines.start;
         while let Some(entry) = self.next.take_if(|entry| is_one(entry)) {
-            ADDER.with_borrow_mut(|adder| entry.add_to(sum, adder));
+            entry.add_to(sum);
             self.next = self.read();
         }
     }
@@ -147,13 +141,12 @@ impl<R: BufRead> LogReader<R> {
 }
 
 impl HdrLogEntry {
-    fn add_to(&self, sum: &mut Interval, adder: &mut EncodedAdder) {
-        if let Ok(values) = adder.decode(&self.histogram) {
-            values.add_to(match &self.what {
-                HdrLogSubject::Dimension(dimension) => sum.series.of(*dimension),
-                HdrLogSubject::ServerTiming(metric) => sum.server_timings.of(metric),
-            });
-        }
+    /// Adds the histogram to an interval, unless it is damaged.
+    fn add_to(&self, sum: &mut Interval) {
+        let _unless_damaged = Histogram::add_v2(&self.histogram, || match &self.what {
+            HdrLogSubject::Dimension(dimension) => sum.series.of(*dimension),
+            HdrLogSubject::ServerTiming(metric) => sum.server_timings.of(metric),
+        });
     }
 
     fn read(fields: HdrLogFields<'_>) -> Option<Self> {

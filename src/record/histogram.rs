@@ -6,8 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::buckets::{self, Buckets};
 use super::encoded::{self, HistogramError};
-use super::{Dimension, micros};
+use super::{Dimension, micros, v2_reader};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -15,27 +16,15 @@ use crate::units::Quantile;
 /// Values saturate at [`Histogram::CEILING`]. [`Histogram::clipped`] counts the saturated ones, so
 /// that the ceiling is never mistaken for a measured maximum. Files hold HdrHistogram's V2 deflate
 /// encoding (<https://github.com/HdrHistogram/HdrHistogram>).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
-    counts: hdrhistogram::Histogram<u64>,
+    buckets: Buckets,
     clipped: u64,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        let mut counts = hdrhistogram::Histogram::new(Self::DIGITS)
-            .unwrap_or_else(|_| unreachable!("3 is 0 to 5"));
-        counts.auto(true);
-        Self { counts, clipped: 0 }
-    }
 }
 
 impl Histogram {
     /// The longest duration that is recorded exactly: one hour.
     pub const CEILING: Duration = Duration::from_hours(1);
-    const DIGITS: u8 = 3;
-    /// The highest trackable value of an empty histogram that has not been resized.
-    const UNGROWN: u64 = 2;
 
     /// Counts one duration, rounded to the nearest microsecond.
     pub fn record(&mut self, duration: Duration) {
@@ -46,15 +35,15 @@ impl Histogram {
     pub fn record_many(&mut self, duration: Duration, times: u64) {
         self.clipped += if duration > Self::CEILING { times } else { 0 };
         let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
-        // The histogram resizes itself, so every value up to the ceiling fits.
-        let _always_fits = self.counts.record_n(micros::whole(nearest), times);
+        self.buckets.record(micros::whole(nearest), times);
     }
 
-    /// Adds a bucket of another histogram of the same precision. `micros` is any value in the
-    /// bucket.
-    pub(super) fn record_micros(&mut self, micros: u64, count: u64) {
-        // The histogram resizes itself, so every value fits.
-        let _always_fits = self.counts.record_n(micros, count);
+    /// Adds buckets of another histogram of the same precision, each as any value in it and its
+    /// count.
+    pub(super) fn add_buckets(&mut self, buckets: &[(u64, u64)]) {
+        for (micros, count) in buckets {
+            self.buckets.record(*micros, *count);
+        }
     }
 
     /// Notes how many of the recorded values were above [`Self::CEILING`].
@@ -64,14 +53,19 @@ impl Histogram {
 
     /// Adds every value of another histogram.
     pub fn add(&mut self, other: &Self) {
-        // The histogram resizes itself, so a histogram of any range can be added.
-        let _always_fits = self.counts.add(&other.counts);
+        self.buckets.add(&other.buckets);
         self.clipped += other.clipped;
+    }
+
+    /// These values without those of another histogram; `None` if the others are not among them.
+    pub fn without(&self, others: &Self) -> Option<Self> {
+        let clipped = self.clipped.checked_sub(others.clipped)?;
+        Some(Self { buckets: self.buckets.without(&others.buckets)?, clipped })
     }
 
     /// How many values were counted.
     pub fn count(&self) -> u64 {
-        self.counts.len()
+        self.buckets.total()
     }
 
     /// How many values were above [`Self::CEILING`].
@@ -87,7 +81,13 @@ impl Histogram {
     /// The smallest value that at least the given share (0 to 1) of the values do not exceed;
     /// `None` if the histogram is empty.
     pub fn at_share(&self, share: f64) -> Option<Duration> {
-        (self.count() > 0).then(|| Duration::from_micros(self.counts.value_at_quantile(share)))
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a count fits"
+        )]
+        let rank = (share * self.count() as f64).ceil() as u64;
+        if share == 0.0 { self.min() } else { self.at_rank(rank.clamp(1, self.count().max(1))) }
     }
 
     /// The value at a rank, counted from 1, within the histogram's precision; `None` if there is no
@@ -96,13 +96,7 @@ impl Histogram {
         if rank == 0 || rank > self.count() {
             return None;
         }
-        let mut cumulative = 0;
-        self.counts.iter_recorded().find_map(|step| {
-            cumulative += step.count_since_last_iteration();
-            (cumulative >= rank).then(|| {
-                Duration::from_micros(self.counts.highest_equivalent(step.value_iterated_to()))
-            })
-        })
+        self.buckets.at_rank(rank).map(highest)
     }
 
     /// The rank, counted from 1, of the value at a quantile of `total` values; 1 if `total` is 0.
@@ -118,60 +112,63 @@ impl Histogram {
 
     /// The longest value, within the histogram's precision; `None` if the histogram is empty.
     pub fn max(&self) -> Option<Duration> {
-        (self.count() > 0).then(|| Duration::from_micros(self.counts.max()))
+        self.buckets.iter().next_back().map(|(lowest, _)| highest(lowest))
     }
 
     /// The shortest value, within the histogram's precision; `None` if the histogram is empty.
     pub fn min(&self) -> Option<Duration> {
-        (self.count() > 0).then(|| Duration::from_micros(self.counts.min()))
+        self.buckets.iter().next().map(|(lowest, _)| Duration::from_micros(lowest))
     }
 
     /// The recorded values and their counts, in rising order.
     pub fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
-        self.counts.iter_recorded().map(|step| {
-            (Duration::from_micros(step.value_iterated_to()), step.count_since_last_iteration())
-        })
+        self.buckets.iter().map(|(lowest, count)| (highest(lowest), count))
     }
 
-    /// The counts in microseconds, as the `hdrhistogram` crate's type.
-    pub fn counts(&self) -> &hdrhistogram::Histogram<u64> {
-        &self.counts
+    /// How many values are certainly at or above a limit: those whose whole bucket is.
+    pub fn at_least(&self, limit: Duration) -> u64 {
+        let above =
+            self.buckets.iter().filter(|(lowest, _)| Duration::from_micros(*lowest) >= limit);
+        above.map(|(_, count)| count).sum()
     }
 
-    /// A histogram from counts in microseconds, all at or below the ceiling.
-    pub fn from_counts(counts: &hdrhistogram::Histogram<u64>) -> Self {
-        let mut histogram = Self::default();
-        let _always_fits = histogram.counts.add(counts);
-        histogram
+    /// The greatest number of microseconds that a histogram cannot tell from `micros`.
+    pub fn highest_equivalent(micros: u64) -> u64 {
+        buckets::highest_equivalent(micros)
     }
 
     /// HdrHistogram's V2 deflate encoding. Equal counts give equal bytes, in whichever order they
     /// were recorded.
     pub fn to_v2(&self) -> Vec<u8> {
-        // The bytes include the range, which depends on the order in which values made it grow.
-        let grown_at_once = [Self::UNGROWN, self.counts.max()].contains(&self.counts.high());
-        if grown_at_once {
-            encoded::bytes(&self.counts)
-        } else {
-            encoded::bytes(&Self::from_counts(&self.counts).counts)
-        }
+        encoded::deflated(|plain| self.buckets.write_v2(plain))
     }
 
     /// Reads HdrHistogram's V2 encoding, plain or deflated. The encoding does not include
     /// `clipped`.
     pub fn from_v2(bytes: &[u8]) -> Result<Self, HistogramError> {
-        let mut counts = Self::counts_of_v2(bytes)?;
-        if (counts.low(), counts.sigfig()) != (1, Self::DIGITS) {
-            return Ok(Self::from_counts(&counts));
-        }
-        counts.auto(true);
-        Ok(Self { counts, clipped: 0 })
+        let mut histogram = Self::default();
+        Self::add_v2(bytes, || &mut histogram)?;
+        Ok(histogram)
+    }
+
+    /// Adds the values of HdrHistogram's V2 encoding to a sum, which is asked for only if they can
+    /// be read.
+    pub fn add_v2<'a>(
+        bytes: &[u8],
+        sum: impl FnOnce() -> &'a mut Self,
+    ) -> Result<(), HistogramError> {
+        v2_reader::with_buckets(bytes, |buckets| sum().add_buckets(buckets))
     }
 
     /// Reads HdrHistogram's V2 encoding from another tool and keeps its unit and precision.
     pub fn counts_of_v2(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
         encoded::counts(bytes)
     }
+}
+
+/// The longest duration of a bucket.
+fn highest(lowest: u64) -> Duration {
+    Duration::from_micros(buckets::highest_equivalent(lowest))
 }
 
 /// One histogram for each dimension that any exchange entered.
@@ -228,7 +225,7 @@ mod tests {
         let mut histogram = of((1..1500).map(|n| n * n));
         histogram.record(Duration::ZERO);
         histogram.record(Duration::from_hours(2));
-        assert_eq!(Histogram::from_v2(&histogram.to_v2()).unwrap().counts(), histogram.counts());
+        assert_eq!(Histogram::from_v2(&histogram.to_v2()).unwrap().buckets, histogram.buckets);
         let json = serde_json::to_string(&histogram).unwrap();
         let back: Histogram = serde_json::from_str(&json).unwrap();
         assert_eq!(back, histogram);

@@ -3,11 +3,11 @@
 //! The engine produces these types; stores, reports and histories read only them. The types have
 //! only behaviour that keeps them consistent: adding, counting, reading a quantile.
 
-mod adder;
 mod address_attempts;
 mod alert_rule;
 mod baseline_limit;
 mod block_figures;
+mod buckets;
 mod budget;
 pub mod checkup;
 mod comparison;
@@ -39,9 +39,9 @@ mod step;
 mod suggestion;
 mod summary;
 mod tally;
+mod v2_reader;
 mod verdict;
 
-pub use adder::EncodedAdder;
 pub use address_attempts::AddressAttempts;
 pub use alert_rule::{AlertFormat, AlertRule};
 pub use baseline_limit::{BaselineLimit, BaselineWindow, LearnedLimit};

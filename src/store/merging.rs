@@ -49,7 +49,7 @@ struct MergeSource {
 
 /// Where intervals come from.
 enum Intervals {
-    Folder(FolderIntervals),
+    Folder(Box<FolderIntervals>),
     /// Several runs, merged on a thread of their own.
     Thread(Receiver<Result<Interval, StoreError>>, Option<JoinHandle<()>>),
 }
@@ -119,7 +119,7 @@ impl MergedIntervals {
 
     fn add_folders(&mut self, folders: &[(&Path, Duration)]) -> Result<(), StoreError> {
         for (folder, measured_from) in folders {
-            self.add(*measured_from, Intervals::Folder(read_intervals(folder)?));
+            self.add(*measured_from, Intervals::Folder(Box::new(read_intervals(folder)?)));
         }
         Ok(())
     }
@@ -279,7 +279,9 @@ mod tests {
     fn memory(intervals: impl IntoIterator<Item = Result<Interval, StoreError>>) -> Intervals {
         let intervals: Vec<_> = intervals.into_iter().collect();
         let (sender, merged) = sync_channel(intervals.len());
-        intervals.into_iter().for_each(|interval| sender.send(interval).unwrap());
+        for interval in intervals {
+            sender.send(interval).unwrap();
+        }
         Intervals::Thread(merged, None)
     }
 

@@ -238,7 +238,7 @@ fn without_lag(interval: &mut Interval, ceilings: &[Ceiling]) {
     let counts = ceilings.iter().zip(&mut interval.tally.ceilings);
     for (ceiling, count) in counts.filter(|(ceiling, _)| holds_lag(ceiling.dimension)) {
         let Some(histogram) = interval.series.get(ceiling.dimension) else { continue };
-        let sure = exceeding(histogram.counts(), LogUnit::Micros, ceiling.limit + lag);
+        let sure = histogram.at_least(ceiling.limit + lag);
         count.exceeded_without_lag = sure.min(count.exceeded);
     }
 }

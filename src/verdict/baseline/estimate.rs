@@ -40,9 +40,7 @@ impl RunDurations {
 
     /// These without those of one of the runs that they are the sum of.
     fn without(&self, run: &Self) -> Option<Self> {
-        let mut counts = self.successes.counts().clone();
-        counts.subtract(run.successes.counts()).ok()?;
-        let successes = Histogram::from_counts(&counts);
+        let successes = self.successes.without(&run.successes)?;
         Some(Self { successes, failures: self.failures.saturating_sub(run.failures) })
     }
 }
