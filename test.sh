@@ -143,18 +143,101 @@ if [ ${#missing[@]} != 0 ]; then
   as_root=""
   [ "$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && as_root="sudo -n"; } ||
     fail "not found: ${missing[*]}, and only root may install them: sudo apt-get install ${missing[*]}$or"
-  step "installing ${missing[*]}"
+fi
+
+install_missing() {
+  [ ${#missing[@]} != 0 ] || return 0
+  echo "installing ${missing[*]}"
   $as_root sh -c "$as_debian_root" install "${missing[@]}" </dev/null ||
     fail "apt-get could not install ${missing[*]}; install them by hand$or"
   if [[ " ${missing[*]} " = *" nodejs "* ]]; then
     major=$(node_major)
     [ "${major:-0}" -ge 18 ] || fail "the nodejs that apt-get installed is older than 18; install another by hand$or"
   fi
-fi
+}
 
 # What is built from nothing, once, gains nothing from being built in a way that later builds reuse:
 # that costs a sixth of the time.
 [ -e "${CARGO_TARGET_DIR:-target}" ] || export CARGO_INCREMENTAL=0
+
+# A test pipes the JSON lines on stderr through the program that people read them with. Without it,
+# only their shape is tested.
+install_pino() {
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    echo "node and npm not found: skipping the test with the real pino-pretty"
+  elif [ -x target/pino/node_modules/.bin/pino-pretty ]; then
+    echo "pino-pretty: found in target/pino"
+  elif npm install --silent --no-audit --no-fund --prefix target/pino pino-pretty@13; then
+    echo "pino-pretty: installed in target/pino"
+  else
+    echo "npm could not install pino-pretty (is its registry reachable?): skipping the test with the real one"
+  fi
+}
+
+# A test checks the pages of a site by its rules of accessibility.
+install_axe() {
+  axe=4.14.1
+  if [ -n "${TOLLGATE_TESTS_AXE:-}" ]; then
+    [ -f "$TOLLGATE_TESTS_AXE" ] || fail "TOLLGATE_TESTS_AXE names $TOLLGATE_TESTS_AXE, which is not a file"
+  elif ! command -v npm >/dev/null; then
+    echo "npm not found: skipping the rules of accessibility"
+  elif grep -qs "\"version\": \"$axe\"" target/axe/node_modules/axe-core/package.json; then
+    echo "axe-core: found in target/axe"
+  elif npm install --silent --no-audit --no-fund --ignore-scripts --prefix target/axe "axe-core@$axe"; then
+    echo "axe-core: installed in target/axe"
+  else
+    echo "npm could not install axe-core (is its registry reachable?): skipping the rules of accessibility"
+  fi
+}
+
+# A test reads the outputs for CI and monitoring with them.
+install_parsers() {
+  parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2 kubernetes-validate==1.37.0 check-jsonschema==0.39.0"
+  if ! command -v python3 >/dev/null; then
+    echo "python3 not found: skipping the tests with parsers of other projects"
+  elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then
+    echo "parsers: found in target/parsers"
+  elif rm -rf target/parsers && python3 -m venv target/parsers &&
+    target/parsers/bin/pip install --quiet --disable-pip-version-check $parsers; then
+    echo "$parsers" >target/parsers/installed
+    echo "parsers: installed in target/parsers"
+  else
+    rm -rf target/parsers
+    echo "pip could not install the parsers of other projects (is PyPI reachable?): skipping the tests that need them"
+  fi
+}
+
+# What mostly waits runs beside what computes: `aside` starts a step, and `join` waits for it, prints
+# what it said, and fails if it failed. A step has a process group of its own, which this script ends.
+logs=$(mktemp -d)
+aside() {
+  local name=$1
+  shift
+  set -m
+  "$@" >"$logs/$name" 2>&1 </dev/null &
+  set +m
+  echo $! >"$logs/$name.pid"
+}
+join() {
+  local failed=''
+  step "$1"
+  wait "$(cat "$logs/$1.pid")" || failed=yes
+  cat "$logs/$1"
+  [ -z "$failed" ] || fail "the step above failed: $1"
+  rm "$logs/$1.pid"
+}
+end_asides() {
+  local pid
+  for pid in "$logs"/*.pid; do
+    [ ! -e "$pid" ] || kill -TERM -- "-$(cat "$pid")" 2>/dev/null || true
+  done
+  rm -rf "$logs"
+}
+trap end_asides EXIT
+trap 'exit 1' HUP INT TERM
+
+programs() { install_missing && install_pino && install_axe && install_parsers; }
+aside programs programs
 
 # A snapshot that differs fails here. It never becomes a file to look at later.
 export INSTA_UPDATE=no
@@ -191,49 +274,10 @@ git ls-files --cached --others --exclude-standard -- '*.md' '*.rs' ':!reports/sa
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 
-step "pino-pretty"
-# A test pipes the JSON lines on stderr through the program that people read them with. Without it,
-# only their shape is tested.
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-  echo "node and npm not found: skipping the test with the real pino-pretty"
-elif [ -x target/pino/node_modules/.bin/pino-pretty ]; then
-  echo "found in target/pino"
-elif npm install --silent --no-audit --no-fund --prefix target/pino pino-pretty@13; then
-  echo "installed in target/pino"
-else
-  echo "npm could not install it (is its registry reachable?): skipping the test with the real pino-pretty"
-fi
+step "build"
+cargo test --locked --no-run --lib --bins --tests
 
-step "axe-core"
-# A test checks the pages of a site by its rules of accessibility.
-axe=4.14.1
-if [ -n "${TOLLGATE_TESTS_AXE:-}" ]; then
-  [ -f "$TOLLGATE_TESTS_AXE" ] || fail "TOLLGATE_TESTS_AXE names $TOLLGATE_TESTS_AXE, which is not a file"
-elif ! command -v npm >/dev/null; then
-  echo "npm not found: skipping the rules of accessibility"
-elif grep -qs "\"version\": \"$axe\"" target/axe/node_modules/axe-core/package.json; then
-  echo "found in target/axe"
-elif npm install --silent --no-audit --no-fund --ignore-scripts --prefix target/axe "axe-core@$axe"; then
-  echo "installed in target/axe"
-else
-  echo "npm could not install it (is its registry reachable?): skipping the rules of accessibility"
-fi
-
-step "parsers of other projects"
-# A test reads the outputs for CI and monitoring with them.
-parsers="prometheus_client==0.26.0 opentelemetry-proto==1.45.2 xmlschema==4.3.2 kubernetes-validate==1.37.0 check-jsonschema==0.39.0"
-if ! command -v python3 >/dev/null; then
-  echo "python3 not found: skipping the tests with parsers of other projects"
-elif [ "$(cat target/parsers/installed 2>/dev/null)" = "$parsers" ]; then
-  echo "found in target/parsers"
-elif rm -rf target/parsers && python3 -m venv target/parsers &&
-  target/parsers/bin/pip install --quiet --disable-pip-version-check $parsers; then
-  echo "$parsers" >target/parsers/installed
-  echo "installed in target/parsers"
-else
-  rm -rf target/parsers
-  echo "pip could not install them (is PyPI reachable?): skipping the tests that need them"
-fi
+join programs
 
 step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_BROWSER:-}" ] || echo "skipped as requested: opening reports in a browser"
@@ -249,24 +293,33 @@ else
   cargo test --locked --no-fail-fast --lib --bins --tests
 fi
 
-step "workflows"
-if [ -n "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ]; then
-  echo "skipped as requested: linting the workflows and running the action"
-else
-  # The tests above have just built it. `cargo build` would build it again, with the features that
-  # only the program needs.
-  tests/workflows.sh "${CARGO_TARGET_DIR:-target}/debug/tollgate"
-fi
-
-step "engines"
-if [ -n "${TOLLGATE_TESTS_WITHOUT_ENGINES:-}" ]; then
-  echo "skipped as requested: running printed jobs"
-else
-  for engine in slurm act; do "tests/engines/$engine.sh" "${CARGO_TARGET_DIR:-target}/debug/tollgate"; done
-fi
+program=${CARGO_TARGET_DIR:-target}/debug/tollgate
+# The tests above have just built it. `cargo build` would build it again, with the features that only
+# the program needs.
+workflows() {
+  if [ -n "${TOLLGATE_TESTS_WITHOUT_WORKFLOWS:-}" ]; then
+    echo "skipped as requested: linting the workflows and running the action"
+  else
+    tests/workflows.sh "$program"
+  fi
+}
+engine() {
+  if [ -n "${TOLLGATE_TESTS_WITHOUT_ENGINES:-}" ]; then
+    echo "skipped as requested: running printed jobs"
+  else
+    "tests/engines/$1.sh" "$program"
+  fi
+}
+# Linting the workflows installs act.
+workflows_and_act() { workflows && engine act; }
+aside slurm engine slurm
+aside workflows workflows_and_act
 
 step "documentation"
-cargo test --locked --doc
 # With an example, dependencies have the features that the lints checked them with, and are not
 # checked again.
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --example history_year
+RUSTDOCFLAGS="-D warnings" nice cargo doc --locked --no-deps --lib --example history_year
+nice cargo test --locked --doc
+
+join slurm
+join workflows
