@@ -472,7 +472,7 @@ fn kubernetes_own_schemas_accept_the_manifest() {
     let file = workshop.link(HOSTILE[0]);
     std::fs::write(
         workshop.folder().join("job.yaml"),
-        workshop.printed("kubernetes", &file, &[], &[] as &[&str]),
+        workshop.printed("kubernetes", &file, &[], &["--otlp", "https://otlp.example"]),
     )
     .unwrap();
     let output = validate
@@ -489,7 +489,8 @@ fn gitlabs_own_schema_accepts_the_pipeline() {
     for more in [&[][..], &["--without-store", "--start-in", "2m"]] {
         let Some(mut check) = foreign_program("check-jsonschema") else { return };
         let file = workshop.folder().join("pipeline.yml");
-        let printed = workshop.printed("gitlab", "scenario.toml", more, &["--tag", "note=x: y"]);
+        let flags = ["--tag", "note=x: y", "--junit", "junit.xml", "--metrics=m.txt", "--comment"];
+        let printed = workshop.printed("gitlab", "scenario.toml", more, &flags);
         std::fs::write(&file, printed).unwrap();
         check.args(["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]);
         let output = check.arg(file).output().unwrap();

@@ -225,9 +225,12 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
     let mut permissions = Vec::new();
     permissions.extend(job.has_store().then(|| ("contents", Yaml::from("read"))));
     let comments = job.has_merge_flag("--comment");
-    permissions.extend(comments.then(|| ("pull-requests", Yaml::from("write"))));
+    permissions
+        .extend(comments.then(|| ("pull-requests", Yaml::from("write").noted("for the comment"))));
     if !permissions.is_empty() {
-        entries.push(("permissions", inline(permissions)));
+        // Only a mapping of several lines can have the note.
+        let permissions = if comments { map(permissions) } else { inline(permissions) };
+        entries.push(("permissions", permissions));
     }
     let store = job.has_store().then_some(STORE_VARIABLE);
     let secrets: Vec<_> = store.iter().chain(job.merge_variables()).copied().map(secret).collect();
