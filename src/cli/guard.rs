@@ -138,6 +138,16 @@ fn weight(scenario: &ScenarioPlan) -> f64 {
     (measured * share).max(scenario.warmup.requests as f64)
 }
 
+/// A host of a scenario's requests that is the machine that sends them.
+pub(super) fn loopback_host(scenario: &ScenarioPlan) -> Option<&str> {
+    scenario.requests.iter().find_map(|request| match &request.action {
+        RequestAction::Http(http) => {
+            http.url.host_str().filter(|host| is_loopback(host, &scenario.target))
+        }
+        RequestAction::Sql(sql) => Some(sql.address.host()).filter(|_| sql.address.is_local()),
+    })
+}
+
 /// Whether a host is this machine: by the addresses given for the base URL's port, else by its
 /// name. One given address elsewhere makes the host foreign.
 fn is_loopback(host: &str, target: &TargetPlan) -> bool {

@@ -25,6 +25,7 @@ use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
 use super::{check, guard, learned_limits, log, repeat, shard, stray_variables, variables};
 use crate::engine::clock;
+use crate::fleet::MeetingTimes;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
 use crate::scenario::{Scenario, ScenarioWarning};
 use crate::store::StoreMark;
@@ -361,19 +362,31 @@ fn resolve(
     Ok(resolved?)
 }
 
-/// The plan of one shard of these flags, and its scenarios, without the values of secrets, which
-/// only the machines have. A public variable that is not set is a warning. Prints the warnings.
-pub(super) fn plan_to_print(
+/// What machines elsewhere do with these flags.
+pub(super) struct PlanElsewhere {
+    /// The plan of one shard, without the values of secrets.
+    pub(super) plan: Plan,
+    pub(super) scenarios: Vec<Scenario>,
+    /// What the flags say about the time before the start.
+    pub(super) times: MeetingTimes,
+}
+
+/// The plan of one shard of these flags without the values of secrets, which only the machines
+/// have. `holder` is what gives the flags to them, such as `a printed file`. A public variable that
+/// is not set is a warning. Prints the warnings.
+pub(super) fn plan_elsewhere(
     args: &Args,
     shard: ShardPlan,
-) -> Result<(Plan, Vec<Scenario>), CommandError> {
+    holder: &str,
+) -> Result<PlanElsewhere, CommandError> {
+    args.outputs.check()?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let quick = compose(args, &environment)?;
     if !quick.variables.is_empty() {
-        return Err(CommandError::usage(
-            "error: a typed header or proxy holds a secret, which a printed file must not; set a variable, and write \
-             its name, such as `--header 'Authorization: Bearer ${TOKEN}'`",
-        ));
+        return Err(CommandError::usage(format!(
+            "error: a typed header or proxy holds a secret, which {holder} must not; set a variable, and write its name, \
+             such as `--header 'Authorization: Bearer ${{TOKEN}}'`"
+        )));
     }
     let scenarios = quick.read(&args.sources)?;
     let mut secret: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
@@ -387,7 +400,7 @@ pub(super) fn plan_to_print(
     }
     guard::check(&plan, args.run.may_load_foreign_hosts())?;
     check::prepare(&plan)?;
-    Ok((plan, scenarios))
+    Ok(PlanElsewhere { plan, scenarios, times: args.rendezvous.times() })
 }
 
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.

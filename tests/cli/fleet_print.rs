@@ -162,7 +162,7 @@ fn a_script_gives_slurm_every_text_as_it_was_typed() {
         let script = workshop.printed("slurm", &file, &[], &flag);
         std::fs::write(workshop.folder().join("job.sh"), script).unwrap();
         let mut shell = Command::new("sh");
-        shell.args(["job.sh", "shard"]).env("DATABASE_URL", "x").env("SLURM_ARRAY_JOB_ID", "7");
+        shell.args(["job.sh", "shard", "trial-7"]).env("DATABASE_URL", "x");
         let arguments = workshop.arguments(&mut shell);
         assert_eq!(arguments[..4], expected_words(&file, &flag));
         assert_eq!(arguments[4..], ["--shard", "auto", "--rendezvous", "trial-7"]);
@@ -218,6 +218,174 @@ fn a_workflow_gives_github_every_text_as_it_was_typed_or_is_refused() {
         assert_eq!(arguments[..4], expected_words(&file, &flag));
         assert_eq!(arguments[4..8], ["--shard", "auto", "--rendezvous", "trial-7"]);
     }
+}
+
+/// Whoever can read the job could read it.
+#[test]
+fn a_typed_value_that_is_likely_a_secret_is_refused_and_one_that_may_be_is_a_warning() {
+    let canary = "Zebra/7f3a9c51";
+    let said = |words: &[&str]| {
+        let mut command = tollgate();
+        command.args(["fleet", "print", "kubernetes", "--shards", "2"]);
+        command.args(words.iter().map(|word| word.replace("CANARY", canary)));
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert!(!said.contains(canary), "{said}");
+        (output.status.code(), text(&output.stdout), said)
+    };
+    let url = "https://shop.example/x";
+    for words in [
+        &["https://shop.example/x?page=1&access_token=CANARY"][..],
+        &[url, "--", "--header", "X-Client-Secret: CANARY"],
+        &[url, "--", "-HAuthorization: Bearer CANARY"],
+        &[url, "--", "--proxy", "http://me:CANARY@proxy.example:3128"],
+        &[url, "--", "--otlp", "https://me:CANARY@otlp.example"],
+        &[url, "--", "--store", "postgres://me:CANARY@h/d"],
+        &[url, "--", "https://me:CANARY@shop.example"],
+    ] {
+        let (code, printed, said) = said(words);
+        assert_eq!((code, printed.as_str()), (Some(2), ""), "{said}");
+    }
+    for (words, expected) in [
+        (&["https://shop.example/x?q=CANARY"][..], "the query of a URL is in a printed file"),
+        (&[url, "--", "--body", "pin=CANARY"], "the body of --body is in a printed"),
+        (&[url, "--", "-H", "X-Kind: CANARY"], "the header X-Kind is in a printed"),
+    ] {
+        let (code, printed, said) = said(words);
+        assert!(code == Some(0) && said.contains(expected), "{said}");
+        assert!(printed.contains(canary), "{printed}");
+    }
+    let url = "https://shop.example/x?key=${SHOP_KEY}";
+    let quiet = ["--body", "${SHOP_BODY}", "-H", "Authorization: Bearer ${T}", "-HAccept: a/b"];
+    let (code, _, said) = said(&[&[url, "--image", "i", "--"], &quiet[..]].concat());
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+}
+
+/// Its value has a password, and each engine has its own reference to it.
+#[test]
+fn the_address_of_the_store_is_never_a_variable_of_the_scenario() {
+    let workshop = Workshop::new("public = [\"DATABASE_URL\"]", "X-Store = \"${DATABASE_URL}\"\n");
+    for engine in ENGINES {
+        let mut command = tollgate();
+        command.current_dir(workshop.folder()).args(["fleet", "print", engine, "--shards", "2"]);
+        command.arg("scenario.toml").env("TOLLGATE_TARGET", "http://shop.example");
+        command.env("DATABASE_URL", "postgres://u:the-password@localhost/db");
+        let output = command.output().unwrap();
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(printed.contains("DATABASE_URL") && !printed.contains("the-password"), "{printed}");
+    }
+    let output = workshop.print("slurm", "scenario.toml", &["--without-store"], &[] as &[&str]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    let said = text(&output.stderr);
+    assert!(said.contains("a scenario reads DATABASE_URL") && said.contains("rename it"), "{said}");
+}
+
+#[test]
+fn a_placeholder_and_a_target_on_this_machine_are_warnings() {
+    let workshop = Workshop::new("", "");
+    for (engine, flag) in
+        [("kubernetes", "--image"), ("github", "--action"), ("gitlab", "--release")]
+    {
+        let said = text(&workshop.print(engine, "scenario.toml", &[], &[] as &[&str]).stderr);
+        assert!(said.contains("`OWNER` in ") && said.contains(flag), "{said}");
+        assert!(said.contains("trial: 127.0.0.1 is this machine"), "{said}");
+        let more = [flag, "https://acme.example/tollgate"];
+        let said = text(&workshop.print(engine, "scenario.toml", &more, &[] as &[&str]).stderr);
+        assert!(!said.contains("placeholder"), "{said}");
+    }
+    for (url, expected) in [
+        ("http://localhost:9/", "localhost is this machine"),
+        ("http://[::1]:9/", "[::1] is this machine"),
+        ("http://shop.example/", ""),
+    ] {
+        let mut command = tollgate();
+        let output = command.args(["fleet", "print", "slurm", "--shards", "2", url]).output();
+        let said = text(&output.unwrap().stderr);
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn a_wait_and_outputs_after_the_dashes_count_for_the_merge() {
+    let workshop = Workshop::new("", "");
+    let flags = ["--rendezvous-wait", "40m", "--lead=20m", "--junit", "out.xml", "--rate=90/s"];
+    let script = workshop.printed("slurm", "scenario.toml", &[], &flags);
+    for expected in [
+        "--time=64 ",
+        "--time=69 ",
+        "run scenario.toml --rendezvous-wait 40m --lead=20m --rate=90/s \\\n",
+        "tollgate merge --rendezvous \"$2\" --rendezvous-wait=40m --junit out.xml || code=$?",
+    ] {
+        assert!(script.contains(expected), "{expected} is not in {script}");
+    }
+    for (flags, expected) in [
+        (&["--lead", "9s"][..], "--lead is for machines that meet in a database"),
+        (&["--require-store"], "--require-store is for machines that meet in a database"),
+        (&["--comment-name", "x"], "--comment-name needs --comment"),
+        (&["--evidence", "log.md"], "--evidence cannot be passed on: several machines"),
+        (&["other.toml"], "other.toml comes after `--`"),
+    ] {
+        let output = workshop.print("slurm", "scenario.toml", &["--without-store"], flags);
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn files_have_their_paths_from_the_root_of_the_repository() {
+    let workshop = Workshop::new("", "");
+    let folder = workshop.folder().join("load/eu");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir(workshop.folder().join(".git")).unwrap();
+    let scenario = std::fs::read_to_string(&workshop.bench.scenario).unwrap();
+    std::fs::write(folder.join("shop.toml"), scenario.replace("\"trial\"", "\"shop\"")).unwrap();
+    let pem = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).unwrap().cert.pem();
+    std::fs::write(folder.join("ca.pem"), &pem).unwrap();
+    for engine in ["github", "gitlab"] {
+        let print = |sources: &[&str]| {
+            let mut command = tollgate();
+            command.current_dir(&folder).args(["fleet", "print", engine, "--shards", "2"]);
+            command.args(sources).env("TOLLGATE_TARGET", "http://shop.example").output().unwrap()
+        };
+        let output = print(&["shop.toml", "../../scenario.toml", "--", "--rate=9/s"]);
+        let printed = text(&output.stdout);
+        assert!(printed.contains(" load/eu/shop.toml"), "{printed}{}", text(&output.stderr));
+        let mut lines = printed.lines().filter(|line| !line.starts_with('#'));
+        assert!(lines.all(|line| !line.contains("../")), "{printed}");
+        let output = print(&["https://shop.example/", "--", "--ca", "ca.pem"]);
+        assert!(text(&output.stdout).contains("--ca load/eu/ca.pem"), "{}", text(&output.stderr));
+    }
+    let mut command = tollgate();
+    command.current_dir(&folder).args(["fleet", "print", "kubernetes", "--shards", "2"]);
+    let output = command.args(["https://shop.example/", "--", "--ca", "ca.pem"]).output().unwrap();
+    let all = documents(&text(&output.stdout));
+    assert_eq!(all[0]["data"]["ca.pem"], pem);
+    let arguments = all[1]["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    assert!(arguments.contains(r#""--ca","/scenarios/ca.pem""#), "{arguments}");
+}
+
+/// An old run of the same name must not give its verdict to the new one.
+#[test]
+fn two_manifests_of_one_typed_name_are_two_runs() {
+    let workshop = Workshop::new("", "");
+    let rendezvous = || {
+        let more = ["--name", "shop"];
+        let all =
+            documents(&workshop.printed("kubernetes", "scenario.toml", &more, &[] as &[&str]));
+        let name = |job: &Value| {
+            let words = job["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+            let words = words.as_array().unwrap().clone();
+            let at = words.iter().position(|word| word == "--rendezvous").unwrap();
+            words[at + 1].as_str().unwrap().to_owned()
+        };
+        let (shards, merge) = (name(&all[1]), name(&all[2]));
+        assert_eq!(shards, merge);
+        assert!(shards.starts_with("shop-"), "{shards}");
+        shards
+    };
+    assert_ne!(rendezvous(), rendezvous());
 }
 
 const ENGINES: [&str; 4] = ["kubernetes", "slurm", "github", "gitlab"];
@@ -304,7 +472,7 @@ fn kubernetes_own_schemas_accept_the_manifest() {
     let file = workshop.link(HOSTILE[0]);
     std::fs::write(
         workshop.folder().join("job.yaml"),
-        workshop.printed("kubernetes", &file, &[], &[] as &[&str]),
+        workshop.printed("kubernetes", &file, &[], &["--otlp", "https://otlp.example"]),
     )
     .unwrap();
     let output = validate
@@ -321,7 +489,8 @@ fn gitlabs_own_schema_accepts_the_pipeline() {
     for more in [&[][..], &["--without-store", "--start-in", "2m"]] {
         let Some(mut check) = foreign_program("check-jsonschema") else { return };
         let file = workshop.folder().join("pipeline.yml");
-        let printed = workshop.printed("gitlab", "scenario.toml", more, &["--tag", "note=x: y"]);
+        let flags = ["--tag", "note=x: y", "--junit", "junit.xml", "--metrics=m.txt", "--comment"];
+        let printed = workshop.printed("gitlab", "scenario.toml", more, &flags);
         std::fs::write(&file, printed).unwrap();
         check.args(["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]);
         let output = check.arg(file).output().unwrap();

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use time::macros::format_description;
 use uuid::Uuid;
 
 use super::fly_journal::{self, JournalFile};
 use super::fly_machines::{EndedMachine, FleetEnd, FleetMachines};
 use super::fly_restore::FleetsDir;
 use super::fly_verdict::MergeFlags;
+use super::job_command::JobCommand;
 use super::print_job;
 use super::shared_args::SharedArgs;
 use crate::cli::exit::{CommandError, ExitStatus};
@@ -17,10 +17,8 @@ use crate::cli::signals::RunSignals;
 use crate::engine::clock;
 use crate::fleet::{
     FleetCost, FleetName, FlyFleet, FlyMachineKind, HourlyPrice, JobName, JournalStart,
-    MeetingPlace,
 };
 use crate::fly::{AppName, FlyEnvironment, FlyProblem};
-use crate::record::in_utc;
 use crate::store::Database;
 use crate::units::{MachineSize, UnitError, duration_literal, parse_duration};
 
@@ -125,12 +123,10 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
 fn fleet(args: &Args) -> Result<FlyFleet, CommandError> {
     let id = Uuid::new_v4().simple().to_string();
     let name = |scenario: &str| {
-        let format = format_description!("-[year][month][day]-[hour][minute][second]-");
-        let time = in_utc(clock::wall_clock()).format(format).unwrap_or_default();
-        let end = time + id.get(..4).unwrap_or_default();
+        let end = format!("{}-{}", print_job::time_suffix(), id.get(..4).unwrap_or_default());
         args.shared.name.clone().unwrap_or_else(|| JobName::of_scenario(scenario, &end))
     };
-    let job = print_job::job(&args.shared, MeetingPlace::Store, name)?;
+    let job = print_job::job(JobCommand::Fly, &args.shared, name)?;
     let name = FleetName {
         name: job.name.as_str().to_owned(),
         mark: format!("{}/{id}", job.name.as_str()),

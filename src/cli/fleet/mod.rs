@@ -5,9 +5,12 @@ mod fly_journal;
 mod fly_machines;
 mod fly_restore;
 mod fly_verdict;
+mod job_command;
+mod passed_flags;
 mod print;
 mod print_job;
 mod shared_args;
+mod typed_values;
 
 use super::exit::{CommandError, ExitStatus};
 

@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use time::macros::format_description;
-
 use super::super::console::Console;
 use super::super::exit::{CommandError, ExitStatus};
+use super::job_command::JobCommand;
 use super::print_job;
 use super::shared_args::SharedArgs;
-use crate::engine::clock;
 use crate::fleet::{FleetEngine, JobError, JobName, MeetingPlace};
-use crate::record::in_utc;
 use crate::units::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -44,7 +41,7 @@ enum PrintCommand {
     /// Print the manifest of an Indexed Job, of a Job that merges, and of the files that they need
     ///
     /// The shards meet in the database that `DATABASE_URL` of the Secret names. The manifest is for
-    /// one run: its name is used once.
+    /// one run: created again, it sends nothing.
     Kubernetes(KubernetesArgs),
     /// Print a shell script that submits an array and a job that merges, and exits with the verdict
     Slurm(SlurmArgs),
@@ -168,12 +165,8 @@ impl PrintCommand {
 
     /// The name that was typed, or one made of the first scenario's.
     fn name(&self, scenario: &str) -> JobName {
-        let end = if matches!(self, Self::Kubernetes(_)) {
-            let format = format_description!("-[year][month][day]-[hour][minute][second]");
-            in_utc(clock::wall_clock()).format(format).unwrap_or_default()
-        } else {
-            String::new()
-        };
+        let is_used_once = matches!(self, Self::Kubernetes(_));
+        let end = if is_used_once { print_job::time_suffix() } else { String::new() };
         let typed = self.shared().name.clone();
         typed.unwrap_or_else(|| JobName::of_scenario(scenario, &end))
     }
@@ -182,8 +175,13 @@ impl PrintCommand {
 pub(super) fn print(args: &Args) -> Result<ExitStatus, CommandError> {
     let command = &args.engine;
     let shared = command.shared();
-    let job = print_job::job(shared, command.meeting(), |scenario| command.name(scenario))?;
-    let text = job.write(&command.engine()?).map_err(|error| refusal(&error))?;
+    let form = JobCommand::Print(command.meeting());
+    let job = print_job::job(form, shared, |scenario| command.name(scenario))?;
+    let engine = command.engine()?;
+    let text = job.write(&engine).map_err(|error| refusal(&error))?;
+    for doubt in job.doubts(&engine) {
+        tracing::warn!("WARNING: {doubt}");
+    }
     Console::exactly(&text)?;
     Ok(ExitStatus::Pass)
 }

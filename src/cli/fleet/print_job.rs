@@ -7,53 +7,44 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args as _, FromArgMatches as _};
+use time::macros::format_description;
+use uuid::Uuid;
 
 use super::super::exit::CommandError;
-use super::super::{log, quick, run, stray_variables, variables};
+use super::super::run::PlanElsewhere;
+use super::super::{guard, log, quick, run, stray_variables, variables};
+use super::job_command::JobCommand;
+use super::passed_flags::PassedFlags;
 use super::shared_args::SharedArgs;
+use super::typed_values;
 use crate::engine::clock;
 use crate::files;
 use crate::fleet::{
     AttachedContent, FileContent, FleetJob, JobFile, JobName, JobSource, JobVariable, MeetingPlace,
-    VariableOrigin,
+    STORE_VARIABLE, VariableOrigin,
 };
 use crate::library_text::describe_io;
 use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
+use crate::record::in_utc;
 use crate::scenario::{AttachedFile, Scenario};
 use crate::units::ByteSize;
 
 /// The largest file that a job may hold. Engines have lower limits.
 const LARGEST_FILE: ByteSize = ByteSize(1 << 30);
 
-/// Flags of `run` that the printed file sets itself, or that several machines cannot share.
-const RESERVED: [&str; 13] = [
-    "--shard",
-    "--start-at",
-    "--shard-exit",
-    "--rendezvous",
-    "--of",
-    "--verdict",
-    "--runs-dir",
-    "--every",
-    "--times",
-    "--continue",
-    "--baseline",
-    "--print-scenario",
-    "--store",
-];
-
 /// The job of a command line. `name` makes its name of that of the first scenario.
 pub(super) fn job(
+    command: JobCommand,
     args: &SharedArgs,
-    meeting: MeetingPlace,
     name: impl FnOnce(&str) -> JobName,
 ) -> Result<FleetJob, CommandError> {
     stray_variables::check(&args.sources)?;
-    let flags = flags(args)?;
-    let shard = Shard { index: 0, of: args.shards };
-    let start = clock::wall_clock() + time::Duration::minutes(10);
-    let shard = ShardPlan { shard, start, clock: None };
-    let (plan, scenarios) = resolve(args, &flags, (meeting, shard))?;
+    let words: Vec<String> = args.flags.iter().map(text).collect::<Result<_, _>>()?;
+    let flags = PassedFlags::read(&words, command)?;
+    typed_values::check(&args.sources, flags.all(), command)?;
+    let PlanElsewhere { plan, scenarios, times } = resolve(command, args, &words)?;
+    log::add_secrets(&plan.secrets);
+    warn_of_loopback(&plan);
     let first = scenarios.first().map_or("", Scenario::name);
     let sources = args.sources.iter().zip(&scenarios).zip(&plan.scenarios);
     let sources = sources.map(|((word, scenario), plan)| source(word, scenario, plan));
@@ -63,31 +54,57 @@ pub(super) fn job(
         name: name(first),
         shards: args.shards,
         sources: sources.collect::<Result<_, _>>()?,
-        flags,
-        variables: job_variables(&scenarios),
+        flags: flags.for_shards(),
+        ca: flags.ca().map(certificates).transpose()?,
+        merge_flags: flags.for_merge(),
+        variables: job_variables(command.meeting(), &scenarios)?,
         length: length.max().unwrap_or(Duration::ZERO),
-        meeting,
+        meeting: command.meeting(),
+        times,
+        repository: repository()?,
+        mark: random_mark(),
     })
 }
 
-/// The flags for `run`, as text.
-fn flags(args: &SharedArgs) -> Result<Vec<String>, CommandError> {
-    let flags = args.flags.iter().map(text);
-    let flags: Vec<String> = flags.collect::<Result<_, _>>()?;
-    let reserved = |flag: &String| {
-        let name = flag.split('=').next().unwrap_or_default();
-        RESERVED.into_iter().find(|reserved| *reserved == name)
-    };
-    match flags.iter().find_map(reserved) {
-        None => Ok(flags),
-        Some("--store") => Err(CommandError::usage(
-            "error: --store may hold a password, which a printed file must not; set DATABASE_URL where the job runs",
-        )),
-        Some(flag) => Err(CommandError::usage(format!(
-            "error: {flag} cannot be passed on: the printed file sets it itself, or several machines cannot share it; \
-             leave it out"
-        ))),
+/// What distinguishes a job from all others: 8 hexadecimal digits.
+pub(super) fn random_mark() -> String {
+    Uuid::new_v4().simple().to_string().chars().take(8).collect()
+}
+
+/// The end of a name that is used once.
+pub(super) fn time_suffix() -> String {
+    let format = format_description!("-[year][month][day]-[hour][minute][second]");
+    in_utc(clock::wall_clock()).format(format).unwrap_or_default()
+}
+
+/// A target that is this machine is another one on each machine.
+fn warn_of_loopback(plan: &Plan) {
+    for scenario in &plan.scenarios {
+        if let Some(host) = guard::loopback_host(scenario) {
+            tracing::warn!(
+                "WARNING: {}: {host} is this machine, so each machine would probe itself; name the target as the machines \
+                 reach it",
+                scenario.shown.name
+            );
+        }
     }
+}
+
+/// The folder of the repository that this folder is in; this folder if it is in none.
+fn repository() -> Result<String, CommandError> {
+    let here = absolute(Path::new("."))?;
+    let root = Path::new(&here).ancestors().find(|folder| folder.join(".git").exists());
+    Ok(root.and_then(Path::to_str).map_or_else(|| here.clone(), str::to_owned))
+}
+
+/// The file of `--ca`.
+fn certificates(typed: &str) -> Result<JobFile, CommandError> {
+    Ok(JobFile {
+        typed: typed.to_owned(),
+        path: absolute(Path::new(typed))?,
+        content: read_pem(Path::new(typed))?.into_bytes(),
+        attached: Vec::new(),
+    })
 }
 
 fn text(word: &OsString) -> Result<String, CommandError> {
@@ -99,27 +116,27 @@ fn text(word: &OsString) -> Result<String, CommandError> {
     })
 }
 
-/// The plan that `run` would have on each machine, and its scenarios. Prints their warnings.
+/// The plan that `run` would have on each machine. Prints its warnings.
 fn resolve(
+    command: JobCommand,
     args: &SharedArgs,
     flags: &[String],
-    (meeting, shard): (MeetingPlace, ShardPlan),
-) -> Result<(Plan, Vec<Scenario>), CommandError> {
-    // Some flags are valid only next to those that the printed file adds.
-    let added: &[&str] = match meeting {
+) -> Result<PlanElsewhere, CommandError> {
+    // Some flags are valid only next to those that the job adds.
+    let added: &[&str] = match command.meeting() {
         MeetingPlace::Store => &["--rendezvous", "name"],
         MeetingPlace::StartTime(_) => &["--shard", "1/2", "--start-at", "15:00"],
     };
     let flags = flags.iter().map(OsString::from).chain(added.iter().map(OsString::from));
     let words = args.sources.iter().cloned().chain(flags);
-    let command = run::Args::augment_args(clap::Command::new("tollgate run").no_binary_name(true));
-    let parsed = command
+    let parser = run::Args::augment_args(clap::Command::new("tollgate run").no_binary_name(true));
+    let parsed = parser
         .try_get_matches_from(words)
         .and_then(|matches| run::Args::from_arg_matches(&matches));
     let run = parsed.map_err(|error| CommandError::usage(error.to_string()))?;
-    let (plan, scenarios) = run::plan_to_print(&run, shard)?;
-    log::add_secrets(&plan.secrets);
-    Ok((plan, scenarios))
+    let shard = Shard { index: 0, of: args.shards };
+    let start = clock::wall_clock() + time::Duration::minutes(10);
+    run::plan_elsewhere(&run, ShardPlan { shard, start, clock: None }, command.holder())
 }
 
 /// One word of the command line, with the files that it needs.
@@ -200,10 +217,20 @@ fn absolute(path: &Path) -> Result<String, CommandError> {
     text(&clean.into_os_string())
 }
 
-/// The variables of all scenarios, by name, each with where its value comes from.
-fn job_variables(scenarios: &[Scenario]) -> Vec<JobVariable> {
+/// The variables of all scenarios, by name, each with where its value comes from. That of the store
+/// is not one of them. Refuses to give it to shards that do without a store: they would use it.
+fn job_variables(
+    meeting: MeetingPlace,
+    scenarios: &[Scenario],
+) -> Result<Vec<JobVariable>, CommandError> {
     let set: BTreeMap<String, String> = variables::utf8_variables().collect();
-    let names: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
+    let mut names: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
+    if names.remove(STORE_VARIABLE) && meeting != MeetingPlace::Store {
+        return Err(CommandError::usage(format!(
+            "error: a scenario reads {STORE_VARIABLE}, which names the database of the shards; rename it in the \
+             scenario, or leave out --without-store"
+        )));
+    }
     let public: BTreeSet<_> = scenarios.iter().flat_map(Scenario::public_variables).collect();
     let required: BTreeSet<_> = scenarios.iter().flat_map(Scenario::required_variables).collect();
     let origin = |name: &String| {
@@ -217,5 +244,5 @@ fn job_variables(scenarios: &[Scenario]) -> Vec<JobVariable> {
         }
     };
     let variable = |name: String| Some(JobVariable { origin: origin(&name)?, name });
-    names.into_iter().filter_map(variable).collect()
+    Ok(names.into_iter().filter_map(variable).collect())
 }

@@ -1,4 +1,4 @@
-//! What every engine's file is printed from.
+//! What a job is made from, for every engine.
 
 use std::ffi::OsString;
 

@@ -34,15 +34,19 @@ pub(in crate::cli) struct Flags {
 }
 
 impl Flags {
+    /// Refuses a name without a comment.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        if self.comment || self.comment_name.is_none() {
+            return Ok(());
+        }
+        Err(CommandError::usage("error: --comment-name needs --comment: add it, or leave both out"))
+    }
+
     /// The comment; `None` if none is wanted.
     pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
+        self.check()?;
         if !self.comment {
-            return match &self.comment_name {
-                None => Ok(None),
-                Some(_) => Err(CommandError::usage(
-                    "error: --comment-name needs --comment: add it, or leave both out",
-                )),
-            };
+            return Ok(None);
         }
         let host = CodeHost::from_variables(&variable)?;
         let secrets = SecretSet::new([host.token.clone()]);

@@ -131,6 +131,13 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// Refuses flags that are wrong on every machine.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        self.files.check()?;
+        self.comment.check()?;
+        self.otlp.check()
+    }
+
     /// The outputs that the flags ask for, in the order in which they are made. Every wrong flag is
     /// reported before anything is sent.
     pub(super) fn destinations(&self) -> Result<OutputDestinations, CommandError> {

@@ -36,10 +36,20 @@ pub(in crate::cli) struct Flags {
 }
 
 impl Flags {
+    /// Refuses a URL that is wrong, or holds a password.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        self.url().map(|_| ())
+    }
+
+    /// The URL for metrics; `None` if there is none.
+    fn url(&self) -> Result<Option<Url>, CommandError> {
+        let url = self.otlp.as_ref().map(|text| parse_service_url("--otlp", text)).transpose()?;
+        Ok(url.map(metrics_url))
+    }
+
     /// The collector; `None` if there is none.
     pub(super) fn output(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
-        let Some(text) = &self.otlp else { return Ok(None) };
-        let url = metrics_url(parse_service_url("--otlp", text)?);
+        let Some(url) = self.url()? else { return Ok(None) };
         let name = if variable(METRICS_HEADERS).is_some() { METRICS_HEADERS } else { HEADERS };
         let given = pairs(name, &variable(name).unwrap_or_default())?;
         let secrets = SecretSet::new(given.iter().flat_map(|(_, value)| parts(value)));

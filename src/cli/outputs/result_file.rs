@@ -29,13 +29,19 @@ impl Flags {
         })
     }
 
-    /// The file of metrics; `None` if there is none.
-    pub(super) fn metrics(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
+    /// Refuses one file for both.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
         if self.metrics.is_some() && self.metrics == self.junit {
             return Err(CommandError::usage(
                 "error: --junit and --metrics name the same file; name two",
             ));
         }
+        Ok(())
+    }
+
+    /// The file of metrics; `None` if there is none.
+    pub(super) fn metrics(&self) -> Result<Option<Box<dyn RunOutput>>, CommandError> {
+        self.check()?;
         output("--metrics", self.metrics.as_deref(), |run| {
             Ok(report::open_metrics(&run.record, &run.ci()))
         })

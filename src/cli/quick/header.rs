@@ -46,6 +46,16 @@ impl Header {
         NAMES.iter().any(|name| self.name.eq_ignore_ascii_case(name))
     }
 
+    /// Whether the value has more than variables and an authentication scheme.
+    fn has_text(&self) -> bool {
+        let is_public = |part: &TemplatePart| match part {
+            TemplatePart::Literal(text) => split_scheme(text).1.is_empty(),
+            TemplatePart::Variable { default, .. } => default.is_none(),
+            TemplatePart::Live(_) => true,
+        };
+        !Template::parse(&self.value).is_ok_and(|value| value.parts().iter().all(is_public))
+    }
+
     /// The name and value for the scenario file. Typed text in a credential header is replaced by
     /// variables, which are added to `variables` under names that `environment` does not have.
     pub(super) fn extract_credentials(
@@ -98,16 +108,16 @@ impl Header {
 /// A header as typed; only its name if it is a credential header with typed text.
 pub(in crate::cli) fn redact_header(typed: &str) -> String {
     let Ok(header) = Header::read(typed) else { return "•••".to_owned() };
-    let is_public = |part: &TemplatePart| match part {
-        TemplatePart::Literal(text) => split_scheme(text).1.is_empty(),
-        TemplatePart::Variable { default, .. } => default.is_none(),
-        TemplatePart::Live(_) => true,
-    };
-    let template = Template::parse(&header.value);
-    if !header.is_credential() || template.is_ok_and(|value| value.parts().iter().all(is_public)) {
-        return typed.to_owned();
+    if header.is_credential() && header.has_text() {
+        return format!("{}: •••", header.name);
     }
-    format!("{}: •••", header.name)
+    typed.to_owned()
+}
+
+/// The name of a typed header whose value has text of its own, if that may be shown.
+pub(in crate::cli) fn header_with_text(typed: &str) -> Option<String> {
+    let header = Header::read(typed).ok().filter(|header| !header.is_credential())?;
+    header.has_text().then_some(header.name)
 }
 
 /// Splits an authentication scheme and the space after it from the rest.

@@ -30,7 +30,7 @@ use header::Header;
 use proxy::TypedProxy;
 
 pub(super) use duet::{DuetUrls, parse_duet_url};
-pub(super) use header::redact_header;
+pub(super) use header::{header_with_text, redact_header};
 pub(super) use overrides::shared_overrides;
 pub(super) use proxy::redact_proxy;
 

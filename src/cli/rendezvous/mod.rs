@@ -17,6 +17,7 @@ use super::exit::CommandError;
 use super::outputs::OutputDestinations;
 use super::shard::{self, MAX_SHARDS};
 use crate::engine::clock;
+use crate::fleet::{self, MeetingTimes};
 use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
 use crate::postgres::DatabaseAddress;
 use crate::units::{UnitError, parse_duration};
@@ -26,7 +27,7 @@ pub(super) use link::LinkEnds;
 pub(super) use member::{FleetMember, JoinEnd};
 
 /// How long machines wait for each other unless a flag says otherwise.
-const WAIT: Duration = Duration::from_mins(5);
+const WAIT: Duration = fleet::RENDEZVOUS_WAIT;
 
 /// Maximum number of characters of a name.
 const LONGEST_NAME: usize = 200;
@@ -77,6 +78,11 @@ impl Flags {
     /// The name of the rendezvous, if this machine also merges.
     pub(super) fn merged_name(&self) -> Option<&str> {
         self.rendezvous.as_deref().filter(|_| self.verdict)
+    }
+
+    /// What the flags say about the time before the start.
+    pub(super) fn times(&self) -> MeetingTimes {
+        MeetingTimes { wait: self.rendezvous_wait, lead: self.lead }
     }
 
     /// The rendezvous that the flags name; `None` if they name none.

@@ -1,14 +1,14 @@
 //! The files of scenarios in a machine.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::super::error::JobError;
-use super::super::job::{FileContent, JobSource};
+use super::super::job::{FileContent, FleetJob, below, common_folder};
 
 /// The folder of the files in a machine.
 const FOLDER: &str = "/fleet";
@@ -45,14 +45,13 @@ impl std::fmt::Debug for GuestContent {
 }
 
 impl GuestFiles {
-    /// The files of scenarios. They keep their places relative to each other, so that the paths
+    /// The files of a job. They keep their places relative to each other, so that the paths
     /// within scenarios lead to them; an absolute path stays as it is.
     ///
     /// Fails if they are too large, or if two files would need a secret of one name.
-    pub(super) fn of(sources: &[JobSource]) -> Result<Self, JobError> {
+    pub(super) fn of(job: &FleetJob) -> Result<Self, JobError> {
         let mut found: Vec<(&str, bool, GuestContent)> = Vec::new();
-        for source in sources {
-            let JobSource::File(file) = source else { continue };
+        for file in job.files() {
             found.push((&file.path, false, GuestContent::Bytes(file.content.clone())));
             for attached in &file.attached {
                 let content = match &attached.content {
@@ -69,7 +68,11 @@ impl GuestFiles {
         let common = common_folder(relative);
         let mut files = Self::default();
         for (path, is_fixed, content) in found {
-            let guest = if is_fixed { path.to_owned() } else { guest_path(path, &common) };
+            let guest = if is_fixed {
+                path.to_owned()
+            } else {
+                format!("{FOLDER}/{}", below(path, common))
+            };
             files.add(path, guest, content)?;
         }
         files.check_size()?;
@@ -146,19 +149,4 @@ fn secret_name(path: &str) -> String {
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
     let part = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     format!("FILE_{}", name.chars().map(part).collect::<String>())
-}
-
-fn guest_path(path: &str, common: &Path) -> String {
-    let rest = Path::new(path).strip_prefix(common).unwrap_or(Path::new(path));
-    format!("{FOLDER}/{}", rest.to_string_lossy().trim_start_matches('/'))
-}
-
-/// The deepest folder that holds all of these files.
-fn common_folder<'a>(paths: impl Iterator<Item = &'a str>) -> PathBuf {
-    let folders = paths.filter_map(|path| Path::new(path).parent()).map(Path::to_path_buf);
-    let shared = |one: PathBuf, other: PathBuf| -> PathBuf {
-        let pairs = one.components().zip(other.components());
-        pairs.take_while(|(one, other)| one == other).map(|(part, _)| part).collect()
-    };
-    folders.reduce(shared).unwrap_or_default()
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::files::GuestFiles;
+use super::deadline::MeetingTimes;
 use super::error::JobError;
-use super::job::{FleetJob, JobSource, VariableOrigin};
+use super::job::{FleetJob, JobFile, STORE_VARIABLE, VariableOrigin};
 use super::shell;
 use crate::units::{MachineSize, duration_literal};
 
@@ -25,18 +26,12 @@ pub const FLEET_MARK: &str = "tollgate_fleet";
 /// The metadata that says which shard a machine runs.
 const SHARD_MARK: &str = "tollgate_shard";
 
-/// The time for a boot, before a shard waits for the others, and for a late end.
-const SLACK: Duration = Duration::from_mins(3);
-
 /// How long making one machine may take, while those that were made before wait: Fly takes one
 /// create a second.
 const MADE_WITHIN: Duration = Duration::from_secs(2);
 
-/// The longest time for setup and warm-up that a rendezvous allows by itself.
-const LONGEST_LEAD: Duration = Duration::from_secs(5 * 60 + 10);
-
 /// The secrets that may name the store, of which a shard needs one.
-const STORES: [&str; 2] = ["TOLLGATE_STORE", "DATABASE_URL"];
+const STORES: [&str; 2] = ["TOLLGATE_STORE", STORE_VARIABLE];
 
 /// What a fleet is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,8 +106,7 @@ impl FlyFleet {
         regions: Vec<String>,
         kind: FlyMachineKind,
     ) -> Result<Self, JobError> {
-        refuse_own_flags(&job.flags)?;
-        let files = GuestFiles::of(&job.sources)?;
+        let files = GuestFiles::of(job)?;
         let mut variables = BTreeMap::new();
         let mut needed: BTreeSet<String> = files.secrets().map(str::to_owned).collect();
         for variable in &job.variables {
@@ -167,9 +161,8 @@ impl FlyFleet {
 
     /// The longest time that one machine lives, in whole minutes.
     pub fn longest_life(&self) -> Duration {
-        let wait = self.kind.wait_of(self.shards);
-        let life = wait + self.kind.lead.unwrap_or(LONGEST_LEAD) + self.length + SLACK;
-        Duration::from_secs(life.as_secs().div_ceil(60).saturating_mul(60))
+        let wait = Some(self.kind.wait_of(self.shards));
+        MeetingTimes { wait, lead: self.kind.lead }.longest_life(self.length)
     }
 
     /// What is about to be made, for a person: number, regions, size and image.
@@ -235,16 +228,6 @@ impl FlyFleet {
     }
 }
 
-/// Refuses flags that the fleet itself gives to every machine.
-fn refuse_own_flags(flags: &[String]) -> Result<(), JobError> {
-    let own = ["--rendezvous-wait", "--lead"];
-    let is_own = |flag: &&String| own.contains(&flag.split('=').next().unwrap_or_default());
-    flags.iter().find(is_own).map_or(Ok(()), |flag| {
-        let problem = format!("{flag} belongs to the fleet, not to one machine");
-        Err(JobError::new(problem, "write it before `--`"))
-    })
-}
-
 /// The words after the program. Reports are off: the machine's disk is destroyed with it.
 fn command(
     job: &FleetJob,
@@ -252,12 +235,9 @@ fn command(
     files: &GuestFiles,
     kind: &FlyMachineKind,
 ) -> Vec<String> {
-    let source = |source: &JobSource| match source {
-        JobSource::Url(url) => url.clone(),
-        JobSource::File(file) => files.guest_path(&file.path).unwrap_or(&file.path).to_owned(),
-    };
+    let path = |file: &JobFile| files.guest_path(&file.path).unwrap_or(&file.path).to_owned();
     let mut words = vec!["run".to_owned()];
-    words.extend(job.sources.iter().map(source));
+    words.extend(job.sources.iter().map(|source| source.word(path)));
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     flag("--rendezvous", rendezvous);
     flag("--rendezvous-wait", &duration_literal(kind.wait_of(job.shards)).replace(' ', ""));
@@ -269,7 +249,7 @@ fn command(
     if !job.flags.iter().any(|flag| flag.split('=').next() == Some("--report")) {
         flag("--report", "none");
     }
-    words.extend(job.flags.iter().cloned());
+    words.extend(job.run_flags(path));
     words
 }
 

@@ -1,7 +1,7 @@
 //! What becomes of a job.
 
 use super::super::job::{
-    AttachedContent, FileContent, JobFile, JobName, JobVariable, MeetingPlace,
+    AttachedContent, FileContent, JobFile, JobName, JobSource, JobVariable, MeetingPlace,
 };
 use super::*;
 
@@ -26,6 +26,8 @@ fn job(shards: u32, attached: Vec<AttachedContent>) -> FleetJob {
             attached,
         })],
         flags: vec!["--rate".to_owned(), "80/s".to_owned()],
+        ca: None,
+        merge_flags: Vec::new(),
         variables: vec![
             variable("TENANT", VariableOrigin::Public("eu".to_owned())),
             variable("TOKEN", VariableOrigin::Secret { is_required: true }),
@@ -34,6 +36,9 @@ fn job(shards: u32, attached: Vec<AttachedContent>) -> FleetJob {
         ],
         length: Duration::from_mins(4),
         meeting: MeetingPlace::Store,
+        times: MeetingTimes::default(),
+        repository: "/home/me".to_owned(),
+        mark: "1a2b3c4d".to_owned(),
     }
 }
 
@@ -141,15 +146,6 @@ fn files_that_are_too_large_or_alike_are_refused() {
 }
 
 #[test]
-fn flags_of_the_fleet_are_not_passed_on_twice() {
-    for flag in ["--lead=9s", "--rendezvous-wait"] {
-        let job = FleetJob { flags: vec![flag.to_owned()], ..job(2, Vec::new()) };
-        let error = try_fleet(&job, &["ord"]).unwrap_err().to_string();
-        assert!(error.ends_with("not to one machine; write it before `--`"), "{error}");
-    }
-}
-
-#[test]
 fn a_url_stays_as_it_is() {
     let mut job = job(2, Vec::new());
     job.sources = vec![JobSource::Url("https://shop.example/?a=b".to_owned())];
@@ -158,4 +154,21 @@ fn a_url_stays_as_it_is() {
     assert_eq!(config["init"]["cmd"][1], "https://shop.example/?a=b");
     assert_eq!(config["files"], json!([]));
     assert!(!config["init"]["cmd"].as_array().unwrap().contains(&json!("none")));
+}
+
+#[test]
+fn the_authorities_of_a_url_reach_the_machine() {
+    let mut job = job(2, Vec::new());
+    job.sources = vec![JobSource::Url("https://shop.example/".to_owned())];
+    job.ca = Some(JobFile {
+        typed: "../ca.pem".to_owned(),
+        path: "/home/ca.pem".to_owned(),
+        content: b"pem".to_vec(),
+        attached: Vec::new(),
+    });
+    let config = try_fleet(&job, &["ord"]).unwrap().machines().next().unwrap().config;
+    let expected = json!([{"guest_path": "/fleet/ca.pem", "raw_value": "cGVt"}]);
+    assert_eq!(config["files"], expected);
+    let words = config["init"]["cmd"].as_array().unwrap();
+    assert_eq!(words[words.len() - 2..], ["--ca", "/fleet/ca.pem"]);
 }

@@ -1,6 +1,7 @@
 //! A workflow of GitHub Actions: a matrix of shards, and the gate that merges.
 
-use super::{FleetJob, JobError, JobSource, MeetingPlace, STORE, VariableOrigin};
+use super::checkout::Checkout;
+use super::{FleetJob, JobError, MeetingPlace, STORE_VARIABLE, VariableOrigin};
 use crate::fleet::yaml::{self, Yaml, YamlReader, inline, map};
 
 /// The maximum number of jobs of a matrix.
@@ -17,19 +18,30 @@ const DOWNLOAD: (&str, &str) =
 /// The name of the rendezvous: another one for each run of the workflow, the same for its retries.
 const RUN: &str = "${{ github.run_id }}";
 
+/// What the names of variables may not begin with, and why.
+const RESERVED_NAMES: [(&str, &str); 4] = [
+    ("GITHUB_", "begins with GITHUB_, as only those of GitHub itself do"),
+    ("RUNNER_", "begins with RUNNER_, as only those of the runner do"),
+    ("GATE_", "begins with GATE_, as those that the action sets for itself do"),
+    ("TOLLGATE_SHARD_", "begins with TOLLGATE_SHARD_, as those that the workflow sets do"),
+];
+
+/// The step of the merge.
+const MERGE: &str = "gate";
+
 /// The workflow. `action` is tollgate's action with its version.
 pub(super) fn write(job: &FleetJob, action: &str) -> Result<String, JobError> {
-    job.check_checkout()?;
+    let checkout = Checkout::of(job)?;
     check(job)?;
     let jobs = match job.meeting {
         MeetingPlace::Store => vec![
-            ("shard", shard_job(job, action, None)?.spaced()),
-            ("gate", gate_job(job, stored_steps(job, action))),
+            ("shard", shard_job(job, &checkout, action, None)?.spaced()),
+            ("gate", gate_job(job, stored_steps(job, action)?)),
         ],
         MeetingPlace::StartTime(lead) => vec![
             ("start", start_job(lead.as_secs()).spaced()),
-            ("shard", shard_job(job, action, Some("start"))?.spaced()),
-            ("gate", gate_job(job, artifact_steps(action))),
+            ("shard", shard_job(job, &checkout, action, Some("start"))?.spaced()),
+            ("gate", gate_job(job, artifact_steps(job, action)?)),
         ],
     };
     let workflow = map([
@@ -76,17 +88,14 @@ fn check(job: &FleetJob) -> Result<(), JobError> {
         ));
     }
     for variable in &job.variables {
-        let same = |other: &super::JobVariable| {
+        let upper = variable.name.to_ascii_uppercase();
+        let reserved = RESERVED_NAMES.iter().find(|(start, _)| upper.starts_with(start));
+        let is_same = |other: &super::JobVariable| {
             other.name != variable.name && other.name.eq_ignore_ascii_case(&variable.name)
         };
-        let is_reserved = variable.name.to_ascii_uppercase().starts_with("GITHUB_")
-            && variable.name != "GITHUB_TOKEN";
-        if is_reserved || job.variables.iter().any(same) {
-            let why = if is_reserved {
-                "begins with GITHUB_"
-            } else {
-                "differs from another only in case"
-            };
+        let same = job.variables.iter().any(is_same);
+        let same = same.then_some("differs from another only in case");
+        if let Some(why) = reserved.map(|(_, why)| *why).or(same) {
             return Err(JobError::new(
                 format!("`{}` cannot be a variable of GitHub: it {why}", variable.name),
                 "rename it in the scenario",
@@ -111,7 +120,12 @@ fn start_job(lead: u64) -> Yaml {
     ])
 }
 
-fn shard_job(job: &FleetJob, action: &str, needs: Option<&str>) -> Result<Yaml, JobError> {
+fn shard_job(
+    job: &FleetJob,
+    checkout: &Checkout<'_>,
+    action: &str,
+    needs: Option<&str>,
+) -> Result<Yaml, JobError> {
     let places = (0..job.shards).map(Yaml::from).collect();
     let matrix = inline([("shard", Yaml::Row(places))]);
     let mut entries = vec![("name", Yaml::from("shard ${{ matrix.shard }}"))];
@@ -122,34 +136,57 @@ fn shard_job(job: &FleetJob, action: &str, needs: Option<&str>) -> Result<Yaml, 
         ("permissions", inline([("contents", Yaml::from("read"))])),
         ("strategy", map([("fail-fast", Yaml::from(false)), ("matrix", matrix)])),
         ("env", environment(job)),
-        ("steps", Yaml::List(shard_steps(job, action)?)),
+        ("steps", Yaml::List(shard_steps(job, checkout, action)?)),
     ]);
     Ok(map(entries))
 }
 
-fn shard_steps(job: &FleetJob, action: &str) -> Result<Vec<Yaml>, JobError> {
-    let sources = job.sources.iter().map(JobSource::typed).map(source_line);
+fn shard_steps(
+    job: &FleetJob,
+    checkout: &Checkout<'_>,
+    action: &str,
+) -> Result<Vec<Yaml>, JobError> {
+    let path = |file: &super::JobFile| checkout.path_of(file);
+    let sources = job.sources.iter().map(|source| source_line(&source.word(path)));
     let sources = sources.collect::<Result<Vec<_>, _>>()?.join("\n");
-    let mut flags = flag_lines(&job.flags)?;
+    let mut flags = flag_lines(&job.run_flags(path))?;
     flags.push("--shard auto".to_owned());
     flags.push(match job.meeting {
-        MeetingPlace::Store => format!("--rendezvous {}-{RUN}", job.name.as_str()),
+        MeetingPlace::Store => rendezvous(job),
         MeetingPlace::StartTime(_) => "--start-at ${{ needs.start.outputs.at }}".to_owned(),
     });
+    // The page of the workflow shows the verdict on the whole alone.
+    flags.push("--ci none".to_owned());
     let run = map([
         ("id", Yaml::from("shard")),
         ("uses", action.into()),
         ("with", map([("scenario", Yaml::from(sources)), ("args", lines(&flags))])),
     ]);
-    let mut steps = vec![checkout(), run];
+    let mut steps = vec![checkout_step(), run];
     if !job.has_store() {
-        let run = "${{ steps.shard.outputs.run }}";
-        let name = "shard-${{ matrix.shard }}";
-        let condition = ("if", Yaml::from("always() && steps.shard.outputs.run != ''"));
-        let inputs = [("name", Yaml::from(name)), ("path", run.into())];
-        steps.push(map([condition].into_iter().chain(uses(UPLOAD, inputs))));
+        steps.push(upload("shard", "shard-${{ matrix.shard }}", &[]));
     }
     Ok(steps)
+}
+
+/// Keeps the run folder of a step, and further files, as an artifact.
+fn upload(step: &str, name: &str, files: &[&str]) -> Yaml {
+    let condition = ("if", Yaml::from(format!("always() && steps.{step}.outputs.run != ''")));
+    let run = format!("${{{{ steps.{step}.outputs.run }}}}");
+    let files = files.iter().map(|file| literal(file));
+    let paths: Vec<_> = std::iter::once(run).chain(files).collect();
+    let inputs = [
+        ("name", Yaml::from(name)),
+        ("path", paths.join("\n").into()),
+        // A second attempt has the same names.
+        ("overwrite", true.into()),
+    ];
+    map([condition].into_iter().chain(uses(UPLOAD, inputs)))
+}
+
+/// The flag that names the rendezvous.
+fn rendezvous(job: &FleetJob) -> String {
+    format!("--rendezvous {}-{RUN}", job.name.as_str())
 }
 
 /// The place of the shard, and the variables of the scenarios.
@@ -158,8 +195,8 @@ fn environment(job: &FleetJob) -> Yaml {
         ("TOLLGATE_SHARD_INDEX".to_owned(), Yaml::from("${{ matrix.shard }}")),
         ("TOLLGATE_SHARD_COUNT".to_owned(), job.shards.into()),
     ];
-    entries.extend(job.has_store().then(|| secret(STORE)));
-    for variable in job.variables.iter().filter(|variable| variable.name != STORE) {
+    entries.extend(job.has_store().then(|| secret(STORE_VARIABLE)));
+    for variable in &job.variables {
         let name = &variable.name;
         entries.push(match &variable.origin {
             VariableOrigin::Public(value) => (name.clone(), literal(value).into()),
@@ -185,37 +222,65 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
         ("runs-on", "ubuntu-latest".into()),
         ("timeout-minutes", job.merge_minutes().into()),
     ];
-    if job.has_store() {
-        entries.push(("permissions", inline([("contents", Yaml::from("read"))])));
-        entries.push(("env", map([secret(STORE)])));
+    let mut permissions = Vec::new();
+    permissions.extend(job.has_store().then(|| ("contents", Yaml::from("read"))));
+    let comments = job.has_merge_flag("--comment");
+    permissions
+        .extend(comments.then(|| ("pull-requests", Yaml::from("write").noted("for the comment"))));
+    if !permissions.is_empty() {
+        // Only a mapping of several lines can have the note.
+        let permissions = if comments { map(permissions) } else { inline(permissions) };
+        entries.push(("permissions", permissions));
+    }
+    let store = job.has_store().then_some(STORE_VARIABLE);
+    let secrets: Vec<_> = store.iter().chain(job.merge_variables()).copied().map(secret).collect();
+    if !secrets.is_empty() {
+        entries.push(("env", map(secrets)));
     }
     entries.push(("steps", Yaml::List(steps)));
     map(entries)
 }
 
-fn stored_steps(job: &FleetJob, action: &str) -> Vec<Yaml> {
-    let flag = format!("--rendezvous {}-{RUN}", job.name.as_str());
+fn stored_steps(job: &FleetJob, action: &str) -> Result<Vec<Yaml>, JobError> {
     // The address of the database may name a certificate's file.
-    vec![checkout(), merge_step(action, ("args", flag.into()))]
+    let mut steps = vec![checkout_step()];
+    steps.extend(merge_steps(job, action, None)?);
+    Ok(steps)
 }
 
 /// Merges what the shards have uploaded.
-fn artifact_steps(action: &str) -> Vec<Yaml> {
+fn artifact_steps(job: &FleetJob, action: &str) -> Result<Vec<Yaml>, JobError> {
     let list = "{ echo 'runs<<END'; ls -d shards/*/; echo END; } >>\"$GITHUB_OUTPUT\"\n";
-    vec![
+    let mut steps = vec![
         map(uses(DOWNLOAD, [("pattern", Yaml::from("shard-*")), ("path", "shards".into())])),
         map([("id", Yaml::from("shards")), ("run", list.into())]),
-        merge_step(action, ("scenario", "${{ steps.shards.outputs.runs }}".into())),
-    ]
+    ];
+    steps.extend(merge_steps(job, action, Some("${{ steps.shards.outputs.runs }}"))?);
+    Ok(steps)
 }
 
-fn checkout() -> Yaml {
+/// Merges these runs, or those of the rendezvous, and keeps the merged one.
+fn merge_steps(job: &FleetJob, action: &str, runs: Option<&str>) -> Result<[Yaml; 2], JobError> {
+    let mut inputs = vec![("command", Yaml::from("merge"))];
+    inputs.extend(runs.map(|runs| ("scenario", Yaml::from(runs))));
+    let comments = job.has_merge_flag("--comment");
+    // With this input, the action gives the token to tollgate.
+    inputs.extend(comments.then(|| ("comment", Yaml::from("true"))));
+    let mut flags = job.late_merge_flags();
+    flags.retain(|flag| flag != "--comment");
+    let mut flags = flag_lines(&flags)?;
+    flags.extend(job.has_store().then(|| rendezvous(job)));
+    if !flags.is_empty() {
+        inputs.push(("args", flags.join("\n").into()));
+    }
+    let merge = map([("id", Yaml::from(MERGE)), ("uses", action.into()), ("with", map(inputs))]);
+    let files: Vec<_> =
+        ["junit", "metrics"].iter().filter_map(|kind| job.merged_file(kind)).collect();
+    Ok([merge, upload(MERGE, "verdict", &files)])
+}
+
+fn checkout_step() -> Yaml {
     map(uses(CHECKOUT, [("persist-credentials", Yaml::from(false))]))
-}
-
-fn merge_step(action: &str, input: (&'static str, Yaml)) -> Yaml {
-    let inputs = map([("command", Yaml::from("merge")), input]);
-    map([("uses", Yaml::from(action)), ("with", inputs)])
 }
 
 fn uses<const N: usize>(
@@ -237,10 +302,7 @@ fn literal(text: &str) -> String {
 /// A line of the input `scenario`, which the action reads without blanks and quotes at its ends.
 fn source_line(source: &str) -> Result<String, JobError> {
     check_line(source)?;
-    let is_flag = source.starts_with('-');
-    // `./-x` and `-x` are the same file.
-    let source = if is_flag { format!("./{source}") } else { source.to_owned() };
-    Ok(literal(&quoted(&source)))
+    Ok(literal(&quoted(source)))
 }
 
 /// The text, in quotes if the action would read it as another one.

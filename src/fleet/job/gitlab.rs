@@ -1,5 +1,6 @@
 //! A pipeline of GitLab CI: parallel shards, and the stage that merges.
 
+use super::checkout::Checkout;
 use super::{FleetJob, JobError, MeetingPlace};
 use crate::fleet::shell;
 use crate::fleet::yaml::{self, Yaml, YamlReader, map, texts};
@@ -16,7 +17,7 @@ const PROGRAM: &str = ".tollgate";
 
 /// The pipeline. `release` is the address that the program is downloaded from.
 pub(super) fn write(job: &FleetJob, release: &str) -> Result<String, JobError> {
-    job.check_checkout()?;
+    let checkout = Checkout::of(job)?;
     if job.shards > MOST_PARALLEL {
         return Err(JobError::new(
             format!("`parallel` of GitLab is at most {MOST_PARALLEL}"),
@@ -35,7 +36,7 @@ pub(super) fn write(job: &FleetJob, release: &str) -> Result<String, JobError> {
     if let MeetingPlace::StartTime(lead) = job.meeting {
         entries.push(("start", start_job(lead.as_secs()).spaced()));
     }
-    entries.push(("shard", shard_job(job).spaced()));
+    entries.push(("shard", shard_job(job, &checkout).spaced()));
     entries.push(("verdict", verdict_job(job)));
     yaml::write(&heading(job), &[map(entries)], YamlReader::Any)
 }
@@ -48,6 +49,11 @@ fn heading(job: &FleetJob) -> Vec<String> {
             "Needs these CI/CD variables, masked if they are secret: {}",
             required.join(", ")
         ));
+    }
+    if job.has_merge_flag("--comment") {
+        lines.push(
+            "Needs the masked variable GITLAB_TOKEN to comment on the merge request.".to_owned(),
+        );
     }
     lines.push("A retry of a job sends no load again.".to_owned());
     lines
@@ -84,12 +90,13 @@ fn start_job(lead: u64) -> Yaml {
     ])
 }
 
-fn shard_job(job: &FleetJob) -> Yaml {
+fn shard_job(job: &FleetJob, checkout: &Checkout<'_>) -> Yaml {
     let meeting = match job.meeting {
         MeetingPlace::Store => format!("--rendezvous {}-\"$CI_PIPELINE_ID\"", job.name.as_str()),
         MeetingPlace::StartTime(_) => "--start-at \"$START\" --runs-dir shards".to_owned(),
     };
-    let script = format!("./tollgate {} --shard auto {meeting}", job.run_command());
+    let run = job.run_command(|file| checkout.path_of(file));
+    let script = format!("./tollgate {run} --shard auto {meeting}");
     let mut entries = vec![
         ("extends", Yaml::from(PROGRAM)),
         ("stage", "load".into()),
@@ -101,20 +108,23 @@ fn shard_job(job: &FleetJob) -> Yaml {
         entries.push(("variables", map(public)));
     }
     entries.push(("script", texts([script])));
-    entries
-        .push(("artifacts", artifacts(if job.has_store() { "reports/runs/" } else { "shards/" })));
+    let runs = if job.has_store() { "reports/runs/" } else { "shards/" };
+    entries.push(("artifacts", map(artifacts([runs]))));
     map(entries)
 }
 
 fn verdict_job(job: &FleetJob) -> Yaml {
-    let script = if job.has_store() {
-        vec![format!("./tollgate merge --rendezvous {}-\"$CI_PIPELINE_ID\"", job.name.as_str())]
+    let mut script = Vec::new();
+    let runs = if job.has_store() {
+        format!("--rendezvous {}-\"$CI_PIPELINE_ID\"", job.name.as_str())
     } else {
         // Completes runs that were cut off.
         let complete =
             "for run in shards/*/; do ./tollgate show \"$run\" >/dev/null 2>&1 || :; done";
-        [complete, "./tollgate merge shards/*/"].map(str::to_owned).to_vec()
+        script.push(complete.to_owned());
+        "shards/*/".to_owned()
     };
+    script.push(job.merge_command("./tollgate", &runs));
     map([
         ("extends", Yaml::from(PROGRAM)),
         ("stage", "verdict".into()),
@@ -124,16 +134,30 @@ fn verdict_job(job: &FleetJob) -> Yaml {
         ),
         ("timeout", minutes(job.merge_minutes())),
         ("script", texts(script)),
-        ("artifacts", artifacts("reports/runs/")),
+        ("artifacts", verdict_artifacts(job)),
     ])
+}
+
+/// The merged run, and the files that flags make of it. GitLab shows them at the merge request.
+fn verdict_artifacts(job: &FleetJob) -> Yaml {
+    let kinds = ["junit", "metrics"];
+    let files: Vec<_> =
+        kinds.into_iter().filter_map(|kind| Some((kind, job.merged_file(kind)?))).collect();
+    let paths = std::iter::once("reports/runs/").chain(files.iter().map(|(_, path)| *path));
+    let mut entries = artifacts(paths);
+    if !files.is_empty() {
+        let reports = files.iter().map(|(kind, path)| (*kind, Yaml::from(*path)));
+        entries.push(("reports", map(reports)));
+    }
+    map(entries)
 }
 
 fn minutes(minutes: u64) -> Yaml {
     format!("{minutes} minutes").into()
 }
 
-fn artifacts(path: &str) -> Yaml {
-    map([("when", Yaml::from("always")), ("paths", texts([path]))])
+fn artifacts<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<(&'static str, Yaml)> {
+    vec![("when", Yaml::from("always")), ("paths", texts(paths))]
 }
 
 /// A text that GitLab expands to exactly this one.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::layout::{self, FileLayout, PlacedFile};
-use super::{FleetJob, JobError, JobName, JobSource, STORE, VariableOrigin};
+use super::{FleetJob, JobError, JobName, STORE_VARIABLE, VariableOrigin};
 use crate::fleet::shell;
 use crate::fleet::yaml::{self, Yaml, YamlReader, inline, map, texts};
 
@@ -83,9 +83,17 @@ impl Manifest<'_> {
             "  kubectl create --filename=THIS-FILE".to_owned(),
             format!("  kubectl logs --follow --pod-running-timeout=10m job/{name}-merge   # the verdict"),
             format!("  kubectl wait --for=condition=Complete --timeout=1m job/{name}-merge   # fails unless it is a pass"),
-            "The name of a run is used once. Write another file for the next run.".to_owned(),
+            "This file is for one run: created again, it sends nothing, and shows the same verdict."
+                .to_owned(),
+            "Write another one for the next run.".to_owned(),
         ]);
         lines
+    }
+
+    /// The name under which the shards meet. The pods of a Job have no number that those of another
+    /// know, so the file has one.
+    fn rendezvous(&self) -> String {
+        format!("{}-{}", self.job.name.as_str(), self.job.mark)
     }
 
     fn secret_files(&self) -> impl Iterator<Item = &PlacedFile<'_>> {
@@ -162,13 +170,8 @@ impl Manifest<'_> {
     }
 
     fn shards(&self) -> Yaml {
-        let sources = self.job.sources.iter().map(|source| match source {
-            JobSource::Url(url) => url.clone(),
-            JobSource::File(file) => self.layout.path_of(file),
-        });
-        let mut arguments = vec!["run".to_owned()];
-        arguments.extend(sources.chain(self.job.flags.iter().cloned()));
-        arguments.extend(["--rendezvous".to_owned(), self.job.name.as_str().to_owned()]);
+        let mut arguments = self.job.run_words(|file| self.layout.path_of(file));
+        arguments.extend(["--rendezvous".to_owned(), self.rendezvous()]);
         arguments.extend(["--shard".to_owned(), format!("auto/{}", self.job.shards)]);
         let mut spec = vec![
             ("completionMode", Yaml::from("Indexed")),
@@ -186,11 +189,14 @@ impl Manifest<'_> {
     fn merge(&self) -> Yaml {
         // Its pod may start long before those of the shards, which wait for nodes and images.
         let wait = format!("{}m", self.job.shard_minutes());
-        let arguments =
-            ["merge", "--rendezvous", self.job.name.as_str(), "--rendezvous-wait", &wait];
-        let arguments = arguments.map(str::to_owned);
-        let store = vec![self.reference(STORE, true)];
-        let mut pod = pod(self.container(MERGE, &arguments, store));
+        let rendezvous = self.rendezvous();
+        let arguments = ["merge", "--rendezvous", &rendezvous, "--rendezvous-wait", &wait];
+        let mut arguments = arguments.map(str::to_owned).to_vec();
+        arguments.extend(self.job.merge_flags.iter().cloned());
+        let mut variables = vec![self.reference(STORE_VARIABLE, true)];
+        let optional = self.job.merge_variables().iter();
+        variables.extend(optional.map(|name| self.reference(name, false)));
+        let mut pod = pod(self.container(MERGE, &arguments, variables));
         pod.push(("volumes", self.volumes(MERGE)));
         let spec = limits("a failed pod has the verdict", self.job.merge_minutes());
         self.job_object((MERGE, "-merge"), spec, pod)
@@ -262,9 +268,9 @@ impl Manifest<'_> {
             VariableOrigin::PublicElsewhere => self.reference(name, true),
             VariableOrigin::Secret { is_required } => self.reference(name, *is_required),
         };
-        let own = self.job.variables.iter().filter(|variable| variable.name != STORE);
+        let own = self.job.variables.iter();
         let own = own.map(|variable| of(&variable.origin, &variable.name));
-        std::iter::once(self.reference(STORE, true)).chain(own).collect()
+        std::iter::once(self.reference(STORE_VARIABLE, true)).chain(own).collect()
     }
 
     /// A variable whose value is in the Secret.

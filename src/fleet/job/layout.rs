@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileContent, FleetJob, JobError, JobFile, JobSource};
+use super::{FileContent, FleetJob, JobError, JobFile};
 
 /// The folder of the files in the container.
 pub(super) const FOLDER: &str = "/scenarios";
@@ -31,7 +31,7 @@ impl<'a> FileLayout<'a> {
     /// placed.
     pub(super) fn of(job: &'a FleetJob) -> Result<Self, JobError> {
         let mut contents: BTreeMap<&str, Option<&[u8]>> = BTreeMap::new();
-        for file in job.sources.iter().filter_map(JobSource::file) {
+        for file in job.files() {
             contents.insert(&file.path, Some(&file.content));
             for attached in &file.attached {
                 if attached.written.starts_with('/') {
@@ -68,7 +68,7 @@ impl<'a> FileLayout<'a> {
 }
 
 /// The deepest folder that all absolute paths are in, without the `/` behind it.
-fn common_folder<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
+pub(in crate::fleet) fn common_folder<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
     let folder = |path: &'a str| path.rfind('/').map_or("", |at| &path[..at]);
     let Some(mut common) = paths.next().map(folder) else { return "" };
     for path in paths {
@@ -79,7 +79,8 @@ fn common_folder<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
     common
 }
 
-fn below<'a>(path: &'a str, root: &str) -> &'a str {
+/// The path of a file below a folder that it is in.
+pub(in crate::fleet) fn below<'a>(path: &'a str, root: &str) -> &'a str {
     path.strip_prefix(root).unwrap_or(path).trim_start_matches('/')
 }
 

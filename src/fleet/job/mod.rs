@@ -1,5 +1,7 @@
 //! One run that an engine starts as several shards, and what each engine reads to do so.
 
+mod checkout;
+mod doubts;
 mod github;
 mod gitlab;
 mod kubernetes;
@@ -10,15 +12,16 @@ mod tests;
 
 use std::time::Duration;
 
+use super::deadline::MeetingTimes;
 use super::error::JobError;
 use super::shell;
+use crate::units::duration_literal;
 
-/// The variable that names the store.
-const STORE: &str = "DATABASE_URL";
+pub(super) use layout::{below, common_folder};
 
-/// How long a shard may take in addition to its load: the wait for the others, the setup, the
-/// warm-up and the last answers.
-const SLACK: Duration = Duration::from_mins(10);
+/// The variable that names the store. It is no variable of a job: each engine has its own reference
+/// to it.
+pub const STORE_VARIABLE: &str = "DATABASE_URL";
 
 /// How long the merge waits for a shard after the planned end, generously.
 const MERGE_SLACK: Duration = Duration::from_mins(5);
@@ -32,14 +35,24 @@ pub struct FleetJob {
     pub shards: u32,
     /// URLs and paths of scenario files, as they are typed.
     pub sources: Vec<JobSource>,
-    /// Further flags of `tollgate run`.
+    /// Further flags of `tollgate run` for each shard, without those that name files here.
     pub flags: Vec<String>,
-    /// The variables that the scenarios need, without those of the store.
+    /// The certificates that `--ca` names.
+    pub ca: Option<JobFile>,
+    /// Flags of `tollgate merge`: the outputs of the whole run.
+    pub merge_flags: Vec<String>,
+    /// The variables that the scenarios need, without [`STORE_VARIABLE`].
     pub variables: Vec<JobVariable>,
     /// The longest load.
     pub length: Duration,
     /// Where the shards meet.
     pub meeting: MeetingPlace,
+    /// What the flags say about the time before the start.
+    pub times: MeetingTimes,
+    /// The absolute path of the repository that the files are in, or of the current folder.
+    pub repository: String,
+    /// What no other job has: the rendezvous of a job whose engine numbers no runs ends with it.
+    pub mark: String,
 }
 
 /// What one word of the command line names.
@@ -199,6 +212,14 @@ impl JobSource {
         }
     }
 
+    /// The word on a machine that has the files at these paths.
+    pub(super) fn word(&self, path: impl Fn(&JobFile) -> String) -> String {
+        match self {
+            Self::Url(url) => url.clone(),
+            Self::File(file) => path(file),
+        }
+    }
+
     fn file(&self) -> Option<&JobFile> {
         match self {
             Self::Url(_) => None,
@@ -212,21 +233,41 @@ impl FleetJob {
     pub fn write(&self, engine: &FleetEngine) -> Result<String, JobError> {
         match engine {
             FleetEngine::Kubernetes { image, secret, store_ca } => {
+                self.refuse_comment("Kubernetes")?;
                 kubernetes::write(self, image, secret, store_ca.as_deref())
             }
-            FleetEngine::Slurm => Ok(slurm::write(self)),
+            FleetEngine::Slurm => {
+                self.refuse_comment("Slurm")?;
+                Ok(slurm::write(self))
+            }
             FleetEngine::GitHub { action } => github::write(self, action),
             FleetEngine::GitLab { release } => gitlab::write(self, release),
         }
     }
 
+    /// Refuses a comment where there is no pull request. The merge would refuse it after the load.
+    fn refuse_comment(&self, engine: &str) -> Result<(), JobError> {
+        if !self.has_merge_flag("--comment") {
+            return Ok(());
+        }
+        Err(JobError::new(
+            format!("--comment is for the pull request of a CI job, and {engine} has none"),
+            "leave it out",
+        ))
+    }
+
+    /// The scenario files, and the file of `--ca`.
+    pub(super) fn files(&self) -> impl Iterator<Item = &JobFile> {
+        self.sources.iter().filter_map(JobSource::file).chain(&self.ca)
+    }
+
     /// How long a shard may take before the engine ends it, in whole minutes.
     fn shard_minutes(&self) -> u64 {
-        let lead = match self.meeting {
-            MeetingPlace::Store => Duration::ZERO,
-            MeetingPlace::StartTime(lead) => lead,
+        let times = match self.meeting {
+            MeetingPlace::Store => self.times,
+            MeetingPlace::StartTime(start_in) => MeetingTimes { wait: Some(start_in), lead: None },
         };
-        (self.length + lead + SLACK).as_secs().div_ceil(60)
+        times.longest_life(self.length).as_secs() / 60
     }
 
     /// How long the merge may take before the engine ends it, in whole minutes.
@@ -238,6 +279,34 @@ impl FleetJob {
         self.meeting == MeetingPlace::Store
     }
 
+    /// The flags of a merge that begins once the shards have ended.
+    fn late_merge_flags(&self) -> Vec<String> {
+        let wait =
+            self.times.wait.filter(|_| self.has_store()).map(|wait| {
+                format!("--rendezvous-wait={}", duration_literal(wait).replace(' ', ""))
+            });
+        wait.into_iter().chain(self.merge_flags.iter().cloned()).collect()
+    }
+
+    fn has_merge_flag(&self, flag: &str) -> bool {
+        self.merge_flags.iter().any(|word| word.split('=').next() == Some(flag))
+    }
+
+    /// The file that a flag makes the merge write; its kind is the flag without its dashes.
+    fn merged_file(&self, kind: &str) -> Option<&str> {
+        let flag = format!("--{kind}");
+        let at = self.merge_flags.iter().position(|word| word.split('=').next() == Some(&flag))?;
+        match self.merge_flags[at].split_once('=') {
+            Some((_, value)) => Some(value),
+            None => self.merge_flags.get(at + 1).map(String::as_str),
+        }
+    }
+
+    /// The variables that the merge reads, if they are set, in addition to that of the store.
+    fn merge_variables(&self) -> &'static [&'static str] {
+        if self.has_merge_flag("--otlp") { &["OTEL_EXPORTER_OTLP_HEADERS"] } else { &[] }
+    }
+
     /// The variables that the engine must have: the store's, then those of the scenarios.
     fn required_elsewhere(&self) -> Vec<&str> {
         let is_required = |variable: &&JobVariable| match variable.origin {
@@ -245,10 +314,10 @@ impl FleetJob {
             VariableOrigin::PublicElsewhere => true,
             VariableOrigin::Secret { is_required } => is_required,
         };
-        let store = self.has_store().then_some(STORE);
+        let store = self.has_store().then_some(STORE_VARIABLE);
         let names =
             self.variables.iter().filter(is_required).map(|variable| variable.name.as_str());
-        store.into_iter().chain(names.filter(|name| store != Some(*name))).collect()
+        store.into_iter().chain(names).collect()
     }
 
     /// The public variables with their values.
@@ -259,15 +328,32 @@ impl FleetJob {
         })
     }
 
-    /// The words of `tollgate run` with its sources as they are typed, and its flags.
-    fn run_words(&self) -> Vec<&str> {
-        let sources = self.sources.iter().map(JobSource::typed);
-        ["run"].into_iter().chain(sources).chain(self.flags.iter().map(String::as_str)).collect()
+    /// The flags of `tollgate run` on a machine that has the files at these paths.
+    pub(super) fn run_flags(&self, path: impl Fn(&JobFile) -> String) -> Vec<String> {
+        let ca = self.ca.iter().flat_map(|file| ["--ca".to_owned(), path(file)]);
+        self.flags.iter().cloned().chain(ca).collect()
+    }
+
+    /// The words of `tollgate run` on such a machine.
+    fn run_words(&self, path: impl Fn(&JobFile) -> String) -> Vec<String> {
+        let sources = self.sources.iter().map(|source| source.word(&path));
+        let words = std::iter::once("run".to_owned()).chain(sources);
+        words.chain(self.run_flags(&path)).collect()
     }
 
     /// The same as a part of a shell command.
-    fn run_command(&self) -> String {
-        shell::command(self.run_words())
+    fn run_command(&self, path: impl Fn(&JobFile) -> String) -> String {
+        shell::command(self.run_words(path).iter().map(String::as_str))
+    }
+
+    /// `tollgate merge` of these words of a shell, with the flags of a merge that begins once the
+    /// shards have ended.
+    fn merge_command(&self, program: &str, runs: &str) -> String {
+        let mut command = format!("{program} merge {runs}");
+        for flag in self.late_merge_flags() {
+            command = format!("{command} {}", shell::quote(&flag));
+        }
+        command
     }
 
     /// The sources in one line of a comment.
@@ -285,31 +371,5 @@ impl FleetJob {
             ),
             format!("Written by tollgate {}.", env!("CARGO_PKG_VERSION")),
         ]
-    }
-
-    /// Refuses files that a checkout of the repository would not have at the same place.
-    fn check_checkout(&self) -> Result<(), JobError> {
-        for file in self.sources.iter().filter_map(JobSource::file) {
-            let leaves =
-                file.typed.starts_with('/') || file.typed.split('/').any(|part| part == "..");
-            if leaves {
-                return Err(JobError::new(
-                    format!("{} is not a path inside the repository", file.typed.escape_debug()),
-                    "run this command in the root of the repository, with a path relative to it",
-                ));
-            }
-            let is_key = |file: &&AttachedContent| file.content == FileContent::PrivateKey;
-            if let Some(key) = file.attached.iter().find(is_key) {
-                return Err(JobError::new(
-                    format!(
-                        "{} names the private key {}, which a repository must not hold",
-                        file.typed.escape_debug(),
-                        key.written.escape_debug()
-                    ),
-                    "use Kubernetes or Slurm for this scenario",
-                ));
-            }
-        }
-        Ok(())
     }
 }

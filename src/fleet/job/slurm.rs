@@ -6,6 +6,9 @@ use crate::fleet::{shell, yaml};
 /// The folder of the logs, relative to the one that the script is started in.
 const LOGS: &str = "reports/slurm";
 
+/// The folder of the runs of shards that do not meet in a database.
+const RUNS: &str = "reports/shards";
+
 /// The script.
 pub(super) fn write(job: &FleetJob) -> String {
     let start = match job.meeting {
@@ -51,21 +54,23 @@ fn variables(job: &FleetJob) -> String {
 fn submit(job: &FleetJob, lead: Option<u64>) -> String {
     let (name, last) = (job.name.as_str(), job.shards);
     let (shard_minutes, merge_minutes) = (job.shard_minutes(), job.merge_minutes());
-    let (times, arguments, merged) = match lead {
-        None => (String::new(), "", "$array"),
-        Some(seconds) => (start_time(name, seconds), r#" "$start" "$runs""#, "$runs"),
+    let (time, argument) = match lead {
+        None => (String::new(), ""),
+        Some(seconds) => (start_time(seconds), r#" "$start""#),
     };
     format!(
         r#"  submit)
     mkdir -p {LOGS}
-{times}    array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \
-      --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard{arguments}) || exit 4
+    # Each submission is a run of its own, whichever cluster it is on.
+    run={name}-$(uname -n)-$(date -u +%Y%m%dT%H%M%SZ)-$$
+{time}    array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \
+      --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard "$run"{argument}) || exit 4
     array=${{array%%;*}}
     trap 'scancel "$array"; exit 3' HUP INT TERM
     echo "The load is job $array; its logs are in {LOGS}"
     merge={LOGS}/{name}-$array-merge
     sbatch --wait --export=ALL --job-name={name}-merge --dependency="afterany:$array" \
-      --time={merge_minutes} --output="$merge.log" "$0" merge "{merged}" "$merge.exit" || :
+      --time={merge_minutes} --output="$merge.log" "$0" merge "$run" "$merge.exit" || :
     cat "$merge.log" || :
     # Slurm's own code would also be 0 or 1 if the merge was cancelled or never started.
     read -r code <"$merge.exit" || {{ scancel "$array"; exit 4; }}
@@ -75,49 +80,47 @@ fn submit(job: &FleetJob, lead: Option<u64>) -> String {
     )
 }
 
-/// Fixes the time at which all shards begin, and the folder of their runs.
-fn start_time(name: &str, seconds: u64) -> String {
+/// Fixes the time at which all shards begin.
+fn start_time(seconds: u64) -> String {
     format!(
         r#"    # Every machine must have begun {seconds} s from now.
     start=$(date -u -d "@$(($(date +%s) + {seconds}))" +%FT%TZ)
-    runs=reports/shards/{name}-$(date -u +%Y%m%dT%H%M%SZ)-$$
 "#
     )
 }
 
 /// What each machine of the array runs.
 fn shard(job: &FleetJob, has_start: bool) -> String {
-    let run = job.run_command();
+    let run = job.run_command(|file| file.typed.clone());
     let meeting = if has_start {
-        r#"--start-at "$2" --runs-dir "$3""#.to_owned()
+        format!(r#"--start-at "$3" --runs-dir {RUNS}/"$2""#)
     } else {
-        format!("--rendezvous {}-\"$SLURM_ARRAY_JOB_ID\"", job.name.as_str())
+        r#"--rendezvous "$2""#.to_owned()
     };
     format!("  shard)\n    exec tollgate {run} \\\n      --shard auto {meeting}\n    ;;\n")
 }
 
 /// What the last job runs.
 fn merge(job: &FleetJob, has_start: bool) -> String {
-    if !has_start {
-        let name = job.name.as_str();
-        return format!(
-            r#"  merge)
-    code=0
-    tollgate merge --rendezvous {name}-"$2" || code=$?
-    echo "$code" >"$3"
-    ;;
-"#
-        );
-    }
-    let merge = r#"  merge)
-    for run in "$2"/*/; do
+    let (complete, runs) = if has_start {
+        let complete = format!(
+            r#"    for run in {RUNS}/"$2"/*/; do
       # Completes a run that was cut off.
       tollgate show "$run" >/dev/null 2>&1 || :
     done
-    code=0
-    tollgate merge "$2"/*/ || code=$?
+"#
+        );
+        (complete, format!(r#"{RUNS}/"$2"/*/"#))
+    } else {
+        (String::new(), r#"--rendezvous "$2""#.to_owned())
+    };
+    let merge = job.merge_command("tollgate", &runs);
+    format!(
+        r#"  merge)
+{complete}    code=0
+    {merge} || code=$?
     echo "$code" >"$3"
     ;;
-"#;
-    merge.to_owned()
+"#
+    )
 }

@@ -24,6 +24,8 @@ fn job(meeting: MeetingPlace) -> FleetJob {
         shards: 2,
         sources: vec![JobSource::File(scenario)],
         flags: ["--rate", "200/s", "--tag=purpose=release"].map(str::to_owned).to_vec(),
+        ca: None,
+        merge_flags: Vec::new(),
         variables: vec![
             variable("API_TOKEN", VariableOrigin::Secret { is_required: true }),
             variable("COUPON", VariableOrigin::Secret { is_required: false }),
@@ -32,6 +34,9 @@ fn job(meeting: MeetingPlace) -> FleetJob {
         ],
         length: Duration::from_secs(70),
         meeting,
+        times: MeetingTimes::default(),
+        repository: "/repo".to_owned(),
+        mark: "1a2b3c4d".to_owned(),
     }
 }
 
@@ -69,6 +74,154 @@ fn the_file_of_every_engine_matches_its_snapshot() {
     }
 }
 
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+/// A file with certificates, by its absolute path.
+fn authorities(path: &str) -> JobFile {
+    JobFile {
+        typed: path.trim_start_matches("/repo/").to_owned(),
+        path: path.to_owned(),
+        content: b"the authorities".to_vec(),
+        attached: Vec::new(),
+    }
+}
+
+/// All engines with both meeting places, except that Kubernetes needs a database.
+fn written(change: impl Fn(&mut FleetJob)) -> Vec<String> {
+    let cases = [
+        (kubernetes(), STORED),
+        (FleetEngine::Slurm, STORED),
+        (FleetEngine::Slurm, FIXED),
+        (github(), STORED),
+        (github(), FIXED),
+        (gitlab(), STORED),
+        (gitlab(), FIXED),
+    ];
+    let write = |(engine, meeting)| {
+        let mut job = job(meeting);
+        change(&mut job);
+        job.write(&engine).unwrap()
+    };
+    cases.map(write).to_vec()
+}
+
+#[test]
+fn a_longer_wait_and_lead_count_in_the_limits_of_the_engine_and_reach_the_merge() {
+    let longer = |job: &mut FleetJob| {
+        job.flags = words("--rendezvous-wait 40m --lead 20m");
+        let [wait, lead] = [40, 20].map(Duration::from_mins);
+        job.times = MeetingTimes { wait: Some(wait), lead: Some(lead) };
+    };
+    let text = written(longer);
+    // 40 + 20 minutes, 3 more, and a load of 70 s: 65 minutes, and 5 more for the merge.
+    let limits = [
+        ["activeDeadlineSeconds: 3900", "activeDeadlineSeconds: 4200"],
+        ["--time=65", "--time=70"],
+        ["timeout-minutes: 65", "timeout-minutes: 70"],
+        ["timeout: 65 minutes", "timeout: 70 minutes"],
+    ];
+    // Kubernetes starts the merge together with the shards.
+    assert!(text[0].contains("        - --rendezvous-wait\n        - 65m\n"), "{}", text[0]);
+    for (at, expected) in [0, 1, 3, 5].into_iter().zip(limits) {
+        assert!(expected.iter().all(|limit| text[at].contains(limit)), "{}", text[at]);
+        assert_eq!(at == 0, !text[at].contains("--rendezvous-wait=40m"), "{}", text[at]);
+    }
+    for at in [2, 4, 6] {
+        assert!(!text[at].contains("--rendezvous-wait=40m"), "{}", text[at]);
+    }
+}
+
+#[test]
+fn outputs_of_the_run_are_flags_of_the_merge() {
+    let flags = "--junit out/junit.xml --metrics=m.txt --otlp https://otlp.example";
+    for text in written(|job| job.merge_flags = words(flags)) {
+        let (shards, merge) = text.rsplit_once(" merge").unwrap();
+        let (shards, merge) = match text.rsplit_once("command: merge") {
+            Some(github) => github,
+            None if text.contains("kind: Job") => text.rsplit_once("- merge\n").unwrap(),
+            None => (shards, merge),
+        };
+        assert!(!shards.contains("--junit") && !shards.contains("m.txt"), "{shards}");
+        let merge = merge.split_whitespace().filter(|word| *word != "-");
+        let merge = merge.collect::<Vec<_>>().join(" ");
+        assert!(merge.contains(flags), "{merge}");
+    }
+    let text = written(|job| job.merge_flags = words(flags));
+    let artifacts = "  - reports/runs/\n    - out/junit.xml\n    - m.txt\n    reports:\n      \
+                     junit: out/junit.xml\n      metrics: m.txt\n";
+    assert!(text[5].contains(artifacts), "{}", text[5]);
+    assert!(
+        text[3].contains("outputs.run }}\n          out/junit.xml\n          m.txt"),
+        "{}",
+        text[3]
+    );
+    let secret = "OTEL_EXPORTER_OTLP_HEADERS: ${{ secrets.OTEL_EXPORTER_OTLP_HEADERS }}";
+    assert!(text[4].contains(secret), "{}", text[4]);
+    assert!(text[0].contains("key: OTEL_EXPORTER_OTLP_HEADERS, optional: true"), "{}", text[0]);
+}
+
+#[test]
+fn a_comment_has_the_token_and_the_permission_of_its_host() {
+    for text in
+        [3, 4].map(|at| written_on_a_code_host("--comment --comment-name load").swap_remove(at - 3))
+    {
+        assert!(text.contains("pull-requests: write"), "{text}");
+        assert!(text.contains("comment: 'true'") || text.contains("comment: \"true\""), "{text}");
+        assert!(text.contains("--comment-name load") && !text.contains("--comment\n"), "{text}");
+    }
+    let text = written_on_a_code_host("--comment").swap_remove(2);
+    assert!(text.contains("variable GITLAB_TOKEN") && text.contains(" --comment\n"), "{text}");
+}
+
+/// GitHub in both ways, and GitLab, with these flags for the merge.
+fn written_on_a_code_host(flags: &str) -> Vec<String> {
+    let cases = [(github(), STORED), (github(), FIXED), (gitlab(), STORED)];
+    let write = |(engine, meeting): (FleetEngine, MeetingPlace)| {
+        FleetJob { merge_flags: words(flags), ..job(meeting) }.write(&engine).unwrap()
+    };
+    cases.map(write).to_vec()
+}
+
+#[test]
+fn the_file_of_ca_is_where_the_shards_look_for_it() {
+    let text = written(|job| {
+        job.sources = vec![JobSource::Url("https://shop.example/".to_owned())];
+        job.ca = Some(authorities("/repo/tls/ca.pem"));
+    });
+    assert!(text[0].contains("- --ca\n        - /scenarios/ca.pem\n"), "{}", text[0]);
+    assert!(text[0].contains("  ca.pem: the authorities\n"), "{}", text[0]);
+    for text in &text[1..] {
+        assert!(text.contains("--ca tls/ca.pem"), "{text}");
+    }
+}
+
+#[test]
+fn a_scenario_in_a_subfolder_has_its_path_from_the_root_of_the_repository() {
+    for engine in [github(), gitlab()] {
+        let text = with_file(|file| file.typed = "shop.toml".to_owned()).write(&engine).unwrap();
+        assert!(text.contains(" scenarios/shop.toml"), "{text}");
+        let text = with_file(|file| file.path = "/repo/-shop.toml".to_owned()).write(&engine);
+        assert!(text.as_ref().unwrap().contains(" ./-shop.toml"), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_run_as_it_is_comes_with_a_doubt() {
+    let doubts = |job: &FleetJob, engine: &FleetEngine| job.doubts(engine).join("\n");
+    for (engine, flag) in [(kubernetes(), "--image"), (github(), "--action")] {
+        let said = doubts(&job(STORED), &engine);
+        assert!(said.contains("is a placeholder") && said.ends_with(flag), "{said}");
+    }
+    assert_eq!(doubts(&job(STORED), &gitlab()), "");
+    assert_eq!(doubts(&job(STORED), &FleetEngine::Slurm), "");
+    let lost = FleetJob { merge_flags: words("--junit=j.xml"), ..job(STORED) };
+    assert!(doubts(&lost, &kubernetes()).contains("--junit writes j.xml in the pod"));
+    let absolute = with_file(|file| file.attached[0].written = "/etc/ca.pem".to_owned());
+    assert!(doubts(&absolute, &FleetEngine::Slurm).contains("needs /etc/ca.pem at this place"));
+}
+
 /// Why a job cannot be written.
 fn refused(job: &FleetJob, engine: &FleetEngine) -> String {
     job.write(engine).unwrap_err().to_string()
@@ -89,13 +242,15 @@ fn what_an_engine_cannot_run_is_refused_with_its_remedy() {
     many.shards = 300;
     assert!(refused(&many, &github()).contains("at most 256 jobs; write `--shards 256` or less"));
     assert!(refused(&many, &gitlab()).contains("at most 200; write `--shards 200` or less"));
-    for path in ["/repo/shop.toml", "../shop.toml", "a/../../shop.toml"] {
-        let job = with_file(|file| file.typed = path.to_owned());
+    let outside = [
+        with_file(|file| file.path = "/repository/shop.toml".to_owned()),
+        with_file(|file| file.attached[0].path = "/data/users.csv".to_owned()),
+        with_file(|file| file.attached[0].written = "/repo/scenarios/users.csv".to_owned()),
+        FleetJob { ca: Some(authorities("/ca.pem")), ..job(STORED) },
+    ];
+    for (at, job) in outside.iter().enumerate() {
         for engine in [github(), gitlab()] {
-            assert!(
-                refused(&job, &engine).contains("is not a path inside the repository"),
-                "{path}"
-            );
+            assert!(refused(job, &engine).contains("is not in the repository"), "{at}");
         }
     }
     let key = with_file(|file| file.attached[0].content = FileContent::PrivateKey);
@@ -106,6 +261,10 @@ fn what_an_engine_cannot_run_is_refused_with_its_remedy() {
         with_file(|file| file.attached[1].content = FileContent::Public(vec![0xff; 800_000]));
     assert!(refused(&large, &kubernetes()).contains("a ConfigMap has at most 1048576"));
     assert!(refused(&job(FIXED), &kubernetes()).contains("share no folder"));
+    let comment = FleetJob { merge_flags: words("--comment"), ..job(STORED) };
+    for engine in [kubernetes(), FleetEngine::Slurm] {
+        assert!(refused(&comment, &engine).contains("--comment is for the pull request"));
+    }
 }
 
 #[test]
@@ -116,6 +275,10 @@ fn variables_that_github_cannot_hold_are_refused() {
             "`GITHUB_ORG` cannot be a variable of GitHub: it begins with GITHUB_",
         ),
         (["Token", "TOKEN"], "differs from another only in case"),
+        (["GITHUB_TOKEN", "B"], "begins with GITHUB_, as only those of GitHub itself do"),
+        (["RUNNER_TEMP", "B"], "as only those of the runner do"),
+        (["GATE_ARGS", "B"], "as those that the action sets for itself do"),
+        (["TOLLGATE_SHARD_INDEX", "B"], "as those that the workflow sets do"),
     ] {
         let mut job = job(STORED);
         let variable = |name: &str| JobVariable {
