@@ -203,6 +203,15 @@ mod tests {
     }
 
     #[test]
+    fn the_first_signal_without_a_run_says_what_it_does_in_the_phase_in_which_it_comes() {
+        let signals = RunSignals(Arc::default());
+        signals.say_without_run("Stopping: the first phase ends");
+        signals.say_without_run("Stopping after the second phase");
+        assert_eq!(signals.0.record_signal().message, "Stopping after the second phase");
+        assert_eq!(signals.0.record_signal().message, "Stopping at once");
+    }
+
+    #[test]
     fn the_first_signal_says_what_becomes_of_the_requests_in_flight() {
         for (waits, said) in [(true, "waiting for the requests"), (false, "dropping the requests")]
         {

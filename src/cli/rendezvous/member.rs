@@ -93,6 +93,7 @@ impl RendezvousRequest {
             lead: self.lead(plan),
             wait: self.wait,
         };
+        signals.say_without_run("Stopping: leaving the rendezvous (signal again to end at once)");
         let mut database = PatientDatabase::open(&self.address, signals, self.wait)?;
         let since = clock::now();
         loop {
