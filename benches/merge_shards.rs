@@ -74,7 +74,8 @@ fn write_shard(root: &Path, shard: u32, of: u32) -> PathBuf {
     let part =
         ShardRecord { shard, run: runs::id(seed), host: format!("probe-{shard}"), clock: None };
     let start = datetime!(2026-01-01 00:00 UTC);
-    record.measurement.sharing = Some(ShardSharing { of, start, parts: vec![part] });
+    record.measurement.sharing =
+        Some(ShardSharing { of, start, parts: vec![part], lost: Vec::new() });
     store::complete_folder(&folder, &record).unwrap();
     folder
 }

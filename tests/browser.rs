@@ -150,7 +150,8 @@ fn hostile() -> (RunRecord, Vec<Interval>) {
     let parts = (1..=3)
         .map(|shard| ShardRecord { shard, run: record.id, host: next(), clock: None })
         .collect();
-    record.measurement.sharing = Some(ShardSharing { of: 3, start: from.started, parts });
+    record.measurement.sharing =
+        Some(ShardSharing { of: 3, start: from.started, parts, lost: Vec::new() });
     (record, intervals)
 }
 

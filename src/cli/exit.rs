@@ -62,6 +62,11 @@ impl CommandError {
         Self { exit: ExitStatus::Fail, ..self }
     }
 
+    /// The same error where something was made or sent before it, so that it is not a usage error.
+    pub(super) fn into_internal(self) -> Self {
+        Self { exit: ExitStatus::Internal, kind: "internal", ..self }
+    }
+
     /// The program's exit code.
     pub fn exit(&self) -> ExitStatus {
         self.exit

@@ -9,7 +9,7 @@ use super::exit::{CommandError, ExitStatus};
 use super::gate::{self, HistoryPlace};
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun, OutputDestinations, ReportSelection};
-use super::rendezvous::{self, CollectOptions, Collected};
+use super::rendezvous::{self, CollectOptions, Collected, CollectedShards};
 use super::results::{self, ResultForm};
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
@@ -17,7 +17,8 @@ use super::{provenance, session, source, tags};
 use crate::engine::clock;
 use crate::plan::SecretSet;
 use crate::record::{
-    Measurement, RunEnding, RunProvenance, RunRecord, ShardRecord, ShardSharing, merge_obstacle,
+    LostShard, Measurement, RunEnding, RunProvenance, RunRecord, ShardRecord, ShardSharing,
+    merge_obstacle,
 };
 use crate::store::{self, Database, FolderContent, MergedIntervals, RunDraft, RunFolder};
 use crate::units::{format_duration, parse_duration};
@@ -101,7 +102,7 @@ pub(super) fn merge(args: &Args) -> Result<ExitStatus, CommandError> {
     };
     let Some(name) = &args.rendezvous else {
         let folders = args.runs.iter().map(|run| source::folder(run, &args.runs_dir));
-        return Ok(options.merge(folders.collect::<Result<_, _>>()?)?.1);
+        return Ok(options.merge(folders.collect::<Result<_, _>>()?, Vec::new())?.1);
     };
     let collect = CollectOptions { wait: args.rendezvous_wait, stop: args.stop };
     options.merge_rendezvous(name, collect, &RunSignals::listen()?)
@@ -127,8 +128,8 @@ impl MergeOptions<'_> {
                 results::report_run(&run, self.console, ResultForm::Full)?;
                 Ok(self.destinations.send(&run).exit)
             }
-            Collected::Shards(folders, token) => {
-                let (record, exit) = self.merge(folders)?;
+            Collected::Shards(CollectedShards { folders, lost, token }) => {
+                let (record, exit) = self.merge(folders, lost)?;
                 let is_noted = Database::open(&address)
                     .and_then(|mut database| database.note_merged(name, (token, record.id)));
                 if !is_noted.unwrap_or(false) {
@@ -142,9 +143,13 @@ impl MergeOptions<'_> {
     }
 
     /// Merges the runs in these folders, and shows, stores and sends the merged run.
-    fn merge(&self, folders: Vec<PathBuf>) -> Result<(RunRecord, ExitStatus), CommandError> {
+    fn merge(
+        &self,
+        folders: Vec<PathBuf>,
+        lost: Vec<LostShard>,
+    ) -> Result<(RunRecord, ExitStatus), CommandError> {
         let sum = ShardSum::of(folders)?;
-        let draft = self.draft(&sum);
+        let draft = self.draft(&sum, lost);
         let measurement =
             Measurement { sharing: draft.measurement.sharing.clone(), ..sum.measurement };
         let mut context = VerdictContext::default();
@@ -170,7 +175,7 @@ impl MergeOptions<'_> {
     }
 
     /// What is known of the merged run before the intervals are added up.
-    fn draft(&self, sum: &ShardSum) -> RunDraft {
+    fn draft(&self, sum: &ShardSum, lost: Vec<LostShard>) -> RunDraft {
         let parts: Vec<_> = sum.shards.iter().map(|shard| shard.part.clone()).collect();
         let mut plan = sum.first.plan.clone();
         for caveat in parts.iter().filter_map(clock_caveat) {
@@ -185,7 +190,7 @@ impl MergeOptions<'_> {
             plan,
             measurement: Measurement {
                 ending: RunEnding::Recovered,
-                sharing: Some(ShardSharing { parts, ..sum.sharing.clone() }),
+                sharing: Some(ShardSharing { parts, lost, ..sum.sharing.clone() }),
                 ..sum.first.measurement.without_counts()
             },
         }

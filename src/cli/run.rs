@@ -191,6 +191,7 @@ fn run_member(
     plan.shard_plan = Some(member.plan);
     let referenced = ReferencedRuns { member: Some(&member), ..ReferencedRuns::default() };
     let run = session::execute(&plan, &args.run, &signals, referenced)?;
+    signals.say_without_run("Stopping once the run is stored (signal again to end at once)");
     let part = FinishedRun::new(run.record.clone(), &run.folder, args.run.reports());
     let exit = if args.rendezvous.merged_name().is_some() {
         outputs::write_reports(&run)?;

@@ -184,6 +184,7 @@ fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
             of: shard.of,
             start,
             parts: vec![ShardRecord { shard: shard.index + 1, run: id, host, clock }],
+            lost: Vec::new(),
         }
     });
     RunDraft {

@@ -117,9 +117,9 @@ impl Flags {
         }
     }
 
-    /// The exit code of a member of a rendezvous that measured its part earlier.
-    pub(super) fn exit_of_earlier(self) -> ExitStatus {
-        if self.exits_when_done(|| true) { ExitStatus::Pass } else { ExitStatus::Inconclusive }
+    /// The exit code of a member of a rendezvous that measured its part earlier, with this verdict.
+    pub(super) fn exit_of_earlier(self, verdict: impl FnOnce() -> ExitStatus) -> ExitStatus {
+        if self.exits_when_done(|| true) { ExitStatus::Pass } else { verdict() }
     }
 
     fn exits_when_done(self, default: impl FnOnce() -> bool) -> bool {

@@ -33,19 +33,19 @@ impl SignalStream {
 }
 
 /// What the listening thread and the thread of the runs share.
+#[derive(Default)]
 struct SignalState {
     requests: Mutex<StopState>,
     changed: Condvar,
-    /// What the first signal does while there is no run.
-    without_run: &'static str,
 }
 
-#[derive(Default)]
 struct StopState {
     /// The number of signals so far.
     count: u32,
     /// The current run.
     run: Option<StopHandle>,
+    /// What the first signal does while there is no run.
+    without_run: &'static str,
 }
 
 /// The signals of the whole program: one listener for all its runs.
@@ -54,11 +54,6 @@ pub(super) struct RunSignals(Arc<SignalState>);
 impl RunSignals {
     /// Listens on its own thread until the program ends.
     pub(super) fn listen() -> Result<Self, CommandError> {
-        Self::listen_saying(WITHOUT_RUN)
-    }
-
-    /// The same, with another message for the first signal while there is no run.
-    pub(super) fn listen_saying(without_run: &'static str) -> Result<Self, CommandError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -67,7 +62,7 @@ impl RunSignals {
             let _signals_need_a_runtime = runtime.enter();
             SignalStream::listen().map_err(CommandError::internal)?
         };
-        let state = Arc::new(SignalState { without_run, ..SignalState::default() });
+        let state = Arc::<SignalState>::default();
         let listener = Arc::clone(&state);
         let listen = async move {
             loop {
@@ -78,6 +73,18 @@ impl RunSignals {
         let thread = std::thread::Builder::new().name("signals".to_owned());
         thread.spawn(move || runtime.block_on(listen)).map_err(CommandError::internal)?;
         Ok(Self(state))
+    }
+
+    /// The same, with another message for the first signal while there is no run.
+    pub(super) fn listen_saying(without_run: &'static str) -> Result<Self, CommandError> {
+        let signals = Self::listen()?;
+        signals.say_without_run(without_run);
+        Ok(signals)
+    }
+
+    /// Changes the message for the first signal while there is no run: what it does from now on.
+    pub(super) fn say_without_run(&self, message: &'static str) {
+        self.0.lock().without_run = message;
     }
 
     /// Executes a run that a signal may stop. After an earlier signal, the run drains at once.
@@ -105,9 +112,9 @@ impl RunSignals {
 /// What the first signal does between two runs.
 const WITHOUT_RUN: &str = "Stopping: no further run will start (signal again to end at once)";
 
-impl Default for SignalState {
+impl Default for StopState {
     fn default() -> Self {
-        Self { requests: Mutex::default(), changed: Condvar::default(), without_run: WITHOUT_RUN }
+        Self { count: 0, run: None, without_run: WITHOUT_RUN }
     }
 }
 
@@ -131,7 +138,7 @@ impl SignalState {
                 "Stopping: dropping the requests in flight; teardowns still run (signal again to end \
                  at once)"
             }
-            (1, None) => self.without_run,
+            (1, None) => state.without_run,
             (_, Some(_)) => "Stopping at once: dropping the requests in flight",
             (_, None) => "Stopping at once",
         };
@@ -193,6 +200,15 @@ mod tests {
         let (stopper, _stop) = engine::stop_channel();
         assert_eq!(signals.during(stopper, || 7), 7);
         assert!(signals.0.lock().run.is_none());
+    }
+
+    #[test]
+    fn the_first_signal_without_a_run_says_what_it_does_in_the_phase_in_which_it_comes() {
+        let signals = RunSignals(Arc::default());
+        signals.say_without_run("Stopping: the first phase ends");
+        signals.say_without_run("Stopping after the second phase");
+        assert_eq!(signals.0.record_signal().message, "Stopping after the second phase");
+        assert_eq!(signals.0.record_signal().message, "Stopping at once");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub use run::{
 };
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
-pub use sharing::{ShardClock, ShardRecord, ShardSharing};
+pub use sharing::{LostShard, ShardClock, ShardRecord, ShardSharing};
 pub use slot_counts::{SlotCount, SlotCounts};
 pub use stall_horizon::StallHorizon;
 pub use step::{StepRecord, is_teardown_owed};

@@ -23,6 +23,9 @@ pub struct ShardSharing {
     /// The shard records in this measurement: one in a prober's own, all of them in a merged one.
     /// If a shard occurs more than once, only its first record was counted.
     pub parts: Vec<ShardRecord>,
+    /// The shards that are known to be lost, in a merged measurement, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostShard>,
 }
 
 impl ShardSharing {
@@ -67,6 +70,26 @@ pub struct ShardRecord {
     /// started by its own clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ShardClock>,
+}
+
+/// A shard without a run that could be merged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LostShard {
+    /// The shard's number, counted from 1.
+    pub shard: u32,
+    /// The name of the machine that registered for it; `None` if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Why it is lost: what its machine did, or that there was none.
+    pub why: String,
+}
+
+impl LostShard {
+    /// The machine and why its shard is lost: `web-2 was cut off`.
+    pub fn words(&self) -> String {
+        let host = self.host.iter().map(|host| format!("{host} "));
+        host.chain([self.why.clone()]).collect()
+    }
 }
 
 /// How a prober's calendar clock differs from the clock that several probers share.

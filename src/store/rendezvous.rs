@@ -42,8 +42,10 @@ pub struct ShardCandidate {
 pub enum JoinRefusal {
     /// The terms of the rendezvous differ from those of the prober.
     OtherTerms(RendezvousTerms),
-    /// Another prober has the shard.
+    /// Another prober has the shard and waits for the start.
     Taken(JoinedShard),
+    /// The shard's prober took part in the run, which has started.
+    Repeated(JoinedShard),
     /// All shards have a prober.
     Full,
     /// The start was agreed without this prober.
@@ -71,8 +73,6 @@ pub struct JoinedShard {
     pub ended: Option<OffsetDateTime>,
     /// Whether it measured its part and stored it.
     pub measured: bool,
-    /// When all began to measure; `None` if that was not agreed yet.
-    pub starts: Option<OffsetDateTime>,
 }
 
 /// A prober as it says who it is.
@@ -155,6 +155,14 @@ impl RendezvousState {
         self.without_run().collect()
     }
 
+    /// Whether nothing is left to be ended: every shard has ended, or none is awaited any more.
+    pub fn is_over(&self) -> bool {
+        self.starts.is_some_and(|starts| {
+            self.now >= starts + self.terms.lasts + DELAY
+                || self.shards.iter().all(|joined| joined.ended.is_some())
+        })
+    }
+
     fn without_run(&self) -> impl Iterator<Item = u32> {
         (1..=self.terms.shards).filter(|shard| {
             let run = self.joined(*shard).and_then(|joined| joined.run);
@@ -205,7 +213,6 @@ mod tests {
             run: Some(Uuid::from_u128(shard.into())),
             ended: None,
             measured: false,
-            starts: Some(START),
         };
         RendezvousState {
             now: after(seconds),

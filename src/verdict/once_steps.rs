@@ -223,8 +223,12 @@ mod tests {
         let shard =
             |shard| ShardRecord { shard, run: Uuid::nil(), host: "probe".to_owned(), clock: None };
         let start = OffsetDateTime::UNIX_EPOCH;
-        measurement.sharing =
-            Some(ShardSharing { of: 2, start, parts: [1, 2].map(shard).to_vec() });
+        measurement.sharing = Some(ShardSharing {
+            of: 2,
+            start,
+            parts: [1, 2].map(shard).to_vec(),
+            lost: Vec::new(),
+        });
         judge(&plan, &measurement).scenarios.remove(0)
     }
 

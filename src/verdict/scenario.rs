@@ -46,7 +46,7 @@ pub(super) fn judge(
     let mut budgets: Vec<_> = pairs
         .iter()
         .flat_map(|pair| pair.budgets(circumstances(&pair.planned.name)))
-        .map(|verdict| void_reasons::apply(verdict, &grounds))
+        .map(|verdict| void_reasons::apply(verdict, &grounds, run))
         .collect();
     explanation::note_only_failing_request(&mut budgets);
     let silent = silence(&pairs, &beside, measured);

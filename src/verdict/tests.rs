@@ -1,14 +1,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use uuid::Uuid;
-
 use super::fixture::{FixtureRequest, run, scenario};
 use super::*;
-use crate::record::{
-    EarlyEnd, Failure, ProvenBreach, RunEnding, ScenarioVerdict, ShardRecord, ShardSharing,
-};
+use crate::record::{EarlyEnd, Failure, ProvenBreach, RunEnding, ScenarioVerdict};
+
+mod shards;
 
 const FAST: u64 = 100_000;
 const SLOW: u64 = 400_000;
@@ -313,52 +310,21 @@ fn only_the_measured_phase_is_judged() {
     assert_eq!((verdict.decision, verdict.budgets[0].judged), (Decision::Pass, 100));
 }
 
-/// A run over this many machines; the record holds only these shards.
-fn shared(shards: &[u32], of: u32) -> ShardSharing {
-    let part = |&shard: &u32| ShardRecord {
-        shard,
-        run: Uuid::from_u128(u128::from(shard)),
-        host: "machine".to_owned(),
-        clock: None,
-    };
-    let start = OffsetDateTime::UNIX_EPOCH;
-    ShardSharing { of, start, parts: shards.iter().map(part).collect() }
-}
-
 #[test]
-fn a_record_of_every_shard_is_believed() {
-    let verdict = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[3, 1, 2], 3)));
-    assert_eq!(verdict.decision, Decision::Pass);
-    assert!(verdict.reasons.is_empty());
-}
-
-#[test]
-fn a_shard_that_is_missing_or_there_more_than_once_voids_a_pass_and_is_named() {
-    for (shards, of, first_reason) in [
-        (&[1][..], 3, "shards 2 and 3 of 3 are missing"),
-        (&[3, 1], 3, "shard 2 of 3 is missing"),
-        (&[1, 2, 1, 3], 3, "shard 1 of 3 occurs twice"),
-        (&[1, 2, 2, 2, 3, 3, 4, 4], 4, "shard 2 of 4 occurs 3 times, and 2 more are repeated"),
-        (&[2], 1_000, "shards 1, 3, 4, 5, 6, 7, 8, 9 and 991 more of 1000 are missing"),
+fn an_interrupted_run_counts_from_the_start_of_its_measured_stage() {
+    for (measured_from, words) in [
+        (Duration::from_secs(290), "the run was interrupted after 5 s"),
+        (
+            Duration::from_secs(295),
+            "the run was interrupted after 4.92 min, during its warm-up: the measured stage never started",
+        ),
     ] {
-        let verdict = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(shards, of)));
-        assert_eq!(verdict.decision, Decision::Inconclusive, "{shards:?}");
-        assert_eq!(reason_texts(&verdict), [first_reason]);
-        assert!(verdict.reasons[0].next.contains("tollgate merge"));
-        assert!(
-            verdict.budgets[0].reason.what.ends_with(first_reason),
-            "{}",
-            verdict.budgets[0].reason.what
-        );
+        let verdict = judged(&[tile(100, 0)], |run| {
+            run.ending = RunEnding::Interrupted;
+            (run.measured_from, run.elapsed) = (measured_from, Duration::from_secs(295));
+        });
+        assert_eq!(reason_texts(&verdict), [words]);
     }
-    let both = judged(&[tile(100, 0)], |run| run.sharing = Some(shared(&[1, 1], 2)));
-    assert_eq!(reason_texts(&both), ["shard 2 of 2 is missing", "shard 1 of 2 occurs twice"]);
-}
-
-#[test]
-fn a_proven_fail_stands_though_a_shard_is_missing() {
-    let verdict = judged(&[tile(50, 50)], |run| run.sharing = Some(shared(&[1], 3)));
-    assert_eq!(verdict.decision, Decision::Fail);
 }
 
 #[test]

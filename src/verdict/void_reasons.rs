@@ -34,7 +34,11 @@ pub(super) fn grounds(
 
 /// Turns a pass into inconclusive if there are grounds, and appends the first ground to its reason.
 /// The first ground also replaces the reason of a budget without data.
-pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[VerdictReason]) -> BudgetVerdict {
+pub(super) fn apply(
+    mut verdict: BudgetVerdict,
+    grounds: &[VerdictReason],
+    run: &Measurement,
+) -> BudgetVerdict {
     let Some(ground) = grounds.first() else { return verdict };
     match verdict.decision {
         Decision::Pass => {
@@ -43,9 +47,15 @@ pub(super) fn apply(mut verdict: BudgetVerdict, grounds: &[VerdictReason]) -> Bu
             verdict.reason = VerdictReason { what, next: ground.next.clone() };
         }
         Decision::Inconclusive if verdict.judged == 0 => verdict.reason = ground.clone(),
+        // More time would not bring a missing shard.
+        Decision::Inconclusive if lacks_shards(run) => verdict.reason.next.clone_from(&ground.next),
         Decision::Inconclusive | Decision::Fail => {}
     }
     verdict
+}
+
+fn lacks_shards(run: &Measurement) -> bool {
+    run.sharing.as_ref().is_some_and(|sharing| !sharing.missing_shards().is_empty())
 }
 
 /// Whether the prober stopped because this scenario's target was down, which is a fail.
@@ -71,15 +81,30 @@ fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
     let next = match &sharing.parts[..] {
         [part] if part.clock.is_some() => "merge all shards: `tollgate merge --rendezvous NAME`",
-        [part, ..] if part.clock.is_some() => "run it again, under another name",
+        [part, ..] if part.clock.is_some() => {
+            "run it again with all shards, under another name for the rendezvous"
+        }
         _ => "merge the runs of all shards: `tollgate merge RUN RUN…`",
     };
-    (!missing.is_empty()).then(|| {
-        reason(
-            format!("{shards} {} of {} {are} missing", list(&missing, SHOWN_SHARDS), sharing.of),
-            next,
-        )
-    })
+    let what =
+        || format!("{shards} {} of {} {are} missing", list(&missing, SHOWN_SHARDS), sharing.of);
+    (!missing.is_empty()).then(|| reason(what() + &why_lost(sharing, &missing), next))
+}
+
+/// Why shards are missing, as the end of a sentence; empty if that is not known.
+fn why_lost(sharing: &ShardSharing, missing: &[u32]) -> String {
+    let lost: Vec<_> = sharing.lost.iter().filter(|lost| missing.contains(&lost.shard)).collect();
+    match lost[..] {
+        [] => String::new(),
+        [lost] if missing.len() == 1 => format!(": {}", lost.words()),
+        _ => {
+            let shown = lost.iter().take(SHOWN_SHARDS);
+            let words: Vec<_> =
+                shown.map(|lost| format!("{}: {}", lost.shard, lost.words())).collect();
+            let more = if lost.len() > SHOWN_SHARDS { "; …" } else { "" };
+            format!(" ({}{more})", words.join("; "))
+        }
+    }
 }
 
 /// Shards that occur more than once. Only one copy is counted, and it may be the wrong one.
@@ -191,14 +216,19 @@ fn cut_short(run: &Measurement) -> Option<VerdictReason> {
         | RunEnding::SetupFailed(_)
         | RunEnding::ProvenEarly(_)
         | RunEnding::SeenEnough => None,
-        RunEnding::Interrupted => Some(reason(
-            format!(
-                "the run was interrupted after {}{}",
-                format_duration(run.elapsed),
-                in_warmup(run)
-            ),
-            "run it again and let it finish",
-        )),
+        RunEnding::Interrupted => {
+            // Before the measured stage, a shard may have waited for the others for long.
+            let measured = run.elapsed.saturating_sub(run.measured_from);
+            let after = if run.ended_in_warmup() { run.elapsed } else { measured };
+            Some(reason(
+                format!(
+                    "the run was interrupted after {}{}",
+                    format_duration(after),
+                    in_warmup(run)
+                ),
+                "run it again and let it finish",
+            ))
+        }
         RunEnding::TargetDown(why) => Some(reason(
             format!("the run stopped because the target was clearly down: {why}"),
             TARGET_DOWN_ADVICE,

@@ -1,5 +1,6 @@
 //! The rehearsal of Fly's API: calls, what is said to it, and its description.
 
+pub(crate) mod app;
 pub(crate) mod description;
 pub(crate) mod relay;
 

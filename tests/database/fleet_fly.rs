@@ -235,6 +235,35 @@ fn three_machines_make_one_run_with_one_verdict_and_are_gone() {
 }
 
 #[test]
+fn a_fleet_whose_shards_are_all_stopped_is_merged_and_inconclusive() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let cluster = Cluster::start();
+    let database = migrated(&cluster, "fleet");
+    let sending = "select count(*) from tollgate.rendezvous_shards where run is not null";
+    let stop = "update tollgate.rendezvous set stop = '{\"ended\": \"interrupted\"}'";
+    let flown = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let is_sending = || cluster.sql("fleet", sending)[0] == ["3"];
+            let has_begun = (0..1_200).any(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                is_sending()
+            });
+            assert!(has_begun, "the shards never sent anything");
+            cluster.sql("fleet", stop);
+        });
+        fly(&database, "20s", None)
+    });
+    let said = output_text(&flown.output);
+    assert_eq!((flown.output.status.code(), flown.left), (Some(3), 0), "{said}");
+    assert_eq!(flown.codes, [Some(3); 3], "{said}");
+    let record: Value = serde_json::from_slice(&flown.output.stdout).unwrap();
+    assert_eq!(record["measurement"]["sharing"]["parts"].as_array().unwrap().len(), 3);
+    assert!(said.contains("the run was interrupted after"), "{said}");
+}
+
+#[test]
 fn a_machine_that_somebody_destroys_makes_the_run_inconclusive_and_is_named() {
     if cluster::is_left_out() {
         return;

@@ -133,7 +133,8 @@ fn a_shard_is_listed_only_in_its_merged_run_from_the_database_and_from_folders_w
         clock: None,
     });
     let start = datetime!(2026-01-01 00:00 UTC);
-    record.measurement.sharing = Some(ShardSharing { of: 2, start, parts: parts.to_vec() });
+    record.measurement.sharing =
+        Some(ShardSharing { of: 2, start, parts: parts.to_vec(), lost: Vec::new() });
     store::complete_folder(&merged, &record).unwrap();
     for path in [&merged, &one, &other, &alone] {
         keep(&mut database, path);

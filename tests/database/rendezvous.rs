@@ -12,16 +12,16 @@ use crate::cluster::{self, Cluster, PgBouncer};
 use crate::status_server::StatusServer;
 
 /// A scenario, the server that it loads, and a database.
-struct Meeting {
-    folder: TempDir,
-    server: StatusServer,
-    cluster: Cluster,
-    url: String,
+pub(crate) struct Meeting {
+    pub(crate) folder: TempDir,
+    pub(crate) server: StatusServer,
+    pub(crate) cluster: Cluster,
+    pub(crate) url: String,
 }
 
 impl Meeting {
     /// 75 arrivals per second for this long.
-    fn new(seconds: u32) -> Self {
+    pub(crate) fn new(seconds: u32) -> Self {
         let cluster = Cluster::start();
         let url = migrated(&cluster, "fleet");
         let meeting = Self {
@@ -34,7 +34,7 @@ impl Meeting {
         meeting
     }
 
-    fn write_scenario(&self, name: &str, seconds: u32) -> PathBuf {
+    pub(crate) fn write_scenario(&self, name: &str, seconds: u32) -> PathBuf {
         let path = self.folder.path().join(name);
         let text = format!(
             "name = \"shop\"\nbudgets = [\"p95 < 2s\"]\n[load]\narrival_rate = \"75/s\"\nduration = \"{seconds}s\"\n\
@@ -46,7 +46,7 @@ impl Meeting {
     }
 
     /// A machine with a runs folder of its own.
-    fn machine(&self, host: &str, flags: &[&str]) -> Command {
+    pub(crate) fn machine(&self, host: &str, flags: &[&str]) -> Command {
         let mut command = tollgate();
         command.env("DATABASE_URL", &self.url).arg("run").arg(self.folder.path().join("shop.toml"));
         command.args(["--rendezvous", "deploy-42", "--lead", "3s"]).args(flags);
@@ -55,7 +55,7 @@ impl Meeting {
         command
     }
 
-    fn merge(&self, host: &str, flags: &[&str]) -> Command {
+    pub(crate) fn merge(&self, host: &str, flags: &[&str]) -> Command {
         let mut command = tollgate();
         command.env("DATABASE_URL", &self.url).args(["merge", "--rendezvous", "deploy-42"]);
         command.args(flags).arg("--runs-dir").arg(self.folder.path().join(host));
@@ -64,7 +64,7 @@ impl Meeting {
     }
 
     /// The record that a merge in a runs folder of its own made, among the shards that it fetched.
-    fn merged(&self, host: &str) -> RunRecord {
+    pub(crate) fn merged(&self, host: &str) -> RunRecord {
         let folders = std::fs::read_dir(self.folder.path().join(host)).unwrap();
         let mut records = folders.map(|entry| record(&entry.unwrap().path()));
         let is_whole = |record: &RunRecord| {
@@ -73,16 +73,16 @@ impl Meeting {
         records.find(is_whole).unwrap()
     }
 
-    fn runs(&self) -> u64 {
+    pub(crate) fn runs(&self) -> u64 {
         self.count("select count(*) from tollgate.runs")
     }
 
-    fn count(&self, sql: &str) -> u64 {
+    pub(crate) fn count(&self, sql: &str) -> u64 {
         self.cluster.sql("fleet", sql)[0][0].parse().unwrap()
     }
 
     /// Waits until a count is reached.
-    fn wait_for(&self, sql: &str, count: u64) {
+    pub(crate) fn wait_for(&self, sql: &str, count: u64) {
         for _ in 0..600 {
             if self.count(sql) >= count {
                 return;
@@ -93,18 +93,19 @@ impl Meeting {
     }
 }
 
-const PRESENT: &str = "select count(*) from tollgate.rendezvous_shards";
-const SENDING: &str = "select count(*) from tollgate.rendezvous_shards where run is not null";
+pub(crate) const PRESENT: &str = "select count(*) from tollgate.rendezvous_shards";
+pub(crate) const SENDING: &str =
+    "select count(*) from tollgate.rendezvous_shards where run is not null";
 
-fn spawn(mut command: Command) -> Child {
+pub(crate) fn spawn(mut command: Command) -> Child {
     command.spawn().unwrap()
 }
 
-fn ended(child: Child) -> Output {
+pub(crate) fn ended(child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn assert_exit(output: &Output, exit: i32, says: &[&str]) -> String {
+pub(crate) fn assert_exit(output: &Output, exit: i32, says: &[&str]) -> String {
     let shown = output_text(output);
     let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(output.status.code(), Some(exit), "{shown}");
@@ -114,7 +115,7 @@ fn assert_exit(output: &Output, exit: i32, says: &[&str]) -> String {
     words
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let kill = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
     assert!(kill.unwrap().success());
 }
@@ -222,8 +223,12 @@ fn the_run_starts_without_machines_that_do_not_come_and_is_inconclusive_and_name
     let judge = spawn(meeting.machine("a", &[&wait[..], &["--verdict"]].concat()));
     let other = spawn(meeting.machine("b", &wait));
     assert_exit(&ended(other), 0, &[]);
-    let says = ["INCONCLUSIVE", "shard 3 of 3 is missing: no machine came for it"];
+    let says = ["INCONCLUSIVE", "shard 3 of 3 is missing: no machine registered for it"];
     assert_exit(&ended(judge), 3, &says);
+    let whole = meeting.merged("a");
+    let reasons = &whole.verdict.scenarios[0].reasons;
+    assert_eq!(reasons[0].what, "shard 3 of 3 is missing: no machine registered for it");
+    assert!(reasons[0].next.contains("run it again with all shards"), "{reasons:?}");
 }
 
 #[test]
@@ -234,13 +239,18 @@ fn a_machine_that_dies_is_named_by_the_merge_and_does_not_hold_it_up() {
     let meeting = Meeting::new(8);
     let [mut victim, other] = ["a", "b"].map(|host| spawn(meeting.machine(host, &["--of", "2"])));
     meeting.wait_for(SENDING, 2);
-    let merge = spawn(meeting.merge("m", &[]));
+    let merge = spawn(meeting.merge("m", &["--output", "json"]));
     victim.kill().unwrap();
     victim.wait().unwrap();
     assert_exit(&ended(other), 0, &[]);
     let begun = Instant::now();
-    let says = ["INCONCLUSIVE", "of 2 is missing", "was cut off, and was last heard of at"];
-    assert_exit(&ended(merge), 3, &says);
+    let merged = ended(merge);
+    assert_exit(&merged, 3, &["of 2 is missing", "was cut off, and was last heard of at"]);
+    let whole: RunRecord = serde_json::from_slice(&merged.stdout).unwrap();
+    let lost = &whole.measurement.sharing.unwrap().lost[0];
+    assert!(lost.host.is_some() && lost.why.contains("was cut off"), "{lost:?}");
+    let reason = &whole.verdict.scenarios[0].reasons[0].what;
+    assert!(reason.ends_with(&format!(" of 2 is missing: {}", lost.words())), "{reason}");
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
 }
 
@@ -258,6 +268,9 @@ fn a_breach_that_the_first_shard_proves_and_a_merge_that_is_told_to_stop_end_all
     }
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     assert_exit(&ended(spawn(meeting.merge("m", &[]))), 1, &["FAIL", "ended early after"]);
+    let kept = ["--shard", "1/2", "--shard-exit", "verdict"];
+    let says = ["has already run", "no request was sent"];
+    assert_exit(&ended(spawn(meeting.machine("elsewhere", &kept))), 1, &says);
 
     meeting.server.set(200);
     let second = ["--rendezvous", "deploy-43", "--of", "2"];
@@ -404,6 +417,9 @@ fn a_writer_may_take_part_and_only_a_reader_may_merge() {
     let owner = meeting.url.clone();
     meeting.url = format!("postgresql://ci:ci@{}", owner.split_once('@').unwrap().1);
     assert_exit(&ended(spawn(meeting.machine("a", &["--of", "1"]))), 0, &[]);
+    let kept = ["--shard", "1/1", "--shard-exit", "verdict"];
+    let says = ["the verdict on this shard cannot be read", "tollgate_reader"];
+    assert_exit(&ended(spawn(meeting.machine("b", &kept))), 3, &says);
     let refused = assert_exit(&ended(spawn(meeting.merge("m", &[]))), 4, &["tollgate_reader"]);
     assert!(!refused.contains("ci:ci"), "{refused}");
     meeting.url = owner;
@@ -418,7 +434,11 @@ fn a_rendezvous_without_a_database_a_name_or_machines_says_what_to_do() {
     let meeting = Meeting::new(2);
     let mut without = meeting.machine("a", &["--of", "2"]);
     without.env_remove("DATABASE_URL");
-    assert_exit(&without.output().unwrap(), 2, &["--rendezvous needs a database", "--start-at"]);
+    assert_exit(
+        &without.output().unwrap(),
+        2,
+        &["the machines meet in a database, and none is named", "--start-at"],
+    );
     let mut unnamed = tollgate();
     unnamed.args(["merge", "--rendezvous", " "]);
     assert_exit(&unnamed.output().unwrap(), 2, &["is not a name"]);

@@ -2,14 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// A server that answers with the current status and an empty body.
 pub(crate) struct StatusServer {
     pub(crate) base_url: String,
     status: Arc<AtomicU16>,
-    answered: Arc<AtomicU64>,
+    requests: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl StatusServer {
@@ -18,16 +19,24 @@ impl StatusServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let status = Arc::new(AtomicU16::new(200));
-        let answered = Arc::default();
-        let (current, counted) = (Arc::clone(&status), Arc::clone(&answered));
-        std::thread::spawn(move || answer(&listener, &current, &counted));
-        Self { base_url, status, answered }
+        let requests = Arc::default();
+        let (current, kept) = (Arc::clone(&status), Arc::clone(&requests));
+        std::thread::spawn(move || answer(&listener, &current, &kept));
+        Self { base_url, status, requests }
     }
 
     /// The number of requests so far.
     #[allow(dead_code, reason = "each test crate needs another part of it")]
-    pub(crate) fn answered(&self) -> u64 {
-        self.answered.load(Ordering::SeqCst)
+    pub(crate) fn answered(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
+    /// When the requests came whose head contains a line, in their order.
+    #[allow(dead_code, reason = "each test crate needs another part of it")]
+    pub(crate) fn times(&self, line: &str) -> Vec<Instant> {
+        let requests = self.requests.lock().unwrap();
+        let of_line = requests.iter().filter(|(_, head)| head.lines().any(|one| one == line));
+        of_line.map(|(time, _)| *time).collect()
     }
 
     /// Changes the status of all answers from now on.
@@ -36,16 +45,17 @@ impl StatusServer {
     }
 }
 
-fn answer(listener: &TcpListener, status: &AtomicU16, answered: &AtomicU64) {
+#[allow(clippy::disallowed_methods, reason = "a server has no clock that a test advances")]
+fn answer(listener: &TcpListener, status: &AtomicU16, requests: &Mutex<Vec<(Instant, String)>>) {
     for mut stream in listener.incoming().flatten() {
-        let (mut head, mut byte) = (Vec::new(), [0]);
+        let (came, mut head, mut byte) = (Instant::now(), Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
             head.push(byte[0]);
         }
         let status = status.load(Ordering::SeqCst);
         let answer =
             format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        answered.fetch_add(1, Ordering::SeqCst);
+        requests.lock().unwrap().push((came, String::from_utf8_lossy(&head).into_owned()));
         let _gone = stream.write_all(answer.as_bytes());
     }
 }

@@ -19,6 +19,7 @@ use crate::fleet::{
     FleetCost, FleetName, FlyFleet, FlyMachineKind, HourlyPrice, JobName, JournalStart,
 };
 use crate::fly::{AppName, FlyEnvironment, FlyProblem};
+use crate::postgres::DatabaseAddress;
 use crate::store::Database;
 use crate::units::{MachineSize, UnitError, duration_literal, parse_duration};
 
@@ -33,9 +34,9 @@ secrets of the app: `fly secrets set DATABASE_URL=… --stage --app load`. This 
 DATABASE_URL of the same database.
 
 Exit codes are those of the merged run (`tollgate run --help`), and:
-  2  usage: a flag, the scenario or the app is wrong, or a secret is missing; nothing was sent
+  2  usage: a flag, the scenario or the app is wrong, or a secret is missing; no machine was made
   3  inconclusive, also if it was interrupted
-  4  internal: machines could not be made (no room in a region), no shard did its part, or machines may be left";
+  4  internal: not all machines could be made, no shard did its part or can be merged, or machines may be left";
 
 /// The number of machines above which `--yes` is needed.
 const FEW: u32 = 8;
@@ -96,27 +97,33 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
         )));
     }
     let environment = fly_access::environment()?;
-    let signals = RunSignals::listen_saying(
-        "Stopping: destroying the machines (signal again to end at once)",
-    )?;
-    check_app(args, &fleet, &environment, &signals)?;
-    // Without it here, load would be sent that nobody can judge.
-    if Database::open(&database)?.rendezvous_state(&fleet.name.name)?.is_some() {
-        return Err(CommandError::usage(format!(
-            "error: `{}` has had its run: the database knows a rendezvous of this name; choose another --name, or \
-             leave it out",
-            fleet.name.name
-        )));
+    let signals =
+        RunSignals::listen_saying("Stopping: no machine is made (signal again to end at once)")?;
+    let checked = check_app(args, &fleet, &environment, &signals)
+        .and_then(|()| check_database(&fleet, &database));
+    if signals.stops_within(Duration::ZERO) {
+        tracing::warn!("WARNING: interrupted before any machine was made");
+        return Ok(ExitStatus::Inconclusive);
     }
+    checked?;
     warn_of_others(args)?;
     tracing::info!("{announced}");
     let end = run_machines(args, &fleet, &environment, &signals)?;
+    let name = &fleet.name.name;
     if end.was_interrupted {
         tracing::warn!("WARNING: interrupted, so nothing was merged");
         return Ok(ExitStatus::Inconclusive);
     }
     judge_ends(args, &fleet, &end)?;
-    args.merge.merge_rendezvous(&fleet.name.name, &destinations, &signals)
+    if signals.stops_within(Duration::ZERO) {
+        tracing::warn!(
+            "WARNING: interrupted, so nothing was merged; `tollgate merge --rendezvous {name}` merges the shards"
+        );
+        return Ok(ExitStatus::Inconclusive);
+    }
+    let merged = args.merge.merge_rendezvous(name, &destinations, &signals);
+    // Load was sent, so nothing that fails from here on is a usage error.
+    merged.map_err(CommandError::into_internal)
 }
 
 /// The machines of the command line. Nothing is sent, and nobody is asked.
@@ -191,6 +198,19 @@ fn check_app(
     )))
 }
 
+/// Refuses a database that cannot be reached, or knows the fleet's name. Without it here, load
+/// would be sent that nobody can judge.
+fn check_database(fleet: &FlyFleet, address: &DatabaseAddress) -> Result<(), CommandError> {
+    let name = &fleet.name.name;
+    if Database::open(address)?.rendezvous_state(name)?.is_none() {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!(
+        "error: `{name}` has had its run: the database knows a rendezvous of this name; choose another --name, or \
+         leave it out"
+    )))
+}
+
 /// Warns of fleets that left machines behind.
 fn warn_of_others(args: &Args) -> Result<(), CommandError> {
     let journals = fly_journal::journals(&args.folder.fleets_dir)?;
@@ -218,14 +238,21 @@ fn run_machines(
     let journal = JournalFile::create(&args.folder.fleets_dir, start)?;
     let path = journal.path().to_owned();
     let mut machines = FleetMachines::new(environment, &args.app, journal, signals);
+    signals.say_without_run("Stopping: destroying the machines (signal again to end at once)");
     let ended = machines.make(fleet).and_then(|()| {
         let life = fleet.longest_life();
-        tracing::info!(
-            "Waiting until the machines have ended, for at most {}",
-            duration_literal(life)
-        );
+        if !signals.stops_within(Duration::ZERO) {
+            let most = duration_literal(life);
+            tracing::info!("Waiting until the machines have ended, for at most {most}");
+        }
         machines.await_end(life)
     });
+    let ended = match ended {
+        Err(error) if machines.may_exist() => Err(error.into_internal()),
+        ended => ended,
+    };
+    signals
+        .say_without_run("Stopping once the machines are destroyed (signal again to end at once)");
     match machines.destroy_all() {
         Ok(destroyed) => {
             match destroyed.len() {
@@ -269,11 +296,7 @@ fn judge_ends(args: &Args, fleet: &FlyFleet, end: &FleetEnd) -> Result<(), Comma
     {
         return Ok(());
     }
-    let problem = "no shard did its part: see the logs of the machines";
-    if codes.iter().all(|code| *code == Some(2)) {
-        return Err(CommandError::usage(format!("error: {problem}")));
-    }
-    Err(CommandError::internal(problem))
+    Err(CommandError::internal("no shard did its part: see the logs of the machines"))
 }
 
 /// Checks a region: three letters.

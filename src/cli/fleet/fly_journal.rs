@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::cli::exit::CommandError;
+use crate::engine::clock;
 use crate::files;
 use crate::fleet::{FleetJournal, JournalError, JournalLine, JournalStart};
 use crate::library_text::describe_io;
@@ -90,6 +92,13 @@ impl JournalFile {
     /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How long ago the last line was added.
+    pub(super) fn age(&self) -> Duration {
+        let written = self.file.metadata().and_then(|data| data.modified()).ok();
+        let age = written.map(|written| clock::wall_clock() - OffsetDateTime::from(written));
+        age.and_then(|age| age.try_into().ok()).unwrap_or_default()
     }
 
     /// Adds a line, and makes sure that it is on disk.

@@ -14,6 +14,7 @@ use crate::fleet::{FLEET_MARK, FleetMachine, FlyFleet, JournalLine, ListedMachin
 use crate::fly::{
     AppName, FlyEnvironment, FlyError, FlyProblem, Machine, MachineConfig, MachineState, NewMachine,
 };
+use crate::units::format_duration;
 
 /// How often machines are looked at until they have ended. Fly allows one list a second.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,8 +26,19 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(20);
 /// How long destroying may take, also while the API is away.
 const DESTROY_LIMIT: Duration = Duration::from_mins(3);
 
-/// How long a machine whose create had no answer may take to be listed.
-const LISTED_WITHIN: Duration = Duration::from_secs(10);
+/// How long after its last call a create without an answer may still make a machine. A call is
+/// given up after 20 s, but Fly may carry it out later.
+const LISTED_WITHIN: Duration = Duration::from_mins(1);
+
+/// How long after the journal's last line a create may be sent again.
+const CREATED_WITHIN: Duration = Duration::from_mins(1);
+
+/// The number of useless answers in a row that end the wait for the machines. The API may give a
+/// few while it is changed or restarted.
+const MOST_USELESS: u32 = 5;
+
+/// The number of looks in a row that must not find a machine before it counts as gone.
+const LOOKS_UNTIL_GONE: u32 = 3;
 
 /// The machines of one fleet, in one app.
 pub(super) struct FleetMachines<'a> {
@@ -35,6 +47,17 @@ pub(super) struct FleetMachines<'a> {
     undoes: Rc<Cell<bool>>,
     journal: JournalFile,
     signals: &'a RunSignals,
+}
+
+/// What the wait for the machines knows.
+#[derive(Default)]
+struct FleetWatch {
+    /// The machines that have ended, by name.
+    ended: BTreeMap<String, EndedMachine>,
+    /// How many looks in a row have not found a machine, by name.
+    unseen: BTreeMap<String, u32>,
+    /// The number of useless answers in a row.
+    useless: u32,
 }
 
 /// A machine that has ended.
@@ -107,17 +130,27 @@ impl<'a> FleetMachines<'a> {
         }
     }
 
+    /// Whether a machine was made, or may have been.
+    pub(super) fn may_exist(&self) -> bool {
+        let journal = self.journal.content();
+        journal.made().next().is_some() || journal.unclear().next().is_some()
+    }
+
     /// Waits until all machines have ended, for at most `limit`, or until a signal. While the API
     /// gives no answer the wait goes on: the machines do not need it.
     pub(super) fn await_end(&mut self, limit: Duration) -> Result<FleetEnd, CommandError> {
         let start = clock::now();
-        let mut ended: BTreeMap<String, EndedMachine> = BTreeMap::new();
+        let mut watch = FleetWatch::default();
         loop {
             let was_interrupted = self.signals.stops_within(LOOK_EVERY);
-            let before = ended.len();
+            let before = watch.ended.len();
             if !was_interrupted {
-                self.note_ended(&mut ended)?;
+                match self.note_ended(&mut watch) {
+                    Ok(()) => watch.useless = 0,
+                    Err(error) => watch.survive(&error)?,
+                }
             }
+            let ended = &watch.ended;
             let made = self.journal.content().made().map(|(name, _)| name);
             let running = made.filter(|name| !ended.contains_key(*name));
             let running: Vec<String> = running.map(str::to_owned).collect();
@@ -131,7 +164,7 @@ impl<'a> FleetMachines<'a> {
             let is_over = clock::now().saturating_duration_since(start) >= limit;
             if running.is_empty() || is_over || was_interrupted {
                 return Ok(FleetEnd {
-                    ended: ended.into_values().collect(),
+                    ended: watch.ended.into_values().collect(),
                     running,
                     was_interrupted,
                 });
@@ -140,14 +173,8 @@ impl<'a> FleetMachines<'a> {
     }
 
     /// Adds the machines that have ended meanwhile.
-    fn note_ended(
-        &mut self,
-        ended: &mut BTreeMap<String, EndedMachine>,
-    ) -> Result<(), CommandError> {
-        let machines = match self.client.list_machines() {
-            Ok(machines) => machines,
-            Err(error) => return survive(&error),
-        };
+    fn note_ended(&mut self, watch: &mut FleetWatch) -> Result<(), FlyError> {
+        let machines = self.client.list_machines()?;
         let made: Vec<(String, String)> = {
             let made = self.journal.content().made();
             made.map(|(name, id)| (name.to_owned(), id.to_owned())).collect()
@@ -155,18 +182,25 @@ impl<'a> FleetMachines<'a> {
         for (name, id) in made {
             let listed = machines.iter().find(|machine| machine.id == id);
             let runs = listed.is_some_and(|machine| !has_ended(&machine.state));
-            if runs || ended.contains_key(&name) {
+            if runs {
+                watch.unseen.remove(&name);
+            }
+            if runs || watch.ended.contains_key(&name) {
                 continue;
             }
+            let Ok(machine_id) = parse_id(&id) else { continue };
             // A list may lack a machine that was just made.
-            let machine = match self.client.machine(&parse_id(&id)?) {
+            let machine = match self.client.machine(&machine_id) {
                 Ok(machine) if !has_ended(&machine.state) => continue,
                 Ok(machine) => Some(machine),
                 Err(error) if matches!(error.problem(), FlyProblem::NotFound { .. }) => None,
-                Err(error) => return survive(&error),
+                Err(error) => return Err(error),
             };
+            if machine.is_none() && !watch.is_gone(&name) {
+                continue;
+            }
             let exit_code = machine.as_ref().and_then(exit_code);
-            ended.insert(name.clone(), EndedMachine { name, id, exit_code });
+            watch.ended.insert(name.clone(), EndedMachine { name, id, exit_code });
         }
         Ok(())
     }
@@ -186,11 +220,22 @@ impl<'a> FleetMachines<'a> {
         let mut destroyed = BTreeSet::new();
         let mut unclear: BTreeSet<String> =
             self.journal.content().unclear().map(str::to_owned).collect();
+        let latest = (CREATED_WITHIN + LISTED_WITHIN).saturating_sub(self.journal.age());
+        let listed_within = latest.min(LISTED_WITHIN);
+        let mut is_said = false;
         loop {
             let round = self.destroy_listed(&mut destroyed, &mut unclear);
             let passed = clock::now().saturating_duration_since(start);
             match round {
-                Ok(0) if unclear.is_empty() || passed >= LISTED_WITHIN => return Ok(destroyed),
+                Ok(0) if unclear.is_empty() || passed >= listed_within => return Ok(destroyed),
+                Ok(0) if !is_said => {
+                    is_said = true;
+                    tracing::info!(
+                        "Waiting for {}, of which it is not known whether it is made, for at most {}",
+                        unclear.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+                        format_duration(listed_within)
+                    );
+                }
                 Err(error) if passed >= DESTROY_LIMIT || !is_worth_repeating(&error) => {
                     return Err(error);
                 }
@@ -242,16 +287,30 @@ impl<'a> FleetMachines<'a> {
     }
 }
 
-/// Whether the wait goes on after an error.
-fn survive(error: &FlyError) -> Result<(), CommandError> {
-    if matches!(error.problem(), FlyProblem::Stopped { .. }) {
-        return Ok(());
+impl FleetWatch {
+    /// Notes that a look has not found a machine. Returns whether it counts as gone.
+    fn is_gone(&mut self, name: &str) -> bool {
+        let looks = self.unseen.entry(name.to_owned()).or_default();
+        *looks += 1;
+        *looks >= LOOKS_UNTIL_GONE
     }
-    if error.is_transient() || matches!(error.problem(), FlyProblem::OutOfTime) {
+
+    /// Decides whether the wait goes on after an error.
+    fn survive(&mut self, error: &FlyError) -> Result<(), CommandError> {
+        if matches!(error.problem(), FlyProblem::Stopped { .. }) {
+            return Ok(());
+        }
+        if !error.is_transient() && !matches!(error.problem(), FlyProblem::OutOfTime) {
+            self.useless += 1;
+        }
+        if self.useless >= MOST_USELESS {
+            return Err(CommandError::internal(format!(
+                "the Machines API gave {MOST_USELESS} useless answers in a row: {error}"
+            )));
+        }
         tracing::warn!("WARNING: {error}; the machines run on, and the wait goes on");
-        return Ok(());
+        Ok(())
     }
-    Err(CommandError::internal(error))
 }
 
 /// Whether a machine's program runs no more, and will not run again.

@@ -8,7 +8,7 @@ use crate::cli::console::{Console, OutputFormat};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::cli::merge::MergeOptions;
 use crate::cli::outputs::{self, OutputDestinations, ReportSelection};
-use crate::cli::rendezvous::CollectOptions;
+use crate::cli::rendezvous::{self, CollectOptions};
 use crate::cli::signals::RunSignals;
 use crate::postgres::DatabaseAddress;
 
@@ -39,12 +39,7 @@ impl MergeFlags {
         &self,
     ) -> Result<(OutputDestinations, DatabaseAddress), CommandError> {
         let destinations = self.outputs.destinations()?;
-        let database = destinations.database().cloned().ok_or_else(|| {
-            CommandError::usage(
-                "error: the machines meet in a database, and none is named: set DATABASE_URL, or \
-                 give --store",
-            )
-        })?;
+        let database = rendezvous::required_address(&destinations)?;
         Ok((destinations, database))
     }
 

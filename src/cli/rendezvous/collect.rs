@@ -12,7 +12,7 @@ use super::patience::PatientDatabase;
 use super::refusal::at;
 use crate::engine::clock;
 use crate::postgres::DatabaseAddress;
-use crate::record::RunEnding;
+use crate::record::{LostShard, RunEnding};
 use crate::store::{self, Database, DatabaseError, FetchedRun, RendezvousState, StoreMark};
 
 /// How often the state is read.
@@ -23,12 +23,22 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What waiting for the shards led to.
 pub(in crate::cli) enum Collected {
-    /// The folders of the shards that are there, to be merged here, and who claimed to do so.
-    Shards(Vec<PathBuf>, Uuid),
+    /// The shards that are there, to be merged here.
+    Shards(CollectedShards),
     /// The folder of the merged run: another has merged.
     Merged(PathBuf),
     /// The command ends: it was interrupted, or no shard is there.
     Nothing(ExitStatus),
+}
+
+/// The shards of a rendezvous.
+pub(in crate::cli) struct CollectedShards {
+    /// The folders of those that are stored.
+    pub(in crate::cli) folders: Vec<PathBuf>,
+    /// Those that are not.
+    pub(in crate::cli) lost: Vec<LostShard>,
+    /// Who claimed to merge them.
+    pub(in crate::cli) token: Uuid,
 }
 
 /// How a merge waits for the shards.
@@ -54,8 +64,12 @@ pub(in crate::cli) fn collect(
         token: new_run_id(clock::wall_clock()),
         runs_dir,
         stops: options.stop,
+        signals,
         said: String::new(),
     };
+    signals.say_without_run(
+        "Stopping: no longer waiting for the shards (signal again to end at once)",
+    );
     let (wait, began) = (options.wait.unwrap_or(super::WAIT), clock::now());
     if options.stop {
         collector.stop()?;
@@ -71,8 +85,9 @@ pub(in crate::cli) fn collect(
             }
         }
         if signals.stops_within(POLL) {
-            tracing::info!(
-                "The shards go on; `tollgate merge --rendezvous {name}` waits for them again"
+            tracing::warn!(
+                "WARNING: interrupted, so nothing was merged; `tollgate merge --rendezvous {name}` merges the shards \
+                 once they are stored"
             );
             return Ok(Collected::Nothing(ExitStatus::Inconclusive));
         }
@@ -105,6 +120,7 @@ struct Collector<'a> {
     runs_dir: &'a Path,
     /// Whether the machines were asked to end.
     stops: bool,
+    signals: &'a RunSignals,
     /// The last line that was printed.
     said: String,
 }
@@ -114,8 +130,15 @@ impl Collector<'_> {
         self.database.call(PATIENCE, |database| database.rendezvous_state(self.name))
     }
 
-    /// Asks the machines to end now.
+    /// Asks the machines to end now, unless all have ended.
     fn stop(&mut self) -> Result<(), CommandError> {
+        if self.state()?.is_some_and(|state| state.is_over()) {
+            tracing::info!(
+                "The run of the rendezvous `{}` is over, so there is nothing to stop",
+                self.name
+            );
+            return Ok(());
+        }
         let stop =
             |database: &mut Database| database.stop_rendezvous(self.name, &RunEnding::Interrupted);
         if self.database.call(PATIENCE, stop)? { Ok(()) } else { Err(nobody_came(self.name)) }
@@ -156,13 +179,16 @@ impl Collector<'_> {
 
     /// Fetches the shards that are there, and names those that are not.
     fn finish(&mut self, state: &RendezvousState) -> Result<Collected, CommandError> {
-        for lost in state.lost() {
-            tracing::warn!("WARNING: {}", lost_line(state, lost));
+        let lost: Vec<_> = state.lost().into_iter().map(|shard| lost_shard(state, shard)).collect();
+        for shard in &lost {
+            let (number, of, why) = (shard.shard, state.terms.shards, shard.words());
+            tracing::warn!("WARNING: shard {number} of {of} is missing: {why}");
         }
         if state.stored.is_empty() {
             tracing::warn!("WARNING: no shard is stored, so there is nothing to judge");
             return Ok(Collected::Nothing(ExitStatus::Inconclusive));
         }
+        self.signals.say_without_run("Finishing the merge first (signal again to end at once)");
         let mut folders = Vec::new();
         for shard in &state.shards {
             if let Some(run) = shard.run.filter(|run| state.stored.contains(run)) {
@@ -176,7 +202,7 @@ impl Collector<'_> {
                 }
             }
         }
-        Ok(Collected::Shards(folders, self.token))
+        Ok(Collected::Shards(CollectedShards { folders, lost, token: self.token }))
     }
 
     /// The folder of a run, which is restored from the database unless it is here.
@@ -194,20 +220,17 @@ impl Collector<'_> {
     }
 }
 
-fn lost_line(state: &RendezvousState, shard: u32) -> String {
-    let of = state.terms.shards;
-    match state.shards.iter().find(|joined| joined.shard == shard) {
-        None => format!("shard {shard} of {of} is missing: no machine came for it"),
-        Some(joined) => {
-            let what = match (joined.run, joined.ended) {
-                (None, _) => "sent nothing",
-                (Some(_), Some(_)) => "did not store its run (`tollgate sync` there stores it)",
-                (Some(_), None) => "was cut off",
-            };
-            let (host, seen) = (&joined.host, at(joined.seen));
-            format!(
-                "shard {shard} of {of} is missing: {host} {what}, and was last heard of at {seen}"
-            )
-        }
-    }
+fn lost_shard(state: &RendezvousState, shard: u32) -> LostShard {
+    let Some(joined) = state.shards.iter().find(|joined| joined.shard == shard) else {
+        let why = "no machine registered for it".to_owned();
+        return LostShard { shard, host: None, why };
+    };
+    let what = match (joined.run, joined.ended) {
+        (None, Some(_)) => "gave up before it sent anything",
+        (None, None) => "fell silent before it sent anything",
+        (Some(_), Some(_)) => "did not store its run (`tollgate sync` there stores it)",
+        (Some(_), None) => "was cut off",
+    };
+    let why = format!("{what}, and was last heard of at {}", at(joined.seen));
+    LostShard { shard, host: Some(joined.host.clone()), why }
 }

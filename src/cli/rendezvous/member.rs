@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::exit::{CommandError, ExitStatus};
+use super::super::log;
 use super::super::outputs::FinishedRun;
 use super::super::provenance;
 use super::super::run_time::new_run_id;
@@ -92,6 +93,7 @@ impl RendezvousRequest {
             lead: self.lead(plan),
             wait: self.wait,
         };
+        signals.say_without_run("Stopping: leaving the rendezvous (signal again to end at once)");
         let mut database = PatientDatabase::open(&self.address, signals, self.wait)?;
         let since = clock::now();
         loop {
@@ -105,11 +107,24 @@ impl RendezvousRequest {
             };
             // A machine that was started again meets its own place, until that is free.
             let may_be_dead = matches!(&refusal, JoinRefusal::Taken(holder)
-                if holder.starts.is_none() && holder.silence > LIVELY);
+                if holder.silence > LIVELY);
             let is_over = clock::now() - since > 2 * JoinedShard::WAITING_SILENCE;
             if !may_be_dead || is_over || signals.stops_within(POLL) {
-                return Ok(JoinEnd::Repeated(refusal::refuse(&refusal, &terms, flags)?));
+                let judge = |run| verdict_of(&mut database, run);
+                return Ok(JoinEnd::Repeated(refusal::refuse(&refusal, &terms, flags, judge)?));
             }
+        }
+    }
+}
+
+/// The exit code of the verdict on a stored run. Its user may have the right to write only.
+fn verdict_of(database: &mut PatientDatabase<'_>, run: Uuid) -> ExitStatus {
+    match database.call(PATIENCE, |database| database.fetch_run(&run.to_string())) {
+        Ok(stored) => stored.record.verdict.decision.into(),
+        Err(error) => {
+            let why = log::redact(&error.to_string());
+            tracing::warn!("WARNING: the verdict on this shard cannot be read: {why}");
+            ExitStatus::Inconclusive
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
 use crate::postgres::DatabaseAddress;
 use crate::units::{UnitError, parse_duration};
 
-pub(super) use collect::{CollectOptions, Collected, collect};
+pub(super) use collect::{CollectOptions, Collected, CollectedShards, collect};
 pub(super) use link::LinkEnds;
 pub(super) use member::{FleetMember, JoinEnd};
 
@@ -125,8 +125,8 @@ pub(super) fn required_address(
 ) -> Result<DatabaseAddress, CommandError> {
     destinations.database().cloned().ok_or_else(|| {
         CommandError::usage(
-            "error: --rendezvous needs a database, in which the machines meet: set DATABASE_URL or give --store; \
-             without one, name a common start with `--shard 1/3 --start-at 15:00`",
+            "error: the machines meet in a database, and none is named: set DATABASE_URL or give --store; without one, \
+             name a common start on each machine with `tollgate run --shard 1/3 --start-at 15:00`",
         )
     })
 }

@@ -2,23 +2,24 @@
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
 use super::super::exit::{CommandError, ExitStatus};
 use super::super::shard;
 use crate::store::{JoinRefusal, JoinedShard, RendezvousTerms};
 
-/// Ends the command of a machine that cannot take part. Nothing was sent.
+/// Ends the command of a machine that cannot take part. Nothing was sent. `judge` finds the exit
+/// code of the verdict on a stored run.
 pub(super) fn refuse(
     refusal: &JoinRefusal,
     own: &RendezvousTerms,
     flags: shard::Flags,
+    judge: impl FnOnce(Uuid) -> ExitStatus,
 ) -> Result<ExitStatus, CommandError> {
     let RendezvousTerms { name, shards, .. } = own;
     match refusal {
         JoinRefusal::OtherTerms(theirs) => Err(CommandError::usage(other_terms(own, theirs))),
-        JoinRefusal::Taken(holder) if holder.starts.is_some() => {
-            Ok(started_again(own, holder, flags))
-        }
+        JoinRefusal::Repeated(holder) => Ok(started_again(own, holder, flags, judge)),
         JoinRefusal::Taken(holder) => Err(CommandError::usage(format!(
             "error: shard {} of {shards} at the rendezvous `{name}` is taken by {}, since {}; give each machine another --shard, \
              or leave it out to get the next free one",
@@ -63,9 +64,16 @@ fn other_terms(own: &RendezvousTerms, theirs: &RendezvousTerms) -> String {
 
 /// A shard whose place was taken before the start, and which is started again: an orchestrator
 /// repeats its job. Its load is not sent again.
-fn started_again(own: &RendezvousTerms, holder: &JoinedShard, flags: shard::Flags) -> ExitStatus {
+fn started_again(
+    own: &RendezvousTerms,
+    holder: &JoinedShard,
+    flags: shard::Flags,
+    judge: impl FnOnce(Uuid) -> ExitStatus,
+) -> ExitStatus {
     let (state, exit) = match (holder.ended, holder.run) {
-        _ if holder.measured => ("has already run", flags.exit_of_earlier()),
+        (_, Some(run)) if holder.measured => {
+            ("has already run", flags.exit_of_earlier(|| judge(run)))
+        }
         (Some(_), Some(_)) => ("did not measure and store its part", ExitStatus::Inconclusive),
         (Some(_), None) => ("ended before it sent anything", ExitStatus::Inconclusive),
         (None, _) => ("is running or was cut off", ExitStatus::Inconclusive),

@@ -14,6 +14,9 @@ use super::FleetName;
 /// The version of the format.
 const FORMAT: u32 = 1;
 
+/// What a journal begins with.
+const BEGINNING: &str = "{\"format\":";
+
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalStart {
@@ -114,9 +117,13 @@ impl FleetJournal {
 
     /// Reads a journal. What follows the last line break was cut off, and is ignored.
     pub fn read(text: &str) -> Result<Self, JournalError> {
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let Some((whole, _)) = text.rsplit_once('\n') else {
+            // What is empty is removed, which must not happen to any other file.
+            let is_cut_off = text.starts_with(BEGINNING) || BEGINNING.starts_with(text);
+            return Err(if is_cut_off { JournalError::Empty } else { JournalError::Damaged(1) });
+        };
         let mut lines = whole.lines().enumerate();
-        let (_, first) = lines.next().ok_or(JournalError::Empty)?;
+        let (_, first) = lines.next().ok_or(JournalError::Damaged(1))?;
         let start: JournalStart =
             serde_json::from_str(first).map_err(|_| JournalError::Damaged(1))?;
         if start.format > FORMAT {
@@ -230,7 +237,9 @@ mod tests {
     fn a_file_that_is_no_journal_is_refused() {
         let newer = text(&[]).replace("\"format\":1", "\"format\":9");
         assert_eq!(FleetJournal::read(&newer), Err(JournalError::Newer(9)));
-        assert_eq!(FleetJournal::read("hello\n"), Err(JournalError::Damaged(1)));
+        for foreign in ["hello\n", "hello", "{\"price\": 1}", "{\"price\": 1}\n", "\n"] {
+            assert_eq!(FleetJournal::read(foreign), Err(JournalError::Damaged(1)), "{foreign}");
+        }
         let damaged = text(&[]) + "{\"sold\": 1}\n";
         assert_eq!(FleetJournal::read(&damaged), Err(JournalError::Damaged(2)));
     }

@@ -13,14 +13,28 @@ pub(super) fn words(record: &RunRecord) -> Option<String> {
              arrivals. Run `tollgate merge` to judge all shards together.",
             sharing.of
         ),
-        parts => format!("Merged from {}: {}.", counted(parts.len(), sharing.of), hosts(parts)),
+        parts => {
+            let distinct = sharing.of as usize - sharing.missing_shards().len();
+            let doubled = doubled(sharing);
+            format!("Merged from {}{doubled}: {}.", counted(distinct, sharing.of), hosts(parts))
+        }
     })
 }
 
-fn counted(parts: usize, of: u32) -> String {
+/// The shards of which only the first of several runs counts; empty if there are none.
+fn doubled(sharing: &ShardSharing) -> String {
+    let repeated = sharing.repeated_shards();
+    let named: Vec<_> = repeated
+        .iter()
+        .map(|(shard, times)| format!("shard {shard} is given {times} times and counted once"))
+        .collect();
+    if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
+}
+
+fn counted(distinct: usize, of: u32) -> String {
     let shards = words::plural(u64::from(of), "shard");
     match of {
-        _ if parts != of as usize => format!("{parts} of {shards}"),
+        _ if distinct != of as usize => format!("{distinct} of {shards}"),
         1 => "the only shard".to_owned(),
         2 => "both shards".to_owned(),
         _ => format!("all {shards}"),

@@ -65,6 +65,17 @@ fn a_shard_and_a_merged_run_name_their_shards() {
     for text in of(fixture::shared(3, [1, 3])) {
         assert!(text.contains("Merged from 2 of 3 shards: probe-1, probe-3."), "{text}");
     }
+    for (shards, words) in [
+        (
+            &[1, 2, 2, 3][..],
+            "Merged from all 3 shards (shard 2 is given 2 times and counted once): ",
+        ),
+        (&[1, 1], "Merged from 1 of 3 shards (shard 1 is given 2 times and counted once): "),
+    ] {
+        for text in of(fixture::shared(3, shards.iter().copied())) {
+            assert!(text.contains(words), "{text}");
+        }
+    }
     let page = html(&ReportModel::new(
         &fixture::shared(3, 1..=3).0,
         Vec::<crate::record::Interval>::new(),

@@ -1,8 +1,9 @@
 //! Where the probers of a shared run meet.
 //!
 //! A rendezvous is a row; each prober that registered is another one. The first row is locked while
-//! a prober joins or the start is agreed, and no lock outlives a transaction, so this works behind
-//! a pooler too. Probers ask for news instead of being notified, for the same reason.
+//! the start is agreed. Probers that join share a lock of it, so that many of them register at
+//! once. No lock outlives a transaction, so this works behind a pooler too. Probers ask for news
+//! instead of being notified, for the same reason.
 
 mod registration;
 
@@ -27,6 +28,10 @@ const STATEMENT: Duration = Duration::from_secs(5);
 /// How often the database is asked for its time. The quickest answer counts.
 const QUESTIONS: usize = 8;
 
+/// How often a prober tries to take a free shard without waiting: the rendezvous may have been new,
+/// and another prober may have taken the same shard meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// The rows of one rendezvous, on a connection.
 pub(super) struct RendezvousRows<'a> {
     pub(super) session: &'a mut PgSession,
@@ -39,14 +44,32 @@ impl RendezvousRows<'_> {
     }
 
     /// Registers a prober. Returns its shard, counted from 1.
+    ///
+    /// A shard that is free is taken without waiting for other probers. Only the prober that comes
+    /// first, and one that does not get a shard, go the slow way: one after the other.
     pub(super) async fn join(
         mut self,
         terms: &RendezvousTerms,
         candidate: &ShardCandidate,
     ) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
         let at = self.at;
+        for attempt in 0..ATTEMPTS {
+            let mut transaction = self.begin().await?;
+            if attempt == 0 {
+                schema::identity(&mut transaction, at).await?;
+            }
+            let shard = registration::take_free(&mut transaction, terms, candidate).await?;
+            transaction.commit().await?;
+            if let Some(shard) = shard {
+                return Ok(Ok(shard));
+            }
+            if attempt == 0 {
+                let mut transaction = self.begin().await?;
+                registration::create(&mut transaction, terms, candidate.wait).await?;
+                transaction.commit().await?;
+            }
+        }
         let mut transaction = self.begin().await?;
-        schema::identity(&mut transaction, at).await?;
         let joined = registration::register(&mut transaction, terms, candidate).await?;
         transaction.commit().await?;
         Ok(joined)
@@ -175,7 +198,7 @@ impl RendezvousRows<'_> {
             return Ok(None);
         };
         let starts = transaction.column_value(row, "starts")?;
-        let shards = joined(&mut transaction, name, starts).await?;
+        let shards = joined(&mut transaction, name).await?;
         let runs: Vec<Uuid> = shards.iter().filter_map(|shard| shard.run).collect();
         let sql = "select id from tollgate.runs where id = any($1)";
         let stored = transaction.fetch_rows(sql, |query| query.bind(runs)).await?;
@@ -290,7 +313,6 @@ fn merged_run(
 async fn joined(
     transaction: &mut Transaction<'_>,
     name: &str,
-    starts: Option<OffsetDateTime>,
 ) -> Result<Vec<JoinedShard>, DatabaseError> {
     let sql = "select shard, token, host, joined, seen, run, ended, measured, \
                    extract(epoch from clock_timestamp() - seen)::float8 as silence \
@@ -309,7 +331,6 @@ async fn joined(
             run: transaction.column_value(row, "run")?,
             ended: transaction.column_value(row, "ended")?,
             measured: transaction.column_value(row, "measured")?,
-            starts,
         })
     };
     rows.iter().map(shard).collect()

@@ -248,7 +248,8 @@ fn a_recovered_shard_measures_from_its_appointed_start_even_if_it_had_nothing_to
     let root = tempfile::tempdir().unwrap();
     let mut draft = draft();
     let start = draft.provenance.started + Duration::from_millis(1_300);
-    draft.measurement.sharing = Some(ShardSharing { of: 9, start, parts: Vec::new() });
+    draft.measurement.sharing =
+        Some(ShardSharing { of: 9, start, parts: Vec::new(), lost: Vec::new() });
     let mut folder = RunFolder::create(root.path(), &draft).unwrap();
     for interval in [interval(4, Stage::Measured), interval(7, Stage::Measured)] {
         folder.add(&interval).unwrap();

@@ -79,8 +79,12 @@ fn a_merged_run_names_its_parts_and_a_shard_does_not_name_itself() {
     let mut record = sample();
     let part = |run| ShardRecord { shard: 1, run, host: "h".to_owned(), clock: None };
     let parts = vec![part(record.id), part(Uuid::from_u128(7))];
-    record.measurement.sharing =
-        Some(ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts });
+    record.measurement.sharing = Some(ShardSharing {
+        of: 2,
+        start: datetime!(2026-11-23 18:00 UTC),
+        parts,
+        lost: Vec::new(),
+    });
     keep(runs.path(), "a", &record);
     let (listed, _) = listed(runs.path());
     assert_eq!(listed[0].parts, [Uuid::from_u128(7)]);

@@ -113,6 +113,7 @@ fn runs_that_failed_or_are_not_alike_never_enter_a_baseline() {
             host: "h".to_owned(),
             clock: None,
         }],
+        lost: Vec::new(),
     };
     let duet = PlannedDuet { side: crate::record::DuetSide::A, other: "b".to_owned(), seed: 1 };
     let tag = |record: &mut RunRecord, key: &str| {

@@ -167,7 +167,7 @@ fn a_plan_is_the_same_after_it_was_kept_in_a_file() {
 fn shard_of_two() -> ShardSharing {
     let parts =
         vec![ShardRecord { shard: 1, run: Uuid::from_u128(2), host: "h".to_owned(), clock: None }];
-    ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts }
+    ShardSharing { of: 2, start: datetime!(2026-11-23 18:00 UTC), parts, lost: Vec::new() }
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! An app of the rehearsal that has one machine of its own, and a folder with a scenario.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::bench::{Target, signal, text, tollgate, wait_until};
+use crate::bench::{signal, text, tollgate, wait_until};
 use crate::cluster::{self, Cluster};
-use crate::fly_api::relay::{Fault, Relay, Request};
+use crate::fly_api::app::RehearsalApp;
 use crate::fly_api::{MACHINES, TOKEN, call, files_below};
 
 /// Machines that run until somebody ends them.
@@ -29,13 +29,24 @@ const SCENARIO: &str = "name = \"trial\"\nbudgets = [\"errors = 0\"]\n\
 
 /// The app, and the folder of its fleets.
 pub(super) struct FleetBench {
-    pub(super) target: Target,
-    /// The base URL by which the program reaches the API.
-    url: String,
+    app: RehearsalApp,
     /// The address of the database.
     store: String,
-    folder: TempDir,
-    _cluster: Option<Cluster>,
+    cluster: Option<Cluster>,
+}
+
+impl Deref for FleetBench {
+    type Target = RehearsalApp;
+
+    fn deref(&self) -> &RehearsalApp {
+        &self.app
+    }
+}
+
+impl DerefMut for FleetBench {
+    fn deref_mut(&mut self) -> &mut RehearsalApp {
+        &mut self.app
+    }
 }
 
 impl FleetBench {
@@ -55,53 +66,32 @@ impl FleetBench {
         let migrated = tollgate().args(["db", "migrate"]).env("DATABASE_URL", &store).output();
         assert!(migrated.unwrap().status.success());
         let bench = Self::without_store(tables, faults);
-        Some(Self { store, _cluster: Some(cluster), ..bench })
+        Some(Self { store, cluster: Some(cluster), ..bench })
     }
 
     /// The same without a database, for what is refused before it is needed.
     pub(super) fn without_store(tables: &str, faults: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let fly = format!(
-            "scale = 20.0\ntoken = \"{TOKEN}\"\nregions = [\"fra\", \"syd\"]\n\
+        let app = RehearsalApp::start(&format!(
+            "scale = 20.0\nregions = [\"fra\", \"syd\"]\n\
              secrets = [\"SHOP_TOKEN\", \"DATABASE_URL\"]\n[[machine]]\n\
              [service]\nautostop = \"off\"\n{tables}\
              [faults]\nrate_limits = false\n{faults}"
-        );
-        let file = folder.path().join("fly.toml");
-        std::fs::write(&file, fly).unwrap();
-        let target = Target::start(&["--fly", file.to_str().unwrap()]);
-        let url = target.base_url.clone();
-        let store = NO_STORE.to_owned();
-        let bench = Self { target, url, store, folder, _cluster: None };
-        bench.write("shop.toml", SCENARIO);
-        bench
+        ));
+        app.write("shop.toml", SCENARIO);
+        Self { app, store: NO_STORE.to_owned(), cluster: None }
     }
 
-    /// Puts a relay in front of the API.
-    pub(super) fn relay(
-        &mut self,
-        faults: impl Fn(&Request) -> Fault + Send + Sync + 'static,
-    ) -> Relay {
-        let relay = Relay::start(&self.target.base_url, faults);
-        self.url.clone_from(&relay.url);
-        relay
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    pub(super) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+    /// Executes SQL in the database.
+    pub(super) fn sql(&self, statements: &str) {
+        let cluster = self.cluster.as_ref().unwrap();
+        cluster.sql_as(&self.store, statements).unwrap();
     }
 
     /// `tollgate fleet` with the variables of the API.
     pub(super) fn fleet(&self, arguments: &[&str]) -> Command {
-        let mut command = tollgate();
-        command.arg("fleet").args(arguments).current_dir(self.folder.path());
-        command.env("FLY_FLAPS_BASE_URL", &self.url).env("FLY_API_TOKEN", TOKEN);
-        command.env("TOLLGATE_TARGET", &self.target.base_url);
-        command.env("DATABASE_URL", &self.store).stdin(Stdio::null());
+        let mut command = self.command("fleet", arguments);
+        command.current_dir(self.folder()).env("TOLLGATE_TARGET", &self.target.base_url);
+        command.env("DATABASE_URL", &self.store);
         command
     }
 
@@ -115,13 +105,7 @@ impl FleetBench {
 
     /// Starts a fleet whose stderr is a file.
     pub(super) fn start(&self, shards: u32) -> Child {
-        let stderr = std::fs::File::create(self.path("stderr")).unwrap();
-        self.fly(shards, &[]).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
-    }
-
-    /// What a fleet started by [`Self::start`] has said so far.
-    pub(super) fn stderr(&self) -> String {
-        std::fs::read_to_string(self.path("stderr")).unwrap_or_default()
+        self.spawn(self.fly(shards, &[]))
     }
 
     pub(super) fn restore(&self) -> Output {
@@ -171,7 +155,7 @@ impl FleetBench {
     /// Asserts that neither the token nor the password is in an output or a file.
     pub(super) fn assert_no_secret(&self, output: &Output) {
         let mut texts = vec![text(&output.stdout), text(&output.stderr), self.stderr()];
-        for file in files_below(self.folder.path()) {
+        for file in files_below(self.folder()) {
             if !file.ends_with("fly.toml") {
                 texts.push(text(&std::fs::read(file).unwrap()));
             }

@@ -62,6 +62,9 @@ fn kill_in(method: &'static str, is_carried_out: bool, left: usize) {
     signal(&child, "KILL");
     child.wait().unwrap();
     is_over.store(true, Ordering::SeqCst);
+    // Long ago: a create of that time is carried out by now, or never.
+    let journal = std::fs::File::options().append(true).open(&bench.journals()[0]).unwrap();
+    journal.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     restores(&bench, left);
 }
 
@@ -182,4 +185,17 @@ fn restore_names_what_it_cannot_use() {
     assert!(said.contains("line 1 is not one of a fleet's journal"), "{said}");
     assert!(words(&refused.stdout).contains("b.jsonl: no machine was made"), "{refused:?}");
     assert_eq!(bench.journals(), [bench.path("reports/fleets/a.jsonl")]);
+}
+
+#[test]
+fn restore_leaves_a_file_that_is_not_a_journal_as_it_is() {
+    let bench = FleetBench::without_store(ENDLESS, "");
+    for foreign in ["{\"price\": 1}", "{\"price\": 1}\n{\"price\": 2}\n", "one\ntwo\n"] {
+        bench.write("prices.jsonl", foreign);
+        let refused = bench.fleet(&["restore", "prices.jsonl"]).output().unwrap();
+        let said = words(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("prices.jsonl: line 1 is not one of a fleet's journal"), "{said}");
+        assert_eq!(std::fs::read_to_string(bench.path("prices.jsonl")).unwrap(), foreign);
+    }
 }

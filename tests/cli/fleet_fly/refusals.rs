@@ -49,7 +49,10 @@ fn what_cannot_be_shared_or_needs_consent_is_refused_before_the_api_is_asked() {
         command
     };
     for (name, why) in [
-        ("DATABASE_URL", "the machines meet in a database, and none is named"),
+        (
+            "DATABASE_URL",
+            "the machines meet in a database, and none is named: set DATABASE_URL or give --store",
+        ),
         ("FLY_API_TOKEN", "FLY_API_TOKEN is not set"),
     ] {
         let said = refused(&bench, &mut without(name));
@@ -92,11 +95,40 @@ fn a_database_that_cannot_be_reached_from_here_is_found_before_anything_is_made(
 }
 
 #[test]
-fn a_region_that_does_not_exist_undoes_the_whole_and_is_the_users_mistake() {
+fn a_region_that_does_not_exist_is_a_usage_error_only_if_no_machine_was_made() {
     let Some(bench) = FleetBench::new(ENDLESS) else { return };
-    let mut fleet = bench.fleet(&["fly", "shop.toml", "--app", "rehearsal", "--shards", "2"]);
-    fleet.args(["--region", "ord,mon", "--image", "registry.fly.io/load:1"]);
-    let said = refused(&bench, &mut fleet);
+    let fleet = |regions: &str| {
+        let mut fleet = bench.fleet(&["fly", "shop.toml", "--app", "rehearsal", "--shards", "2"]);
+        fleet.args(["--region", regions, "--image", "registry.fly.io/load:1"]);
+        fleet
+    };
+    let said = refused(&bench, &mut fleet("mon,ord"));
+    assert!(said.contains("region mon is unknown"), "{said}");
+    assert!(!said.contains("Destroyed"), "{said}");
+    let output = fleet("ord,mon").output().unwrap();
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("region mon is unknown"), "{said}");
     assert!(said.contains("Destroyed the machine that was left"), "{said}");
+    bench.assert_untouched();
+}
+
+#[test]
+fn a_second_fleet_of_the_same_name_is_refused_and_leaves_the_first_alone() {
+    let Some(bench) = FleetBench::new(ENDLESS) else { return };
+    let named = || bench.fly(2, &["--name", "shop"]);
+    let mut first = bench.spawn(named());
+    bench.wait_for(2);
+    let second = named().output().unwrap();
+    let said = words(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert!(said.contains("a fleet named shop has a journal already"), "{said}");
+    assert_eq!(bench.made(), 2);
+    assert_eq!(super::bench::interrupt(&mut first, "INT"), Some(3), "{}", bench.stderr());
+    bench.sql(
+        "insert into tollgate.rendezvous (name, shards, plan, tollgate, waits_until, lasts_ms) \
+         values ('shop', 2, '', '', now(), 1)",
+    );
+    let said = refused(&bench, &mut named());
+    assert!(said.contains("`shop` has had its run"), "{said}");
 }

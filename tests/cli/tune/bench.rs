@@ -1,14 +1,13 @@
 //! An app of simulated Fly machines, and a folder with a session's plan.
 
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 pub(super) use crate::bench::wait_until;
-use crate::bench::{Target, tollgate};
-use crate::fly_api::relay::{Fault, Relay, Request};
+use crate::fly_api::app::RehearsalApp;
 pub(super) use crate::fly_api::{MACHINES, TOKEN, assert_exit, call, files_below};
 
 /// Simulated seconds in a real one, where nothing has to be seen on its way.
@@ -49,11 +48,22 @@ pub(super) struct MachineLook {
 
 /// The app, and the folder of its sessions.
 pub(super) struct TuneBench {
-    pub(super) target: Target,
-    /// The base URL by which sessions reach the app and its API.
-    url: String,
-    folder: TempDir,
+    app: RehearsalApp,
     scale: f64,
+}
+
+impl Deref for TuneBench {
+    type Target = RehearsalApp;
+
+    fn deref(&self) -> &RehearsalApp {
+        &self.app
+    }
+}
+
+impl DerefMut for TuneBench {
+    fn deref_mut(&mut self) -> &mut RehearsalApp {
+        &mut self.app
+    }
 }
 
 impl TuneBench {
@@ -70,37 +80,18 @@ impl TuneBench {
         configurations: &str,
         faults: &str,
     ) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let own_service = tables.contains("[service]");
         let service = if own_service { "" } else { "[service]\nautostop = \"off\"\n" };
-        let fly = format!(
-            "scale = {scale:?}\ntoken = \"{TOKEN}\"\n{tables}\n{service}\
+        let app = RehearsalApp::start(&format!(
+            "scale = {scale:?}\n{tables}\n{service}\
              [work]\nboot_cpu = \"400ms\"\nrequest_cpu = \"1ms\"\nlatency = \"constant:60ms\"\n\
              warming = 0\ncache_seconds = 0\ncache_cost = \"0ms\"\n\
              [faults]\nrate_limits = false\n{faults}"
-        );
-        let file = folder.path().join("fly.toml");
-        std::fs::write(&file, fly).unwrap();
-        let target = Target::start(&["--fly", file.to_str().unwrap()]);
-        let url = target.base_url.clone();
-        let bench = Self { target, url, folder, scale };
+        ));
+        let bench = Self { app, scale };
         bench.write("scenario.toml", SCENARIO);
         bench.plan("app = \"rehearsal\"\ncold = \"stop\"\nrounds = 1\n", configurations);
         bench
-    }
-
-    /// Puts a relay in front of the app and its API.
-    pub(super) fn relay(
-        &mut self,
-        faults: impl Fn(&Request) -> Fault + Send + Sync + 'static,
-    ) -> Relay {
-        let relay = Relay::start(&self.target.base_url, faults);
-        self.url.clone_from(&relay.url);
-        relay
-    }
-
-    pub(super) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
     }
 
     /// Writes the session's plan.
@@ -108,10 +99,6 @@ impl TuneBench {
         let curve = "[curve]\nrate = \"20/s\"\nlimit = \"1s\"\n";
         let plan = format!("name = \"t\"\nscenario = \"scenario.toml\"\n{top}{curve}");
         self.write("tune.toml", &(plan + configurations));
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     /// `tollgate tune` with the folder of sessions and the API's variables.
@@ -124,11 +111,9 @@ impl TuneBench {
     /// `tollgate tune` with the API's variables.
     pub(super) fn tune_anywhere(&self, arguments: &[&str]) -> Command {
         let url = &self.url;
-        let mut command = tollgate();
-        command.arg("tune").args(arguments);
-        command.env("FLY_FLAPS_BASE_URL", url).env("FLY_API_TOKEN", TOKEN);
+        let mut command = self.command("tune", arguments);
         command.env("FLY_PROMETHEUS_URL", format!("{url}/prometheus")).env("FLY_ORG", "personal");
-        command.env("TOLLGATE_TARGET", url).stdin(Stdio::null());
+        command.env("TOLLGATE_TARGET", url);
         command
     }
 
@@ -158,13 +143,7 @@ impl TuneBench {
 
     /// Starts a session whose stderr is a file.
     pub(super) fn start(&self, flags: &[&str]) -> Child {
-        let stderr = std::fs::File::create(self.path("stderr")).unwrap();
-        self.session(flags).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
-    }
-
-    /// What a session started by [`Self::start`] has said so far.
-    pub(super) fn stderr(&self) -> String {
-        std::fs::read_to_string(self.path("stderr")).unwrap_or_default()
+        self.spawn(self.session(flags))
     }
 
     pub(super) fn restore(&self) -> Output {

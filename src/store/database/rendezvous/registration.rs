@@ -10,6 +10,50 @@ use super::{clean, joined, lock, number};
 use crate::postgres::Transaction;
 use crate::store::{JoinRefusal, JoinedShard, RendezvousTerms, ShardCandidate};
 
+/// Registers a prober for the shard it wants, or for the first that is free, in one statement that
+/// waits for no other prober; `None` if that is not possible, for whatever reason.
+///
+/// Probers share the lock of the rendezvous, with which the start is not agreed meanwhile. Probers
+/// that want any shard skip those that another is about to take: it holds an advisory lock. A
+/// rendezvous that everybody may have left is not joined in this way.
+pub(super) async fn take_free(
+    transaction: &mut Transaction<'_>,
+    terms: &RendezvousTerms,
+    candidate: &ShardCandidate,
+) -> Result<Option<u32>, DatabaseError> {
+    let sql = "insert into tollgate.rendezvous_shards (rendezvous, shard, token, host, lead_ms) \
+               select r.name, s.shard, $6, $7, $8 from ( \
+                   select name, shards from tollgate.rendezvous where name = $1 and shards = $2 and plan = $3 \
+                   and tollgate = $4 and lasts_ms = $5 and starts is null and stop is null \
+                   and waits_until > clock_timestamp() and (created > clock_timestamp() - $10 * interval '1 s' \
+                       or exists (select from tollgate.rendezvous_shards where rendezvous = $1 \
+                           and seen > clock_timestamp() - $10 * interval '1 s')) for share) r, \
+               lateral (select f.shard from ( \
+                   select n as shard from generate_series(coalesce($9, 1), coalesce($9, r.shards)) n \
+                   where n <= r.shards and not exists ( \
+                       select from tollgate.rendezvous_shards t where t.rendezvous = r.name and t.shard = n) \
+                   order by n offset 0) f \
+                   where $9 is not null or pg_try_advisory_xact_lock(hashtext(r.name), f.shard) limit 1) s \
+               on conflict do nothing returning shard";
+    let rows = transaction.fetch_rows(sql, |query| {
+        query
+            .bind(clean(&terms.name))
+            .bind(number(terms.shards))
+            .bind(clean(&terms.plan))
+            .bind(clean(&terms.tollgate))
+            .bind(whole(terms.lasts.as_millis()))
+            .bind(candidate.token)
+            .bind(clean(&candidate.host))
+            .bind(whole(candidate.lead.as_millis()))
+            .bind(candidate.shard.map(number))
+            .bind(JoinedShard::WAITING_SILENCE.as_secs_f64())
+    });
+    let rows = rows.await?;
+    let shard = |row| transaction.column_value::<i32>(row, "shard");
+    let shard = rows.first().map(shard).transpose()?;
+    Ok(shard.and_then(|shard| u32::try_from(shard).ok()))
+}
+
 /// Registers a prober, creating the rendezvous if needed. Returns its shard, counted from 1.
 pub(super) async fn register(
     transaction: &mut Transaction<'_>,
@@ -18,7 +62,7 @@ pub(super) async fn register(
 ) -> Result<Result<u32, JoinRefusal>, DatabaseError> {
     create(transaction, terms, candidate.wait).await?;
     let (mut known, starts) = lock(transaction, &terms.name).await?;
-    let all = joined(transaction, &terms.name, starts).await?;
+    let all = joined(transaction, &terms.name).await?;
     let is_waiting = |joined: &JoinedShard| joined.silence < JoinedShard::WAITING_SILENCE;
     if starts.is_none() && !all.iter().any(is_waiting) {
         // Whoever was there before has given up, and with them their terms and their wait.
@@ -33,7 +77,7 @@ pub(super) async fn register(
 }
 
 /// Creates the row of a rendezvous, unless there is one.
-async fn create(
+pub(super) async fn create(
     transaction: &mut Transaction<'_>,
     terms: &RendezvousTerms,
     wait: Duration,
@@ -91,7 +135,9 @@ async fn assign_shard(
     let (mut held, abandoned): (Vec<_>, Vec<_>) = all.into_iter().partition(is_held);
     let holder = held.iter().position(|joined| Some(joined.shard) == candidate.shard);
     if let Some(holder) = holder {
-        return Ok(Err(JoinRefusal::Taken(held.swap_remove(holder))));
+        let holder = held.swap_remove(holder);
+        let refusal = if starts.is_some() { JoinRefusal::Repeated } else { JoinRefusal::Taken };
+        return Ok(Err(refusal(holder)));
     }
     if let Some(starts) = starts {
         return Ok(Err(JoinRefusal::Started(starts)));
