@@ -207,7 +207,7 @@ install_parsers() {
   fi
 }
 
-# What mostly waits runs beside what computes: `aside` starts a step, and `join` waits for it, prints
+# What mostly waits runs in parallel with what computes: `aside` starts a step, and `join` waits for it, prints
 # what it said, and fails if it failed. A step has a process group of its own, which this script ends.
 logs=$(mktemp -d)
 aside() {
@@ -227,9 +227,13 @@ join() {
   rm "$logs/$1.pid"
 }
 end_asides() {
-  local pid
-  for pid in "$logs"/*.pid; do
-    [ ! -e "$pid" ] || kill -TERM -- "-$(cat "$pid")" 2>/dev/null || true
+  local file pid
+  for file in "$logs"/*.pid; do
+    [ -e "$file" ] || continue
+    pid=$(cat "$file")
+    # Packages are installed to their end: nothing else repairs half of one.
+    [ "$file" = "$logs/programs.pid" ] || kill -TERM -- "-$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
   done
   rm -rf "$logs"
 }

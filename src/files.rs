@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::units::ByteSize;
 
@@ -65,6 +66,21 @@ fn check_regular(kind: FileType) -> io::Result<()> {
         _ => "a device",
     };
     Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
+}
+
+/// Raises the number of files and sockets that this process may have open to at least `needed`. The
+/// error is the highest number that the system allows.
+pub fn allow_descriptors(needed: u64) -> Result<(), u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(needed), maximum };
+    let is_allowed = maximum.is_none_or(|maximum| maximum >= needed);
+    if is_allowed && setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    Err(maximum.or(current).unwrap_or(0))
 }
 
 #[cfg(test)]

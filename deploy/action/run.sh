@@ -75,6 +75,13 @@ list_runs() {
   for record in "$runs"/*/run.json; do [ ! -e "$record" ] || printf '%s\n' "${record%/run.json}"; done
 }
 
+# Whether the run is one machine's part of a shared run: it names itself among the parts.
+is_shard() {
+  local id
+  id=$(sed -n 's/^  "id": "\(.*\)",$/\1/p' "$1/run.json")
+  grep -q "^ .*\"run\": \"$id\"" "$1/run.json"
+}
+
 # The decision of the record's own verdict. The record is written with one key per line.
 decision() {
   awk -F '"' '/^  "verdict": \{/ { inside = 1 } inside && /^    "decision":/ { print $4; exit }' "$1/run.json"
@@ -92,10 +99,13 @@ while kill -0 "$tollgate" 2>/dev/null; do
   code=0
   wait "$tollgate" || code=$?
 done
-run=''
+# A merge also fetches the shards, which may have begun after the whole.
+run='' shard=''
 while IFS= read -r folder; do
-  grep -Fxq -- "$folder" <<<"$before" || run=$folder
+  if [ -z "$folder" ] || grep -Fxq -- "$folder" <<<"$before"; then continue; fi
+  if is_shard "$folder"; then shard=$folder; else run=$folder; fi
 done <<<"$(list_runs)"
+run=${run:-$shard}
 verdict=''
 if [ -n "$run" ]; then
   verdict=$(decision "$run")

@@ -62,7 +62,7 @@ impl CommandError {
         Self { exit: ExitStatus::Fail, ..self }
     }
 
-    /// The same error where something was made or sent before it, so that it is not a usage error.
+    /// The same error as an internal one: something was already made or sent.
     pub(super) fn into_internal(self) -> Self {
         Self { exit: ExitStatus::Internal, kind: "internal", ..self }
     }

@@ -190,8 +190,9 @@ fn run_member(
     };
     plan.shard_plan = Some(member.plan);
     let referenced = ReferencedRuns { member: Some(&member), ..ReferencedRuns::default() };
-    let run = session::execute(&plan, &args.run, &signals, referenced)?;
+    // From the end of the load on; during it, the run says itself what a signal does.
     signals.say_without_run("Stopping once the run is stored (signal again to end at once)");
+    let run = session::execute(&plan, &args.run, &signals, referenced)?;
     let part = FinishedRun::new(run.record.clone(), &run.folder, args.run.reports());
     let exit = if args.rendezvous.merged_name().is_some() {
         outputs::write_reports(&run)?;
@@ -364,7 +365,7 @@ fn resolve(
 }
 
 /// What machines elsewhere do with these flags.
-pub(super) struct PlanElsewhere {
+pub(super) struct RemotePlan {
     /// The plan of one shard, without the values of secrets.
     pub(super) plan: Plan,
     pub(super) scenarios: Vec<Scenario>,
@@ -375,11 +376,11 @@ pub(super) struct PlanElsewhere {
 /// The plan of one shard of these flags without the values of secrets, which only the machines
 /// have. `holder` is what gives the flags to them, such as `a printed file`. A public variable that
 /// is not set is a warning. Prints the warnings.
-pub(super) fn plan_elsewhere(
+pub(super) fn resolve_remote_plan(
     args: &Args,
     shard: ShardPlan,
     holder: &str,
-) -> Result<PlanElsewhere, CommandError> {
+) -> Result<RemotePlan, CommandError> {
     args.outputs.check()?;
     let environment: BTreeMap<String, String> = variables::utf8_variables().collect();
     let quick = compose(args, &environment)?;
@@ -401,7 +402,7 @@ pub(super) fn plan_elsewhere(
     }
     guard::check(&plan, args.run.may_load_foreign_hosts())?;
     check::prepare(&plan)?;
-    Ok(PlanElsewhere { plan, scenarios, times: args.rendezvous.times() })
+    Ok(RemotePlan { plan, scenarios, times: args.rendezvous.times() })
 }
 
 /// The plan of all URLs and files, in the order of the command line. Prints its warnings.

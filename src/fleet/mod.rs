@@ -18,7 +18,7 @@ pub use fly_fleet::{
 };
 pub use job::{
     AttachedContent, FileContent, FleetEngine, FleetJob, JobFile, JobName, JobSource, JobVariable,
-    MeetingPlace, STORE_VARIABLE, VariableOrigin,
+    MeetingPlace, STORE_VARIABLE, STORE_VARIABLES, VariableOrigin,
 };
 pub use place::{FoundPlace, Orchestrator, PlaceError, find_orchestrator, find_place};
 pub use plan_digest::{digest_plan, digest_written_plan};

@@ -1,7 +1,7 @@
 //! Counts of values in the buckets of an `HdrHistogram` of three significant digits.
 //!
 //! The `hdrhistogram` crate counts in the same buckets; tests compare the two. This one is faster
-//! where a run spends its time: it grows by zeroed memory, and skips the empty buckets of the many
+//! where a run spends its time: it grows in one allocation, and skips the empty buckets of the many
 //! histograms that count a few exchanges of one second.
 
 /// Values and how often each was counted, within a precision of three significant digits.
@@ -101,7 +101,7 @@ impl Buckets {
     }
 
     /// The indices of the buckets that are not empty, and their counts.
-    fn indices(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> + '_ {
+    pub(super) fn indices(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> + '_ {
         let strides = self.counts.as_chunks::<STRIDE>().0.iter().enumerate();
         let filled = strides.filter(|(_, stride)| **stride != [0; STRIDE]);
         let buckets = filled.flat_map(|(at, stride)| {
@@ -119,54 +119,6 @@ impl Buckets {
         });
         found.map(|(value, _)| value)
     }
-
-    /// Writes the counts in `HdrHistogram`'s V2 encoding, plain.
-    pub(super) fn write_v2(&self, bytes: &mut Vec<u8>) {
-        let max = self.iter().next_back().map_or(0, |(lowest, _)| highest_equivalent(lowest));
-        // The range that the `hdrhistogram` crate writes: it grows from 2.
-        let range = if max < 2 * GROUP as u64 { 2 } else { max };
-        let start = bytes.len();
-        bytes.extend([COOKIE, [0; 4], [0; 4], 3_u32.to_be_bytes()].concat());
-        bytes.extend([1_u64.to_be_bytes(), range.to_be_bytes(), 1.0_f64.to_be_bytes()].concat());
-        let header = bytes.len();
-        let mut next = 0;
-        for (index, count) in self.indices() {
-            let empty = i64::try_from(index - next).unwrap_or(i64::MAX);
-            match empty {
-                0 => {}
-                // One empty bucket is written as its count.
-                1 => varint(0, bytes),
-                _ => varint(-empty, bytes),
-            }
-            varint(i64::try_from(count).unwrap_or(i64::MAX), bytes);
-            next = index + 1;
-        }
-        if next == 0 {
-            // The one bucket of a histogram without values.
-            varint(0, bytes);
-        }
-        let length = u32::try_from(bytes.len() - header).unwrap_or(u32::MAX);
-        bytes[start + 4..start + 8].copy_from_slice(&length.to_be_bytes());
-    }
-}
-
-/// The first bytes of a plain histogram.
-pub(super) const COOKIE: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
-
-/// Writes a number as zig-zag LEB128 of at most nine bytes, all eight bits of the ninth being value
-/// bits.
-fn varint(number: i64, bytes: &mut Vec<u8>) {
-    let mut rest = (number << 1 ^ number >> 63).cast_unsigned();
-    for _ in 0..8 {
-        let [low, ..] = rest.to_le_bytes();
-        if rest < 0x80 {
-            bytes.push(low);
-            return;
-        }
-        bytes.push(low | 0x80);
-        rest >>= 7;
-    }
-    bytes.push(rest.to_le_bytes()[0]);
 }
 
 #[cfg(test)]
@@ -175,6 +127,7 @@ mod tests {
     use hdrhistogram::serialization::{Serializer as _, V2Serializer};
     use proptest::prelude::*;
 
+    use super::super::v2_format;
     use super::*;
 
     fn of(values: &[(u64, u64)]) -> Buckets {
@@ -208,7 +161,7 @@ mod tests {
             let counted: Vec<_> = reference.iter_recorded().map(|step| (reference.lowest_equivalent(step.value_iterated_to()), step.count_at_value())).collect();
             prop_assert_eq!(buckets.iter().collect::<Vec<_>>(), counted);
             let (mut written, mut expected) = (Vec::new(), Vec::new());
-            buckets.write_v2(&mut written);
+            v2_format::write(&buckets, &mut written);
             V2Serializer::new().serialize(&reference, &mut expected).unwrap();
             // The range depends on the order in which the reference grew.
             expected[24..32].copy_from_slice(&written[24..32]);

@@ -9,8 +9,7 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use hdrhistogram::serialization::Deserializer as HdrReader;
 
-/// The first bytes of a deflated histogram.
-const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+use super::v2_format;
 
 /// Cookie, length, offset, digits, lowest and highest value, ratio: the bytes before the counts.
 const HEADER: usize = 40;
@@ -69,7 +68,7 @@ pub(super) fn deflated(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 impl HistogramWriter {
     fn deflate(&mut self) -> Vec<u8> {
-        let mut bytes = [DEFLATED, [0; 4]].concat();
+        let mut bytes = [v2_format::DEFLATED, [0; 4]].concat();
         self.deflate.reset();
         loop {
             bytes.reserve(64 + self.plain.len() / 2);
@@ -102,7 +101,9 @@ thread_local! {
 }
 
 fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HistogramError> {
-    let Some(deflated) = bytes.strip_prefix(&DEFLATED) else { return Ok(Cow::Borrowed(bytes)) };
+    let Some(deflated) = bytes.strip_prefix(&v2_format::DEFLATED) else {
+        return Ok(Cow::Borrowed(bytes));
+    };
     let stream = deflated.get(4..).ok_or_else(cut_off)?;
     INFLATE.with_borrow_mut(|inflate| inflate_with(inflate, stream)).map(Cow::Owned)
 }
@@ -174,7 +175,7 @@ mod tests {
     fn bytes_that_inflate_beyond_the_maximum_are_refused() {
         let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
         std::io::copy(&mut std::io::repeat(0).take(9 << 20), &mut deflated).unwrap();
-        let bytes = [&DEFLATED[..], &[0; 4], &deflated.finish().unwrap()].concat();
+        let bytes = [&v2_format::DEFLATED[..], &[0; 4], &deflated.finish().unwrap()].concat();
         assert!(counts(&bytes).unwrap_err().to_string().contains("longer than any histogram"));
     }
 

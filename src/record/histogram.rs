@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::buckets::{self, Buckets};
 use super::encoded::{self, HistogramError};
-use super::{Dimension, micros, v2_reader};
+use super::{Dimension, micros, v2_format, v2_reader};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -140,7 +140,7 @@ impl Histogram {
     /// HdrHistogram's V2 deflate encoding. Equal counts give equal bytes, in whichever order they
     /// were recorded.
     pub fn to_v2(&self) -> Vec<u8> {
-        encoded::deflated(|plain| self.buckets.write_v2(plain))
+        encoded::deflated(|plain| v2_format::write(&self.buckets, plain))
     }
 
     /// Reads HdrHistogram's V2 encoding, plain or deflated. The encoding does not include

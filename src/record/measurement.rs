@@ -204,7 +204,7 @@ pub struct ScenarioMeasurement {
     pub planned: Option<u64>,
     /// Arrivals that the prober released, without those that failed on its own side.
     pub released: u64,
-    /// Arrivals that were due before the run ended and that the prober did not release, or that
+    /// Arrivals that were due and that the prober did not release by the end of the run, or that
     /// failed on its own side, which includes its proxy.
     pub unreleased: u64,
     /// How many of the unreleased arrivals failed, by failure; the rest were never released. Absent

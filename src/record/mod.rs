@@ -39,6 +39,7 @@ mod step;
 mod suggestion;
 mod summary;
 mod tally;
+mod v2_format;
 mod v2_reader;
 mod verdict;
 

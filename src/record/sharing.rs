@@ -85,6 +85,14 @@ pub struct LostShard {
 }
 
 impl LostShard {
+    /// How the reason begins if a machine measured its shard and did not store its run.
+    pub const UNSTORED: &str = "did not store its run (`tollgate sync` there stores it)";
+
+    /// Whether the machine still has the shard's run.
+    pub fn can_be_stored(&self) -> bool {
+        self.why.starts_with(Self::UNSTORED)
+    }
+
     /// The machine and why its shard is lost: `web-2 was cut off`.
     pub fn words(&self) -> String {
         let host = self.host.iter().map(|host| format!("{host} "));

@@ -1,16 +1,13 @@
-//! Reads encoded histograms fast.
+//! Reads encoded histograms fast: a history or a merge adds thousands.
 //!
-//! This second decoder exists for speed. Over 20,000 histograms of 10,000 runs (`cargo bench
-//! --bench history`), adding them by way of `hdrhistogram`'s own decoder took 561 ms, and from
-//! their bytes 321 ms (medians of 7 rounds, two shared cores). Listing and merging those runs takes
-//! 457 ms in total and must take at most one second.
+//! What other tools wrote in other forms is read by the `hdrhistogram` crate.
 
 use std::cell::RefCell;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::buckets;
 use super::encoded::{self, HistogramError};
+use super::v2_format;
 
 /// Reads the buckets of a histogram in `HdrHistogram`'s V2 encoding, plain or deflated: those that
 /// are not empty, each as its lowest value and its count.
@@ -57,7 +54,7 @@ impl V2Reader {
     /// wrong.
     fn read(&mut self, bytes: &[u8]) -> Result<bool, HistogramError> {
         let Some((_, deflated)) =
-            bytes.strip_prefix(&DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
+            bytes.strip_prefix(&v2_format::DEFLATED).and_then(<[u8]>::split_first_chunk::<4>)
         else {
             return Ok(false);
         };
@@ -71,63 +68,10 @@ impl V2Reader {
             Ok(_) if length >= MOST_BYTES => return Ok(false),
             _ => return Err(HistogramError::undeflatable()),
         }
-        let read = payload(&self.encoded[..length])
-            .and_then(|payload| read_buckets(payload, &mut self.buckets));
+        let read = v2_format::read(&self.encoded[..length], &mut self.buckets);
         Ok(read.is_some())
     }
 }
 
-/// The first bytes of a deflated histogram; for the layout see
-/// `AbstractHistogram.encodeIntoCompressedByteBuffer` and
-/// `encodeIntoByteBuffer` in
-/// <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
-const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// An upper bound on the bytes of all buckets in tollgate's form.
 const MOST_BYTES: usize = 512 * 1024;
-
-/// The counts of an encoded histogram in tollgate's form, which follow its header: cookie, length,
-/// normalizing offset, digits, lowest and highest value, ratio.
-fn payload(encoded: &[u8]) -> Option<&[u8]> {
-    let rest = encoded.strip_prefix(&buckets::COOKIE)?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let rest = rest.strip_prefix(&[0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1])?;
-    let (_highest, rest) = rest.split_first_chunk::<8>()?;
-    let payload = rest.strip_prefix(&1.0_f64.to_be_bytes())?;
-    (payload.len() == usize::try_from(u32::from_be_bytes(*length)).ok()?).then_some(payload)
-}
-
-/// Reads the buckets that are not empty, each as its lowest value and its count.
-fn read_buckets(payload: &[u8], read: &mut Vec<(u64, u64)>) -> Option<()> {
-    let mut bytes = payload.iter();
-    let mut index = 0_u64;
-    while !bytes.as_slice().is_empty() {
-        let number = zig_zag(varint(&mut bytes)?);
-        match u64::try_from(number) {
-            Ok(0) => index += 1,
-            Ok(count) => {
-                read.push((buckets::lowest(index)?, count));
-                index += 1;
-            }
-            // A negative number states how many buckets in a row are empty.
-            Err(_) => index = index.checked_add(number.unsigned_abs())?,
-        }
-    }
-    Some(())
-}
-
-/// Reads LEB128 of at most nine bytes, all eight bits of the ninth being value bits.
-fn varint<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..56).step_by(7) {
-        let byte = *bytes.next()?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    Some(value | u64::from(*bytes.next()?) << 56)
-}
-
-fn zig_zag(encoded: u64) -> i64 {
-    (encoded >> 1).cast_signed() ^ -((encoded & 1).cast_signed())
-}

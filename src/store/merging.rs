@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::folder::FolderIntervals;
 use super::{StoreError, read_intervals};
+use crate::files;
 use crate::hlog::IntervalLines;
 use crate::record::{Interval, Measurement, Stage};
 
@@ -55,7 +56,7 @@ enum Intervals {
 }
 
 impl Intervals {
-    /// The next interval. If it lacks its histograms, they stand in these lines of the folder.
+    /// The next interval. If it lacks its histograms, these lines of the folder hold them.
     fn next(&mut self) -> Option<Result<(Interval, Option<IntervalLines>), StoreError>> {
         let whole = match self {
             Self::Folder(folder) => {
@@ -80,6 +81,8 @@ impl Intervals {
 impl MergedIntervals {
     /// How many intervals a thread is ahead of the one that adds what all of them merged.
     const AHEAD: usize = 16;
+    /// The fewest runs that a thread is started for.
+    const WORTH_A_THREAD: usize = 8;
 
     /// Merges the intervals of these runs, each with the start of its measured stage, on the time
     /// axis of the merged run `whole`. Many runs are shared among a thread per processor.
@@ -88,15 +91,27 @@ impl MergedIntervals {
         folders: impl IntoIterator<Item = (&'a Path, Duration)>,
     ) -> Result<Self, StoreError> {
         let folders: Vec<_> = folders.into_iter().collect();
-        let threads = available_parallelism().map_or(1, usize::from);
-        let mut merging = Self::empty(whole);
-        if threads == 1 || folders.len() < 8 * threads {
-            merging.add_folders(&folders)?;
-            return Ok(merging);
-        }
-        for share in folders.chunks(folders.len().div_ceil(threads)) {
+        // Two files of each run, and some for everything else. If the system does not allow that,
+        // the file that cannot be opened is named.
+        let _as_far_as_allowed = files::allow_descriptors(2 * folders.len() as u64 + 64);
+        let processors = available_parallelism().map_or(1, usize::from);
+        let threads = processors.min(folders.len() / Self::WORTH_A_THREAD).max(1);
+        let mut parts = Vec::new();
+        for share in folders.chunks(folders.len().div_ceil(threads).max(1)) {
             let mut part = Self::empty(whole);
             part.add_folders(share)?;
+            parts.push(part);
+        }
+        Self::of_parts(whole, parts)
+    }
+
+    /// Merges parts, each on a thread of its own.
+    fn of_parts(whole: &Measurement, mut parts: Vec<Self>) -> Result<Self, StoreError> {
+        if parts.len() == 1 {
+            return Ok(parts.remove(0));
+        }
+        let mut merging = Self::empty(whole);
+        for part in parts {
             merging.add(whole.measured_from, part.on_a_thread()?);
         }
         Ok(merging)
@@ -173,6 +188,10 @@ impl MergedIntervals {
         let source = &mut self.sources[at];
         interval.start += self.measured_from.saturating_sub(source.measured_from);
         let Some((scenario, request)) = positions(&self.names, &interval) else {
+            // Its histograms are read all the same: those of later intervals follow them.
+            if let Some(lines) = lines {
+                source.intervals.add_histograms(&lines, &mut interval);
+            }
             return Duration::ZERO;
         };
         let start = interval.start;
@@ -285,17 +304,29 @@ mod tests {
         Intervals::Thread(merged, None)
     }
 
-    /// Runs of the scenarios `a` and `b`, each with the second in which its measured stage began.
-    fn merging(runs: Vec<(u64, Vec<Interval>)>) -> MergedIntervals {
+    /// The start and the intervals of each of some runs.
+    type Runs = Vec<(u64, Vec<Interval>)>;
+
+    /// The scenarios `a` and `b`, merged from these runs.
+    fn whole(runs: &Runs) -> Measurement {
         let request = || vec![RequestMeasurement::new("page".to_owned(), Vec::new())];
         let scenarios = ["a", "b"].map(|name| ScenarioMeasurement::new(name.to_owned(), request()));
         let mut whole = Measurement::with_scenarios(scenarios.into(), RunEnding::Complete);
         whole.measured_from = seconds(runs.iter().map(|(from, _)| *from).max().unwrap());
-        let mut merging = MergedIntervals::empty(&whole);
+        whole
+    }
+
+    fn part(whole: &Measurement, runs: Runs) -> MergedIntervals {
+        let mut merging = MergedIntervals::empty(whole);
         for (from, intervals) in runs {
             merging.add(seconds(from), memory(intervals.into_iter().map(Ok)));
         }
         merging
+    }
+
+    /// Runs, each with the second in which its measured stage began.
+    fn merging(runs: Runs) -> MergedIntervals {
+        part(&whole(&runs), runs)
     }
 
     #[test]
@@ -353,6 +384,40 @@ mod tests {
         let damaged = StoreError::Damaged { path: "intervals.jsonl".into(), why };
         merging.add(Duration::ZERO, memory([Err(damaged)]));
         assert!(merging.next().unwrap().is_err());
+        assert!(merging.next().is_none());
+    }
+
+    #[test]
+    fn parts_on_threads_give_the_same_intervals_as_one() {
+        let run = |from: u64| {
+            let seconds = (0..50).flat_map(|second| {
+                ["a", "b"].map(|name| interval(name, Stage::Measured, from + second, from + 1))
+            });
+            (from, seconds.collect::<Vec<_>>())
+        };
+        let runs: Runs = (0..6).map(run).collect();
+        let whole = whole(&runs);
+        let parts = runs.chunks(2).map(|runs| part(&whole, runs.to_vec())).collect();
+        let ordered = |merging: MergedIntervals| {
+            let mut all = merging.collect::<Result<Vec<_>, _>>().unwrap();
+            all.sort_by(|one, other| {
+                (&one.scenario, one.start).cmp(&(&other.scenario, other.start))
+            });
+            all
+        };
+        let on_threads = MergedIntervals::of_parts(&whole, parts).unwrap();
+        assert_eq!(ordered(on_threads), ordered(part(&whole, runs)));
+    }
+
+    #[test]
+    fn a_damaged_run_of_a_part_ends_the_merging_with_its_error() {
+        let runs = vec![(0, vec![interval("a", Stage::Measured, 0, 1)])];
+        let whole = whole(&runs);
+        let (good, mut bad) = (part(&whole, runs.clone()), part(&whole, runs));
+        let damaged = StoreError::Damaged { path: "intervals.jsonl".into(), why: "cut".to_owned() };
+        bad.add(Duration::ZERO, memory([Err(damaged)]));
+        let mut merging = MergedIntervals::of_parts(&whole, vec![good, bad]).unwrap();
+        assert!(merging.any(|interval| interval.is_err()));
         assert!(merging.next().is_none());
     }
 }

@@ -79,8 +79,16 @@ fn met_silence(scenario: &ScenarioMeasurement) -> bool {
 fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
     let missing = sharing.missing_shards();
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
+    let can_be_stored =
+        |shard: &u32| sharing.lost.iter().any(|lost| lost.shard == *shard && lost.can_be_stored());
     let next = match &sharing.parts[..] {
-        [part] if part.clock.is_some() => "merge all shards: `tollgate merge --rendezvous NAME`",
+        _ if missing.iter().all(can_be_stored) => {
+            "store them with `tollgate sync` on their machines, and merge again"
+        }
+        // Only a merge knows of lost shards.
+        [part] if part.clock.is_some() && sharing.lost.is_empty() => {
+            "merge all shards: `tollgate merge --rendezvous NAME`"
+        }
         [part, ..] if part.clock.is_some() => {
             "run it again with all shards, under another name for the rendezvous"
         }

@@ -307,7 +307,7 @@ fn a_placeholder_and_a_target_on_this_machine_are_warnings() {
 }
 
 #[test]
-fn a_wait_and_outputs_after_the_dashes_count_for_the_merge() {
+fn a_wait_after_the_dashes_counts_in_limits_and_outputs_are_those_of_the_merge() {
     let workshop = Workshop::new("", "");
     let flags = ["--rendezvous-wait", "40m", "--lead=20m", "--junit", "out.xml", "--rate=90/s"];
     let script = workshop.printed("slurm", "scenario.toml", &[], &flags);
@@ -315,7 +315,7 @@ fn a_wait_and_outputs_after_the_dashes_count_for_the_merge() {
         "--time=64 ",
         "--time=69 ",
         "run scenario.toml --rendezvous-wait 40m --lead=20m --rate=90/s \\\n",
-        "tollgate merge --rendezvous \"$2\" --rendezvous-wait=40m --junit out.xml || code=$?",
+        "tollgate merge --rendezvous \"$2\" --rendezvous-wait=10s --junit out.xml || code=$?",
     ] {
         assert!(script.contains(expected), "{expected} is not in {script}");
     }

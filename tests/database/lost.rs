@@ -326,7 +326,7 @@ fn a_prober_marks_a_run_unsynced_before_it_stores_it_in_the_database() {
         assert!(StoreMark::read(&folder).unsynced.is_some());
         child.kill().unwrap();
         child.wait().unwrap();
-        cluster.sql("postgres", "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");
+        cluster.end_sleeps("postgres");
     });
     let output = sync(runs.path(), &url).output().unwrap();
     assert!(output_text(&output).contains("1 run uploaded"), "{}", output_text(&output));

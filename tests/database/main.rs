@@ -26,6 +26,7 @@ mod kept;
 mod learned_limits;
 mod looked_back;
 mod lost;
+mod meeting;
 mod pooled;
 mod registration;
 mod rendezvous;

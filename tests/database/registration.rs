@@ -72,17 +72,11 @@ fn a_machine_does_not_wait_for_another_that_registers_slowly() {
     assert_eq!(join(&mut database, None), Ok(1));
     let slow = "begin; insert into tollgate.rendezvous_shards (rendezvous, shard, token, host, lead_ms) \
                 values ('deploy-42', 3, gen_random_uuid(), 'slow', 1); select pg_sleep(600)";
-    let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
     std::thread::scope(|scope| {
         scope.spawn(|| cluster.sql_as(&url, slow));
-        while cluster.sql("fleet", asleep)[0] != ["1"] {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        cluster.wait_for("fleet", cluster::ASLEEP, 1);
         let joined = database.join_rendezvous(&terms(40), &candidate(Some(2)));
-        cluster.sql(
-            "fleet",
-            "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'",
-        );
+        cluster.end_sleeps("fleet");
         assert_eq!(joined.unwrap(), Ok(2));
     });
 }

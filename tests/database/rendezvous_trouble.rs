@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use crate::cluster;
-use crate::rendezvous::{Meeting, PRESENT, assert_exit, ended, signal, spawn};
+use crate::meeting::{Meeting, PRESENT, assert_exit, ended, signal, spawn};
 
 /// Starts a merge whose stderr is a file.
 fn merge_into_file(meeting: &Meeting) -> (Child, PathBuf) {
@@ -58,19 +58,15 @@ fn a_signal_while_shards_are_merged_does_not_stop_that_and_a_stop_afterwards_say
         assert_exit(&ended(machine), 0, &[]);
     }
     let lock = "begin; lock table tollgate.intervals; select pg_sleep(600)";
-    let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
     let (mut merge, said) = std::thread::scope(|scope| {
         scope.spawn(|| meeting.cluster.sql_as(&meeting.url, lock));
-        meeting.wait_for(asleep, 1);
+        meeting.wait_for(cluster::ASLEEP, 1);
         let (merge, said) = merge_into_file(&meeting);
         meeting.wait_for(waiting, 1);
         signal(&merge, "INT");
         wait_for_words(&said, "Finishing the merge first (signal again to end at once)");
-        meeting.cluster.sql(
-            "fleet",
-            "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'",
-        );
+        meeting.cluster.end_sleeps("fleet");
         (merge, said)
     });
     assert_eq!(merge.wait().unwrap().code(), Some(0), "{}", std::fs::read_to_string(said).unwrap());

@@ -62,7 +62,8 @@ run_workflow() {
     fail_with "$name.log" "$name exits with $code instead of $expected, or does not say $verdict"
   [ "$(grep -c 'shard [01].*Job succeeded' "$name.log")" = 2 ] ||
     fail_with "$name.log" "the shards of $name do not succeed"
-  [ -f artifacts/verdict/run.json ] || fail_with "$name.log" "$name keeps no merged run"
+  [ "$(grep -c '"shard": ' artifacts/verdict/run.json)" = 2 ] ||
+    fail_with "$name.log" "$name keeps no run that was merged from two shards"
   rm -r artifacts/verdict
 }
 

@@ -97,8 +97,9 @@ pub(super) fn fly(args: &Args) -> Result<ExitStatus, CommandError> {
         )));
     }
     let environment = fly_access::environment()?;
-    let signals =
-        RunSignals::listen_saying("Stopping: no machine is made (signal again to end at once)")?;
+    let signals = RunSignals::listen_saying(
+        "Stopping: no machine will be made (signal again to end at once)",
+    )?;
     let checked = check_app(args, &fleet, &environment, &signals)
         .and_then(|()| check_database(&fleet, &database));
     if signals.stops_within(Duration::ZERO) {

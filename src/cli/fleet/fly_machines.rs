@@ -33,9 +33,9 @@ const LISTED_WITHIN: Duration = Duration::from_mins(1);
 /// How long after the journal's last line a create may be sent again.
 const CREATED_WITHIN: Duration = Duration::from_mins(1);
 
-/// The number of useless answers in a row that end the wait for the machines. The API may give a
+/// The number of unusable answers in a row that end the wait for the machines. The API may give a
 /// few while it is changed or restarted.
-const MOST_USELESS: u32 = 5;
+const MAX_UNUSABLE_ANSWERS: u32 = 5;
 
 /// The number of looks in a row that must not find a machine before it counts as gone.
 const LOOKS_UNTIL_GONE: u32 = 3;
@@ -56,8 +56,8 @@ struct FleetWatch {
     ended: BTreeMap<String, EndedMachine>,
     /// How many looks in a row have not found a machine, by name.
     unseen: BTreeMap<String, u32>,
-    /// The number of useless answers in a row.
-    useless: u32,
+    /// The number of unusable answers in a row.
+    unusable: u32,
 }
 
 /// A machine that has ended.
@@ -146,7 +146,7 @@ impl<'a> FleetMachines<'a> {
             let before = watch.ended.len();
             if !was_interrupted {
                 match self.note_ended(&mut watch) {
-                    Ok(()) => watch.useless = 0,
+                    Ok(()) => watch.unusable = 0,
                     Err(error) => watch.survive(&error)?,
                 }
             }
@@ -222,7 +222,7 @@ impl<'a> FleetMachines<'a> {
             self.journal.content().unclear().map(str::to_owned).collect();
         let latest = (CREATED_WITHIN + LISTED_WITHIN).saturating_sub(self.journal.age());
         let listed_within = latest.min(LISTED_WITHIN);
-        let mut is_said = false;
+        let (mut is_said, mut unusable) = (false, 0);
         loop {
             let round = self.destroy_listed(&mut destroyed, &mut unclear);
             let passed = clock::now().saturating_duration_since(start);
@@ -231,16 +231,19 @@ impl<'a> FleetMachines<'a> {
                 Ok(0) if !is_said => {
                     is_said = true;
                     tracing::info!(
-                        "Waiting for {}, of which it is not known whether it is made, for at most {}",
-                        unclear.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
-                        format_duration(listed_within)
+                        "Waiting up to {} for {}: the create call got no answer, so the machine may still appear",
+                        format_duration(listed_within),
+                        unclear.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
                     );
                 }
-                Err(error) if passed >= DESTROY_LIMIT || !is_worth_repeating(&error) => {
-                    return Err(error);
+                Err(error) => {
+                    unusable = if is_worth_repeating(&error) { 0 } else { unusable + 1 };
+                    if passed >= DESTROY_LIMIT || unusable >= MAX_UNUSABLE_ANSWERS {
+                        return Err(error);
+                    }
+                    tracing::warn!("WARNING: {error}; trying again");
                 }
-                Err(error) => tracing::warn!("WARNING: {error}; trying again"),
-                Ok(_) => {}
+                Ok(_) => unusable = 0,
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -301,11 +304,11 @@ impl FleetWatch {
             return Ok(());
         }
         if !error.is_transient() && !matches!(error.problem(), FlyProblem::OutOfTime) {
-            self.useless += 1;
+            self.unusable += 1;
         }
-        if self.useless >= MOST_USELESS {
+        if self.unusable >= MAX_UNUSABLE_ANSWERS {
             return Err(CommandError::internal(format!(
-                "the Machines API gave {MOST_USELESS} useless answers in a row: {error}"
+                "the Machines API gave {MAX_UNUSABLE_ANSWERS} unusable answers in a row: {error}"
             )));
         }
         tracing::warn!("WARNING: {error}; the machines run on, and the wait goes on");

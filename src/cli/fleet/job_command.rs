@@ -29,7 +29,7 @@ impl JobCommand {
     }
 
     /// Who gives a shard the flags that make it one.
-    pub(super) fn sets_it(self) -> &'static str {
+    pub(super) fn setter_phrase(self) -> &'static str {
         match self {
             Self::Print(_) => "the printed file sets it",
             Self::Fly => "the fleet sets it",

@@ -84,7 +84,7 @@ impl PassedFlags {
 }
 
 /// Splits words into flags. Refuses sources, whose files would not reach the shards. Ends at a word
-/// that is no flag of `run`, which its parser refuses.
+/// that is not a flag of `run`, which its parser refuses.
 fn split(words: &[String]) -> Result<Vec<PassedFlag>, CommandError> {
     let command = run::Args::augment_args(Command::new("run"));
     let mut flags = Vec::new();
@@ -147,7 +147,10 @@ fn check(name: &str, command: JobCommand) -> Result<(), CommandError> {
         ));
     }
     if OWN.contains(&name) {
-        return refused(format!("cannot be passed on: {} itself; leave it out", command.sets_it()));
+        return refused(format!(
+            "cannot be passed on: {} itself; leave it out",
+            command.setter_phrase()
+        ));
     }
     if UNSHARED.contains(&name) {
         return refused(

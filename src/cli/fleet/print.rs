@@ -179,8 +179,8 @@ pub(super) fn print(args: &Args) -> Result<ExitStatus, CommandError> {
     let job = print_job::job(form, shared, |scenario| command.name(scenario))?;
     let engine = command.engine()?;
     let text = job.write(&engine).map_err(|error| refusal(&error))?;
-    for doubt in job.doubts(&engine) {
-        tracing::warn!("WARNING: {doubt}");
+    for warning in job.warnings(&engine) {
+        tracing::warn!("WARNING: {warning}");
     }
     Console::exactly(&text)?;
     Ok(ExitStatus::Pass)

@@ -11,7 +11,7 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use super::super::exit::CommandError;
-use super::super::run::PlanElsewhere;
+use super::super::run::RemotePlan;
 use super::super::{guard, log, quick, run, stray_variables, variables};
 use super::job_command::JobCommand;
 use super::passed_flags::PassedFlags;
@@ -21,7 +21,7 @@ use crate::engine::clock;
 use crate::files;
 use crate::fleet::{
     AttachedContent, FileContent, FleetJob, JobFile, JobName, JobSource, JobVariable, MeetingPlace,
-    STORE_VARIABLE, VariableOrigin,
+    STORE_VARIABLE, STORE_VARIABLES, VariableOrigin,
 };
 use crate::library_text::describe_io;
 use crate::plan::{Plan, ScenarioPlan, Shard, ShardPlan};
@@ -42,7 +42,7 @@ pub(super) fn job(
     let words: Vec<String> = args.flags.iter().map(text).collect::<Result<_, _>>()?;
     let flags = PassedFlags::read(&words, command)?;
     typed_values::check(&args.sources, flags.all(), command)?;
-    let PlanElsewhere { plan, scenarios, times } = resolve(command, args, &words)?;
+    let RemotePlan { plan, scenarios, times } = resolve(command, args, &words)?;
     log::add_secrets(&plan.secrets);
     warn_of_loopback(&plan);
     let first = scenarios.first().map_or("", Scenario::name);
@@ -58,16 +58,20 @@ pub(super) fn job(
         ca: flags.ca().map(certificates).transpose()?,
         merge_flags: flags.for_merge(),
         variables: job_variables(command.meeting(), &scenarios)?,
+        reads_store: scenarios
+            .iter()
+            .flat_map(Scenario::variables)
+            .any(|name| name == STORE_VARIABLE),
         length: length.max().unwrap_or(Duration::ZERO),
         meeting: command.meeting(),
         times,
         repository: repository()?,
-        mark: random_mark(),
+        run_suffix: random_suffix(),
     })
 }
 
 /// What distinguishes a job from all others: 8 hexadecimal digits.
-pub(super) fn random_mark() -> String {
+fn random_suffix() -> String {
     Uuid::new_v4().simple().to_string().chars().take(8).collect()
 }
 
@@ -121,7 +125,7 @@ fn resolve(
     command: JobCommand,
     args: &SharedArgs,
     flags: &[String],
-) -> Result<PlanElsewhere, CommandError> {
+) -> Result<RemotePlan, CommandError> {
     // Some flags are valid only next to those that the job adds.
     let added: &[&str] = match command.meeting() {
         MeetingPlace::Store => &["--rendezvous", "name"],
@@ -136,7 +140,7 @@ fn resolve(
     let run = parsed.map_err(|error| CommandError::usage(error.to_string()))?;
     let shard = Shard { index: 0, of: args.shards };
     let start = clock::wall_clock() + time::Duration::minutes(10);
-    run::plan_elsewhere(&run, ShardPlan { shard, start, clock: None }, command.holder())
+    run::resolve_remote_plan(&run, ShardPlan { shard, start, clock: None }, command.holder())
 }
 
 /// One word of the command line, with the files that it needs.
@@ -225,11 +229,13 @@ fn job_variables(
 ) -> Result<Vec<JobVariable>, CommandError> {
     let set: BTreeMap<String, String> = variables::utf8_variables().collect();
     let mut names: BTreeSet<String> = scenarios.iter().flat_map(Scenario::variables).collect();
-    if names.remove(STORE_VARIABLE) && meeting != MeetingPlace::Store {
-        return Err(CommandError::usage(format!(
-            "error: a scenario reads {STORE_VARIABLE}, which names the database of the shards; rename it in the \
-             scenario, or leave out --without-store"
-        )));
+    let is_refused = |store: &str| store != STORE_VARIABLE || meeting != MeetingPlace::Store;
+    for store in STORE_VARIABLES {
+        if names.remove(store) && is_refused(store) {
+            return Err(CommandError::usage(format!(
+                "error: a scenario reads {store}, which names the database of the shards; rename it in the scenario"
+            )));
+        }
     }
     let public: BTreeSet<_> = scenarios.iter().flat_map(Scenario::public_variables).collect();
     let required: BTreeSet<_> = scenarios.iter().flat_map(Scenario::required_variables).collect();

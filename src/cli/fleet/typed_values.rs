@@ -22,7 +22,7 @@ const PUBLIC_HEADERS: [&str; 9] = [
 ];
 
 /// Words that end a name if its value is most often a secret.
-const SECRET_WORDS: [&str; 14] = [
+const SECRET_WORDS: [&str; 17] = [
     "apikey",
     "auth",
     "authorization",
@@ -30,12 +30,15 @@ const SECRET_WORDS: [&str; 14] = [
     "credentials",
     "jwt",
     "key",
+    "pass",
+    "passphrase",
     "passwd",
     "password",
     "pwd",
     "secret",
     "session",
     "sig",
+    "signature",
     "token",
 ];
 
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_alone_is_no_text() {
+    fn a_variable_alone_is_not_a_text() {
         for (value, expected) in
             [("${A}", false), ("", false), ("${A}${B}", false), ("${A:-b}", true), ("a${B}", true)]
         {

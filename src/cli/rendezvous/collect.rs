@@ -228,7 +228,7 @@ fn lost_shard(state: &RendezvousState, shard: u32) -> LostShard {
     let what = match (joined.run, joined.ended) {
         (None, Some(_)) => "gave up before it sent anything",
         (None, None) => "fell silent before it sent anything",
-        (Some(_), Some(_)) => "did not store its run (`tollgate sync` there stores it)",
+        (Some(_), Some(_)) => LostShard::UNSTORED,
         (Some(_), None) => "was cut off",
     };
     let why = format!("{what}, and was last heard of at {}", at(joined.seen));

@@ -40,9 +40,10 @@ const CONCURRENT_OPENS: usize = 256;
 /// How long a late dispatcher releases arrivals before it yields to the thread's other tasks.
 const MAX_DISPATCH_TURN: Duration = Duration::from_micros(50);
 
-/// How late a release may be that the end of the run overtakes. Reports, and with them early ends,
-/// fall on the due times of many schedules; the dispatcher may be woken just after the end.
-const OVERTAKEN: Duration = Duration::from_millis(10);
+/// An arrival that became due this shortly before the run is ended early is not counted as
+/// unreleased. Early ends often happen at the moment at which an arrival is due, and the dispatcher
+/// may be woken just after.
+const RELEASE_GRACE: Duration = Duration::from_millis(10);
 
 /// One scenario's work on one thread.
 pub(super) struct Lane {
@@ -263,7 +264,7 @@ impl Lane {
         {
             let mut counters = accounting.counters_mut();
             let elapsed = accounting.since_stage_start(clock::now());
-            let owed = schedule.count_before(elapsed.saturating_sub(OVERTAKEN));
+            let owed = schedule.count_before(elapsed.saturating_sub(RELEASE_GRACE));
             let owed = share_of_arrivals(self.coin, self.shard, owed);
             counters.unreleased += owed.saturating_sub(counters.released);
             self.released_up_to.set(Some(Duration::MAX));

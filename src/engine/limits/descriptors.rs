@@ -1,10 +1,11 @@
 //! Provides enough file descriptors for the planned connections, or refuses the plan.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
 use crate::engine::assignment::exchange_slots;
 use crate::engine::connection::set::ConnectionSet;
 use crate::engine::error::EngineError;
+use crate::files;
 use crate::plan::{Plan, ScenarioPlan};
 
 /// Descriptors a run needs in addition to its connections: runtimes, timers, files, streams.
@@ -48,16 +49,11 @@ pub(in crate::engine) fn look_at(plan: &Plan) -> DescriptorNeed {
 /// target that cannot be reached.
 pub(in crate::engine) fn provide(connections: u64) -> Result<(), EngineError> {
     let needed = connections.saturating_add(BESIDES);
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let raised = Rlimit { current: Some(needed), maximum };
-    let allowed = maximum.is_none_or(|maximum| maximum >= needed);
-    if allowed && setrlimit(Resource::Nofile, raised).is_ok() {
-        return Ok(());
-    }
-    Err(EngineError::Descriptors { connections, needed, allowed: maximum.or(current).unwrap_or(0) })
+    files::allow_descriptors(needed).map_err(|allowed| EngineError::Descriptors {
+        connections,
+        needed,
+        allowed,
+    })
 }
 
 #[cfg(test)]

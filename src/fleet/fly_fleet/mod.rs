@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use self::files::GuestFiles;
 use super::deadline::MeetingTimes;
 use super::error::JobError;
-use super::job::{FleetJob, JobFile, STORE_VARIABLE, VariableOrigin};
+use super::job::{FleetJob, JobFile, STORE_VARIABLE, STORE_VARIABLES, VariableOrigin};
 use super::shell;
 use crate::units::{MachineSize, duration_literal};
 
@@ -29,9 +29,6 @@ const SHARD_MARK: &str = "tollgate_shard";
 /// How long making one machine may take, while those that were made before wait: Fly takes one
 /// create a second.
 const MADE_WITHIN: Duration = Duration::from_secs(2);
-
-/// The secrets that may name the store, of which a shard needs one.
-const STORES: [&str; 2] = ["TOLLGATE_STORE", STORE_VARIABLE];
 
 /// What a fleet is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +106,7 @@ impl FlyFleet {
         let files = GuestFiles::of(job)?;
         let mut variables = BTreeMap::new();
         let mut needed: BTreeSet<String> = files.secrets().map(str::to_owned).collect();
+        needed.extend(job.reads_store.then(|| STORE_VARIABLE.to_owned()));
         for variable in &job.variables {
             let name = variable.name.clone();
             match &variable.origin {
@@ -145,8 +143,8 @@ impl FlyFleet {
     /// `DATABASE_URL` is one of them if nothing names the store.
     pub fn missing_secrets(&self, of_app: &[String]) -> Vec<String> {
         let is_there = |name: &str| of_app.iter().any(|known| known == name);
-        let store = STORES[1].to_owned();
-        let store = (!STORES.into_iter().any(is_there)).then_some(store);
+        let store = STORE_VARIABLE.to_owned();
+        let store = (!STORE_VARIABLES.into_iter().any(is_there)).then_some(store);
         let missing: BTreeSet<String> = self.needed.iter().cloned().chain(store).collect();
         missing.into_iter().filter(|name| !is_there(name)).collect()
     }

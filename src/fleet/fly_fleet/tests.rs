@@ -38,7 +38,8 @@ fn job(shards: u32, attached: Vec<AttachedContent>) -> FleetJob {
         meeting: MeetingPlace::Store,
         times: MeetingTimes::default(),
         repository: "/home/me".to_owned(),
-        mark: "1a2b3c4d".to_owned(),
+        run_suffix: "1a2b3c4d".to_owned(),
+        reads_store: false,
     }
 }
 

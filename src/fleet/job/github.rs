@@ -20,10 +20,10 @@ const RUN: &str = "${{ github.run_id }}";
 
 /// What the names of variables may not begin with, and why.
 const RESERVED_NAMES: [(&str, &str); 4] = [
-    ("GITHUB_", "begins with GITHUB_, as only those of GitHub itself do"),
-    ("RUNNER_", "begins with RUNNER_, as only those of the runner do"),
-    ("GATE_", "begins with GATE_, as those that the action sets for itself do"),
-    ("TOLLGATE_SHARD_", "begins with TOLLGATE_SHARD_, as those that the workflow sets do"),
+    ("GITHUB_", "begins with GITHUB_, which GitHub reserves"),
+    ("RUNNER_", "begins with RUNNER_, which the runner reserves"),
+    ("GATE_", "begins with GATE_, which the action reserves"),
+    ("TOLLGATE_SHARD_", "begins with TOLLGATE_SHARD_, which the workflow reserves"),
 ];
 
 /// The step of the merge.

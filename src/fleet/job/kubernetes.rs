@@ -58,7 +58,7 @@ pub(super) fn write(
 
 impl Manifest<'_> {
     fn heading(&self) -> Vec<String> {
-        let (name, secret) = (self.job.name.as_str(), self.secret);
+        let (name, secret) = (self.name(), self.secret);
         let mut lines = self.job.heading("Kubernetes");
         let variables = self.job.required_elsewhere().join(", ");
         lines.extend([
@@ -90,10 +90,10 @@ impl Manifest<'_> {
         lines
     }
 
-    /// The name under which the shards meet. The pods of a Job have no number that those of another
-    /// know, so the file has one.
-    fn rendezvous(&self) -> String {
-        format!("{}-{}", self.job.name.as_str(), self.job.mark)
+    /// The name of all objects, and the one under which the shards meet. What another file left
+    /// behind never has it.
+    fn name(&self) -> String {
+        format!("{}-{}", self.job.name.as_str(), self.job.run_suffix)
     }
 
     fn secret_files(&self) -> impl Iterator<Item = &PlacedFile<'_>> {
@@ -129,7 +129,7 @@ impl Manifest<'_> {
     fn labels(&self, component: &str) -> Yaml {
         map([
             ("app.kubernetes.io/name", Yaml::from("tollgate")),
-            ("app.kubernetes.io/instance", self.job.name.as_str().into()),
+            ("app.kubernetes.io/instance", self.name().into()),
             ("app.kubernetes.io/component", component.into()),
         ])
     }
@@ -150,13 +150,7 @@ impl Manifest<'_> {
         let mut entries = vec![
             ("apiVersion", Yaml::from("v1")),
             ("kind", "ConfigMap".into()),
-            (
-                "metadata",
-                map([
-                    ("name", self.job.name.as_str().into()),
-                    ("labels", self.labels("scenarios")),
-                ]),
-            ),
+            ("metadata", map([("name", self.name().into()), ("labels", self.labels("scenarios"))])),
             ("immutable", true.into()),
         ];
         let parts = [("data", data), ("binaryData", binary)];
@@ -171,7 +165,7 @@ impl Manifest<'_> {
 
     fn shards(&self) -> Yaml {
         let mut arguments = self.job.run_words(|file| self.layout.path_of(file));
-        arguments.extend(["--rendezvous".to_owned(), self.rendezvous()]);
+        arguments.extend(["--rendezvous".to_owned(), self.name()]);
         arguments.extend(["--shard".to_owned(), format!("auto/{}", self.job.shards)]);
         let mut spec = vec![
             ("completionMode", Yaml::from("Indexed")),
@@ -189,7 +183,7 @@ impl Manifest<'_> {
     fn merge(&self) -> Yaml {
         // Its pod may start long before those of the shards, which wait for nodes and images.
         let wait = format!("{}m", self.job.shard_minutes());
-        let rendezvous = self.rendezvous();
+        let rendezvous = self.name();
         let arguments = ["merge", "--rendezvous", &rendezvous, "--rendezvous-wait", &wait];
         let mut arguments = arguments.map(str::to_owned).to_vec();
         arguments.extend(self.job.merge_flags.iter().cloned());
@@ -208,7 +202,7 @@ impl Manifest<'_> {
         mut spec: Vec<(&'static str, Yaml)>,
         pod: Vec<(&'static str, Yaml)>,
     ) -> Yaml {
-        let name = format!("{}{end}", self.job.name.as_str());
+        let name = format!("{}{end}", self.name());
         let labels = || self.labels(component);
         let template = [("metadata", map([("labels", labels())])), ("spec", map(pod))];
         spec.push(("template", map(template)));
@@ -288,7 +282,7 @@ impl Manifest<'_> {
             vec![map([("name", Yaml::from("work")), ("emptyDir", inline::<&str>([]))])];
         if self.store_ca.is_some() {
             let item = inline([("key", STORE_CA.into()), ("path", Yaml::from(STORE_CA))]);
-            let name = ("name", self.job.name.as_str().into());
+            let name = ("name", self.name().into());
             let source = map([name, ("items", Yaml::List(vec![item]))]);
             volumes.push(map([("name", "database".into()), ("configMap", source)]));
         }
@@ -307,7 +301,7 @@ impl Manifest<'_> {
         let public = self.public_files().map(|(file, _)| item(file)).collect();
         let secret = self.secret_files().map(item).collect();
         let sources = [
-            source("configMap", self.job.name.as_str().to_owned(), public),
+            source("configMap", self.name(), public),
             source("secret", format!("{}-files", self.secret), secret),
         ];
         let sources: Vec<_> = sources.into_iter().flatten().collect();

@@ -1,7 +1,6 @@
 //! One run that an engine starts as several shards, and what each engine reads to do so.
 
 mod checkout;
-mod doubts;
 mod github;
 mod gitlab;
 mod kubernetes;
@@ -9,19 +8,22 @@ mod layout;
 mod slurm;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use std::time::Duration;
 
 use super::deadline::MeetingTimes;
 use super::error::JobError;
 use super::shell;
-use crate::units::duration_literal;
 
 pub(super) use layout::{below, common_folder};
 
-/// The variable that names the store. It is no variable of a job: each engine has its own reference
-/// to it.
+/// The variable that names the store. It is not a variable of a job: each engine has its own
+/// reference to it.
 pub const STORE_VARIABLE: &str = "DATABASE_URL";
+
+/// The variables that name the store; the first that is set counts.
+pub const STORE_VARIABLES: [&str; 2] = ["TOLLGATE_STORE", STORE_VARIABLE];
 
 /// How long the merge waits for a shard after the planned end, generously.
 const MERGE_SLACK: Duration = Duration::from_mins(5);
@@ -43,6 +45,8 @@ pub struct FleetJob {
     pub merge_flags: Vec<String>,
     /// The variables that the scenarios need, without [`STORE_VARIABLE`].
     pub variables: Vec<JobVariable>,
+    /// Whether a scenario reads [`STORE_VARIABLE`].
+    pub reads_store: bool,
     /// The longest load.
     pub length: Duration,
     /// Where the shards meet.
@@ -51,8 +55,8 @@ pub struct FleetJob {
     pub times: MeetingTimes,
     /// The absolute path of the repository that the files are in, or of the current folder.
     pub repository: String,
-    /// What no other job has: the rendezvous of a job whose engine numbers no runs ends with it.
-    pub mark: String,
+    /// Random suffix for the names of a job whose engine gives its runs no number.
+    pub run_suffix: String,
 }
 
 /// What one word of the command line names.
@@ -158,13 +162,13 @@ pub enum MeetingPlace {
     StartTime(Duration),
 }
 
-/// The name of a job: a DNS label, short enough for the suffixes that engines add.
+/// The name of a job: a DNS label, short enough for suffixes, ours and those of engines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobName(String);
 
 impl JobName {
     /// The maximum length.
-    pub const LONGEST: usize = 52;
+    pub const LONGEST: usize = 43;
 
     /// A name as it is typed.
     pub fn parse(text: &str) -> Result<Self, JobError> {
@@ -279,12 +283,9 @@ impl FleetJob {
         self.meeting == MeetingPlace::Store
     }
 
-    /// The flags of a merge that begins once the shards have ended.
+    /// The flags of a merge that begins once the shards have ended: none comes any more.
     fn late_merge_flags(&self) -> Vec<String> {
-        let wait =
-            self.times.wait.filter(|_| self.has_store()).map(|wait| {
-                format!("--rendezvous-wait={}", duration_literal(wait).replace(' ', ""))
-            });
+        let wait = self.has_store().then(|| "--rendezvous-wait=10s".to_owned());
         wait.into_iter().chain(self.merge_flags.iter().cloned()).collect()
     }
 

@@ -8,7 +8,7 @@ use super::{ReportFact, words};
 pub(super) fn words(record: &RunRecord) -> Option<String> {
     let sharing = record.measurement.sharing.as_ref()?;
     Some(match sharing.parts.as_slice() {
-        [ShardRecord { shard, .. }] if sharing.of > 1 => format!(
+        [ShardRecord { shard, run, .. }] if sharing.of > 1 && *run == record.id => format!(
             "Shard {shard} of {}: these figures cover one share of the \
              arrivals. Run `tollgate merge` to judge all shards together.",
             sharing.of

@@ -228,9 +228,9 @@ fn a_few_odd_answers_do_not_end_the_wait_for_the_machines() {
 }
 
 #[test]
-fn useless_answers_in_a_row_end_the_wait_and_destroy_the_machines() {
+fn unusable_answers_in_a_row_end_the_wait_and_destroy_the_machines() {
     let Some((said, running, code)) = odd_answers(vec![error(418, "a teapot"); 5]) else { return };
     assert_eq!((running, code), (0, Some(4)), "{said}");
-    assert!(said.contains("the Machines API gave 5 useless answers in a row"), "{said}");
+    assert!(said.contains("the Machines API gave 5 unusable answers in a row"), "{said}");
     assert!(said.contains("a teapot"), "{said}");
 }

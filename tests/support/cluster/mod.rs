@@ -33,6 +33,10 @@ pub(crate) use bouncer::PgBouncer;
 pub(crate) use server::Cluster;
 pub(crate) use supabase::Supabase;
 
+/// How many statements sleep on a server.
+pub(crate) const ASLEEP: &str =
+    "select count(*) from pg_stat_activity where wait_event = 'PgSleep'";
+
 /// How long any of the programs may take to start, to end or to answer. It only bounds the wait for
 /// a program that hangs.
 const PATIENCE: Duration = Duration::from_mins(1);

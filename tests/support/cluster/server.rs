@@ -134,6 +134,24 @@ impl Cluster {
         psql::run(&self.programs, url, statements)
     }
 
+    /// Waits until a count in a database is at least this high.
+    pub(crate) fn wait_for(&self, database: &str, count: &str, least: u64) {
+        for _ in 0..1_500 {
+            if self.sql(database, count)[0][0].parse::<u64>().unwrap() >= least {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("never {least} within 30 s: {count}");
+    }
+
+    /// Ends the statements that sleep on the server.
+    pub(crate) fn end_sleeps(&self, database: &str) {
+        let all = "select pg_terminate_backend(pid) from pg_stat_activity \
+                   where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+        self.sql(database, all);
+    }
+
     /// Ends the server like a crash, as `pg_ctl stop -m immediate` does, and waits for its end. Its
     /// data stay.
     pub(crate) fn stop_immediate(&mut self) {

@@ -11,11 +11,11 @@ use crate::postgres::Transaction;
 use crate::store::{JoinRefusal, JoinedShard, RendezvousTerms, ShardCandidate};
 
 /// Registers a prober for the shard it wants, or for the first that is free, in one statement that
-/// waits for no other prober; `None` if that is not possible, for whatever reason.
+/// waits for no other prober; `None` if that is not possible, or if every prober may have left.
 ///
-/// Probers share the lock of the rendezvous, with which the start is not agreed meanwhile. Probers
-/// that want any shard skip those that another is about to take: it holds an advisory lock. A
-/// rendezvous that everybody may have left is not joined in this way.
+/// Each prober holds a shared lock on the rendezvous, so the start cannot be agreed while it
+/// registers. Probers that want any shard skip those that another is about to take, which holds an
+/// advisory lock.
 pub(super) async fn take_free(
     transaction: &mut Transaction<'_>,
     terms: &RendezvousTerms,

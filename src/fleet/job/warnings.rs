@@ -4,23 +4,23 @@ use super::{FleetEngine, FleetJob};
 
 impl FleetJob {
     /// Sentences about what may go wrong where the engine runs the file.
-    pub fn doubts(&self, engine: &FleetEngine) -> Vec<String> {
+    pub fn warnings(&self, engine: &FleetEngine) -> Vec<String> {
         let (flag, value) = match engine {
             FleetEngine::Kubernetes { image, .. } => ("--image", image),
             FleetEngine::GitHub { action } => ("--action", action),
             FleetEngine::GitLab { release } => ("--release", release),
             FleetEngine::Slurm => return self.unshared_files(),
         };
-        let mut doubts = Vec::new();
+        let mut warnings = Vec::new();
         if value.split('/').any(|part| part == "OWNER") {
-            doubts.push(format!(
+            warnings.push(format!(
                 "`OWNER` in {value} is a placeholder, so the file does not run as it is; name what it uses with {flag}"
             ));
         }
         if matches!(engine, FleetEngine::Kubernetes { .. }) {
-            doubts.extend(["junit", "metrics"].iter().filter_map(|kind| self.lost_file(kind)));
+            warnings.extend(["junit", "metrics"].iter().filter_map(|kind| self.lost_file(kind)));
         }
-        doubts
+        warnings
     }
 
     /// A file of the merge's pod, whose disk is gone with it.
