@@ -56,10 +56,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME", value_parser = rendezvous::parse_name)]
     rendezvous: Option<String>,
     /// How long to wait for the first machine to come to the rendezvous [default: 5m]
-    #[arg(long, value_name = "DURATION", requires = "rendezvous", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "rendezvous", conflicts_with = "runs", value_parser = parse_duration)]
     rendezvous_wait: Option<Duration>,
     /// Ask the machines at the rendezvous to end now, as Ctrl-C would, and merge what they measured
-    #[arg(long, requires = "rendezvous")]
+    #[arg(long, requires = "rendezvous", conflicts_with = "runs")]
     stop: bool,
     /// The folder to create the merged run's folder in
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
@@ -129,6 +129,7 @@ impl MergeOptions<'_> {
                 Ok(self.destinations.send(&run).exit)
             }
             Collected::Shards(CollectedShards { folders, lost, token }) => {
+                self.destinations.forget_failures();
                 let (record, exit) = self.merge(folders, lost)?;
                 let is_noted = Database::open(&address)
                     .and_then(|mut database| database.note_merged(name, (token, record.id)));

@@ -245,7 +245,9 @@ pub(super) fn check_start(start: OffsetDateTime, now: OffsetDateTime) -> Result<
         (
             format!(
                 "in the past: it is {} now",
-                now.format(&Rfc3339).unwrap_or_else(|_| now.to_string())
+                in_utc(now.truncate_to_second())
+                    .format(&Rfc3339)
+                    .unwrap_or_else(|_| now.to_string())
             ),
             "choose a later start for all shards, and check that the clocks of the machines agree",
         )

@@ -67,7 +67,7 @@ fn a_machine_that_is_started_again_sends_nothing_and_says_so() {
     let kept = ["--shard", "2/2", "--shard-exit", "verdict"];
     assert_exit(&ended(spawn(meeting.machine("elsewhere", &kept))), 3, &["has already run"]);
     let unplaced = ended(spawn(meeting.machine("elsewhere", &["--of", "2"])));
-    assert_exit(&unplaced, 2, &["started without this machine"]);
+    assert_exit(&unplaced, 2, &["was fixed without this machine"]);
     assert_eq!((meeting.server.answered(), meeting.runs()), (sent, 2));
 }
 
@@ -112,11 +112,11 @@ fn the_run_starts_without_machines_that_do_not_come_and_is_inconclusive_and_name
     let judge = spawn(meeting.machine("a", &[&wait[..], &["--verdict"]].concat()));
     let other = spawn(meeting.machine("b", &wait));
     assert_exit(&ended(other), 0, &[]);
-    let says = ["INCONCLUSIVE", "shard 3 of 3 is missing: no machine registered for it"];
+    let says = ["INCONCLUSIVE", "shard 3 of 3 is missing: no machine was there for it"];
     assert_exit(&ended(judge), 3, &says);
     let whole = meeting.merged("a");
     let reasons = &whole.verdict.scenarios[0].reasons;
-    assert_eq!(reasons[0].what, "shard 3 of 3 is missing: no machine registered for it");
+    assert_eq!(reasons[0].what, "shard 3 of 3 is missing: no machine was there for it");
     assert!(reasons[0].next.contains("run it again with all shards"), "{reasons:?}");
 }
 

@@ -26,11 +26,11 @@ use crate::units::{MachineSize, UnitError, duration_literal, parse_duration};
 const EXAMPLES: &str = "\
 Examples:
   tollgate fleet fly shop.toml --app load --shards 8 --region ord,fra --image registry.fly.io/load:1
-  tollgate fleet fly shop.toml --app load --shards 4 --region ord --image registry.fly.io/load:1 -- --rate 800/s
+  tollgate fleet fly shop.toml --app load --shards 4 --region ord --image … -- --rate 800/s --yes-load-this-host
   tollgate fleet restore                                 after a kill
 
-The app needs no machine of its own: `fly apps create load`. DATABASE_URL and what the scenario keeps secret are
-secrets of the app: `fly secrets set DATABASE_URL=… --stage --app load`. This machine needs FLY_API_TOKEN, and
+The app needs no machine of its own: `fly apps create load`. DATABASE_URL and what the scenario keeps secret are \
+secrets of the app: `fly secrets set DATABASE_URL=… --stage --app load`. This machine needs FLY_API_TOKEN, and \
 DATABASE_URL of the same database.
 
 Exit codes are those of the merged run (`tollgate run --help`), and:

@@ -5,7 +5,7 @@ use clap::{Arg, Args as _, Command};
 
 use super::job_command::JobCommand;
 use crate::cli::exit::CommandError;
-use crate::cli::{quick, run};
+use crate::cli::{log, quick, run};
 use crate::fleet::MeetingPlace;
 
 /// Flags that the job itself gives to each shard.
@@ -83,10 +83,17 @@ impl PassedFlags {
     }
 }
 
+/// `run` with the flags that all commands have.
+pub(super) fn run_command() -> Command {
+    let messages = log::Flags::augment_args(Command::new("tollgate"));
+    let run = run::Args::augment_args(Command::new("tollgate run").no_binary_name(true));
+    run.args(messages.get_arguments().cloned())
+}
+
 /// Splits words into flags. Refuses sources, whose files would not reach the shards. Ends at a word
 /// that is not a flag of `run`, which its parser refuses.
 fn split(words: &[String]) -> Result<Vec<PassedFlag>, CommandError> {
-    let command = run::Args::augment_args(Command::new("run"));
+    let command = run_command();
     let mut flags = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {

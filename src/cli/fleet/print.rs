@@ -17,7 +17,7 @@ Examples:
   tollgate fleet print slurm shop.toml --shards 8 > shop.sh && sh shop.sh
   tollgate fleet print github scenarios/shop.toml --shards 4 > .github/workflows/load.yml
   tollgate fleet print gitlab scenarios/shop.toml --shards 4 > load.gitlab-ci.yml
-  tollgate fleet print slurm shop.toml --shards 8 --without-store -- --rate 800/s --duration 5m
+  tollgate fleet print slurm shop.toml --shards 8 --without-store -- --rate 800/s --yes-load-this-host
 
 Exit codes:
   0  the file was printed

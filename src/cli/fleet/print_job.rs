@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use time::macros::format_description;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use super::super::exit::CommandError;
 use super::super::run::RemotePlan;
 use super::super::{guard, log, quick, run, stray_variables, variables};
 use super::job_command::JobCommand;
-use super::passed_flags::PassedFlags;
+use super::passed_flags::{self, PassedFlags};
 use super::shared_args::SharedArgs;
 use super::typed_values;
 use crate::engine::clock;
@@ -133,8 +133,7 @@ fn resolve(
     };
     let flags = flags.iter().map(OsString::from).chain(added.iter().map(OsString::from));
     let words = args.sources.iter().cloned().chain(flags);
-    let parser = run::Args::augment_args(clap::Command::new("tollgate run").no_binary_name(true));
-    let parsed = parser
+    let parsed = passed_flags::run_command()
         .try_get_matches_from(words)
         .and_then(|matches| run::Args::from_arg_matches(&matches));
     let run = parsed.map_err(|error| CommandError::usage(error.to_string()))?;

@@ -91,6 +91,10 @@ impl RunOutput for DatabaseUpload {
         Some(&self.address)
     }
 
+    fn forget_failure(&self) {
+        self.failed.set(None);
+    }
+
     fn secrets(&self) -> SecretSet {
         store_flags::secrets(&self.address)
     }

@@ -34,6 +34,9 @@ pub(super) trait RunOutput {
         None
     }
 
+    /// Learns that what failed works again.
+    fn forget_failure(&self) {}
+
     /// Values the output needs that must never be shown or stored, such as a password.
     fn secrets(&self) -> SecretSet {
         SecretSet::default()
@@ -199,6 +202,11 @@ impl OutputDestinations {
         } else {
             ExitStatus::Internal
         }
+    }
+
+    /// Tries a database again that failed a moment ago: it has answered since.
+    pub(super) fn forget_failures(&self) {
+        self.0.iter().for_each(|output| output.forget_failure());
     }
 
     /// Sends a run whose folder is complete to every destination.

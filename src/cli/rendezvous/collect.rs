@@ -104,7 +104,10 @@ fn nobody_came(name: &str) -> CommandError {
 fn waiting_line(state: &RendezvousState, awaited: usize) -> String {
     let of = state.terms.shards;
     match (awaited, state.starts) {
-        (0, _) => "All shards have ended; another process merges them".to_owned(),
+        (0, _) => {
+            "All shards have ended; another process has claimed the merge, for at most two minutes"
+                .to_owned()
+        }
         (_, None) => format!("{} of {of} machines are there", state.shards.len()),
         (_, Some(_)) => {
             format!("{} of {of} shards are stored; waiting for {awaited}", state.stored.len())
@@ -222,7 +225,7 @@ impl Collector<'_> {
 
 fn lost_shard(state: &RendezvousState, shard: u32) -> LostShard {
     let Some(joined) = state.shards.iter().find(|joined| joined.shard == shard) else {
-        let why = "no machine registered for it".to_owned();
+        let why = "no machine was there for it".to_owned();
         return LostShard { shard, host: None, why };
     };
     let what = match (joined.run, joined.ended) {

@@ -159,6 +159,12 @@ impl WaitingMember<'_> {
                 )));
             }
             if let Some(starts) = news.starts {
+                if news.present < shards {
+                    tracing::warn!(
+                        "WARNING: {} of {shards} machines came in time, and the run starts without the others, so it cannot pass",
+                        news.present
+                    );
+                }
                 break starts;
             }
             if news.present != present {

@@ -31,7 +31,7 @@ pub(super) fn refuse(
             "error: the rendezvous `{name}` has its {shards} machines already; choose another name for another run"
         ))),
         JoinRefusal::Started(starts) => Err(CommandError::usage(format!(
-            "error: the run of the rendezvous `{name}` started without this machine, at {}; choose another name for another \
+            "error: the start of the rendezvous `{name}`, {}, was fixed without this machine; choose another name for another \
              run, and a longer --rendezvous-wait for machines that come late",
             at(*starts)
         ))),

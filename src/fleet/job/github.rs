@@ -75,6 +75,10 @@ fn heading(job: &FleetJob) -> Vec<String> {
             lines.push(format!("Needs these {kind} of the repository: {}", names.join(", ")));
         }
     }
+    let optional = job.merge_variables();
+    if !optional.is_empty() {
+        lines.push(format!("Reads these secrets if they are set: {}", optional.join(", ")));
+    }
     lines.push("Start it with `Run workflow`. A retry of a job sends no load again.".to_owned());
     lines
 }
@@ -224,13 +228,8 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
     ];
     let mut permissions = Vec::new();
     permissions.extend(job.has_store().then(|| ("contents", Yaml::from("read"))));
-    let comments = job.has_merge_flag("--comment");
-    permissions
-        .extend(comments.then(|| ("pull-requests", Yaml::from("write").noted("for the comment"))));
     if !permissions.is_empty() {
-        // Only a mapping of several lines can have the note.
-        let permissions = if comments { map(permissions) } else { inline(permissions) };
-        entries.push(("permissions", permissions));
+        entries.push(("permissions", inline(permissions)));
     }
     let store = job.has_store().then_some(STORE_VARIABLE);
     let secrets: Vec<_> = store.iter().chain(job.merge_variables()).copied().map(secret).collect();
@@ -263,12 +262,7 @@ fn artifact_steps(job: &FleetJob, action: &str) -> Result<Vec<Yaml>, JobError> {
 fn merge_steps(job: &FleetJob, action: &str, runs: Option<&str>) -> Result<[Yaml; 2], JobError> {
     let mut inputs = vec![("command", Yaml::from("merge"))];
     inputs.extend(runs.map(|runs| ("scenario", Yaml::from(runs))));
-    let comments = job.has_merge_flag("--comment");
-    // With this input, the action gives the token to tollgate.
-    inputs.extend(comments.then(|| ("comment", Yaml::from("true"))));
-    let mut flags = job.late_merge_flags();
-    flags.retain(|flag| flag != "--comment");
-    let mut flags = flag_lines(&flags)?;
+    let mut flags = flag_lines(&job.late_merge_flags())?;
     flags.extend(job.has_store().then(|| rendezvous(job)));
     if !flags.is_empty() {
         inputs.push(("args", flags.join("\n").into()));

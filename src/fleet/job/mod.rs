@@ -244,7 +244,10 @@ impl FleetJob {
                 self.refuse_comment("Slurm")?;
                 Ok(slurm::write(self))
             }
-            FleetEngine::GitHub { action } => github::write(self, action),
+            FleetEngine::GitHub { action } => {
+                self.refuse_comment("a workflow that is started by hand")?;
+                github::write(self, action)
+            }
             FleetEngine::GitLab { release } => gitlab::write(self, release),
         }
     }

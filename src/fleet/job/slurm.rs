@@ -66,11 +66,13 @@ fn submit(job: &FleetJob, lead: Option<u64>) -> String {
 {time}    array=$(sbatch --parsable --export=ALL --job-name={name} --array=1-{last} \
       --time={shard_minutes} --output={LOGS}/%x-%A-%a.log "$0" shard "$run"{argument}) || exit 4
     array=${{array%%;*}}
-    trap 'scancel "$array"; exit 3' HUP INT TERM
+    trap 'scancel "$array"; scancel --name="$run-merge"; exit 3' HUP INT TERM
     echo "The load is job $array; its logs are in {LOGS}"
     merge={LOGS}/{name}-$array-merge
-    sbatch --wait --export=ALL --job-name={name}-merge --dependency="afterany:$array" \
-      --time={merge_minutes} --output="$merge.log" "$0" merge "$run" "$merge.exit" || :
+    sbatch --wait --export=ALL --job-name="$run-merge" --dependency="afterany:$array" \
+      --time={merge_minutes} --output="$merge.log" "$0" merge "$run" "$merge.exit" &
+    # A shell acts on a signal at once only while it waits itself.
+    wait "$!" || :
     cat "$merge.log" || :
     # Slurm's own code would also be 0 or 1 if the merge was cancelled or never started.
     read -r code <"$merge.exit" || {{ scancel "$array"; exit 4; }}

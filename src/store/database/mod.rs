@@ -311,8 +311,8 @@ impl Database {
         runtime.block_on(RendezvousRows { session, at }.claim(name, claim))
     }
 
-    /// Notes the merged run of whoever claimed to merge, if it is stored. Returns whether it was
-    /// noted.
+    /// Notes the merged run of whoever claimed to merge if it is stored, and gives the claim up if
+    /// not. Returns whether it was noted.
     pub fn note_merged(&mut self, name: &str, merged: (Uuid, Uuid)) -> Result<bool, DatabaseError> {
         let Self { runtime, session, at } = self;
         runtime.block_on(RendezvousRows { session, at }.merged(name, merged))

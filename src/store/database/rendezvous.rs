@@ -234,8 +234,8 @@ impl RendezvousRows<'_> {
         Ok(claimed > 0)
     }
 
-    /// Notes the merged run of whoever claimed to merge, if it is stored. Returns whether it was
-    /// noted.
+    /// Notes the merged run of whoever claimed to merge if it is stored, and gives the claim up if
+    /// not. Returns whether it was noted.
     pub(super) async fn merged(
         mut self,
         name: &str,
@@ -246,6 +246,11 @@ impl RendezvousRows<'_> {
                    and exists (select from tollgate.runs where id = $3)";
         let noted =
             transaction.execute(sql, |query| query.bind(clean(name)).bind(token).bind(run)).await?;
+        if noted == 0 {
+            let sql = "update tollgate.rendezvous set merger = null, claimed = null \
+                       where name = $1 and merger = $2";
+            transaction.execute(sql, |query| query.bind(clean(name)).bind(token)).await?;
+        }
         transaction.commit().await?;
         Ok(noted > 0)
     }

@@ -56,17 +56,13 @@ fn a_verdict_says_why_shards_are_missing() {
         why: why.to_owned(),
     };
     let sent_nothing = lost(2, Some("web-2"), "sent nothing");
-    let absent = lost(3, None, "no machine registered for it");
+    let absent = lost(3, None, "no machine was there for it");
     for (shards, lost, first_reason) in [
-        (
-            &[1, 2][..],
-            vec![absent.clone()],
-            "shard 3 of 3 is missing: no machine registered for it",
-        ),
+        (&[1, 2][..], vec![absent.clone()], "shard 3 of 3 is missing: no machine was there for it"),
         (
             &[1],
             vec![sent_nothing.clone(), absent],
-            "shards 2 and 3 of 3 are missing (2: web-2 sent nothing; 3: no machine registered for it)",
+            "shards 2 and 3 of 3 are missing (2: web-2 sent nothing; 3: no machine was there for it)",
         ),
         (&[1], vec![sent_nothing], "shards 2 and 3 of 3 are missing (2: web-2 sent nothing)"),
     ] {
