@@ -82,7 +82,7 @@ mkdir "$work/printed"
 for more in '' --without-store; do
   TOLLGATE_TARGET=https://shop.example "$tollgate" fleet print github tests/workflows/home.toml --shards 3 $more \
     --action "OWNER/tollgate@0123456789abcdef0123456789abcdef01234567" -- --tag 'note=${{ secrets.NOTE }}' \
-    --junit junit.xml --otlp https://otlp.example --comment \
+    --junit junit.xml --otlp https://otlp.example \
     >"$work/printed/load$more.yml" 2>"$work/print.log" || fail_with "$work/print.log" "a workflow cannot be printed"
 done
 
