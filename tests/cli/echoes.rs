@@ -216,7 +216,7 @@ impl CanarySearch {
 }
 
 fn scenario() -> String {
-    let mut steps = String::new();
+    let mut steps = Vec::new();
     for canary in 0..CANARIES.len() {
         for (kind, expect) in [
             ("header", "headers = { x-echo = \"other\" }"),
@@ -225,13 +225,13 @@ fn scenario() -> String {
             ("missing", "json = { \"/nothing\" = \"other\" }"),
             ("timing", "body_contains = [\"yes\"]"),
         ] {
-            steps += &format!(
+            steps.push(format!(
                 "[[request]]\nname = \"{kind} {canary}\"\nmethod = \"POST\"\npath = \"/{kind}/{canary}\"\n\
                  body_json = {{ secret = \"${{CANARY_{canary}}}\" }}\nexpect = {{ {expect} }}\n"
-            );
+            ));
         }
     }
-    let arrivals = ECHOES.len();
+    let (steps, arrivals) = (steps.concat(), ECHOES.len());
     format!(
         "{steps}[load]\narrival_rate = \"{arrivals}/s\"\nduration = \"1s\"\nconnections = 1\n\
          [gate]\nbreaker = \"off\"\nstop_early = \"never\"\n\

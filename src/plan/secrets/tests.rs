@@ -124,7 +124,7 @@ fn a_secret_that_comes_back_changed_is_redacted() {
         |text: &str| text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
     let html = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;");
     let numeric =
-        |text: &str| text.chars().fold(String::new(), |all, c| format!("{all}&#{};", c as u32));
+        |text: &str| text.chars().fold(String::new(), |all, c| format!("{all}&#{};", u32::from(c)));
     let json = |text: &str| {
         let quoted = serde_json::to_string(text).unwrap();
         quoted[1..quoted.len() - 1].to_owned()
