@@ -16,7 +16,7 @@ use super::store_flags::StoreFlags;
 use super::{guard, learned_limits, log, stray_variables, variables};
 use crate::engine::{Engine, EngineError};
 use crate::history::ENVIRONMENT_TAG;
-use crate::plan::{BlockNeeds, Environment, Plan, ScenarioPlan, SecretSet};
+use crate::plan::{BlockNeeds, Environment, LoadConsent, Plan, ScenarioPlan, SecretSet};
 use crate::record::{
     BaselineLimit, GatePolicy, LearnedLimit, PlannedData, PlannedDraw, PlannedRequest,
     PlannedScenario, PlannedWeight, VerdictReason,
@@ -75,9 +75,10 @@ pub(super) fn check(args: &Args) -> Result<ExitStatus, CommandError> {
         ));
     }
     stray_variables::check(&args.files)?;
-    let plan = read_plan(args)?;
+    let mut plan = read_plan(args)?;
+    plan.consent = LoadConsent::of_flag(args.yes_load_this_host);
     let plan = learned(args, plan)?;
-    guard::check_each(&plan, args.yes_load_this_host)?;
+    guard::check_each(&plan)?;
     prepare(&plan)?;
     let console = Console { output: OutputFormat::Text };
     for scenario in &plan.scenarios {

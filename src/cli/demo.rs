@@ -94,7 +94,11 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
         "Measures {} of each scenario; the files measure three minutes",
         duration_literal(DURATION)
     );
-    let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
+    let plan = Plan {
+        pacing: args.run.pacing(),
+        consent: args.run.consent(),
+        ..plan(url, &args.connection)?
+    };
     let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
     results::report_run(&run, args.run.console(), ResultForm::Full)?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));

@@ -102,7 +102,8 @@ pub(super) fn duet(args: &Args) -> Result<ExitStatus, CommandError> {
     log::add_secrets(&SecretSet::new(quick.variables.values().cloned()));
     let environment = Environment::new(environment.into_iter().chain(quick.variables.clone()));
     let plan = plan(args, (&quick, &urls), &environment)?;
-    let mut plan = Plan { pacing: args.run.pacing(), every: None, ..plan };
+    let mut plan =
+        Plan { pacing: args.run.pacing(), consent: args.run.consent(), every: None, ..plan };
     plan.secrets.extend(&destinations.secrets());
     let run =
         session::execute(&plan, &args.run, &RunSignals::listen()?, ReferencedRuns::default())?;

@@ -1,25 +1,21 @@
 //! Refuses heavy load on a foreign host unless a flag allows it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-
-use url::Host;
+use std::time::Duration;
 
 use super::exit::CommandError;
 use crate::plan::{
-    Environment, LoadPlan, Plan, RequestAction, RequestPlan, ScenarioPlan, TargetPlan,
+    Environment, FOREIGN_LIMIT, LoadConsent, LoadPlan, Plan, RequestAction, RequestPlan, RetryPlan,
+    ScenarioPlan,
 };
 use crate::units::Rate;
 
-/// Maximum requests per second, and maximum burst, for a foreign host without the flag.
-const FOREIGN_LIMIT: f64 = 100.0;
-
-/// Refuses a plan that exceeds the limit for a foreign host.
+/// Refuses a plan that exceeds the limit for a foreign host without consent.
 ///
-/// Every redirect that may be followed counts for the target's own host and for each host it may
-/// lead to.
-pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
-    match heaviest(plan.scenarios.iter()).filter(|_| !allowed) {
+/// Every try and every redirect that may be followed counts, a redirect for the target's own host
+/// and for each host it may lead to. The engine holds the same limit while it sends.
+pub(super) fn check(plan: &Plan) -> Result<(), CommandError> {
+    match heaviest(&plan.scenarios).filter(|_| plan.consent == LoadConsent::Missing) {
         Some((host, weight)) => Err(refusal("this run would send", &host, weight)),
         None => Ok(()),
     }
@@ -27,12 +23,12 @@ pub(super) fn check(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
 
 /// Refuses each scenario that exceeds the limit alone. Scenarios that exceed it only together are a
 /// warning: whoever checks many files need not run them at once.
-pub(super) fn check_each(plan: &Plan, allowed: bool) -> Result<(), CommandError> {
-    if allowed {
+pub(super) fn check_each(plan: &Plan) -> Result<(), CommandError> {
+    if plan.consent == LoadConsent::Given {
         return Ok(());
     }
     let alone = plan.scenarios.iter().filter_map(|scenario| {
-        let (host, weight) = heaviest([scenario].into_iter())?;
+        let (host, weight) = heaviest(std::slice::from_ref(scenario))?;
         let subject = format!("`tollgate run {}` would send", scenario.shown.source);
         Some(refusal(&subject, &host, weight).to_string())
     });
@@ -40,25 +36,42 @@ pub(super) fn check_each(plan: &Plan, allowed: bool) -> Result<(), CommandError>
     if !alone.is_empty() {
         return Err(CommandError::usage(alone.join("\n")));
     }
-    if let Some((host, weight)) = heaviest(plan.scenarios.iter()) {
+    if let Some((host, weight)) = heaviest(&plan.scenarios) {
         let problem = refusal("run together, these files would send", &host, weight).to_string();
         tracing::warn!("WARNING: {}", problem.trim_start_matches("error: "));
     }
     Ok(())
 }
 
+/// Requests per second, or at once, by foreign host.
+type HostWeights = BTreeMap<String, f64>;
+
 /// The foreign host with the most requests, if they exceed the limit.
-fn heaviest<'a>(scenarios: impl Iterator<Item = &'a ScenarioPlan>) -> Option<(String, f64)> {
-    let mut hosts: BTreeMap<String, f64> = BTreeMap::new();
+///
+/// The loads of all scenarios run at the same time, setups and teardowns one after the other.
+fn heaviest(scenarios: &[ScenarioPlan]) -> Option<(String, f64)> {
+    let (mut loads, mut hosts) = (HostWeights::new(), HostWeights::new());
     for scenario in scenarios {
-        for (host, requests) in per_arrival(scenario) {
-            *hosts.entry(host).or_default() += weight(scenario) * requests;
+        for (host, weight) in load_weights(scenario) {
+            *loads.entry(host).or_default() += weight;
+        }
+        for steps in [&scenario.setup, &scenario.teardown] {
+            raise(&mut hosts, weights(scenario, steps, ArrivalLoad::ONCE));
         }
     }
+    raise(&mut hosts, loads);
     // A check does not know the host of a variable that is not set.
     hosts.retain(|host, _| !Environment::is_placeholder(host));
     let heaviest = hosts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    heaviest.filter(|(_, weight)| *weight > FOREIGN_LIMIT)
+    heaviest.filter(|(_, weight)| *weight > f64::from(FOREIGN_LIMIT))
+}
+
+/// Keeps the larger weight of each host.
+fn raise(hosts: &mut HostWeights, others: HostWeights) {
+    for (host, weight) in others {
+        let largest = hosts.entry(host).or_default();
+        *largest = largest.max(weight);
+    }
 }
 
 fn refusal(subject: &str, host: &str, weight: f64) -> CommandError {
@@ -68,106 +81,114 @@ fn refusal(subject: &str, host: &str, weight: f64) -> CommandError {
         "requests as fast as the target responds".to_owned()
     };
     CommandError::usage(format!(
-        "error: {subject} {planned} to {host}, and more than {FOREIGN_LIMIT:.0} to a host that is not this machine \
+        "error: {subject} {planned} to {host}, and more than {FOREIGN_LIMIT} to a host that is not this machine \
          needs your consent; add --yes-load-this-host if you may load this host"
     ))
 }
 
-/// The requests per arrival for each host that is not this machine. If an arrival sends only one of
-/// the requests, the most that one of them needs.
-fn per_arrival(scenario: &ScenarioPlan) -> Vec<(String, f64)> {
-    if scenario.draw.is_none() {
-        return foreign(scenario, &scenario.requests);
-    }
-    let mut most: BTreeMap<String, f64> = BTreeMap::new();
-    for request in &scenario.requests {
-        let mut own: BTreeMap<String, f64> = BTreeMap::new();
-        for (host, requests) in foreign(scenario, std::slice::from_ref(request)) {
-            *own.entry(host).or_default() += requests;
-        }
-        for (host, requests) in own {
-            let most = most.entry(host).or_default();
-            *most = most.max(requests);
-        }
-    }
-    most.into_iter().collect()
+/// Arrivals that may be in progress at the same time.
+#[derive(Clone, Copy)]
+struct ArrivalLoad {
+    /// Arrivals per second, or at once.
+    arrivals: f64,
+    /// Maximum number of them in progress.
+    slots: f64,
 }
 
-/// The requests for each host that is not this machine, if each of these steps is sent once.
-fn foreign(scenario: &ScenarioPlan, requests: &[RequestPlan]) -> Vec<(String, f64)> {
+impl ArrivalLoad {
+    /// A setup or teardown.
+    const ONCE: Self = Self { arrivals: 1.0, slots: 1.0 };
+
+    /// The tries of a step, per second or at once. Arrivals in progress try again at most once per
+    /// pause, but for the last try of a poll, whose pause may be shorter.
+    fn tries(self, planned: RetryPlan) -> f64 {
+        let (again, pause) = match planned {
+            RetryPlan::Once => return self.arrivals,
+            RetryPlan::Retry { times, after } => (f64::from(times), after),
+            RetryPlan::Poll { every, within } => (per(within, every).ceil(), every),
+        };
+        if self.arrivals <= 0.0 || again <= 0.0 {
+            return self.arrivals;
+        }
+        let paced = self.slots * per(Duration::from_secs(1), pause) + self.arrivals;
+        self.arrivals + (self.arrivals * again).min(paced)
+    }
+}
+
+/// How often `pause` fits into `time`.
+fn per(time: Duration, pause: Duration) -> f64 {
+    if pause.is_zero() { f64::INFINITY } else { time.as_secs_f64() / pause.as_secs_f64() }
+}
+
+/// The requests of a scenario's measured stage or of its warm-up for each foreign host, whichever
+/// are more. If an arrival sends only one of the requests, the most that one of them needs.
+fn load_weights(scenario: &ScenarioPlan) -> HostWeights {
+    let connections = f64::from(scenario.load.max_connections());
+    let slots = connections * f64::from(scenario.streams.max(1));
+    let load = |arrivals| ArrivalLoad { arrivals, slots };
+    let mut hosts = HostWeights::new();
+    for load in [load(arrivals(scenario)), load(scenario.warmup.requests as f64)] {
+        if scenario.draw.is_none() {
+            raise(&mut hosts, weights(scenario, &scenario.requests, load));
+            continue;
+        }
+        for request in &scenario.requests {
+            raise(&mut hosts, weights(scenario, std::slice::from_ref(request), load));
+        }
+    }
+    hosts
+}
+
+/// The requests for each host that is not this machine, if each arrival sends all of these steps.
+fn weights(scenario: &ScenarioPlan, steps: &[RequestPlan], load: ArrivalLoad) -> HostWeights {
     let target = &scenario.target;
-    let mut foreign = Vec::new();
-    for request in requests.iter().filter(|request| request.missing_variable.is_none()) {
-        let host = match &request.action {
-            RequestAction::Http(http) => {
-                http.url.host_str().filter(|host| !is_loopback(host, target))
-            }
+    let mut weights = HostWeights::new();
+    let mut add = |host: &str, weight: f64| {
+        *weights.entry(host.trim_end_matches('.').to_owned()).or_default() += weight;
+    };
+    for request in steps.iter().filter(|request| request.missing_variable.is_none()) {
+        let tries = load.tries(request.tries);
+        let http = match &request.action {
+            RequestAction::Http(http) => http,
+            RequestAction::Sql(sql) if sql.address.is_local() => continue,
             RequestAction::Sql(sql) => {
-                foreign.extend(
-                    (!sql.address.is_local()).then(|| (sql.address.host().to_owned(), 1.0)),
-                );
+                add(sql.address.host(), tries);
                 continue;
             }
         };
-        foreign.extend(host.map(|host| (host.to_owned(), 1.0)));
-        let hops = f64::from(request.redirects());
-        let own = target.base_url.host_str().into_iter();
-        let named = scenario.named_hosts();
-        let led_to: BTreeSet<&str> =
-            own.chain(named).chain(target.allowed_hosts.iter().map(String::as_str)).collect();
-        let led_to = led_to.into_iter();
-        let led_to = led_to.filter(|host| hops > 0.0 && !is_loopback(host, target));
-        foreign.extend(led_to.map(|host| (host.to_owned(), hops)));
+        let is_foreign = |host: &&str| !target.is_own_machine(host);
+        http.url.host_str().filter(is_foreign).into_iter().for_each(|host| add(host, tries));
+        if http.redirects > 0 {
+            let own = target.base_url.host_str().into_iter();
+            let named = scenario.named_hosts();
+            let led_to: BTreeSet<&str> =
+                own.chain(named).chain(target.allowed_hosts.iter().map(String::as_str)).collect();
+            let hops = tries * f64::from(http.redirects);
+            led_to.into_iter().filter(is_foreign).for_each(|host| add(host, hops));
+        }
     }
-    for (host, _) in &mut foreign {
-        host.truncate(host.trim_end_matches('.').len());
-    }
-    foreign
+    weights
 }
 
-/// Maximum arrivals per second or in the burst of a warm-up. Infinite in a closed model that only
-/// its duration ends.
-fn weight(scenario: &ScenarioPlan) -> f64 {
+/// Maximum arrivals per second. Infinite in a closed model that only its duration ends.
+fn arrivals(scenario: &ScenarioPlan) -> f64 {
     let measured = match &scenario.load {
         LoadPlan::Open { schedule, .. } => {
             Rate::as_per_second(schedule.peak()).min(schedule.count() as f64)
         }
         LoadPlan::Closed { iterations, .. } => iterations.map_or(f64::INFINITY, |all| all as f64),
     };
-    let share = scenario.shown.side_share();
-    (measured * share).max(scenario.warmup.requests as f64)
+    measured * scenario.shown.side_share()
 }
 
 /// A host of a scenario's requests that is the machine that sends them.
 pub(super) fn loopback_host(scenario: &ScenarioPlan) -> Option<&str> {
     scenario.requests.iter().find_map(|request| match &request.action {
         RequestAction::Http(http) => {
-            http.url.host_str().filter(|host| is_loopback(host, &scenario.target))
+            http.url.host_str().filter(|host| scenario.target.is_own_machine(host))
         }
         RequestAction::Sql(sql) => Some(sql.address.host()).filter(|_| sql.address.is_local()),
     })
-}
-
-/// Whether a host is this machine: by the addresses given for the base URL's port, else by its
-/// name. One given address elsewhere makes the host foreign.
-fn is_loopback(host: &str, target: &TargetPlan) -> bool {
-    let pinned: Vec<_> = target
-        .pinned_addresses
-        .iter()
-        .filter(|pinned| pinned.host.eq_ignore_ascii_case(host))
-        .collect();
-    let port = target.base_url.port_or_known_default();
-    let local = pinned.iter().all(|pinned| pinned.addresses.iter().all(IpAddr::is_loopback));
-    local && (is_loopback_name(host) || pinned.iter().any(|pinned| Some(pinned.port) == port))
-}
-
-fn is_loopback_name(host: &str) -> bool {
-    match Host::parse(host) {
-        Ok(Host::Ipv4(ip)) => ip.is_loopback(),
-        Ok(Host::Ipv6(ip)) => ip.is_loopback(),
-        Ok(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Err(_) => false,
-    }
 }
 
 #[cfg(test)]
@@ -187,7 +208,7 @@ mod tests {
         let (mut plan, _) =
             Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap();
         change(&mut plan.scenarios[0]);
-        check(&plan, false).is_ok()
+        check(&plan).is_ok()
     }
 
     fn pinned(text: &str) -> Vec<PinnedAddresses> {
@@ -227,5 +248,49 @@ mod tests {
             !is_allowed("http://localhost", redirecting(1)),
             "2 × 60/s may be redirected to login.example"
         );
+    }
+
+    #[test]
+    fn every_try_counts_as_often_as_its_pauses_allow() {
+        let millis = Duration::from_millis;
+        let retry = |times, after| RetryPlan::Retry { times, after: millis(after) };
+        let poll = |every, within| RetryPlan::Poll { every: millis(every), within: millis(within) };
+        for (tries, is_lawful) in [
+            (retry(1, 0), false),
+            (retry(100, 0), false),
+            (retry(100, 1_000), true),
+            (retry(1, 10), false),
+            (poll(1, 1_000), false),
+            (poll(500, 5_000), true),
+        ] {
+            let change = |plan: &mut ScenarioPlan| {
+                plan.requests[0].tries = tries;
+                let LoadPlan::Open { schedule, .. } = &plan.load else { unreachable!() };
+                let rate = Rate::per_second(30.0).unwrap();
+                let slower = crate::plan::Schedule::constant(rate, schedule.duration());
+                let schedule = if is_lawful { slower } else { schedule.clone() };
+                plan.load = LoadPlan::Open { schedule, connections: 8, max_connections: 8 };
+            };
+            assert_eq!(is_allowed("http://foreign.example", change), is_lawful, "{tries:?}");
+            assert!(is_allowed("http://localhost", change), "{tries:?}");
+        }
+    }
+
+    #[test]
+    fn setups_teardowns_and_warm_ups_count_with_their_tries() {
+        let tries = RetryPlan::Retry { times: 200, after: Duration::ZERO };
+        let tried = move |plan: &ScenarioPlan| {
+            let mut step = plan.requests[0].clone();
+            step.tries = tries;
+            vec![step]
+        };
+        assert!(is_allowed("http://foreign.example", |plan| plan.setup = plan.requests.clone()));
+        assert!(!is_allowed("http://foreign.example", |plan| plan.setup = tried(plan)));
+        assert!(!is_allowed("http://foreign.example", |plan| plan.teardown = tried(plan)));
+        let warm = |plan: &mut ScenarioPlan| {
+            plan.warmup.requests = 90;
+            plan.requests.push(plan.requests[0].clone());
+        };
+        assert!(!is_allowed("http://foreign.example", warm), "90 arrivals of 2 requests");
     }
 }

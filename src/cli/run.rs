@@ -122,7 +122,7 @@ fn plan_and_run(args: &Args, evidence: &EvidenceFile) -> Result<ExitStatus, Comm
     let earlier = earlier.map(|run| ContinuedRun::open(run, args.run.runs_dir())).transpose()?;
     let mut plan = ExtendablePlan::of(args, &quick, &environment, shard)?;
     for plan in std::iter::once(&mut plan.plan).chain(&mut plan.extension) {
-        plan.pacing = args.run.pacing();
+        (plan.pacing, plan.consent) = (args.run.pacing(), args.run.consent());
         plan.secrets.extend(&destinations.secrets());
         if let Some(earlier) = &earlier {
             earlier.adopt_horizons(plan);
@@ -170,10 +170,10 @@ fn run_member(
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
     let mut plan = plan(args, quick, environment, Some(request.assumed_shard()))?;
-    plan.pacing = args.run.pacing();
+    (plan.pacing, plan.consent) = (args.run.pacing(), args.run.consent());
     plan.secrets.extend(&destinations.secrets());
     // What is refused only later would keep the others waiting.
-    guard::check(&plan, args.run.may_load_foreign_hosts())?;
+    guard::check(&plan)?;
     find_baseline(args, &plan, destinations)?;
     if plan.every.or(args.every).is_some() || args.times.is_some() {
         return Err(CommandError::usage(
@@ -396,11 +396,13 @@ pub(super) fn resolve_remote_plan(
         secret.remove(&public);
     }
     let environment = Environment::for_check(environment).with_elsewhere(secret);
-    let (plan, warnings) = Plan::resolve(&scenarios, &environment, &overrides(args, Some(shard)))?;
+    let (mut plan, warnings) =
+        Plan::resolve(&scenarios, &environment, &overrides(args, Some(shard)))?;
+    plan.consent = args.run.consent();
     for warning in warnings {
         tracing::warn!("{}", warning.render(stderr_has_colour()));
     }
-    guard::check(&plan, args.run.may_load_foreign_hosts())?;
+    guard::check(&plan)?;
     check::prepare(&plan)?;
     Ok(RemotePlan { plan, scenarios, times: args.rendezvous.times() })
 }

@@ -17,7 +17,7 @@ use super::run_time::new_run_id;
 use super::signals::RunSignals;
 use super::{earlier_run, guard, learned_limits, provenance, source, tags};
 use crate::engine::{self, Engine, clock};
-use crate::plan::{PacingMode, Plan, SecretSet, ShardPlan};
+use crate::plan::{LoadConsent, PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{
     Decision, FORMAT, Measurement, RunProvenance, RunRecord, ShardRecord, ShardSharing,
 };
@@ -73,8 +73,8 @@ impl RunFlags {
     }
 
     /// Whether a host that is not this machine may get more than 100 requests per second.
-    pub(super) fn may_load_foreign_hosts(&self) -> bool {
-        self.yes_load_this_host
+    pub(super) fn consent(&self) -> LoadConsent {
+        LoadConsent::of_flag(self.yes_load_this_host)
     }
 
     /// The commit that was given.
@@ -125,7 +125,7 @@ pub(super) fn execute(
         (None, Some(place)) => learned_limits::learn(plan, &flags.tags(), place),
         (None, None) => Cow::Borrowed(plan),
     };
-    guard::check(plan, flags.yes_load_this_host)?;
+    guard::check(plan)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
     let claim = referenced.continued.map(|earlier| earlier.claim(&draft)).transpose()?;

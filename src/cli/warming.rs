@@ -146,7 +146,12 @@ fn measure(
     first_stop: StopUrgency,
 ) -> Result<Measurement, CommandError> {
     let secrets = plan.secrets.clone();
-    let plan = Plan { secrets, pacing: plan.pacing, ..Plan::from_scenarios(vec![scenario]) };
+    let plan = Plan {
+        secrets,
+        pacing: plan.pacing,
+        consent: plan.consent,
+        ..Plan::from_scenarios(vec![scenario])
+    };
     let engine = Engine::prepare(&plan)?;
     let (stopper, stop) = engine::stop_channel();
     let measured = signals.during(stopper.with_first(first_stop), || engine.run(observer, stop))?;

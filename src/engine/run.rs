@@ -16,6 +16,7 @@ use super::exchange::setup_state::SetupState;
 use super::lane::Lane;
 use super::lane::conductor_link::{ConductorLink, LaneCommand, ReportSender};
 use super::limits::ports::PortWarning;
+use super::limits::sends::SendLimit;
 use super::limits::stop::StopSignal;
 use super::limits::{descriptors, ports};
 use super::observer::Observer;
@@ -56,7 +57,12 @@ impl<'a> Engine<'a> {
         let own = own_share(plan);
         descriptors::provide(descriptors::connections(&own))?;
         ports::provide(&own)?;
-        let terms = plan.scenarios.iter().map(connection_terms).collect::<Result<Vec<_>, _>>()?;
+        let limit = SendLimit::of(plan);
+        let terms = plan
+            .scenarios
+            .iter()
+            .map(|scenario| connection_terms(scenario).map(|terms| terms.limited(limit.clone())));
+        let terms = terms.collect::<Result<Vec<_>, _>>()?;
         let assignments = assign_lanes(&own, cores());
         let setup = |lane: usize| {
             let LaneAssignment { scenario, shard } = assignments[lane];

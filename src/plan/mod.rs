@@ -40,7 +40,7 @@ pub use overrides::PlanOverrides;
 pub use proxy::{ProxyBypass, ProxyChoice, ProxyPlan};
 pub use quota_forecast::QuotaForecast;
 pub use request_plan::{HttpPlan, RequestAction, RequestPlan, RetryPlan, SqlPlan};
-pub use run_plan::{PacingMode, Plan, ShardPlan};
+pub use run_plan::{FOREIGN_LIMIT, LoadConsent, PacingMode, Plan, ShardPlan};
 pub use scenario_plan::{ConnectionReuse, CookiePolicy, ScenarioPlan, WarmupPlan};
 pub use schedule::{RampStep, Schedule, Shard, ShardArrivals};
 pub use secrets::SecretSet;

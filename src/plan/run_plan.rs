@@ -21,8 +21,31 @@ pub struct Plan {
     pub every: Option<Duration>,
     /// How the prober waits for due times.
     pub pacing: PacingMode,
+    /// Whether other machines may be loaded beyond [`FOREIGN_LIMIT`].
+    pub consent: LoadConsent,
     /// The part of the run that this prober executes; `None` for the whole run.
     pub shard_plan: Option<ShardPlan>,
+}
+
+/// How many requests per second, and how many at once, a host other than this machine may get
+/// without the user's consent.
+pub const FOREIGN_LIMIT: u32 = 100;
+
+/// Whether the user allows more requests to other machines than [`FOREIGN_LIMIT`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoadConsent {
+    /// No.
+    #[default]
+    Missing,
+    /// Yes, with `--yes-load-this-host`.
+    Given,
+}
+
+impl LoadConsent {
+    /// The consent of a flag.
+    pub fn of_flag(is_set: bool) -> Self {
+        if is_set { Self::Given } else { Self::Missing }
+    }
 }
 
 /// How the prober waits for due times.

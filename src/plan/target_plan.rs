@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::proxy::ProxyChoice;
 use crate::scenario::ResolveEntry;
@@ -114,10 +114,34 @@ pub struct ExchangeTimeouts {
     pub whole: Duration,
 }
 
+impl TargetPlan {
+    /// Whether a host is this machine: by the addresses given for the base URL's port, else by its
+    /// name. One given address elsewhere makes the host foreign.
+    pub fn is_own_machine(&self, host: &str) -> bool {
+        let pinned: Vec<_> = self
+            .pinned_addresses
+            .iter()
+            .filter(|pinned| pinned.host.eq_ignore_ascii_case(host))
+            .collect();
+        let port = self.base_url.port_or_known_default();
+        let local = pinned.iter().all(|pinned| pinned.addresses.iter().all(IpAddr::is_loopback));
+        local && (is_loopback_name(host) || pinned.iter().any(|pinned| Some(pinned.port) == port))
+    }
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    match Host::parse(host) {
+        Ok(Host::Ipv4(ip)) => ip.is_loopback(),
+        Ok(Host::Ipv6(ip)) => ip.is_loopback(),
+        Ok(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Err(_) => false,
+    }
+}
+
 impl PinnedAddresses {
     /// Whether these addresses belong to the host and port of a URL.
     pub(super) fn is_of(&self, url: &Url) -> bool {
-        matches!(url.host(), Some(url::Host::Domain(name)) if name == self.host)
+        matches!(url.host(), Some(Host::Domain(name)) if name == self.host)
             && url.port_or_known_default() == Some(self.port)
     }
 }

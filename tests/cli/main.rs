@@ -21,6 +21,7 @@ mod demo;
 mod doctor;
 mod duet;
 mod early_end;
+mod echoes;
 mod every;
 mod evidence;
 mod find_rate;

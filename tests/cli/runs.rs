@@ -150,7 +150,10 @@ fn results_that_cannot_be_printed_end_with_4_but_are_written() {
 fn heavy_load_on_a_foreign_host_needs_a_flag() {
     let closed = PLAIN.replace("arrival_rate = \"100/s\"\n", "");
     let warm = format!("{PLAIN}[warmup]\nconnections = 4\nrequests = 101\n");
-    for rest in [&PLAIN.replace("100/s", "101/s"), &closed, &warm] {
+    let tried = PLAIN.replace("/plain\"\n", "/plain\"\nretry = { times = 100, after = \"0s\" }\n");
+    let polled =
+        PLAIN.replace("/plain\"\n", "/plain\"\npoll = { every = \"10ms\", within = \"1s\" }\n");
+    for rest in [&PLAIN.replace("100/s", "101/s"), &closed, &warm, &tried, &polled] {
         let bench = Bench::new("http://192.0.2.1", "budgets = [\"p95 < 1s\"]", rest);
         let output = bench.run();
         assert_eq!(output.status.code(), Some(2), "{rest}");

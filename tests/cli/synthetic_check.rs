@@ -322,6 +322,28 @@ fn neither_token_nor_password_reaches_output_or_artifact() {
     }
 }
 
+#[test]
+fn a_token_in_the_url_is_sent_and_warned_of() {
+    let warning = "the URL contains a token, and proxies and servers write URLs to their logs";
+    let target = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let token = ("SYNTHETIC_CHECK_TOKEN", CANARY);
+    for (path, is_warned) in [
+        (format!("/x?mock=0&t={CANARY}"), true),
+        (format!("/{CANARY}/x"), true),
+        ("/x?token=abc".to_owned(), true),
+        ("/x?api_key=abc&mock=1".to_owned(), true),
+        ("/x?token=".to_owned(), false),
+        ("/x?mock=1&page=2".to_owned(), false),
+    ] {
+        let place = Place::new();
+        let output = place.check(&[&format!("{target}{path}")], &[token]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        let said = text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.matches(warning).count(), usize::from(is_warned), "{path}: {said}");
+        assert!(!contains_canary(&output.stderr), "{said}");
+    }
+}
+
 fn contains_canary(bytes: &[u8]) -> bool {
     let text = text(bytes).to_lowercase();
     text.contains("zebra") || text.contains("7f3a9c5")

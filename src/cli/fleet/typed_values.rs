@@ -124,7 +124,7 @@ fn has_text(value: &str) -> bool {
 
 /// Whether the last word of a name ends with one of [`SECRET_WORDS`], as in `api_key` and
 /// `accessToken`.
-fn names_secret(name: &str) -> bool {
+pub(in crate::cli) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let last = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty());
     let is_end = |last: &str, word: &str| last == word || word.len() > 4 && last.ends_with(word);

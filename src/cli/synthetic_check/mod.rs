@@ -118,6 +118,9 @@ fn check(args: &Args) -> Result<ExitStatus, CommandError> {
     stray_variables::check_mistyped()?;
     let settings = CheckSettings::resolve(args, &|name| std::env::var_os(name))?;
     log::add_secrets(&settings.secrets);
+    if let Some(note) = notes::url_note(&settings) {
+        tracing::warn!("{note}");
+    }
     let mut written = BTreeSet::new();
     let mut passed = 0;
     for _ in 0..args.samples {

@@ -4,6 +4,7 @@ use memchr::memmem;
 use url::Url;
 
 use super::settings::{CheckSettings, is_mock, is_tile_page, url_budget};
+use crate::cli::fleet::names_secret;
 use crate::engine::probe::{FetchOutcome, FetchedPage};
 
 /// `data-testid`s of the tile page, in its order.
@@ -21,6 +22,19 @@ const LOGIN: &str = "/auth/login";
 
 /// Longest URL shown, in characters.
 const MAX_SHOWN: usize = 300;
+
+/// A warning about a token in the URL: the one that the header sends, or the value of a parameter
+/// whose name says that it is secret.
+pub(super) fn url_note(settings: &CheckSettings) -> Option<String> {
+    let url = &settings.request.url;
+    let has_secret_name =
+        url.query_pairs().any(|(name, value)| !value.is_empty() && names_secret(&name));
+    (has_secret_name || settings.secrets.is_echoed_in(url.as_str())).then(|| {
+        "the URL contains a token, and proxies and servers write URLs to their logs; send it only \
+         in the header, with SYNTHETIC_CHECK_TOKEN"
+            .to_owned()
+    })
+}
 
 /// Warnings about a finished request, in the order of what happened.
 pub(super) fn check_notes(settings: &CheckSettings, fetch: &FetchOutcome) -> Vec<String> {

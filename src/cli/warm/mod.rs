@@ -20,7 +20,7 @@ use super::quick::{self, ComposeContext};
 use super::signals::RunSignals;
 use super::{guard, log, stray_variables, variables, warming};
 use crate::engine::clock;
-use crate::plan::{Environment, PacingMode, Plan, ScenarioPlan, SecretSet};
+use crate::plan::{Environment, LoadConsent, PacingMode, Plan, ScenarioPlan, SecretSet};
 use crate::record::PlannedScenario;
 use crate::record::session::ExchangeSample;
 use crate::tune::steady::LEAST_SAMPLES;
@@ -131,7 +131,7 @@ pub(super) fn warm(args: &Args) -> Result<ExitStatus, CommandError> {
     refuse_short(terms)?;
     let plan = plan(args, &quick)?;
     log::add_secrets(&plan.secrets);
-    guard::check(&curves(&plan, terms), args.yes_load_this_host)?;
+    guard::check(&curves(&plan, terms))?;
     let signals = RunSignals::listen()?;
     let warmed =
         plan.scenarios.iter().map(|scenario| warm_scenario(&plan, scenario, terms, &signals));
@@ -191,13 +191,14 @@ fn plan(args: &Args, quick: &quick::Flags) -> Result<Plan, CommandError> {
         .read(&args.sources)
         .and_then(|scenarios| Plan::resolve(&scenarios, &environment, &overrides));
     let (plan, _) = resolved?;
-    Ok(Plan { pacing: PacingMode::Sleep, every: None, ..plan })
+    let consent = LoadConsent::of_flag(args.yes_load_this_host);
+    Ok(Plan { pacing: PacingMode::Sleep, consent, every: None, ..plan })
 }
 
 /// The curves of all scenarios as one plan, to check before anything is sent.
 fn curves(plan: &Plan, WarmingTerms { rate, limit, .. }: WarmingTerms) -> Plan {
     let curves = plan.scenarios.iter().map(|scenario| scenario.as_curve(rate, limit));
-    let curves = Plan::from_scenarios(curves.collect());
+    let curves = Plan { consent: plan.consent, ..Plan::from_scenarios(curves.collect()) };
     connection::warn_caveats(&curves, false);
     curves
 }

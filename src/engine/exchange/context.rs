@@ -20,9 +20,10 @@ use crate::engine::time::clock::{self, Instant};
 use crate::plan::{
     ConnectionReuse, DataPlan, DataRow, ExchangeTimeouts, RequestDraw, RequestPlan, ScenarioPlan,
 };
+use crate::postgres::DatabaseAddress;
 use crate::record::session::ExchangeSample;
 use crate::record::{Dimension, Stage};
-use crate::recorder::{ExchangeFailure, ExchangeParts};
+use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts, UsedConnection};
 
 /// What a lane's worker tasks need to run exchanges.
 pub(in crate::engine) struct ExchangeContext {
@@ -46,6 +47,8 @@ pub(in crate::engine) struct ExchangeContext {
     pub(super) redirect_rules: RedirectRules,
     pub(super) server_timing: ServerTimingFilter,
     pub(in crate::engine) dialer: Box<dyn Dialer>,
+    /// Whether the base URL's host is this machine by its name.
+    is_home_here: bool,
     pub(in crate::engine) accounting: LaneAccounting,
     pub(in crate::engine) drain: DrainSignal,
     /// What the connections to the base URL's origin have shown about idle times.
@@ -67,6 +70,7 @@ impl ExchangeContext {
         let base_url = &plan.target.base_url;
         let home = UrlOrigin::of(base_url)
             .ok_or_else(|| EngineError::Target(format!("{base_url} names no host and port")))?;
+        let host = home.host.to_string();
         let name = |request: &RequestPlan| {
             plan.shown.requests.get(request.index).map(|shown| shown.name.as_str())
         };
@@ -88,6 +92,7 @@ impl ExchangeContext {
             reuse: plan.reuse,
             redirect_rules: RedirectRules::of(plan),
             server_timing: ServerTimingFilter::new(secrets),
+            is_home_here: plan.target.is_own_machine(&host),
             dialer,
             accounting: LaneAccounting::new(
                 plan.ceilings(),
@@ -134,6 +139,51 @@ impl ExchangeContext {
         let stood_still = self.stood_still_by(dispatched);
         let due = due.unwrap_or(dispatched);
         ExchangeStart { due, dispatched, stood_still, built: Duration::ZERO }
+    }
+
+    /// Counts a request to a destination; fails if its host may not get it.
+    pub(super) async fn admit(
+        &self,
+        destination: RequestDestination<'_>,
+    ) -> Result<(), Box<ExchangeFailure>> {
+        let Some(guard) = self.dialer.send_guard() else { return Ok(()) };
+        let host = match destination {
+            RequestDestination::Home if self.is_home_here => return Ok(()),
+            RequestDestination::Home => &self.home.host,
+            RequestDestination::Elsewhere(origin) => &origin.host,
+        };
+        let host = host.to_string();
+        if guard.is_own_machine(&host) { Ok(()) } else { guard.admit_name(&host).await }
+    }
+
+    /// Counts a request on a connection; fails if its address may not get it. A proxy's address is
+    /// not the target's.
+    pub(super) async fn admit_on(
+        &self,
+        destination: RequestDestination<'_>,
+        connection: UsedConnection,
+    ) -> Result<(), Box<ExchangeFailure>> {
+        let (Some(guard), UsedConnection::One(ConnectionId { address: Some(address), .. })) =
+            (self.dialer.send_guard(), connection)
+        else {
+            return Ok(());
+        };
+        let origin = match destination {
+            RequestDestination::Home => &self.home,
+            RequestDestination::Elsewhere(origin) => origin,
+        };
+        guard.admit_address((origin.secure, &origin.host), address).await
+    }
+
+    /// Counts a statement for a database; fails if its host may not get it.
+    pub(super) async fn admit_statement(
+        &self,
+        database: &DatabaseAddress,
+    ) -> Result<(), Box<ExchangeFailure>> {
+        match self.dialer.send_guard() {
+            Some(guard) if !database.is_local() => guard.admit_name(database.host()).await,
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Opens a connection by `deadline`; `lost` says why the one before takes no more requests.

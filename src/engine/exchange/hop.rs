@@ -87,6 +87,11 @@ impl OutgoingRequest<'_> {
         notes: &mut HopNotes,
         body: &mut BodyCollector<'_>,
     ) -> Result<ExchangeResponse, HopEnd> {
+        let destination = self.request.destination();
+        self.context.admit(destination).await.map_err(|failed| {
+            notes.parts.set_failed(Dimension::Wait);
+            HopEnd::Failed(failed)
+        })?;
         let (mut lost, mut attempts) = (None, 0);
         loop {
             attempts += 1;
@@ -106,6 +111,11 @@ impl OutgoingRequest<'_> {
                 }
             };
             notes.connection = connection.used();
+            if let Err(failed) = self.context.admit_on(destination, notes.connection).await {
+                notes.parts.set_failed(Dimension::FirstByte);
+                notes.parts.set_failed(Dimension::Service);
+                return Err(HopEnd::Failed(failed));
+            }
             let (sent, message) = (self.since, &self.request.message);
             match connection.exchange(message, sent, limits, &mut notes.parts, body).await {
                 Ok(response) => {

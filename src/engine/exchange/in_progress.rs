@@ -7,7 +7,7 @@ use super::hop::HopResult;
 use super::tries::StepTries;
 use crate::engine::connection::http::ExchangeLimits;
 use crate::engine::time::clock::{self, Instant};
-use crate::record::{Dimension, Stage};
+use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
 use crate::units::format_duration;
 
@@ -101,6 +101,10 @@ impl ExchangeInProgress {
         self.totals.stood_still += self.start.stood_still.saturating_sub(first.stood_still);
         self.start = first;
         if let Some(failed) = &mut self.totals.failed {
+            // A limit of tollgate does not depend on the tries, and is one line of evidence.
+            if failed.failure == Failure::OwnLimit {
+                return self;
+            }
             let took = format_duration(self.done - first.dispatched);
             failed.seen = format!("{} ({} tries in {took})", failed.seen, tries.count);
         } else {

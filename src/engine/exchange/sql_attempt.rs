@@ -7,6 +7,7 @@ use super::judgement::{judge_rows, judge_sql_failure};
 use super::prepared::ArrivalStep;
 use super::sql::{self, SqlSessions};
 use crate::plan::SqlPlan;
+use crate::record::Dimension;
 
 /// One try of a step as an SQL statement.
 pub(in crate::engine) struct SqlAttempt<'a> {
@@ -24,6 +25,11 @@ impl SqlAttempt<'_> {
         state: &mut Option<ArrivalState>,
     ) -> bool {
         let Self { context, sessions, step } = self;
+        if let Err(failed) = context.admit_statement(&plan.address).await {
+            exchange.totals.parts.set_failed(Dimension::Wait);
+            exchange.end(Some(failed));
+            return false;
+        }
         let since = exchange.next_hop_since();
         let deadline = sql::deadline(&context.timeouts, since, exchange.end);
         let identify = || context.accounting.identify(None);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::time::clock::Instant;
 use crate::plan::RetryPlan;
-use crate::record::Dimension;
+use crate::record::{Dimension, Failure};
 use crate::recorder::{Exchange, ExchangeParts, PartOutcome, UsedConnection};
 
 /// The tries of one step of one arrival.
@@ -71,8 +71,12 @@ impl StepTries {
     ///
     /// A poll makes its last try when its time ends, so that it misses no change within that time.
     pub(in crate::engine) fn again(&mut self, failed: &Exchange, now: Instant) -> Option<Duration> {
+        // A limit of tollgate would end the next try too.
+        let is_own_limit =
+            failed.failed.as_ref().is_some_and(|why| why.failure == Failure::OwnLimit);
         let pause = match self.planned {
             RetryPlan::Once => None,
+            RetryPlan::Retry { .. } | RetryPlan::Poll { .. } if is_own_limit => None,
             RetryPlan::Retry { times, after } => (self.count <= times).then_some(after),
             RetryPlan::Poll { every, within } => {
                 let left = (self.begun + within).saturating_duration_since(now);

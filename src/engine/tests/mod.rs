@@ -6,6 +6,7 @@ mod blame;
 mod certificates;
 mod data;
 mod early;
+mod foreign_hosts;
 mod further;
 pub(in crate::engine) mod harness;
 mod http2;

@@ -43,7 +43,7 @@ fn values_are_compared_by_meaning() {
 }
 
 #[test]
-fn an_error_document_shows_its_message() {
+fn an_error_document_shows_where_its_message_is_but_not_what_it_says() {
     let description = |document: Value| {
         judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), false)
     };
@@ -57,13 +57,12 @@ fn an_error_document_shows_its_message() {
         (json!({ "error": "no such \"method\"", "message": "x" }), "/error"),
         (json!({ "detail": "no such \"method\"" }), "/detail"),
     ] {
-        let expected_text = format!(r#"{nothing}, but "no such \"method\"" at {place}"#);
+        let expected_text = format!("{nothing}, but a message at {place}");
         assert_eq!(description(document.clone()), Some(expected_text));
         let hidden = judged(&document, "/result/tools", JsonRule::IsOf(JsonType::Array), true);
         assert_eq!(hidden, Some(nothing.to_owned()));
     }
-    let long = "x".repeat(LONGEST_MESSAGE + 1);
-    for without in [json!({ "error": { "code": 1 } }), json!({ "message": long }), json!([])] {
+    for without in [json!({ "error": { "code": 1 } }), json!({ "message": 1 }), json!([])] {
         assert_eq!(description(without), Some(nothing.to_owned()));
     }
 }

@@ -144,6 +144,11 @@ impl Schedule {
         }
     }
 
+    /// Whether arrivals come at random, so that more of them than the mean may come in a time.
+    pub fn is_random(&self) -> bool {
+        self.blocks.is_some()
+    }
+
     /// The length of the measured stage. Every arrival is due before its end.
     pub fn duration(&self) -> Duration {
         self.curve.duration()

@@ -10,6 +10,9 @@ pub(super) const MIN_SEARCHED_CHARS: usize = 8;
 /// A value with at least this many characters and without blanks is not a word of ours.
 const MIN_TOKEN_CHARS: usize = 16;
 
+/// An addition to common words has at most this many characters.
+const MAX_ADDITION_CHARS: usize = 3;
+
 /// How far a value differs from what texts contain anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SecretStrength {
@@ -39,9 +42,30 @@ fn is_common(value: &str) -> bool {
     let parts = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
     let parts: Vec<&str> = parts.collect();
     let is_word = |part: &&str| COMMON_WORDS.contains(part);
-    let is_addition = |part: &&str| part.chars().count() <= 3;
+    let is_addition = |part: &&str| part.chars().count() <= MAX_ADDITION_CHARS;
     parts.iter().any(is_word) && parts.iter().all(|part| is_word(part) || is_addition(part))
         || parts.is_empty()
+}
+
+/// Whether the beginning of a value is too short or too common to recognize the value by it. A
+/// beginning of letters alone may be one of a word.
+pub(super) fn is_weak_beginning(beginning: &str) -> bool {
+    let is_part_of_word = |last: &str| {
+        last.chars().count() > MAX_ADDITION_CHARS
+            && COMMON_WORDS.iter().any(|word| word.starts_with(last))
+    };
+    let lower = beginning.to_lowercase();
+    let (before, last) = match lower.rfind(|c: char| !c.is_alphanumeric()) {
+        Some(at) => lower.split_at(at + 1),
+        None => ("", lower.as_str()),
+    };
+    let is_common = is_part_of_word(last) && (before.is_empty() || is_common(before));
+    let resembles_words = beginning.chars().all(|c| c.is_alphabetic() || c.is_whitespace())
+        && !beginning.chars().skip(1).any(char::is_uppercase);
+    let is_long = beginning.chars().count() >= MIN_TOKEN_CHARS;
+    SecretStrength::of(beginning) == SecretStrength::Weak
+        || is_common
+        || resembles_words && !is_long
 }
 
 /// Whether a value mixes kinds of characters as tokens do, or is a long one without blanks.

@@ -62,7 +62,7 @@ impl<'a> StepPlans<'a> {
             .read_at(&args.source, rate, duration)
             .and_then(|scenario| Plan::resolve(&[scenario], &self.environment, &overrides));
         let (mut plan, warnings) = resolved?;
-        plan.pacing = args.run.pacing();
+        (plan.pacing, plan.consent) = (args.run.pacing(), args.run.consent());
         Ok((plan, warnings))
     }
 

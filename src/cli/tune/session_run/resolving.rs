@@ -96,9 +96,9 @@ pub(super) fn resolve(input: &SessionInput, flags: &Flags) -> Result<Plan, Comma
         }
         connection::warn_caveats(&plan, flags.run.console().is_among_messages());
     }
-    plan.pacing = flags.run.pacing();
+    (plan.pacing, plan.consent) = (flags.run.pacing(), flags.run.consent());
     plan.secrets.extend(&SecretSet::new(input.variables.get("FLY_API_TOKEN").cloned()));
     log::add_secrets(&plan.secrets);
-    guard::check(&plan, flags.run.may_load_foreign_hosts())?;
+    guard::check(&plan)?;
     Ok(plan)
 }

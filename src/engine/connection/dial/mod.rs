@@ -24,6 +24,7 @@ use url::Host;
 
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
+use crate::engine::limits::sends::{SendGuard, SendLimit};
 use crate::engine::time::clock::Instant;
 use crate::library_text::{describe_io, is_local_shortage};
 use crate::plan::{CertificateTrust, ExchangeTimeouts, PinnedAddresses, ProxyPlan, TargetPlan};
@@ -116,6 +117,11 @@ pub(in crate::engine) trait Dialer {
     fn forward_proxy(&self, _: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
         None
     }
+
+    /// Whom to ask before each request; `None` if nothing limits them.
+    fn send_guard(&self) -> Option<&SendGuard> {
+        None
+    }
 }
 
 /// An origin's addresses if they are known without a look-up; otherwise empty.
@@ -180,6 +186,8 @@ pub(in crate::engine) struct ConnectionTerms {
     target: TargetPlan,
     /// Prepared if the scenario can meet an `https` origin.
     tls: Option<TlsClient>,
+    /// Asked before each request; `None` if other machines may get any load.
+    sends: Option<SendGuard>,
 }
 
 impl ConnectionTerms {
@@ -197,7 +205,13 @@ impl ConnectionTerms {
                 .map_err(|why| EngineError::Target(format!("{url}: {why}")))?;
         }
         let tls = (home.secure || followed).then(|| TlsClient::new(target)).transpose()?;
-        Ok(Self { target: target.clone(), tls })
+        Ok(Self { target: target.clone(), tls, sends: None })
+    }
+
+    /// The same terms, with requests to other machines held to a limit.
+    pub(in crate::engine) fn limited(mut self, limit: Option<SendLimit>) -> Self {
+        self.sends = limit.map(|limit| SendGuard::new(limit, self.target.clone()));
+        self
     }
 
     /// The same terms for connections to only one address of an origin, with a limit for each

@@ -22,6 +22,7 @@ use super::{
     at, dns_failed, timed_out, tunnel, unix_socket,
 };
 use crate::engine::connection::socket_peek::PeekableStream;
+use crate::engine::limits::sends::SendGuard;
 use crate::engine::time::clock::{self, Instant};
 use crate::library_text::HandshakeProblem;
 use crate::plan::{ExchangeTimeouts, HttpProtocol, ProxyChoice, ProxyPlan};
@@ -39,6 +40,7 @@ pub(in crate::engine) struct TcpDialer {
     tls: Option<TlsClient>,
     protocol: HttpProtocol,
     timeouts: ExchangeTimeouts,
+    sends: Option<SendGuard>,
 }
 
 impl TcpDialer {
@@ -51,13 +53,14 @@ impl TcpDialer {
         turn: u32,
         resolver: Box<dyn NameResolver>,
     ) -> Self {
-        let ConnectionTerms { target, tls } = terms;
+        let ConnectionTerms { target, tls, sends } = terms;
         Self {
             names: AddressRules::new(&target),
             directory: AddressCache::new(&target, resolver),
             turns: AddressRotation::new(usize::try_from(turn).unwrap_or(0), Self::PENALTY),
             socket: UrlOrigin::of(&target.base_url).zip(target.unix_socket),
             proxies: target.proxies,
+            sends,
             tls,
             protocol: target.protocol,
             timeouts: target.timeouts,
@@ -242,6 +245,10 @@ impl Dialer for TcpDialer {
 
     fn attempts(&self) -> AttemptCounts {
         self.turns.attempts()
+    }
+
+    fn send_guard(&self) -> Option<&SendGuard> {
+        self.sends.as_ref()
     }
 
     fn forward_proxy(&self, origin: &UrlOrigin) -> Option<Rc<ProxyPlan>> {
