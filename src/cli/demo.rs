@@ -96,7 +96,7 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
     );
     let plan = Plan { pacing: args.run.pacing(), ..plan(url, &args.connection)? };
     let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
-    results::report_run(&run, args.run.console(), ResultForm::Full)?;
+    results::report_run(&run, args.run.console(), ResultForm::Full, || ()).1?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
     Ok(run.exit())
 }

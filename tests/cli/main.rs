@@ -35,6 +35,7 @@ mod late;
 mod learned_limits;
 mod logs;
 mod outputs;
+mod own_files;
 mod pipes;
 mod report_site;
 mod routes;
