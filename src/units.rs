@@ -348,15 +348,23 @@ impl fmt::Display for ByteSize {
 
 /// Reads a duration with its unit: `300ms`, `1s`, `1m 30s`.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    humantime::parse_duration(text.trim()).map_err(|_| {
+    let parsed = humantime::parse_duration(text.trim()).map_err(|_| {
         let remedy = "write a number and its unit: `300ms`, `1.5s`, `2m`";
         if !text.trim().is_empty() && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             UnitError::new(format!("`{text}` is a duration without a unit"), remedy)
         } else {
             UnitError::new(format!("`{text}` is not a duration"), remedy)
         }
-    })
+    })?;
+    if parsed > LONGEST_DURATION {
+        let what = format!("`{text}` is longer than ten years");
+        return Err(UnitError::new(what, "write a shorter duration: `24h`"));
+    }
+    Ok(parsed)
 }
+
+/// The longest duration that is read. Sums and products of it cannot overflow.
+const LONGEST_DURATION: Duration = Duration::from_hours(10 * 366 * 24);
 
 /// A duration for people, with three significant digits and one unit: `243 ms`, `1.42 s`, `86 µs`.
 pub fn format_duration(duration: Duration) -> String {
@@ -472,6 +480,14 @@ mod tests {
         assert_eq!(text_of(999_600), "1 s");
         assert_eq!(text_of(17_500_000), "17.5 s");
         assert_eq!(text_of(300_000_000), "5 min");
+    }
+
+    #[test]
+    fn a_duration_that_would_overflow_sums_is_refused() {
+        for text in ["18446744073709551615s", "584542y", "11y", "9223372036854775807m"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+        assert!(parse_duration("3650d").is_ok());
     }
 
     #[test]

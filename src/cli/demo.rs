@@ -100,7 +100,7 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
         ..plan(url, &args.connection)?
     };
     let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
-    results::report_run(&run, args.run.console(), ResultForm::Full)?;
+    results::report_run(&run, args.run.console(), ResultForm::Full, || ()).1?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
     Ok(run.exit())
 }

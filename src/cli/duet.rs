@@ -107,8 +107,9 @@ pub(super) fn duet(args: &Args) -> Result<ExitStatus, CommandError> {
     plan.secrets.extend(&destinations.secrets());
     let run =
         session::execute(&plan, &args.run, &RunSignals::listen()?, ReferencedRuns::default())?;
-    results::report_run(&run, args.run.console(), ResultForm::Full)?;
-    Ok(destinations.send(&run).exit)
+    let (sent, reported) =
+        results::report_run(&run, args.run.console(), ResultForm::Full, || destinations.send(&run));
+    reported.map(|()| sent.exit)
 }
 
 fn refuse_unusable(args: &Args) -> Result<(), CommandError> {

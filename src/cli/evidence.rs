@@ -75,8 +75,19 @@ impl Flags {
 
 impl EvidenceFile {
     /// Appends the entry of a finished run and returns how the program ends: with 4 if the entry
-    /// could not be added.
-    pub(super) fn append_run(&self, run: &FinishedRun, delivery: OutputDelivery) -> ExitStatus {
+    /// could not be added, or with the exit code of the `problem` that printing the run or writing
+    /// its reports had.
+    pub(super) fn append_run(
+        &self,
+        run: &FinishedRun,
+        mut delivery: OutputDelivery,
+        problem: Option<&CommandError>,
+    ) -> ExitStatus {
+        if let Some(problem) = problem {
+            delivery.exit = problem.exit();
+            delivery.notes.push(plain_text(problem));
+            self.has_problem.set(true);
+        }
         let Some(path) = &self.path else { return delivery.exit };
         let entry = run_entry(run, delivery.exit, self.notes(), delivery.notes);
         match store::append_entry(path, &report::evidence_entry(&entry)) {
@@ -107,22 +118,6 @@ impl EvidenceFile {
         if let Err(error) = store::append_entry(path, &text) {
             tracing::warn!("WARNING: no entry was added: {error}");
         }
-    }
-
-    /// Passes the result of writing a run's reports on. If that failed, appends the run's entry
-    /// first.
-    pub(super) fn after_reports(
-        &self,
-        run: &FinishedRun,
-        reported: Result<(), CommandError>,
-    ) -> Result<(), CommandError> {
-        let Err(problem) = reported else { return Ok(()) };
-        if let Some(path) = &self.path {
-            let afterwards = vec![plain_text(&problem)];
-            let entry = run_entry(run, problem.exit(), self.notes(), afterwards);
-            self.append_failure(path, &entry);
-        }
-        Err(problem)
     }
 
     /// Passes an error on that prevented the run, and appends its entry.

@@ -47,7 +47,7 @@ impl ExtendablePlan {
         if signals.stops_within(Duration::ZERO) {
             return Ok(run);
         }
-        outputs::write_reports(&run)?;
+        outputs::write_reports_or_warn(&run);
         let mut extension = extension.clone();
         first.adopt_horizons(&mut extension);
         log_extension(&run, &extension);

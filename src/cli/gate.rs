@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::exit::CommandError;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::FinishedRun;
 use crate::postgres::DatabaseAddress;
@@ -30,11 +29,8 @@ pub(super) struct HistoryPlace<'a> {
 
 /// Decides the gate of a run whose folder is complete, and keeps the decision in its record. A run
 /// without a policy stays as it is.
-pub(super) fn apply_policies(
-    run: FinishedRun,
-    place: &HistoryPlace<'_>,
-) -> Result<FinishedRun, CommandError> {
-    let Some(mut judge) = PolicyJudge::of(&run.record) else { return Ok(run) };
+pub(super) fn apply_policies(run: FinishedRun, place: &HistoryPlace<'_>) -> FinishedRun {
+    let Some(mut judge) = PolicyJudge::of(&run.record) else { return run };
     if judge.needs_history() {
         let from = (run.record.provenance.started, run.record.id);
         let scenarios: Vec<&str> =
@@ -45,8 +41,8 @@ pub(super) fn apply_policies(
             judge.add(&next);
         }
     }
-    let Some(gate) = judge.decide(&place.words()) else { return Ok(run) };
-    let FinishedRun { mut record, folder, reports, .. } = run;
+    let Some(gate) = judge.decide(&place.words()) else { return run };
+    let FinishedRun { mut record, folder, reports, unwritten, .. } = run;
     let (decision, reason) = (gate.decision.name(), log::redact(&gate.reason));
     let reason = reason.replace(char::is_control, " ");
     let verdict = record.verdict.decision;
@@ -55,8 +51,8 @@ pub(super) fn apply_policies(
         tracing::warn!("WARNING: the gate passes, but the verdict is {verdict}: {reason}");
     }
     record.gate = Some(gate);
-    store::complete_folder(&folder, &record)?;
-    Ok(FinishedRun::new(record, &folder, reports))
+    let unwritten = unwritten.or_else(|| store::complete_folder(&folder, &record).err());
+    FinishedRun::new(record, &folder, reports).unwritten_for(unwritten)
 }
 
 impl HistoryPlace<'_> {

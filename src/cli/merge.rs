@@ -125,8 +125,7 @@ impl MergeOptions<'_> {
                     return Err(source::still_running(&folder));
                 };
                 let run = FinishedRun::new(*record, &folder, self.report);
-                results::report_run(&run, self.console, ResultForm::Full)?;
-                Ok(self.destinations.send(&run).exit)
+                self.report(&run)
             }
             Collected::Shards(CollectedShards { folders, lost, token }) => {
                 self.destinations.forget_failures();
@@ -169,10 +168,16 @@ impl MergeOptions<'_> {
         let history =
             HistoryPlace { runs_dir: self.runs_dir, database: self.destinations.database() };
         let run = FinishedRun::new(record, folder.path(), self.report);
-        let run = gate::apply_policies(run, &history)?;
-        results::report_run(&run, self.console, ResultForm::Full)?;
-        let exit = self.destinations.send(&run).exit;
+        let run = gate::apply_policies(run, &history);
+        let exit = self.report(&run)?;
         Ok((run.record, exit))
+    }
+
+    /// Shows a merged run, sends it to its destinations and writes its reports.
+    fn report(&self, run: &FinishedRun) -> Result<ExitStatus, CommandError> {
+        let send = || self.destinations.send(run);
+        let (delivery, reported) = results::report_run(run, self.console, ResultForm::Full, send);
+        reported.map(|()| delivery.exit)
     }
 
     /// What is known of the merged run before the intervals are added up.

@@ -38,13 +38,14 @@ pub(super) fn repeat(
     loop {
         tracing::info!(target: PROGRAMS_ONLY, tick, "tick");
         let referenced = ReferencedRuns { baseline, history: Some(history), ..Default::default() };
-        let run = gate::apply_policies(plan.execute(flags, &signals, referenced)?, &history)?;
+        let run = gate::apply_policies(plan.execute(flags, &signals, referenced)?, &history);
         let is_alone = times == Some(1) && flags.console().output == OutputFormat::Text;
         let form = if is_alone { ResultForm::Full } else { ResultForm::Line };
-        let reported = results::report_run(&run, flags.console(), form);
-        evidence.after_reports(&run, reported)?;
-        worst = worse(worst, evidence.append_run(&run, destinations.send(&run)));
+        let (delivery, reported) =
+            results::report_run(&run, flags.console(), form, || destinations.send(&run));
+        worst = worse(worst, evidence.append_run(&run, delivery, reported.as_ref().err()));
         alert::send_alerts(&plan.plan, &run, &history);
+        reported?;
         runs += 1;
         if times.is_some_and(|times| runs >= times) || signals.stops_within(Duration::ZERO) {
             return Ok(worst);

@@ -8,10 +8,10 @@ use super::exit::CommandError;
 use super::log::PROGRAMS_ONLY;
 use super::outputs::{self, FinishedRun};
 use crate::record::{
-    BudgetVerdict, Decision, Dimension, RunRecord, ScenarioMeasurement, ScenarioVerdict,
+    BudgetVerdict, Decision, Dimension, Interval, RunRecord, ScenarioMeasurement, ScenarioVerdict,
     StageMeasurement,
 };
-use crate::report;
+use crate::report::{self, ReportModel};
 use crate::units::{Quantile, format_duration};
 
 /// How much of a run is printed.
@@ -23,13 +23,28 @@ pub(super) enum ResultForm {
     Line,
 }
 
-/// Prints a run's verdict, writes its reports into its folder, and lists the folder's files.
-pub(super) fn report_run(
+/// Prints a run's verdict, then stores the run as `store` does, then writes its reports into its
+/// folder and lists the folder's files.
+///
+/// What fails keeps nothing that follows from being done: the first error is returned at the end.
+pub(super) fn report_run<T>(
     run: &FinishedRun,
     console: Console,
     form: ResultForm,
-) -> Result<(), CommandError> {
-    print_verdict(run, console, form)?;
+    store: impl FnOnce() -> T,
+) -> (T, Result<(), CommandError>) {
+    let printed = print_verdict(run, console, form);
+    let stored = store();
+    (stored, {
+        let kept =
+            run.unwritten.as_ref().map_or(Ok(()), |error| Err(CommandError::internal(error)));
+        let written = write_files(run, console, form);
+        printed.and(kept).and(written)
+    })
+}
+
+/// Writes a run's reports into its folder, and lists the folder's files.
+fn write_files(run: &FinishedRun, console: Console, form: ResultForm) -> Result<(), CommandError> {
     let files = outputs::write_reports(run)?;
     let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
     if form == ResultForm::Full {
@@ -39,13 +54,21 @@ pub(super) fn report_run(
     Ok(())
 }
 
-/// Prints a run's verdict, or its record as JSON.
+/// Prints a run's verdict, or its record as JSON. If its intervals cannot be read, prints what the
+/// record says alone; the error is returned afterwards.
 pub(super) fn print_verdict(
     run: &FinishedRun,
     console: Console,
     form: ResultForm,
 ) -> Result<(), CommandError> {
-    let model = run.model()?;
+    let without_intervals;
+    let (model, damaged) = match run.model() {
+        Ok(model) => (model, None),
+        Err(error) => {
+            without_intervals = ReportModel::new(&run.record, NO_INTERVALS);
+            (&without_intervals, Some(error))
+        }
+    };
     match form {
         ResultForm::Full => {
             console.print_result(&report::terminal(
@@ -64,8 +87,10 @@ pub(super) fn print_verdict(
     if console.output == OutputFormat::Json {
         Console::print_json(&json(&run.record, form)?)?;
     }
-    Ok(())
+    damaged.map_or(Ok(()), |error| Err(error.into()))
 }
+
+const NO_INTERVALS: [Interval; 0] = [];
 
 /// How many reasons are printed below a run in one line. Its report has all of them.
 const MAX_REASONS: usize = 5;

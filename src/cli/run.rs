@@ -195,8 +195,9 @@ fn run_member(
     let run = session::execute(&plan, &args.run, &signals, referenced)?;
     let part = FinishedRun::new(run.record.clone(), &run.folder, args.run.reports());
     let exit = if args.rendezvous.merged_name().is_some() {
-        outputs::write_reports(&run)?;
-        destinations.store(&run)
+        let exit = destinations.store(&run);
+        outputs::write_reports_or_warn(&run);
+        exit
     } else {
         once(args, quick, (&plan, run), destinations, evidence)?
     };
@@ -259,15 +260,16 @@ fn once(
     evidence: &EvidenceFile,
 ) -> Result<ExitStatus, CommandError> {
     let history = history_place(args, destinations);
-    let run = gate::apply_policies(run, &history)?;
-    let reported = results::report_run(&run, args.run.console(), ResultForm::Full);
-    evidence.after_reports(&run, reported)?;
+    let run = gate::apply_policies(run, &history);
+    let (delivery, reported) =
+        results::report_run(&run, args.run.console(), ResultForm::Full, || destinations.send(&run));
     if !quick.scenarios.is_empty() && plan.shard_plan.is_none() {
         next_steps::print_advice(&run, plan, args.quick.without_latency());
     }
     next_steps::print_continuation(&run, plan);
-    let exit = evidence.append_run(&run, destinations.send(&run));
+    let exit = evidence.append_run(&run, delivery, reported.as_ref().err());
     alert::send_alerts(plan, &run, &history);
+    reported?;
     let shard_exit = args.shard.exit_of(&run.record, exit, args.rendezvous.is_given());
     if shard_exit != exit && StoreMark::read(&run.folder).unsynced.is_none() {
         tracing::info!(

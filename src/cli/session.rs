@@ -150,25 +150,26 @@ pub(super) fn execute(
     let earlier = referenced.continued.map(ContinuedRun::evidence).unwrap_or_default();
     let context = VerdictContext { timelines, earlier, ..VerdictContext::default() };
     let mut record = judge(draft, redact_evidence(measured?, &plan.secrets), &context);
-    if let Some(claim) = claim.filter(|_| !record.measurement.has_measured()) {
-        claim.release()?;
-    }
     if let Some(baseline) = referenced.baseline {
         record.comparison = Some(Box::new(baseline.compare(&record)));
     }
-    observer.folder.finish(&record)?;
+    // The verdict is printed even if its record cannot be written.
+    let mut unwritten = observer.folder.finish(&record).err();
     let folder = observer.folder.path();
+    if let Some(claim) = claim.filter(|_| !record.measurement.has_measured()) {
+        unwritten = unwritten.or(claim.release().err());
+    }
     if record.verdict.decision == Decision::Fail {
         // The search may read many records, so the run is stored before it.
         let comparisons = earlier_run::comparisons(&record, &flags.runs_dir);
         if !comparisons.is_empty() {
             let context = VerdictContext { comparisons, ..context };
             record.verdict = verdict::judge_in_context(&record.plan, &record.measurement, &context);
-            store::complete_folder(folder, &record)?;
+            unwritten = unwritten.or_else(|| store::complete_folder(folder, &record).err());
         }
     }
     log_verdict(&record, folder);
-    Ok(FinishedRun::new(record, folder, flags.report))
+    Ok(FinishedRun::new(record, folder, flags.report).unwritten_for(unwritten))
 }
 
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
@@ -237,6 +238,7 @@ pub(super) fn judge(
 /// Completes the folder of an interrupted run from the intervals that were written.
 pub(super) fn recover(folder: &Path, draft: RunDraft) -> Result<RunRecord, CommandError> {
     let measurement = draft.measurement.clone();
+    store::create_missing_intervals(folder)?;
     let timelines = source::read_timelines(folder)?;
     let context = VerdictContext { timelines, ..VerdictContext::default() };
     let record = judge(draft, measurement, &context);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
-use super::outputs::{FinishedRun, ReportSelection};
+use super::outputs::{self, FinishedRun, ReportSelection};
 use super::results::{self, ResultForm};
 use super::source::LocatedRun;
 use super::{run_selector, session, source};
@@ -48,14 +48,30 @@ pub(super) struct Args {
     /// The reports to write again; `none` leaves those that the folder has as they are
     #[arg(long, value_enum, default_value = "all")]
     report: ReportSelection,
+    /// Write the reports and print the names of their files: for a run that ends
+    #[arg(long, hide = true)]
+    draw_only: bool,
 }
 
 pub(super) fn show(args: &Args) -> Result<ExitStatus, CommandError> {
+    if args.draw_only {
+        return draw(args);
+    }
     let source = args.from.source()?;
     match source.find(&run_selector::resolve_name(&source, &args.run)?)? {
         LocatedRun::Folder(folder) => from_folder(&folder, args),
         LocatedRun::Database(database, fetched) => from_database(database, fetched, args),
     }
+}
+
+/// Draws the reports of the complete run in a folder.
+fn draw(args: &Args) -> Result<ExitStatus, CommandError> {
+    let FolderContent::Complete(record) = store::read_folder(&args.run)? else {
+        return Err(source::still_running(&args.run));
+    };
+    let files = outputs::draw_reports(&FinishedRun::new(*record, &args.run, args.report))?;
+    Console::print_plain(&files.join("\n"))?;
+    Ok(ExitStatus::Pass)
 }
 
 fn from_folder(folder: &Path, args: &Args) -> Result<ExitStatus, CommandError> {
@@ -100,6 +116,6 @@ fn from_database(
 
 fn show_run(record: RunRecord, folder: &Path, args: &Args) -> Result<ExitStatus, CommandError> {
     let run = FinishedRun::new(record, folder, args.report);
-    results::report_run(&run, Console { output: args.output }, ResultForm::Full)?;
-    Ok(run.exit())
+    let console = Console { output: args.output };
+    results::report_run(&run, console, ResultForm::Full, || ()).1.map(|()| run.exit())
 }

@@ -1,5 +1,8 @@
-//! Ctrl-C and SIGTERM drain a run; a second signal ends it at once.
+//! Ctrl-C, SIGTERM and SIGHUP drain a run; a second signal ends it at once.
 
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -7,19 +10,27 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{CommandError, ExitStatus};
 use crate::engine::{StopHandle, StopUrgency};
+use crate::files;
+use crate::library_text::{describe_io, is_local_shortage};
+use crate::units::ByteSize;
 
 /// A stream of the signals that end the program.
 pub(super) struct SignalStream {
     interrupt: Signal,
     terminate: Signal,
+    /// The end of the terminal or of the connection to it; `None` if this process was started to
+    /// ignore that, as by `nohup`.
+    hangup: Option<Signal>,
 }
 
 impl SignalStream {
     /// Starts to listen. Must be called inside a runtime.
     pub(super) fn listen() -> std::io::Result<Self> {
+        find_descriptors()?;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
@@ -28,8 +39,46 @@ impl SignalStream {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = wait_for(self.hangup.as_mut()) => {}
         }
     }
+}
+
+/// Finds out whether a few files can be opened: the library panics if it gets no descriptors for
+/// signals.
+fn find_descriptors() -> std::io::Result<()> {
+    const NEEDED: usize = 8;
+    let opened: std::io::Result<Vec<File>> = (0..NEEDED).map(|_| File::open("/dev/null")).collect();
+    opened.map(drop)
+}
+
+fn no_signals(error: &std::io::Error) -> CommandError {
+    let why = describe_io(error);
+    if is_local_shortage(error) {
+        let remedy = "nothing was sent; raise the limit of file descriptors with `ulimit -n 256`";
+        return CommandError::usage(format!("error: cannot listen for signals: {why}; {remedy}"));
+    }
+    CommandError::internal(format!("cannot listen for signals: {why}"))
+}
+
+async fn wait_for(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started to ignore SIGHUP. Listening would end that. Where the system
+/// does not tell, only a program without a terminal may have been.
+fn ignores_hangup() -> bool {
+    const HANGUP: u64 = 1;
+    let status = files::read_regular(Path::new("/proc/self/status"), ByteSize(1 << 16));
+    let ignored = status.ok().and_then(|status| {
+        let status = String::from_utf8_lossy(&status).into_owned();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    ignored.map_or(!std::io::stdout().is_terminal(), |mask| mask & HANGUP != 0)
 }
 
 /// What the listening thread and the thread of the runs share.
@@ -57,10 +106,10 @@ impl RunSignals {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(CommandError::internal)?;
+            .map_err(|error| no_signals(&error))?;
         let mut signals = {
             let _signals_need_a_runtime = runtime.enter();
-            SignalStream::listen().map_err(CommandError::internal)?
+            SignalStream::listen().map_err(|error| no_signals(&error))?
         };
         let state = Arc::<SignalState>::default();
         let listener = Arc::clone(&state);

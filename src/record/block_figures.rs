@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::micros;
+use super::{counts, micros};
 use crate::units::Quantile;
 
 /// The figures of one request in the measured stage, each time without one block of time.
@@ -32,8 +32,10 @@ pub struct BlockFigures {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FiguresWithout {
     /// Finished exchanges that are left.
+    #[serde(deserialize_with = "counts::read")]
     pub exchanges: u64,
     /// Those that failed.
+    #[serde(deserialize_with = "counts::read")]
     pub failed: u64,
     /// The median of their latencies in microseconds; `None` if it falls among the failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,8 @@
 //! Counts of values in the buckets of an `HdrHistogram` of three significant digits.
 //!
 //! The `hdrhistogram` crate counts in the same buckets; tests compare the two. This one is faster
-//! where a run spends its time: it grows in one allocation, and skips the empty buckets of the many
-//! histograms that count a few exchanges of one second.
+//! where a run spends its time: it keeps and reads only the pages of buckets that have values,
+//! which are few in the many histograms that count a few exchanges of one second.
 
 /// Values and how often each was counted, within a precision of three significant digits.
 ///
@@ -10,17 +10,21 @@
 /// <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Buckets {
-    /// Counts by index, up to the end of the group of [`GROUP`] with the greatest value.
-    counts: Vec<u64>,
+    /// Counts by index in pages, up to the page with the greatest value. A page without values is
+    /// not kept: a record may have thousands of histograms that count a few values each.
+    pages: Vec<Option<Box<BucketPage>>>,
     /// The sum of all counts.
     total: u64,
 }
 
+/// The counts of neighbouring buckets.
+type BucketPage = [u64; PAGE];
+
 /// Buckets of one power of two.
 const GROUP: usize = 1024;
 
-/// How many buckets are skipped at once if all of them are empty.
-const STRIDE: usize = 64;
+/// Buckets of one page.
+const PAGE: usize = 64;
 
 /// The bucket of a value.
 fn index_of(value: u64) -> usize {
@@ -49,45 +53,56 @@ impl Buckets {
             return;
         }
         let index = index_of(value);
-        if index >= self.counts.len() {
-            self.grow(index);
-        }
-        let count = &mut self.counts[index];
+        let count = &mut self.page(index / PAGE)[index % PAGE];
         *count = count.saturating_add(times);
         self.total = self.total.saturating_add(times);
     }
 
-    /// Makes place for a bucket.
-    fn grow(&mut self, index: usize) {
-        let mut grown = vec![0; (index / GROUP + 1) * GROUP];
-        grown[..self.counts.len()].copy_from_slice(&self.counts);
-        self.counts = grown;
+    /// The page at a place, created if it does not exist.
+    fn page(&mut self, at: usize) -> &mut BucketPage {
+        if at >= self.pages.len() {
+            self.pages.resize_with(at + 1, || None);
+        }
+        self.pages[at].get_or_insert_with(|| Box::new([0; PAGE]))
+    }
+
+    /// How many bytes the pages of these buckets take, each given as any value in it and its count,
+    /// in rising order.
+    pub(super) fn memory_of(buckets: &[(u64, u64)]) -> u64 {
+        let place = |(value, _): &(u64, u64)| index_of(*value) / PAGE;
+        let pages = buckets.chunk_by(|one, next| place(one) == place(next)).count();
+        let places = buckets.last().map_or(0, |last| place(last) + 1);
+        (pages * size_of::<BucketPage>() + places * size_of::<usize>()) as u64
     }
 
     /// Adds every value of others.
     pub(super) fn add(&mut self, others: &Self) {
-        if self.counts.len() < others.counts.len() {
-            self.grow(others.counts.len() - 1);
-        }
-        let (mine, theirs) = (self.counts.as_chunks_mut::<STRIDE>(), others.counts.as_chunks());
-        let filled = mine.0.iter_mut().zip(theirs.0).filter(|(_, theirs)| **theirs != [0; STRIDE]);
-        for (mine, theirs) in filled {
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        for (at, theirs) in others.filled() {
+            for (mine, theirs) in self.page(at).iter_mut().zip(theirs) {
                 *mine = mine.saturating_add(*theirs);
             }
         }
         self.total = self.total.saturating_add(others.total);
     }
 
+    /// The pages that have values, and their places.
+    fn filled(&self) -> impl DoubleEndedIterator<Item = (usize, &BucketPage)> + '_ {
+        let pages = self.pages.iter().enumerate();
+        pages.filter_map(|(at, page)| Some((at, &**page.as_ref()?)))
+    }
+
     /// These without others; `None` if the others are not among them.
     pub(super) fn without(&self, others: &Self) -> Option<Self> {
+        const EMPTY: &BucketPage = &[0; PAGE];
+        let page = |of: &Self, at| of.pages.get(at).and_then(Option::as_deref).copied();
         let mut rest = Self::default();
-        let mut theirs = others.counts.iter();
-        for (index, mine) in self.counts.iter().enumerate() {
-            let count = mine.checked_sub(theirs.next().copied().unwrap_or(0))?;
-            rest.record(lowest(index as u64)?, count);
+        for at in 0..self.pages.len().max(others.pages.len()) {
+            let [mine, theirs] = [self, others].map(|of| page(of, at).unwrap_or(*EMPTY));
+            for (place, (mine, theirs)) in mine.into_iter().zip(theirs).enumerate() {
+                rest.record(lowest((at * PAGE + place) as u64)?, mine.checked_sub(theirs)?);
+            }
         }
-        theirs.all(|count| *count == 0).then_some(rest)
+        Some(rest)
     }
 
     /// How many values were counted.
@@ -102,10 +117,8 @@ impl Buckets {
 
     /// The indices of the buckets that are not empty, and their counts.
     pub(super) fn indices(&self) -> impl DoubleEndedIterator<Item = (usize, u64)> + '_ {
-        let strides = self.counts.as_chunks::<STRIDE>().0.iter().enumerate();
-        let filled = strides.filter(|(_, stride)| **stride != [0; STRIDE]);
-        let buckets = filled.flat_map(|(at, stride)| {
-            stride.iter().enumerate().map(move |(place, count)| (at * STRIDE + place, *count))
+        let buckets = self.filled().flat_map(|(at, page)| {
+            page.iter().enumerate().map(move |(place, count)| (at * PAGE + place, *count))
         });
         buckets.filter(|(_, count)| *count > 0)
     }

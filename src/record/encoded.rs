@@ -18,6 +18,10 @@ const HEADER: usize = 40;
 /// fits.
 const LONGEST: u64 = 8 << 20;
 
+/// Maximum number of buckets of a histogram of another tool: 32 MiB of counts. One of five digits
+/// over an hour in microseconds fits.
+const MOST_BUCKETS: u64 = 1 << 22;
+
 /// Why bytes are not a histogram.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -87,8 +91,9 @@ impl HistogramWriter {
 
 /// Decodes a histogram and keeps its unit and precision.
 ///
-/// The `hdrhistogram` crate allocates the length that the bytes state, up to 4 GiB, and overflows
-/// on the smallest count. This function refuses both first.
+/// The `hdrhistogram` crate allocates the length that the bytes state, up to 4 GiB, and a count for
+/// each bucket of the range that they state, and overflows on the smallest count. This function
+/// refuses all three first.
 pub(super) fn counts(bytes: &[u8]) -> Result<hdrhistogram::Histogram<u64>, HistogramError> {
     let plain = inflate(bytes)?;
     check_payload(&plain)?;
@@ -133,13 +138,28 @@ fn check_payload(plain: &[u8]) -> Result<(), HistogramError> {
     let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
     let counts = counts.get(..length as usize).ok_or_else(cut_off)?;
     // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
+    if bucket_number(header) > MOST_BUCKETS {
+        return Err(HistogramError::new("its range and precision need more than 32 MiB"));
+    }
     if counts.windows(9).any(|nine| nine == [0xff; 9]) {
         return Err(HistogramError::new("it contains an impossible count"));
     }
     Ok(())
 }
 
-fn cut_off() -> HistogramError {
+/// How many buckets the range and the precision of a header need, or somewhat more.
+fn bucket_number(header: &[u8]) -> u64 {
+    let [digits, least, greatest] = [(12, 4), (16, 8), (24, 8)].map(|(at, length)| {
+        header[at..at + length].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    });
+    // The library refuses more than five digits.
+    let precise = 1_u64 << (2 * 10_u64.pow(digits.min(5).try_into().unwrap_or(5))).ilog2();
+    let doublings = greatest.checked_ilog2().unwrap_or(0);
+    let covered = precise.ilog2() + least.checked_ilog2().unwrap_or(0);
+    precise * u64::from(doublings.saturating_sub(covered) + 3)
+}
+
+pub(super) fn cut_off() -> HistogramError {
     HistogramError::new("it is cut off")
 }
 

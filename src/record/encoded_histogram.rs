@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::buckets::Buckets;
 use super::{Histogram, HistogramError, micros, v2_reader};
 use crate::units::Quantile;
 
@@ -92,6 +93,12 @@ impl EncodedHistogram {
             }
             Ok(())
         })?
+    }
+
+    /// How many bytes of memory the decoded histogram of these bytes takes; `None` if they are not
+    /// one.
+    pub fn memory_of(hdr: &[u8]) -> Option<u64> {
+        v2_reader::with_buckets(hdr, Buckets::memory_of).ok()
     }
 
     /// Decodes the histogram; an error if the bytes are not one.

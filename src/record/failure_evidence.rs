@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Failure, micros};
+use super::{Dimension, Failure, counts, micros};
 use crate::units::format_duration;
 
 /// One kind of failure that occurred: what was expected, what was seen instead, and how often.
@@ -28,6 +28,7 @@ pub struct FailureEvidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleTimes>,
     /// How many exchanges failed in this way.
+    #[serde(deserialize_with = "counts::read")]
     pub count: u64,
     /// What else is known of an unexpected answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

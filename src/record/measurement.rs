@@ -11,7 +11,7 @@ use super::session::ExchangeSample;
 use super::{
     AddressAttempts, BlockFigures, Ceiling, DimensionHistograms, EarlyEnd, EvidenceLog, Failure,
     Histogram, PeerMeasurement, ProberMeasurement, ServerTimings, ShardSharing, StepRecord, Tally,
-    micros,
+    counts, micros,
 };
 
 /// The part of a run that an exchange belongs to. The first two together are the run's warm-up.
@@ -158,17 +158,21 @@ impl RequestMeasurement {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionCounts {
     /// Connections opened in total.
+    #[serde(deserialize_with = "counts::read")]
     pub opened: u64,
     /// Connections opened because the target had closed the previous one between two exchanges:
     /// while it was idle, with its last answer (`Connection: close`, HTTP/1.0), or without
     /// processing an exchange (GOAWAY without error).
+    #[serde(deserialize_with = "counts::read")]
     pub reopened_after_idle_close: u64,
     /// Connections opened because tollgate gave the previous one up: the target had answered before
     /// it read the whole request and did not take the rest in time, or a limit of the HTTP/2
     /// library was near.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "counts::read")]
     pub replaced: u64,
     /// Attempts to connect that failed.
+    #[serde(deserialize_with = "counts::read")]
     pub failed: u64,
 }
 
@@ -203,9 +207,11 @@ pub struct ScenarioMeasurement {
     /// Arrivals in the schedule up to the end of the measured stage; `None` in the closed model.
     pub planned: Option<u64>,
     /// Arrivals that the prober released, without those that failed on its own side.
+    #[serde(deserialize_with = "counts::read")]
     pub released: u64,
     /// Arrivals that were due and that the prober did not release by the end of the run, or that
     /// failed on its own side, which includes its proxy.
+    #[serde(deserialize_with = "counts::read")]
     pub unreleased: u64,
     /// How many of the unreleased arrivals failed, by failure; the rest were never released. Absent
     /// from records of earlier versions.
@@ -213,6 +219,7 @@ pub struct ScenarioMeasurement {
     pub own_failures: Option<BTreeMap<Failure, u64>>,
     /// Arrivals that the end of the run cut off before they were sent or answered. They have no
     /// outcome and enter no tally.
+    #[serde(deserialize_with = "counts::read")]
     pub abandoned: u64,
     /// Counts of connections.
     pub connections: ConnectionCounts,
@@ -220,10 +227,12 @@ pub struct ScenarioMeasurement {
     pub protocols: Vec<String>,
     /// How many connections were opened to each address, as `192.0.2.1:443`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "counts::read_map")]
     pub addresses: BTreeMap<String, u64>,
     /// How many attempts to connect to each address failed, including those after which another
     /// address answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(deserialize_with = "counts::read_map")]
     pub unreached: BTreeMap<String, u64>,
     /// The attempts to connect, by host and then by address, of hosts with several addresses;
     /// absent from records of earlier versions.
@@ -305,6 +314,7 @@ pub struct LookupMeasurement {
     /// The durations of the look-ups that found an address.
     pub took: Histogram,
     /// How many look-ups found no address.
+    #[serde(deserialize_with = "counts::read")]
     pub failed: u64,
 }
 

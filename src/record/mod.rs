@@ -76,7 +76,7 @@ pub use prober::ProberMeasurement;
 pub use run::{
     CapacityEstimate, ENVIRONMENT_TAG, FORMAT, HostFacts, IMPORTED_TAG, NODE_CHECK,
     NODE_FETCH_START, OWN_CHECK, PlannedRequest, PlannedScenario, RunProvenance, RunRecord, in_utc,
-    run_name,
+    is_run_name, run_name,
 };
 pub use run_schema::run_schema;
 pub use server_timings::ServerTimings;
@@ -92,11 +92,47 @@ pub use verdict::{
     VerdictReason,
 };
 
+/// Counts in files. A count that is greater than any run can reach is refused where it stands: a
+/// file may come from anywhere, and exact tests take time that grows with the counts.
+pub mod counts {
+    use std::collections::BTreeMap;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer};
+
+    /// The greatest count. A run of 24 hours would have to send 12 million requests a second.
+    pub const MOST: u64 = 1 << 40;
+
+    fn check<E: serde::de::Error>(count: u64) -> Result<u64, E> {
+        if count > MOST { Err(E::custom("a count that no run can reach")) } else { Ok(count) }
+    }
+
+    /// Reads a count.
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        u64::deserialize(deserializer).and_then(check)
+    }
+
+    /// Reads counts by name.
+    pub fn read_map<'de, D: Deserializer<'de>, K: Deserialize<'de> + Ord>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, u64>, D::Error> {
+        let counts = BTreeMap::deserialize(deserializer)?;
+        match counts.values().find(|count| **count > MOST) {
+            Some(_) => Err(D::Error::custom("a count that no run can reach")),
+            None => Ok(counts),
+        }
+    }
+}
+
 /// Durations as whole microseconds in files, under field names that end in `_us`.
 pub mod micros {
     use std::time::Duration;
 
+    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
+
+    /// The longest duration that is read: ten years. An imported log may cover a year.
+    pub const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
 
     /// A duration in whole microseconds, saturating at `u64::MAX`.
     pub fn whole(duration: Duration) -> u64 {
@@ -108,8 +144,10 @@ pub mod micros {
         serializer.serialize_u64(whole(*duration))
     }
 
-    /// Reads a duration from microseconds.
+    /// Reads a duration from microseconds. One that is longer than [`LONGEST`] is refused.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_micros)
+        let duration = Duration::from_micros(u64::deserialize(deserializer)?);
+        let is_too_long = duration > LONGEST;
+        if is_too_long { Err(D::Error::custom("a duration above ten years")) } else { Ok(duration) }
     }
 }

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CeilingCount;
+use super::{CeilingCount, counts};
 
 /// Counts of the exchanges that one remote address or one connection carried.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerCounts {
     /// Finished exchanges.
+    #[serde(deserialize_with = "counts::read")]
     pub exchanges: u64,
     /// Exchanges that failed.
+    #[serde(deserialize_with = "counts::read")]
     pub failed: u64,
     /// Exceedances, one count per ceiling, in the order of the request's plan.
     pub ceilings: Vec<CeilingCount>,
@@ -62,6 +64,7 @@ pub struct PeerMeasurement {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses: BTreeMap<String, PeerCounts>,
     /// How many connections carried exchanges.
+    #[serde(deserialize_with = "counts::read")]
     pub connections: u64,
     /// The connections with the most failures, with the most exceedances of each ceiling, and with
     /// the most of those that waiting does not explain: two of each, if there are any.

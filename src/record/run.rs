@@ -72,6 +72,16 @@ pub fn run_name(started: OffsetDateTime, id: Uuid) -> String {
     format!("{}-{}", started.unwrap_or_else(|_| "run".to_owned()), &id[id.len() - 8..])
 }
 
+/// Whether a text has the form of [`run_name`].
+pub fn is_run_name(text: &str) -> bool {
+    let like = "2026-11-23T18-47-06Z-3bb6c035";
+    let (time, id) = text.split_at_checked(21).unwrap_or_default();
+    let is_time = time.bytes().zip(like.bytes()).all(|(one, other)| {
+        if other.is_ascii_digit() { one.is_ascii_digit() } else { one == other }
+    });
+    text.len() == like.len() && is_time && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// A time in UTC. It keeps its offset if that would leave the calendar, as in the last hours of the
 /// year 9999: a file may say any time.
 pub fn in_utc(at: OffsetDateTime) -> OffsetDateTime {

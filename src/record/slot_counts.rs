@@ -85,16 +85,22 @@ impl From<SlotCounts> for Vec<Vec<u64>> {
 
 impl From<Vec<Vec<u64>>> for SlotCounts {
     fn from(lists: Vec<Vec<u64>>) -> Self {
-        let mut counts = Self::default();
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        for list in lists {
-            let Some((slot, numbers)) = list.split_first() else { continue };
+        let read = |list: Vec<u64>| {
+            let (slot, numbers) = list.split_first()?;
             let triples = numbers.chunks_exact(3).map(|triple| SlotCount {
                 judged: small(triple[0]),
                 exceeded: small(triple[1]),
                 exceeded_without_lag: small(triple[2]),
             });
-            counts.add(*slot, triples);
+            Some((*slot, triples.collect::<Vec<_>>()))
+        };
+        let mut slots: Vec<_> = lists.into_iter().filter_map(read).collect();
+        // A foreign file may have them in any order. In ascending order each is added at the end.
+        slots.sort_by_key(|(slot, _)| *slot);
+        let mut counts = Self::default();
+        for (slot, triples) in slots {
+            counts.add(slot, triples);
         }
         counts
     }
@@ -118,6 +124,14 @@ mod tests {
         counts.merge(&other);
         let slots: Vec<_> = counts.slots().map(|(slot, counts)| (slot, counts.to_vec())).collect();
         assert_eq!(slots, [(3, vec![count(2, 1)]), (7, vec![count(2, 1), count(1, 1)])]);
+    }
+
+    #[test]
+    fn slots_of_a_file_are_read_in_any_order() {
+        let slots = (0..100_000).rev().map(|slot| format!("[{slot},1,0,0]"));
+        let text = format!("[{}]", slots.collect::<Vec<_>>().join(","));
+        let counts: SlotCounts = serde_json::from_str(&text).unwrap();
+        assert!(counts.slots().map(|(slot, _)| slot).eq(0..100_000));
     }
 
     #[test]

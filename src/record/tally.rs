@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Failure, SlotCount, SlotCounts, micros};
+use super::{Dimension, Failure, SlotCount, SlotCounts, counts, micros};
 
 /// A duration whose exceedances are counted exactly during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,14 +24,18 @@ pub struct Ceiling {
 pub struct CeilingCount {
     /// Exchanges that entered the dimension: those with a value, and those that failed in it or
     /// before it ended.
+    #[serde(deserialize_with = "counts::read")]
     pub judged: u64,
     /// The judged exchanges that were at or above the limit or failed.
+    #[serde(deserialize_with = "counts::read")]
     pub exceeded: u64,
     /// What `exceeded` would be without the time that the prober itself may have added: lag, and
     /// standstills during the exchange.
+    #[serde(deserialize_with = "counts::read")]
     pub exceeded_without_lag: u64,
     /// What `exceeded` would be without the wait for a connection. A dropped exchange only waited.
     #[serde(default)]
+    #[serde(deserialize_with = "counts::read")]
     pub exceeded_without_wait: u64,
 }
 
@@ -68,14 +72,18 @@ impl From<CeilingCount> for SlotCount {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// Finished exchanges: ok, failed or dropped.
+    #[serde(deserialize_with = "counts::read")]
     pub exchanges: u64,
     /// Exchanges that met every expectation.
+    #[serde(deserialize_with = "counts::read")]
     pub ok: u64,
     /// Exchanges that failed, by the kind of failure.
+    #[serde(deserialize_with = "counts::read_map")]
     pub failures: BTreeMap<Failure, u64>,
     /// Exceedances, one count per ceiling, in the order of the request's plan.
     pub ceilings: Vec<CeilingCount>,
     /// Exchanges for which a connection was opened.
+    #[serde(deserialize_with = "counts::read")]
     pub fresh: u64,
     /// Body bytes received.
     pub body_bytes: u64,
@@ -92,7 +100,7 @@ pub struct Tally {
 impl Tally {
     /// Exchanges that failed or were dropped.
     pub fn failed(&self) -> u64 {
-        self.exchanges - self.ok
+        self.exchanges.saturating_sub(self.ok)
     }
 
     /// How many exchanges had each outcome: `ok` first, then the names of failures.
@@ -117,7 +125,8 @@ impl Tally {
 
     /// Exchanges that got an answer, right or wrong.
     pub fn answered(&self) -> u64 {
-        self.exchanges - self.unanswered() - self.failed_by(Failure::Dropped)
+        let others = self.unanswered() + self.failed_by(Failure::Dropped);
+        self.exchanges.saturating_sub(others)
     }
 
     /// Adds another tally of the same request and the same interval.
@@ -132,7 +141,7 @@ impl Tally {
         self.exchanges += other.exchanges;
         self.ok += other.ok;
         self.fresh += other.fresh;
-        self.body_bytes += other.body_bytes;
+        self.body_bytes = self.body_bytes.saturating_add(other.body_bytes);
         self.beyond_limits += other.beyond_limits;
         for (failure, count) in &other.failures {
             *self.failures.entry(*failure).or_default() += count;

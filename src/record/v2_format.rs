@@ -1,4 +1,4 @@
-//! `HdrHistogram`'s V2 encoding, in the form that tollgate writes: three digits, lowest value 1 µs.
+//! `HdrHistogram`'s V2 encoding, and its form that tollgate writes: three digits, lowest value 1 µs.
 //!
 //! Layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and `encodeIntoByteBuffer` in
 //! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
@@ -9,7 +9,7 @@ use super::buckets::{self, Buckets};
 pub(super) const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 
 /// The first bytes of a plain histogram.
-const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
+pub(super) const PLAIN: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
 
 /// Normalizing offset, digits, and lowest value: what follows the length.
 const OFFSET_DIGITS_LOWEST: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -51,34 +51,6 @@ fn range(buckets: &Buckets) -> u64 {
     if max < 2_048 { 2 } else { max }
 }
 
-/// Reads the buckets that are not empty, each as its lowest value and its count; `None` if the
-/// bytes have another form.
-pub(super) fn read(plain: &[u8], read: &mut Vec<(u64, u64)>) -> Option<()> {
-    let mut numbers = payload(plain)?.iter();
-    let mut index = 0_u64;
-    while !numbers.as_slice().is_empty() {
-        let number = read_number(&mut numbers)?;
-        match u64::try_from(number) {
-            Ok(0) => index = index.checked_add(1)?,
-            Ok(count) => {
-                read.push((buckets::lowest(index)?, count));
-                index = index.checked_add(1)?;
-            }
-            // A negative number states how many buckets in a row are empty.
-            Err(_) => index = index.checked_add(number.unsigned_abs())?,
-        }
-    }
-    Some(())
-}
-
-/// The counts, which follow the header.
-fn payload(plain: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = plain.strip_prefix(&PLAIN)?.split_first_chunk::<4>()?;
-    let (_highest, rest) = rest.strip_prefix(&OFFSET_DIGITS_LOWEST)?.split_first_chunk::<8>()?;
-    let payload = rest.strip_prefix(&RATIO)?;
-    (payload.len() == usize::try_from(u32::from_be_bytes(*length)).ok()?).then_some(payload)
-}
-
 /// Writes a number as zig-zag LEB128 of at most nine bytes, all eight bits of the ninth being value
 /// bits.
 fn write_number(number: i64, bytes: &mut Vec<u8>) {
@@ -95,8 +67,8 @@ fn write_number(number: i64, bytes: &mut Vec<u8>) {
     bytes.push(rest.to_le_bytes()[0]);
 }
 
-/// Reads such a number.
-fn read_number<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<i64> {
+/// Reads such a number; `None` if it is cut off.
+pub(super) fn read_number<'a>(bytes: &mut impl Iterator<Item = &'a u8>) -> Option<i64> {
     let (mut encoded, mut is_whole) = (0, false);
     for shift in (0..56).step_by(7) {
         let byte = *bytes.next()?;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ActualQuantile, Budget, micros};
+use super::{ActualQuantile, Budget, counts, micros};
 use crate::units::Ratio;
 
 /// The three possible decisions.
@@ -86,8 +86,10 @@ pub struct BudgetVerdict {
     /// The decision on it.
     pub decision: Decision,
     /// Number of exchanges judged.
+    #[serde(deserialize_with = "counts::read")]
     pub judged: u64,
     /// The judged exchanges that exceed the budget.
+    #[serde(deserialize_with = "counts::read")]
     pub exceeded: u64,
     /// The share that may exceed it; `None` if none may, so that no confidence is stated.
     pub allowed: Option<Ratio>,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::lock::{LockOutcome, lock_within, open_lock_file};
-use super::{Database, DatabaseError, StoreError, write_file};
+use super::{Database, DatabaseError, StoreError, remove_leftovers, write_own_file};
 use crate::files;
 use crate::history::{AlertKey, AlertState};
 use crate::library_text::describe_json;
@@ -103,6 +103,7 @@ fn change_file<T>(
     change: impl FnOnce(&mut AlertState) -> T,
 ) -> Result<T, StoreError> {
     let _held = lock(&runs_dir.join(LOCK))?;
+    remove_leftovers(runs_dir);
     let path = runs_dir.join(FILE);
     let mut file = read(&path)?;
     let place = file.alerts.iter().position(|kept| kept.key == *key).unwrap_or_else(|| {
@@ -115,7 +116,7 @@ fn change_file<T>(
     if *state != before {
         let bytes = serde_json::to_vec_pretty(&file)
             .map_err(|error| StoreError::damaged(&path, &describe_json(&error)))?;
-        write_file(&path, &bytes).map_err(StoreError::write(&path))?;
+        write_own_file(&path, &bytes).map_err(StoreError::write(&path))?;
     }
     Ok(changed)
 }

@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::stdio::{stderr, stdin, stdout};
@@ -41,6 +42,42 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Writes a file of a folder of tollgate's own, such as a run's.
+///
+/// Nothing in such a folder leads elsewhere: a link, a pipe or another name of a file is replaced
+/// by a regular file, and what it led to stays as it was. The file exists whole or not at all; a
+/// replacement keeps the mode and owner of a regular file. If the folder accepts no new file, a
+/// regular file with no other name is written in place.
+///
+/// The error is the system's, without the path.
+pub fn write_own_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let there = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
+    let put = match &there {
+        Some(there) if there.nlink() == 1 => put_instead(path, there, bytes),
+        _ => beside(path, bytes).and_then(|file| put(file, path)),
+    };
+    match put {
+        Err(error) if there.is_some() && lets_none_in(&error) => {
+            let file = open_own(OpenOptions::new().write(true), path)?;
+            let there = file.metadata()?;
+            if there.is_file() && there.nlink() == 1 { overwrite(&file, bytes) } else { Err(error) }
+        }
+        done => done,
+    }
+}
+
+/// Opens a file of a folder of tollgate's own; a link is an error.
+pub fn open_own(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    options.custom_flags(flags).open(path).map_err(|error| match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => {
+            io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link, not a regular file")
+        }
+        _ => error,
+    })
+}
+
 /// Checks that [`write_file`] can write to a path, and creates missing folders above it. The file
 /// itself stays as it is.
 ///
@@ -71,6 +108,55 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path)?;
     Ok(())
+}
+
+/// Removes what killed processes left in a folder: temporary files, and folders of runs that were
+/// being restored. What another process may still be writing stays. A failure costs nothing but
+/// space.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let Ok(there) = entry.metadata() else { continue };
+        if !is_old(&there) {
+            continue;
+        }
+        if is_temporary_name(name.as_bytes(), FILE_PREFIX) && there.is_file() && !is_locked(&path) {
+            let _only_space = fs::remove_file(&path);
+        }
+        if is_temporary_name(name.as_bytes(), FOLDER_PREFIX) && there.is_dir() && !is_in_use(&path)
+        {
+            let _only_space = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+/// The beginning of the names of temporary files.
+const FILE_PREFIX: &str = ".tmp";
+
+/// The beginning of the names of folders that are being restored.
+pub(super) const FOLDER_PREFIX: &str = ".restoring-";
+
+/// The time after which a leftover that nobody has locked is removed. A writer locks its file just
+/// after it creates it.
+const LEFTOVER_AGE: Duration = Duration::from_secs(10);
+
+/// Whether a name has a prefix and six random letters and digits, as `tempfile` makes them.
+fn is_temporary_name(name: &[u8], prefix: &str) -> bool {
+    let random = name.strip_prefix(prefix.as_bytes());
+    random.is_some_and(|random| random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric))
+}
+
+fn is_old(there: &Metadata) -> bool {
+    let age = there.modified().ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age >= LEFTOVER_AGE)
+}
+
+/// Whether a file of a folder in this one is locked: a run is being written there.
+fn is_in_use(folder: &Path) -> bool {
+    let paths = |folder: &Path| {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
+    paths(folder).any(|run| paths(&run).any(|file| is_locked(&file)))
 }
 
 /// Whether a process holds the lock of a file. The lock ends with the process, even if it is
@@ -105,11 +191,24 @@ fn end_of_links(path: &Path) -> PathBuf {
 /// determines its mode.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let permissions = Permissions::from_mode(0o666);
-    let made = tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path));
+    let made = tempfile::Builder::new()
+        .prefix(FILE_PREFIX)
+        .permissions(permissions)
+        .tempfile_in(folder_of(path));
     // The error's path is that of the temporary file, which means nothing to the user.
-    let mut file = made.map_err(|error| io::Error::from(error.kind()))?;
+    let mut file = made.map_err(|error| without_path(&error))?;
+    // Without the lock, the file is a leftover. Where there are no locks, its age has to do.
+    let _unknown = file.as_file().try_lock();
     file.write_all(bytes)?;
     Ok(file)
+}
+
+/// The system's error below one of `tempfile`.
+fn without_path(error: &io::Error) -> io::Error {
+    let below = error.get_ref().and_then(|wrapper| wrapper.source());
+    let below = below.and_then(|below| below.downcast_ref::<io::Error>());
+    let code = below.and_then(io::Error::raw_os_error);
+    code.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {

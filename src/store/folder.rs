@@ -8,13 +8,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::record_size::check_size;
 use super::{StoreError, file};
 use crate::files;
 use crate::hlog::{self, IntervalLines, LogReader};
 use crate::library_text::describe_json;
 use crate::record::{
     FORMAT, Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord,
-    ShardSharing, Stage, run_name,
+    ShardSharing, Stage, is_run_name, run_name,
 };
 use crate::units::ByteSize;
 
@@ -24,10 +25,10 @@ const INTERVALS: &str = "intervals.jsonl";
 const HISTOGRAMS: &str = "intervals.hlog";
 
 /// The largest record that is read.
-pub(super) const MAX_RECORD: ByteSize = ByteSize(256 << 20);
+pub(super) const MAX_RECORD: ByteSize = ByteSize(64 << 20);
 
 /// The longest line of intervals that is read, in bytes. A damaged file may have no line ends.
-const MAX_LINE: u64 = 64 << 20;
+const MAX_LINE: u64 = 16 << 20;
 
 /// What is known when a run starts: a record without a verdict and with an empty measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,15 +69,17 @@ impl RunFolder {
     pub fn create(root: &Path, draft: &RunDraft) -> Result<Self, StoreError> {
         let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
-        write_json(&path, PARTIAL, draft)?;
+        file::remove_leftovers(root);
         let open = |name: &str| {
             let file = path.join(name);
-            File::create(&file).map_err(StoreError::write(&file))
+            File::create_new(&file).map_err(StoreError::write(&file))
         };
         let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
         // On a file system without locks, a reader cannot distinguish a run in progress from one
         // that was cut off.
         let _unknown = folder.intervals.try_lock();
+        // From here on a reader finds a run, and must find that it is in progress.
+        write_json(&folder.path, PARTIAL, draft)?;
         let header = hlog::header(draft.provenance.started);
         folder
             .histograms
@@ -142,8 +145,9 @@ pub fn restore_folder<E: From<StoreError>>(
         return Ok(path);
     }
     fs::create_dir_all(root).map_err(StoreError::write(root))?;
+    file::remove_leftovers(root);
     let aside = tempfile::Builder::new()
-        .prefix(".restoring-")
+        .prefix(file::FOLDER_PREFIX)
         .tempdir_in(root)
         .map_err(StoreError::write(root))?;
     let mut folder = RunFolder::create(aside.path(), &draft)?;
@@ -153,8 +157,21 @@ pub fn restore_folder<E: From<StoreError>>(
     Ok(path)
 }
 
+/// Whether no interval was written: a run may have been killed before it created the files.
+fn lacks_intervals(folder: &Path) -> bool {
+    fs::metadata(folder.join(INTERVALS)).map_or(0, |file| file.len()) == 0
+}
+
+/// Creates the files of intervals, empty, where a run was killed before it did.
+pub fn create_missing_intervals(folder: &Path) -> Result<(), StoreError> {
+    let names = [INTERVALS, HISTOGRAMS].into_iter().filter(|_| lacks_intervals(folder));
+    let mut missing = names.filter(|name| !folder.join(name).exists());
+    missing.try_for_each(|name| write_atomically(folder, name, b""))
+}
+
 /// Writes a run's record into its folder and removes `run.partial.json`.
 pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
+    file::remove_leftovers(folder);
     write_json(folder, RUN, record)?;
     let partial = folder.join(PARTIAL);
     match fs::remove_file(&partial) {
@@ -171,10 +188,10 @@ fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(),
     write_atomically(folder, name, &json)
 }
 
-/// Writes a file of a folder like [`file::write_file`]; the error names the file.
+/// Writes a file of a folder like [`file::write_own_file`]; the error names the file.
 pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let path = folder.join(name);
-    file::write_file(&path, bytes).map_err(StoreError::write(&path))
+    file::write_own_file(&path, bytes).map_err(StoreError::write(&path))
 }
 
 /// Reads a run from its folder; [`read_intervals`] reads its intervals.
@@ -182,13 +199,13 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
     if let Some(record) = json::<RunRecord>(folder, RUN)? {
         return Ok(FolderContent::Complete(Box::new(record)));
     }
-    let mut draft: RunDraft =
-        json(folder, PARTIAL)?.ok_or_else(|| StoreError::NoRun { path: folder.to_owned() })?;
+    let mut draft: RunDraft = json(folder, PARTIAL)?.ok_or_else(|| no_run(folder))?;
     if is_being_written(folder) {
         return Ok(FolderContent::StillWritten);
     }
     let mut measured_from = None;
-    for interval in read_intervals(folder)? {
+    let intervals = if lacks_intervals(folder) { None } else { Some(read_intervals(folder)?) };
+    for interval in intervals.into_iter().flatten() {
         let interval = interval?;
         if interval.stage == Stage::Measured {
             measured_from = Some(
@@ -271,7 +288,19 @@ pub fn read_intervals(folder: &Path) -> Result<FolderIntervals, StoreError> {
         path,
         line: Vec::new(),
         number: 0,
+        latest: Duration::MAX,
     })
+}
+
+/// Why a folder without a record of a run has none.
+pub(super) fn no_run(folder: &Path) -> StoreError {
+    let path = folder.to_owned();
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if folder.is_dir() && is_run_name(name) {
+        StoreError::Begun { path }
+    } else {
+        StoreError::NoRun { path }
+    }
 }
 
 /// The intervals of a run's folder.
@@ -283,9 +312,17 @@ pub struct FolderIntervals {
     /// The line that was read last, kept for its buffer.
     line: Vec<u8>,
     number: u64,
+    /// No interval of the run starts later.
+    latest: Duration,
 }
 
 impl FolderIntervals {
+    /// The same intervals of a run that lasted `elapsed`: one that starts much later is an error.
+    #[must_use]
+    pub fn of_run(self, elapsed: Duration) -> Self {
+        Self { latest: elapsed.saturating_mul(2).saturating_add(Duration::from_mins(1)), ..self }
+    }
+
     /// The counts of the next interval, without its histograms, and where these are.
     pub(super) fn next_counts(&mut self) -> Option<Result<(Interval, IntervalLines), StoreError>> {
         self.line.clear();
@@ -298,6 +335,10 @@ impl FolderIntervals {
             }
             Ok(_) if !self.line.ends_with(b"\n") => None,
             Ok(_) => Some(match serde_json::from_slice(&self.line) {
+                Ok(Interval { start, .. }) if start > self.latest => {
+                    let why = format!("line {}: it starts after the end of the run", self.number);
+                    Err(StoreError::damaged(&self.path, &why))
+                }
                 Ok(interval) => {
                     let lines = IntervalLines::of(&interval);
                     Ok((interval, lines))
@@ -355,6 +396,7 @@ fn json<T: serde::de::DeserializeOwned>(
     if found > FORMAT {
         return Err(StoreError::Newer { path, found });
     }
+    check_size(&bytes).map_err(damaged)?;
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 

@@ -122,7 +122,7 @@ fn unfinished(folder: &Path) -> StoreError {
     if folder.join(PARTIAL).exists() {
         StoreError::Unfinished { path }
     } else {
-        StoreError::NoRun { path }
+        super::folder::no_run(folder)
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use super::file::open_own;
 use crate::files;
 
 /// The time between two attempts.
@@ -44,11 +45,11 @@ pub fn lock_within(file: &File, timeout: Duration, waits: impl FnOnce()) -> Lock
 }
 
 /// Opens a file for being locked, and creates it if it does not exist. It must be regular: a pipe
-/// would block, and a device would be damaged.
+/// would block, a device would be damaged, and a link would create a file elsewhere.
 pub(super) fn open_lock_file(path: &Path) -> io::Result<File> {
     match files::open_regular(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    OpenOptions::new().create(true).append(true).open(path)
+    open_own(OpenOptions::new().create(true).append(true), path)
 }

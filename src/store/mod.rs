@@ -31,6 +31,7 @@ mod lock;
 mod log;
 mod mark;
 mod merging;
+mod record_size;
 mod rendezvous;
 mod session_error;
 mod session_folder;
@@ -46,11 +47,12 @@ pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,
     StoredSession, UnprotectedTable, UploadLimits, UserRight,
 };
-pub use file::{can_write, write_file, write_new_file};
+pub use file::{can_write, open_own, remove_leftovers, write_file, write_new_file, write_own_file};
 pub use finding::find_run;
 pub use folder::{
-    FolderContent, FolderIntervals, RunDraft, RunFolder, SharedPlan, complete_folder, read_folder,
-    read_id, read_intervals, read_shared_plan, restore_folder, write_atomically,
+    FolderContent, FolderIntervals, RunDraft, RunFolder, SharedPlan, complete_folder,
+    create_missing_intervals, read_folder, read_id, read_intervals, read_shared_plan,
+    restore_folder, write_atomically,
 };
 pub use listing::{SummaryDetail, read_summaries, run_folders};
 pub use lock::{LockOutcome, lock_within};
@@ -88,6 +90,16 @@ pub enum StoreError {
     /// The folder holds no run.
     #[error("{} is not a run folder: it contains neither run.json nor run.partial.json", path.display())]
     NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder was made for a run of which nothing was kept.
+    #[error(
+        "the run in {} was begun, and nothing of it was kept: it was killed before it sent \
+         anything; remove the folder",
+        path.display()
+    )]
+    Begun {
         /// The folder.
         path: PathBuf,
     },

@@ -38,6 +38,7 @@ impl SessionFolder {
     pub fn create(root: &Path, record: &SessionRecord) -> Result<Self, SessionError> {
         let path = root.join(record.folder_name());
         fs::create_dir_all(&path).map_err(SessionError::write(&path))?;
+        file::remove_leftovers(root);
         let folder = Self { _lock: lock(&path)?, path };
         folder.write(record)?;
         Ok(folder)
@@ -48,6 +49,7 @@ impl SessionFolder {
         // The folder of no session gets no lock file.
         read_session(path)?;
         let folder = Self { _lock: lock(path)?, path: path.to_owned() };
+        file::remove_leftovers(path);
         // Another process may have written it until it released the lock.
         let record = read_session(path)?;
         Ok((folder, record))
@@ -68,7 +70,7 @@ impl SessionFolder {
         if size > most {
             return Err(SessionError::TooLarge { path, size, most });
         }
-        file::write_file(&path, &json).map_err(SessionError::write(&path))
+        file::write_own_file(&path, &json).map_err(SessionError::write(&path))
     }
 }
 

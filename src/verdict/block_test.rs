@@ -46,7 +46,7 @@ impl BlockTest {
     ) -> Option<Self> {
         let allowed = budget.allowed()?;
         let (horizon, counts) = (*context.stalls?, series.counts(&context.timelines?.slots)?);
-        let peak = peak_of_slot(&horizon, context.share, counts);
+        let peak = peak_of_slot(&horizon, context.share, &counts);
         let slots = series.slots(counts.iter().copied(), peak, LagRole::Counts);
         if observed.of == 0 || slots.total() != observed {
             return None;

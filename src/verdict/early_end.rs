@@ -223,7 +223,7 @@ impl WatchedRequest {
             budget.looked = settled;
             let slots = |lag| {
                 let counts = budget.series.counts(&timelines.of(scenario, request)?.slots)?;
-                Some(budget.settled_slots(counts, settled, lag))
+                Some(budget.settled_slots(&counts, settled, lag))
             };
             let is_clear = |side, slots: Option<ExceedanceSlots>| {
                 slots.is_some_and(|slots| budget.rule.is_clear(side, &slots, budget.allowed))

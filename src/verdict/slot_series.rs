@@ -47,7 +47,7 @@ impl SlotSeries {
     }
 
     /// Its counts in each slot; `None` if the run was not counted in slots.
-    pub(super) fn counts(self, timeline: &SlotTimeline) -> Option<&[SlotCount]> {
+    pub(super) fn counts(self, timeline: &SlotTimeline) -> Option<Vec<SlotCount>> {
         match self {
             Self::Ceiling { place, .. } => timeline.ceiling(place),
             Self::Errors | Self::Dropped => timeline.failures(),

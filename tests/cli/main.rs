@@ -36,6 +36,7 @@ mod late;
 mod learned_limits;
 mod logs;
 mod outputs;
+mod own_files;
 mod pipes;
 mod report_site;
 mod routes;

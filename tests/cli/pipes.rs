@@ -49,7 +49,7 @@ fn a_pipe_among_the_files_of_a_run_is_reported_and_hangs_no_command() {
     for what in [
         "record/run.json: it is a pipe, not a regular file",
         "link/run.json: it is a device, not a regular file",
-        "huge/run.json: it is larger than 256 MiB",
+        "huge/run.json: it is larger than 64 MiB",
     ] {
         assert!(said.contains(what), "{said}");
     }

@@ -13,7 +13,7 @@ use crate::engine::clock;
 use crate::files;
 use crate::fleet::{FleetJournal, JournalError, JournalLine, JournalStart};
 use crate::library_text::describe_io;
-use crate::store::{LockOutcome, lock_within};
+use crate::store::{LockOutcome, lock_within, open_own};
 use crate::units::ByteSize;
 
 /// What the names of journals end with.
@@ -65,7 +65,8 @@ impl JournalFile {
             CommandError::usage(format!("error: {} cannot be read: {why}", path.display()))
         };
         let bytes = files::read_regular(path, LARGEST).map_err(|error| failed(&error))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| failed(&error))?;
+        let file =
+            open_own(OpenOptions::new().append(true), path).map_err(|error| failed(&error))?;
         if lock_within(&file, Duration::ZERO, || ()) == LockOutcome::Busy {
             return Err(CommandError::usage(format!(
                 "error: the fleet of {} is in progress; it destroys its machines itself when it \

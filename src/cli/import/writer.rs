@@ -118,7 +118,9 @@ fn is_complete(folder: &Path, record: &RunRecord) -> Result<bool, CommandError> 
             Err(refused("is being written by another program; import again later"))
         }
         Ok(FolderContent::HalfWritten(_))
-        | Err(StoreError::NoRun { .. } | StoreError::Read { .. }) => Ok(false),
+        | Err(StoreError::NoRun { .. } | StoreError::Begun { .. } | StoreError::Read { .. }) => {
+            Ok(false)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -17,12 +17,20 @@ pub(in crate::cli) struct FinishedRun {
     pub(in crate::cli) folder: PathBuf,
     /// The reports that its folder gets.
     pub(in crate::cli) reports: ReportSelection,
+    /// Why its record could not be written in its last state, if it could not.
+    pub(in crate::cli) unwritten: Option<StoreError>,
     model: OnceCell<ReportModel>,
 }
 
 impl FinishedRun {
     pub(in crate::cli) fn new(record: RunRecord, folder: &Path, reports: ReportSelection) -> Self {
-        Self { record, folder: folder.to_owned(), reports, model: OnceCell::new() }
+        Self { record, folder: folder.to_owned(), reports, unwritten: None, model: OnceCell::new() }
+    }
+
+    /// The same run, whose record could not be written in its last state for this reason.
+    #[must_use]
+    pub(in crate::cli) fn unwritten_for(self, unwritten: Option<StoreError>) -> Self {
+        Self { unwritten, ..self }
     }
 
     /// Everything that reports show.
@@ -34,6 +42,7 @@ impl FinishedRun {
         }
         let mut damaged = None;
         let intervals = store::read_intervals(&self.folder)?
+            .of_run(self.record.measurement.elapsed)
             .map_while(|interval| interval.map_err(|error| damaged = Some(error)).ok());
         let model = ReportModel::new(&self.record, intervals);
         match damaged {

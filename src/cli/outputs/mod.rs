@@ -5,6 +5,7 @@
 
 mod comment;
 pub(super) mod database;
+mod drawing;
 mod finished_run;
 mod github_job;
 mod html;
@@ -21,6 +22,7 @@ use crate::postgres::DatabaseAddress;
 use crate::report::PlotError;
 use crate::store::StoreError;
 
+pub(super) use drawing::{write_reports, write_reports_or_warn};
 pub(super) use finished_run::FinishedRun;
 pub(super) use report_selection::ReportSelection;
 
@@ -102,10 +104,9 @@ fn selected_reports(selection: ReportSelection) -> &'static [&'static dyn RunOut
     }
 }
 
-/// Writes the selected reports of a run into its folder and returns the names of their files.
-///
-/// The first report that fails ends the command. The run itself is complete in its folder by then.
-pub(super) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
+/// Draws the selected reports of a run in this process, writes them into its folder, and returns
+/// the names of their files. The first report that fails ends the command.
+pub(super) fn draw_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
     for report in selected_reports(run.reports) {
         let artifacts = report.write(run).map_err(|error| CommandError::internal(error.message))?;

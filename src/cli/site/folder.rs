@@ -13,6 +13,9 @@ use crate::units::{ByteSize, plural};
 /// The file that says whom the site in a folder is for.
 const AUDIENCE_FILE: &str = ".audience";
 
+/// The largest file that is compared with its new content.
+const MAX_FILE: ByteSize = ByteSize(64 << 20);
+
 /// The folder that a site is written into.
 pub(super) struct SiteFolder {
     path: PathBuf,
@@ -31,6 +34,7 @@ impl SiteFolder {
                 describe_io(&error)
             ))
         })?;
+        store::remove_leftovers(path);
         let mark = path.join(AUDIENCE_FILE);
         let earlier = files::read_regular(&mark, ByteSize(64)).unwrap_or_default();
         let mut site = Self { path: path.to_owned(), written: 0, unchanged: 0 };
@@ -52,14 +56,14 @@ impl SiteFolder {
     /// content.
     pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), CommandError> {
         let path = self.path.join(name);
-        if fs::read(&path).is_ok_and(|there| there == bytes) {
+        if self.read(name).is_some_and(|there| there == bytes) {
             self.unchanged += 1;
             return Ok(());
         }
         let written = path
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| store::write_file(&path, bytes));
+            .and_then(|()| store::write_own_file(&path, bytes));
         written.map_err(|error| {
             CommandError::usage(format!(
                 "error: cannot write {}: {}",
@@ -73,9 +77,16 @@ impl SiteFolder {
 
     /// Whether the folder has a page with this mark. It then counts as unchanged.
     pub(super) fn keeps(&mut self, name: &str, mark: &PageMark) -> bool {
-        let keeps = fs::read(self.path.join(name)).is_ok_and(|page| mark.is_on(&page));
+        let keeps = self.read(name).is_some_and(|page| mark.is_on(&page));
         self.unchanged += u64::from(keeps);
         keeps
+    }
+
+    /// A file of the site as it is. What is not a regular file of its own is written anew.
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let path = self.path.join(name);
+        let is_own = fs::symlink_metadata(&path).is_ok_and(|there| there.is_file());
+        is_own.then(|| files::read_regular(&path, MAX_FILE).ok()).flatten()
     }
 
     /// What was done, in a sentence; `scenarios` is the number of their pages.

@@ -180,7 +180,7 @@ impl AttemptContext<'_> {
             .tagged("tune.attempt", attempt.number.to_string())
             .tagged("tune.configuration", configuration.clone());
         let run = session::execute(self.load, &flags, self.signals, ReferencedRuns::default())?;
-        outputs::write_reports(&run)?;
+        outputs::write_reports_or_warn(&run);
         (self.store_run)(&run);
         let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
         attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario()));

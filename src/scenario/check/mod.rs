@@ -98,8 +98,19 @@ fn name(field: &ScenarioField<PlainText>, of: &str, at: Span, diagnostics: &mut 
     diagnostics.add(Diagnostic::new(location.value.clone(), problem, remedy));
 }
 
+/// Maximum number of headers in one table. The HTTP library panics at 24,577.
+const MOST_HEADERS: usize = 1_000;
+
 /// Reports header names that are invalid, set by the prober, or repeated.
 fn headers(entries: &TableEntries<Template>, diagnostics: &mut Diagnostics) {
+    if let Some((_, field)) = entries.get(MOST_HEADERS)
+        && let Some(location) = field.location()
+    {
+        let problem = format!("{} headers are more than any server reads", entries.len());
+        let remedy = format!("write at most {MOST_HEADERS}");
+        diagnostics.add(Diagnostic::new(location.key.clone(), problem, remedy));
+        return;
+    }
     let mut seen: Vec<String> = Vec::new();
     for (name, field) in entries {
         let Some(location) = field.location() else { continue };

@@ -138,3 +138,28 @@ fn a_file_is_written_in_place_only_if_its_folder_accepts_no_new_file() {
     overwrite(&OpenOptions::new().write(true).open(&path).unwrap(), b"new").unwrap();
     assert_eq!(text(&path), "new");
 }
+
+#[test]
+fn in_an_own_folder_links_pipes_and_further_names_are_replaced() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("victim"), "mine").unwrap();
+    symlink("victim", path("link")).unwrap();
+    symlink("missing", path("dangling")).unwrap();
+    fs::hard_link(path("victim"), path("second")).unwrap();
+    mknodat(CWD, path("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    fs::write(path("own"), "old").unwrap();
+    fs::set_permissions(path("own"), Permissions::from_mode(0o600)).unwrap();
+    for name in ["link", "dangling", "second", "pipe", "own", "new"] {
+        write_own_file(&path(name), b"new").unwrap();
+        assert!(path(name).symlink_metadata().unwrap().is_file(), "{name}");
+        assert_eq!(text(&path(name)), "new", "{name}");
+    }
+    assert_eq!((text(&path("victim")).as_str(), mode(&path("own"))), ("mine", 0o600));
+    assert!(!path("missing").exists());
+    fs::create_dir(path("folder")).unwrap();
+    assert!(write_own_file(&path("folder"), b"new").is_err());
+    symlink("victim", path("again")).unwrap();
+    let error = open_own(OpenOptions::new().append(true), &path("again")).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+}

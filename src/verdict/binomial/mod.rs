@@ -67,17 +67,32 @@ impl std::iter::Sum for ExceedanceCount {
 }
 
 impl ExceedanceCount {
+    /// The greatest number judged that a test takes as it is. Beyond it, the time of a test grows
+    /// with the square root of the number, and an interval is narrower than any figure shows.
+    const MOST: u64 = 1 << 32;
+
+    /// The same share of at most [`Self::MOST`] exchanges, which prove less. `divide` rounds the
+    /// number of exceedances towards what has to be disproved.
+    fn shrunk(self, divide: impl Fn(u128, u128) -> u128) -> Self {
+        if self.of <= Self::MOST {
+            return self;
+        }
+        let over = divide(u128::from(self.over) * u128::from(Self::MOST), u128::from(self.of));
+        Self { over: u64::try_from(over).unwrap_or(Self::MOST).min(Self::MOST), of: Self::MOST }
+    }
+
     /// Whether the target's exceedance is proven to be below `allowed`: if it were `allowed` or
     /// more, a count this low would have probability at most `alpha`.
     pub fn proves_below(self, allowed: Ratio, alpha: ErrorRate) -> bool {
-        self.of > 0 && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_most(self.over))
+        let Self { over, .. } = self.shrunk(u128::div_ceil);
+        self.of > 0 && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_most(over))
     }
 
     /// Whether the target's exceedance is proven to be above `allowed`: if it were `allowed` or
     /// less, a count this high would have probability at most `alpha`.
     pub fn proves_above(self, allowed: Ratio, alpha: ErrorRate) -> bool {
-        self.of > 0
-            && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_least(self.over))
+        let Self { over, .. } = self.shrunk(|product, of| product / of);
+        self.of > 0 && alpha.is_convinced_by(self.distribution(allowed.as_f64()).at_least(over))
     }
 
     /// The interval of the target's exceedance that leaves out `alpha` on each side; 0 to 1 if
@@ -87,18 +102,19 @@ impl ExceedanceCount {
     /// the case of the binomial* (1934); the shares are found by bisection.
     pub fn interval(self, alpha: ErrorRate) -> (Ratio, Ratio) {
         let observed = if self.of == 0 { 0.5 } else { self.over as f64 / self.of as f64 };
-        let low = if self.over == 0 {
+        let (fewer, more) = (self.shrunk(|product, of| product / of), self.shrunk(u128::div_ceil));
+        let low = if fewer.over == 0 {
             0.0
         } else {
             first_share(0.0, observed, |share| {
-                self.distribution(share).at_least(self.over) > alpha.0
+                self.distribution(share).at_least(fewer.over) > alpha.0
             })
         };
-        let high = if self.over >= self.of {
+        let high = if more.over >= more.of {
             1.0
         } else {
             first_share(observed, 1.0, |share| {
-                self.distribution(share).at_most(self.over) <= alpha.0
+                self.distribution(share).at_most(more.over) <= alpha.0
             })
         };
         (ratio(low), ratio(high))
@@ -133,7 +149,7 @@ impl ExceedanceCount {
     }
 
     fn distribution(self, share: f64) -> BinomialDistribution {
-        BinomialDistribution { trials: self.of, share }
+        BinomialDistribution { trials: self.of.min(Self::MOST), share }
     }
 }
 
@@ -174,7 +190,7 @@ fn first_count(mut low: u64, mut high: u64, holds: impl Fn(u64) -> bool) -> u64 
 
 /// The first count above `start` that meets a condition, searched in growing steps up to `most` or
 /// just past it.
-fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
+pub(super) fn first_above(start: u64, most: u64, holds: impl Fn(u64) -> bool) -> Option<u64> {
     let mut below = start;
     let mut step = 1;
     loop {

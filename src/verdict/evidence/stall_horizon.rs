@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bet_wealth::{BetSide, BetWealth};
 use super::exceedance_slots::rounded_up;
 use crate::units::Ratio;
-use crate::verdict::binomial::{ErrorRate, ExceedanceCount};
+use crate::verdict::binomial::{ErrorRate, ExceedanceCount, first_above};
 
 /// The number of blocks, times the allowed share, at which a target that exceeds half as often as
 /// allowed still passes in most runs, if its exceedances are single requests and not stalls.
@@ -20,7 +20,7 @@ pub fn default_horizon(duration: Duration, smallest_allowed: Ratio) -> Duration 
 }
 
 /// The fewest blocks that can prove a budget, if no request exceeds it. `None` if nothing may
-/// exceed or everything may.
+/// exceed, so little that no run is long enough, or everything.
 pub fn fewest_blocks(allowed: Ratio) -> Option<u64> {
     fewest_blocks_at(allowed, ErrorRate::STATED)
 }
@@ -30,12 +30,16 @@ pub fn fewest_blocks_at(allowed: Ratio, error_rate: ErrorRate) -> Option<u64> {
     if allowed == Ratio::ZERO || allowed == Ratio::ONE {
         return None;
     }
-    let mut wealth = BetWealth::new(BetSide::Pass, allowed);
-    while wealth.ln_evidence() < error_rate.ln_evidence() {
-        wealth.bet(ExceedanceCount { over: 0, of: 1 }, 1, 1.0);
-    }
-    Some(wealth.blocks())
+    let suffices = |blocks: u64| {
+        let mut wealth = BetWealth::new(BetSide::Pass, allowed);
+        wealth.bet(ExceedanceCount { over: 0, of: 1 }, blocks, 1.0);
+        wealth.ln_evidence() >= error_rate.ln_evidence()
+    };
+    first_above(0, MOST_BLOCKS, suffices)
 }
+
+/// The greatest number of blocks that is searched: a run of an age.
+const MOST_BLOCKS: u64 = 1 << 50;
 
 /// The blocks that a plan should have: `9 / p₀`, rounded up. `None` if nothing may exceed.
 pub fn recommended_blocks(allowed: Ratio) -> Option<u64> {
@@ -59,6 +63,8 @@ mod tests {
         }
         assert_eq!(fewest_blocks(Ratio::ZERO), None);
         assert_eq!(fewest_blocks(Ratio::ONE), None);
+        assert_eq!(fewest_blocks(share(1e-18)), None);
+        assert!(fewest_blocks(share(1e-12)).is_some_and(|blocks| blocks > 1 << 40));
         assert_eq!(recommended_blocks(share(0.05)), Some(180));
         assert_eq!(recommended_blocks(share(0.01)), Some(900));
     }

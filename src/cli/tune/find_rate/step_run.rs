@@ -38,7 +38,7 @@ impl MeasuredStep {
         (continued, verdicts): (Option<&Self>, usize),
     ) -> Result<Self, CommandError> {
         let run = session::execute(plan, flags, signals, ReferencedRuns::default())?;
-        outputs::write_reports(&run)?;
+        outputs::write_reports_or_warn(&run);
         let earlier = continued.map(|step| step.evidence.clone()).unwrap_or_default();
         let timelines = source::read_timelines(&run.folder)?;
         let context = VerdictContext { timelines, earlier, verdicts, ..VerdictContext::default() };
