@@ -83,7 +83,7 @@ const HTTP1: [Row; 31] = [
         "path = '/fault/endless'\nexpect = { max_body = '64 KiB' }",
         Failed(Failure::Unexpected, None),
     ),
-    row("path = '/fault/endless-headers'", Failed(Failure::OwnLimit, Some(Body))),
+    row("path = '/fault/endless-headers'", Failed(Failure::Flood, Some(Body))),
     row("path = '/fault/garbage'", Failed(Failure::Malformed, Some(Body))),
     row("path = '/fault/two-lengths'", Failed(Failure::Malformed, Some(Body))),
     row("path = '/fault/wrong-status'", Failed(Failure::Status, None)),

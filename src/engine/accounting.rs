@@ -176,7 +176,8 @@ impl LaneAccounting {
                 counters.connections.reopened_after_idle_close += 1;
             }
             Some(ConnectionLoss::GivenUp) => counters.connections.replaced += 1,
-            None => {}
+            // The exchange that finds a flood opens no connection, but fails.
+            Some(ConnectionLoss::Flooded(_)) | None => {}
         }
         counters.protocols.extend(protocol);
     }

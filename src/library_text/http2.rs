@@ -2,14 +2,15 @@
 
 use h2::Reason;
 
-/// An error code with its meaning: `PROTOCOL_ERROR: unspecific protocol error detected`.
+/// An error code with its number and meaning: `PROTOCOL_ERROR, 0x1: unspecific protocol error
+/// detected`.
 ///
 /// The crate prints a code that RFC 9113 does not define with `Debug`.
 pub fn describe_reason(reason: Reason) -> String {
     const LAST: u32 = 0xd;
     match u32::from(reason) {
         code if code > LAST => format!("error code {code:#x}, which HTTP/2 does not define"),
-        _ => format!("{reason:?}: {reason}"),
+        code => format!("{reason:?}, {code:#x}: {reason}"),
     }
 }
 
@@ -20,11 +21,11 @@ mod tests {
     #[test]
     fn every_code_of_the_standard_has_its_name_and_others_their_number() {
         for (code, words) in [
-            (0, "NO_ERROR: "),
-            (1, "PROTOCOL_ERROR: "),
-            (7, "REFUSED_STREAM: "),
-            (0xb, "ENHANCE_YOUR_CALM: "),
-            (0xd, "HTTP_1_1_REQUIRED: "),
+            (0, "NO_ERROR, 0x0: "),
+            (1, "PROTOCOL_ERROR, 0x1: "),
+            (7, "REFUSED_STREAM, 0x7: "),
+            (0xb, "ENHANCE_YOUR_CALM, 0xb: "),
+            (0xd, "HTTP_1_1_REQUIRED, 0xd: "),
             (0xe, "error code 0xe, which"),
             (u32::MAX, "error code 0xffffffff, which"),
         ] {

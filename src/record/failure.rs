@@ -44,6 +44,8 @@ pub enum Failure {
     IdleClosed,
     /// What the target sent is not HTTP.
     Malformed,
+    /// The target sent so much that carries nothing that tollgate closed the connection.
+    Flood,
     /// The target does not speak the version of HTTP that the scenario requires.
     Protocol,
     /// A timeout of the scenario expired.
@@ -86,6 +88,7 @@ impl Failure {
             Self::Closed => "closed",
             Self::IdleClosed => "idle_closed",
             Self::Malformed => "malformed",
+            Self::Flood => "flood",
             Self::Protocol => "protocol",
             Self::TimedOut => "timed_out",
             Self::NoAnswer => "no_answer",
@@ -116,6 +119,7 @@ impl Failure {
             Self::Closed => "closed early",
             Self::IdleClosed => "idle connection closed",
             Self::Malformed => "not HTTP",
+            Self::Flood => "flood",
             Self::Protocol => "other protocol",
             Self::TimedOut => "timed out",
             Self::NoAnswer => "no answer",

@@ -187,6 +187,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         }
         Failure::Protocol => "request an HTTP version that the target speaks, or let it choose",
         Failure::Malformed => "check that the address speaks HTTP, and whether it expects TLS",
+        Failure::Flood => "find what in the target or before it sends input without data or end",
         Failure::TimedOut => {
             "the phases table shows where the time went; the target's log shows what it waited for"
         }

@@ -31,7 +31,7 @@ pub(super) const ROWS: [Row; 40] = [
     row("path = '/fault/goaway-body'", Failed(Failure::Closed, Some(Body))),
     row("path = '/fault/protocol-error'", Failed(Failure::Malformed, Some(FirstByte))),
     row("path = '/fault/garbage'", Failed(Failure::Malformed, Some(FirstByte))),
-    row("path = '/fault/endless-headers'", Failed(Failure::OwnLimit, Some(FirstByte))),
+    row("path = '/fault/endless-headers'", Failed(Failure::Flood, Some(FirstByte))),
     slow("path = '/fault/hang'", NOTHING_CAME),
     slow("path = '/fault/slow-body'", NOT_WHOLE),
     slow("path = '/fault/endless?every=10ms'", NOT_WHOLE),

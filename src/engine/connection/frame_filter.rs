@@ -1,8 +1,9 @@
-//! Removes empty DATA frames from what an HTTP/2 server sends, before `h2` reads it.
+//! Filters what an HTTP/2 server sends, before `h2` reads it.
 //!
-//! A server may send them (RFC 9113, section 6.1), and they carry nothing. `h2` ends a connection
-//! after 100 of them, however long the connection lives. Their number says nothing about the
-//! target, so they must not reach `h2`.
+//! A server may send empty DATA frames (RFC 9113, section 6.1), and they carry nothing. `h2` ends a
+//! connection after 100 of them, however long the connection lives. Their number says nothing about
+//! the target, so they must not reach `h2`. Frames that carry nothing are counted, as a flood of
+//! them must end, and rules are checked that `h2` does not check.
 
 use std::io;
 use std::ops::Range;
@@ -10,13 +11,18 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::ReadBuf;
 
+use crate::engine::connection::flood::{FloodKind, FloodMeter};
+use crate::engine::connection::frame_rules::{BrokenRule, FrameRules};
+
 /// What the filter has learnt about a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FrameFacts {
     /// Empty DATA frames with padding. They count for flow control, so they cannot be removed.
     pub(super) padded_empty: u32,
-    /// Whether a head took more bytes than [`FrameFilter::LARGE_HEAD`].
-    pub(super) had_large_head: bool,
+    /// The most bytes that a head took.
+    pub(super) largest_head: usize,
+    /// The rule that the target broke, if it is one that `h2` does not check.
+    pub(super) broken: Option<BrokenRule>,
     /// The error code of the last GOAWAY, with which the target announces the end.
     pub(super) goaway: Option<u32>,
 }
@@ -28,18 +34,33 @@ pub(super) struct FrameFilter {
     ready: Range<usize>,
     /// The bytes after those: the first part of a frame's head.
     partial: Range<usize>,
-    /// How many bytes of the current frame, including its head, are still to be passed on.
+    /// The current frame, and how many of its bytes, including its head, are still to be passed on.
+    current: Option<FrameHead>,
     rest: usize,
+    rules: FrameRules,
     /// Size of the current block of header fields so far, in bytes.
     head: usize,
+    /// Whether the last read brought little data in many frames.
+    is_dense: bool,
     facts: FrameFacts,
 }
 
+/// The meter of a connection, and what else the filter must know of it.
+#[derive(Clone, Copy)]
+pub(super) struct ReadContext<'a> {
+    pub(super) flood: &'a FloodMeter,
+    /// Whether an exchange is in progress.
+    pub(super) is_asked: bool,
+    /// How many bytes were sent.
+    pub(super) written: u64,
+}
+
 /// The head of a frame (RFC 9113, section 4.1).
-struct FrameHead {
-    length: usize,
-    kind: u8,
+pub(super) struct FrameHead {
+    pub(super) length: usize,
+    pub(super) kind: u8,
     flags: u8,
+    pub(super) stream: u32,
     /// The length of the padding, if the frame has any.
     padding: Option<u8>,
     /// The error code of a GOAWAY.
@@ -48,17 +69,26 @@ struct FrameHead {
 
 impl FrameHead {
     const LENGTH: usize = 9;
-    const DATA: u8 = 0;
-    const HEADERS: u8 = 1;
+    pub(super) const DATA: u8 = 0;
+    pub(super) const HEADERS: u8 = 1;
+    pub(super) const RST_STREAM: u8 = 3;
+    pub(super) const SETTINGS: u8 = 4;
     const GOAWAY: u8 = 7;
-    const CONTINUATION: u8 = 9;
-    const END_STREAM: u8 = 1;
+    pub(super) const WINDOW_UPDATE: u8 = 8;
+    pub(super) const CONTINUATION: u8 = 9;
+    pub(super) const END_STREAM: u8 = 1;
+    pub(super) const END_HEADERS: u8 = 4;
+    const PRIORITIZED: u8 = 0x20;
+    /// The longest payload that `h2` reads.
+    const MAX_LENGTH: usize = 16 << 10;
+    /// What a frame costs its reader in addition to its bytes, in bytes.
+    const EACH: u64 = 64;
     const PADDED: u8 = 8;
 
     /// Reads the head at the start of some bytes. In a DATA frame the length of the padding follows
     /// it, and in a GOAWAY a stream and the error code. `None` if that is not complete.
     fn read(bytes: &[u8]) -> Option<Self> {
-        let &[a, b, c, kind, flags, _, _, _, _] = bytes.first_chunk::<{ Self::LENGTH }>()?;
+        let &[a, b, c, kind, flags, ref stream @ ..] = bytes.first_chunk::<{ Self::LENGTH }>()?;
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         let payload = &bytes[Self::LENGTH..];
         let (mut padding, mut error) = (None, None);
@@ -67,7 +97,58 @@ impl FrameHead {
         } else if kind == Self::GOAWAY && length >= 8 {
             error = Some(u32::from_be_bytes(*payload.get(4..)?.first_chunk()?));
         }
-        Some(Self { length, kind, flags, padding, error })
+        let stream = u32::from_be_bytes(*stream) & 0x7fff_ffff;
+        Some(Self { length, kind, flags, stream, padding, error })
+    }
+
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// The fields in the payload of HEADERS, without padding and priority.
+    pub(super) fn fields<'a>(&self, payload: &'a [u8]) -> &'a [u8] {
+        let (before, after) = match payload.first() {
+            Some(padding) if self.has(Self::PADDED) => (1, usize::from(*padding)),
+            _ => (0, 0),
+        };
+        let before = before + if self.has(Self::PRIORITIZED) { 5 } else { 0 };
+        payload.get(before..payload.len().saturating_sub(after)).unwrap_or_default()
+    }
+
+    /// Whether it is a CONTINUATION without fields that does not end its head.
+    fn is_empty_continuation(&self) -> bool {
+        self.kind == Self::CONTINUATION && self.length == 0 && self.flags & Self::END_HEADERS == 0
+    }
+
+    /// How many bytes reading the frame is worth, apart from data, and how many bytes of data it
+    /// has. While nothing `is_asked`, data belongs to no answer, but may still be on its way.
+    fn cost(&self, is_asked: bool) -> (u64, u64) {
+        // What is no HTTP/2 may look like a frame of any length.
+        let length = self.length.min(Self::MAX_LENGTH) as u64;
+        match self.kind {
+            Self::DATA if self.length > 0 && is_asked => (0, length),
+            Self::DATA => (Self::EACH + length / 256, 0),
+            // `h2` limits the size of a head. Interim answers have heads, too.
+            Self::HEADERS => (8 * Self::EACH, 0),
+            Self::CONTINUATION => (Self::EACH, 0),
+            _ => (Self::EACH + length, 0),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        const NAMES: [&str; 10] = [
+            "DATA",
+            "HEADERS",
+            "PRIORITY",
+            "RST_STREAM",
+            "SETTINGS",
+            "PUSH_PROMISE",
+            "PING",
+            "GOAWAY",
+            "WINDOW_UPDATE",
+            "CONTINUATION",
+        ];
+        NAMES.get(usize::from(self.kind)).unwrap_or(&"of an unknown type")
     }
 
     /// Whether it is a DATA frame without data that does not end its stream.
@@ -79,18 +160,21 @@ impl FrameHead {
 }
 
 impl FrameFilter {
-    /// A head beyond this size may be too large for `h2` once it is decompressed.
-    const LARGE_HEAD: usize = 128 << 10;
-    /// How often the filter reads on when nothing is left of what it read.
-    const READS: usize = 16;
+    /// The most that is handed out at a time if it consists of small frames.
+    const DENSE: usize = 2 << 10;
+    /// How many bytes of other input cost as much as one byte of small frames.
+    const DENSE_COST: u64 = 8;
 
     pub(super) fn new() -> Self {
         Self {
             buffer: vec![0; 16 << 10].into_boxed_slice(),
             ready: 0..0,
             partial: 0..0,
+            current: None,
             rest: 0,
+            rules: FrameRules::new(),
             head: 0,
+            is_dense: false,
             facts: FrameFacts::default(),
         }
     }
@@ -99,16 +183,25 @@ impl FrameFilter {
         self.facts
     }
 
-    /// Reads what is left after filtering; `read` reads the connection.
+    /// Reads what is left after filtering; `read` reads the connection. Charges the meter for
+    /// frames that carry nothing.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
+        context: ReadContext<'_>,
         mut read: impl FnMut(&mut Context<'_>, &mut ReadBuf<'_>) -> Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
-        for _ in 0..Self::READS {
+        loop {
+            ready!(context.flood.poll_turn(cx));
             if !self.ready.is_empty() {
-                let count = self.ready.len().min(buf.remaining());
+                let most = if self.is_dense { Self::DENSE } else { usize::MAX };
+                let count = self.ready.len().min(buf.remaining()).min(most);
+                if self.is_dense {
+                    context.flood.note_work(Self::DENSE_COST * count as u64);
+                } else {
+                    context.flood.note_data(count as u64);
+                }
                 buf.put_slice(&self.buffer[self.ready.start..self.ready.start + count]);
                 self.ready.start += count;
                 return Poll::Ready(Ok(()));
@@ -125,32 +218,54 @@ impl FrameFilter {
                 // The stream ends within a head, which `h2` must see.
                 (self.ready, self.partial) = (self.partial.clone(), 0..0);
             } else {
-                self.filter(self.partial.end + count);
+                self.filter(self.partial.end + count, context)?;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Filters the first `end` bytes of the buffer.
-    fn filter(&mut self, end: usize) {
-        let (mut from, mut to) = (0, 0);
+    fn filter(&mut self, end: usize, context: ReadContext<'_>) -> io::Result<()> {
+        let ReadContext { flood: meter, is_asked, written } = context;
+        let (mut from, mut to, mut costs) = (0, 0, 0);
         while from < end {
             if self.rest == 0 {
                 let Some(head) = FrameHead::read(&self.buffer[from..end]) else { break };
                 self.note(&head);
-                if head.is_empty_data() && head.padding.is_none() {
+                let (cost, data) = head.cost(is_asked);
+                meter.credit(data);
+                if cost > 0 {
+                    meter.charge(cost, FloodKind::Frames(head.name()))?;
+                }
+                costs += cost;
+                let carries_nothing = head.is_empty_data() && head.padding.is_none();
+                if carries_nothing || head.is_empty_continuation() {
                     from += FrameHead::LENGTH;
                     continue;
                 }
                 self.rest = FrameHead::LENGTH + head.length;
+                self.current = Some(head);
             }
             let count = self.rest.min(end - from);
+            if let Some(head) = &self.current {
+                let is_first = self.rest == FrameHead::LENGTH + head.length;
+                let payload = from + if is_first { FrameHead::LENGTH } else { 0 };
+                self.rules.take(head, &self.buffer[payload..from + count]);
+            }
             self.buffer.copy_within(from..from + count, to);
             (from, to) = (from + count, to + count);
             self.rest -= count;
+            if self.rest == 0
+                && let Some(head) = self.current.take()
+                && let Err(broken) = self.rules.check(&head, written)
+            {
+                self.facts.broken = Some(broken);
+                return Err(io::Error::other(broken));
+            }
         }
         (self.ready, self.partial) = (0..to, from..end);
+        self.is_dense = costs > end as u64;
+        meter.note_work(costs / Self::DENSE_COST);
+        Ok(())
     }
 
     fn note(&mut self, head: &FrameHead) {
@@ -159,7 +274,7 @@ impl FrameFilter {
             FrameHead::CONTINUATION => self.head + head.length,
             _ => 0,
         };
-        self.facts.had_large_head |= self.head > Self::LARGE_HEAD;
+        self.facts.largest_head = self.facts.largest_head.max(self.head);
         self.facts.goaway = head.error.or(self.facts.goaway);
         self.facts.padded_empty += u32::from(head.is_empty_data() && head.padding.is_some());
     }
@@ -186,7 +301,9 @@ mod tests {
         loop {
             let mut memory = vec![0; room];
             let mut buf = ReadBuf::new(&mut memory);
-            let polled = filter.poll_read(&mut cx, &mut buf, |_, buf| {
+            let flood = &FloodMeter::default();
+            let context = ReadContext { flood, is_asked: true, written: 0 };
+            let polled = filter.poll_read(&mut cx, &mut buf, context, |_, buf| {
                 buf.put_slice(pieces.next().unwrap_or_default());
                 Poll::Ready(Ok(()))
             });
@@ -233,8 +350,9 @@ mod tests {
     fn a_large_head_is_noticed_over_all_its_frames() {
         let one = frame(FrameHead::HEADERS, 0, &[0; 16_000]);
         let more = frame(FrameHead::CONTINUATION, 0, &[0; 16_000]).repeat(9);
-        assert!(filtered(&[one.clone(), more].concat(), 5_000, 5_000).1.had_large_head);
-        assert!(!filtered(&one.repeat(10), 5_000, 5_000).1.had_large_head);
+        let largest = |bytes: &[u8]| filtered(bytes, 5_000, 5_000).1.largest_head;
+        assert_eq!(largest(&[one.clone(), more].concat()), 160_000);
+        assert_eq!(largest(&one.repeat(10)), 16_000);
     }
 
     proptest! {

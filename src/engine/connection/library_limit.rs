@@ -7,65 +7,94 @@ use std::io;
 
 use rustls::{Error as TlsError, InvalidMessage, PeerMisbehaved};
 
+use crate::engine::connection::frame_filter::FrameFacts;
 use crate::library_text::find_tls_error;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
-/// A limit of a library, as a sentence that says what exceeded it.
+/// A limit of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) struct LibraryLimit(&'static str);
+pub(in crate::engine) struct LibraryLimit {
+    /// A sentence that says what exceeded it.
+    exceeded: &'static str,
+    /// Whether only a flood exceeds it, which no client reads.
+    is_flood: bool,
+}
 
 /// What to do about a limit.
 const REMEDY: &str = "this limit is tollgate's: another client, for example curl, shows the answer \
                       without it; with less of what is named here, tollgate can measure it too";
 
 /// A request that the library does not send.
-const REFUSED: LibraryLimit = LibraryLimit("the HTTP library refused to send the request");
+const REFUSED: LibraryLimit = LibraryLimit::new("the HTTP library refused to send the request");
+
+/// How much of a head hyper has read before it says that it is too large, at least.
+const LARGE_HEAD_BYTES: u64 = 400 << 10;
+
+/// How much hyper has read since the last data if it refuses a single chunk's extensions, at least.
+const LONG_EXTENSION_BYTES: u64 = 15 << 10;
 
 /// What `h2` writes into the GOAWAY with which it ends a connection at a limit, and what it means.
 const OF_H2: [(&str, LibraryLimit); 5] = [
     (
         "too_many_data_frames",
-        LibraryLimit("the target sent more small or empty DATA frames than are buffered"),
+        LibraryLimit::new("the target sent more small or empty DATA frames than are buffered"),
     ),
+    // More than 30 in a head; curl reads eight.
     (
         "too_many_continuations",
-        LibraryLimit("the target sent a head in more CONTINUATION frames than are read"),
+        LibraryLimit::flood("the target flooded the connection with CONTINUATION frames"),
     ),
     (
         "too_many_internal_resets",
-        LibraryLimit("the target sent too many frames on streams that were given up"),
+        LibraryLimit::new("the target sent too many frames on streams that were given up"),
     ),
-    ("too_many_resets", LibraryLimit("the target reset too many streams at once")),
-    (
-        "header_list_way_too_large",
-        LibraryLimit("the target sent a head that is larger than 256 KiB"),
-    ),
+    ("too_many_resets", LibraryLimit::new("the target reset too many streams at once")),
+    ("header_list_way_too_large", LARGE_HEAD),
 ];
 
 /// A limit of `h2` that this table does not name.
 const OTHER_OF_H2: LibraryLimit =
-    LibraryLimit("the target sent more than the HTTP/2 library accepts");
+    LibraryLimit::new("the target sent more than the HTTP/2 library accepts");
+
+/// A head that no common client reads: browsers and curl stop before.
+const LARGE_HEAD: LibraryLimit =
+    LibraryLimit::flood("the target sent a head that is larger than 400 KiB");
+
+/// Chunk extensions of more than the limit between two pieces of data.
+const LONG_EXTENSION: LibraryLimit =
+    LibraryLimit::flood("the target flooded the connection with chunk extensions and no data");
 
 /// What hyper says in the errors of a chunked body that only exceeds a limit.
 const OF_CHUNKS: [(&str, LibraryLimit); 3] = [
     (
         "chunk extensions over limit",
-        LibraryLimit("the target sent chunk extensions of more than 16 KiB"),
+        LibraryLimit::new("the target sent chunk extensions of more than 16 KiB"),
     ),
     (
         "chunk trailers bytes over limit",
-        LibraryLimit("the target sent trailers of more than 16 KiB"),
+        LibraryLimit::flood("the target sent trailers of more than 400 KiB"),
     ),
-    ("chunk trailers count overflow", LibraryLimit("the target sent more than 2,048 trailers")),
+    (
+        "chunk trailers count overflow",
+        LibraryLimit::new("the target sent more than 2,048 trailers"),
+    ),
 ];
 
 impl LibraryLimit {
+    const fn new(exceeded: &'static str) -> Self {
+        Self { exceeded, is_flood: false }
+    }
+
+    const fn flood(exceeded: &'static str) -> Self {
+        Self { exceeded, is_flood: true }
+    }
+
     /// The limit that an error of an HTTP/2 connection means; `None` for any other error.
     ///
-    /// `h2` reports a head beyond its limit like a broken rule, so the caller says whether the
-    /// target `sent_large_head`.
-    pub(super) fn of_h2(error: &h2::Error, sent_large_head: bool) -> Option<Self> {
+    /// `h2` reports a head beyond its limit like a broken rule, so the caller says what is known of
+    /// the frames.
+    pub(super) fn of_h2(error: &h2::Error, frames: FrameFacts) -> Option<Self> {
         use h2::Reason;
         let is_of_caller = !(error.is_io() || error.is_remote() || error.is_library());
         if is_of_caller && error.reason().is_none() {
@@ -78,30 +107,48 @@ impl LibraryLimit {
             return Some(known.map_or(OTHER_OF_H2, |known| known.1));
         }
         let refuses_heads = [Reason::PROTOCOL_ERROR, Reason::COMPRESSION_ERROR].contains(&reason);
-        (refuses_heads && sent_large_head)
-            .then_some(Self("the target sent a head that is larger than 256 KiB"))
+        // A compressed head is larger than its bytes.
+        let may_be_large = frames.largest_head as u64 > LARGE_HEAD_BYTES / 3;
+        (refuses_heads && may_be_large).then_some(LARGE_HEAD)
     }
 
     /// The limit that an error of an HTTP/1.1 connection means; `None` for any other error.
-    pub(super) fn of_hyper(error: &hyper::Error) -> Option<Self> {
+    ///
+    /// The caller says how many bytes were `read` since the exchange began, and since the last
+    /// data.
+    pub(super) fn of_hyper(error: &hyper::Error, read: (u64, u64)) -> Option<Self> {
         if error.is_parse_too_large() {
-            return Some(Self("the target sent a head of more than 400 KiB or 2,048 header lines"));
+            let is_long = read.0 > LARGE_HEAD_BYTES;
+            let lines = Self::new("the target sent a head of more than 2,048 header lines");
+            return Some(if is_long { LARGE_HEAD } else { lines });
         }
         let source = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
         let text = source.to_string();
-        OF_CHUNKS.iter().find(|(says, _)| text.contains(says)).map(|known| known.1)
+        let known = OF_CHUNKS.iter().find(|(says, _)| text.contains(says))?;
+        let is_one = known.0.contains("extensions") && read.1 > LONG_EXTENSION_BYTES;
+        Some(if is_one { LONG_EXTENSION } else { known.1 })
     }
 
     /// The limit that an error of a TLS stream means; `None` for any other error.
     pub(in crate::engine) fn of_tls(error: &io::Error) -> Option<Self> {
         use PeerMisbehaved as M;
+        // rustls has no type for this. Data never fills that buffer.
+        if error.to_string() == "message buffer full" {
+            return Some(Self::flood(
+                "the target flooded the connection with TLS handshake messages",
+            ));
+        }
         let limit = match find_tls_error(error)? {
             TlsError::PeerMisbehaved(misbehaved) => match misbehaved {
                 M::TooManyEmptyFragments => {
-                    "the target sent more empty TLS records in a row than are read"
+                    return Some(Self::flood(
+                        "the target flooded the connection with empty TLS records",
+                    ));
                 }
                 M::TooManyKeyUpdateRequests => {
-                    "the target sent more TLS key updates in a row than are read"
+                    return Some(Self::flood(
+                        "the target flooded the connection with TLS key updates",
+                    ));
                 }
                 M::TooManyRenegotiationRequests => {
                     "the target sent more than one TLS renegotiation request"
@@ -117,12 +164,15 @@ impl LibraryLimit {
             }
             _ => return None,
         };
-        Some(Self(limit))
+        Some(Self::new(limit))
     }
 
     /// The failure of an exchange that the limit ended in a phase.
     pub(in crate::engine) fn failed(self, phase: Dimension) -> ExchangeFailure {
-        let failed = ExchangeFailure::in_phase(Failure::OwnLimit, phase, self.0);
+        if self.is_flood {
+            return ExchangeFailure::in_phase(Failure::Flood, phase, self.exceeded);
+        }
+        let failed = ExchangeFailure::in_phase(Failure::OwnLimit, phase, self.exceeded);
         ExchangeFailure { next: Some(REMEDY), ..failed }
     }
 }
@@ -159,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_evidence_that_does_not_count_against_the_target() {
-        let failed = LibraryLimit("the target sent too much").failed(Dimension::Body);
+        let failed = LibraryLimit::new("the target sent too much").failed(Dimension::Body);
         assert_eq!(failed.seen, "the target sent too much");
         assert!(failed.next.is_some() && !failed.failure.counts_against_target());
         assert!(!failed.failure.is_without_answer() && !failed.failure.is_not_judged());

@@ -4,8 +4,12 @@
 //! connections of one worker task.
 
 pub(super) mod dial;
+mod field_scan;
+mod flood;
 mod frame_filter;
+mod frame_rules;
 pub(super) mod http;
+mod huffman;
 pub(super) mod idle_close;
 pub(super) mod library_limit;
 pub(super) mod set;

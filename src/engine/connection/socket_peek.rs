@@ -8,16 +8,18 @@
 //! afterwards. So a reset is remembered for the reader, which decides what happened to the
 //! exchange.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::engine::connection::flood::{FloodKind, FloodMeter};
 
 /// A TCP stream whose unread input can be checked while another owner reads and writes it.
 pub(in crate::engine) struct PeekableStream(Rc<SharedSocket>);
@@ -26,6 +28,12 @@ struct SharedSocket {
     tcp: RefCell<TcpStream>,
     /// Whether the kernel has reported a reset.
     was_reset: Cell<bool>,
+    /// Whether input was found that the runtime did not report.
+    is_urgent: Cell<bool>,
+    /// What wakes the task that waits for input.
+    reader: Cell<Option<Waker>>,
+    /// What is read without data; `None` if nothing but data is read here.
+    flood: OnceCell<FloodMeter>,
 }
 
 /// Checks a TCP stream for unread input.
@@ -46,7 +54,26 @@ pub(in crate::engine) enum UnreadInput {
 
 impl PeekableStream {
     pub(in crate::engine) fn new(tcp: TcpStream) -> Self {
-        Self(Rc::new(SharedSocket { tcp: RefCell::new(tcp), was_reset: Cell::new(false) }))
+        Self(Rc::new(SharedSocket {
+            tcp: RefCell::new(tcp),
+            was_reset: Cell::default(),
+            is_urgent: Cell::default(),
+            reader: Cell::default(),
+            flood: OnceCell::new(),
+        }))
+    }
+
+    /// Limits what is read between two calls of [`Self::note_data`], as records of TLS may carry no
+    /// data.
+    pub(in crate::engine) fn limit_records(&self) {
+        self.0.flood.get_or_init(FloodMeter::default);
+    }
+
+    /// Notes that data was decrypted.
+    pub(in crate::engine) fn note_data(&self) {
+        if let Some(flood) = self.0.flood.get() {
+            flood.reset();
+        }
     }
 
     /// A check for unread input. If the stream `is_encrypted`, the TLS session above it judges what
@@ -57,6 +84,18 @@ impl PeekableStream {
 }
 
 impl SharedSocket {
+    /// Reads without asking the runtime whether there is anything to read.
+    fn read_now(&self, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match recv(&*self.tcp.borrow(), buf.initialize_unfilled(), RecvFlags::DONTWAIT) {
+            Ok((_, read)) => {
+                buf.advance(read);
+                Poll::Ready(Ok(()))
+            }
+            Err(Errno::WOULDBLOCK | Errno::INTR) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
     /// Handles the result of a write: remembers a reset.
     fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
@@ -87,6 +126,19 @@ impl SocketPeek {
         }
     }
 
+    /// Wakes the reader if there is input that the runtime has not reported.
+    ///
+    /// A read ends before a byte that was sent as urgent. The runtime takes a short read for the
+    /// end of what has arrived, and would wait for more.
+    pub(super) fn find_missed_input(&self) {
+        if self.look() != UnreadInput::Nothing {
+            self.socket.is_urgent.set(true);
+            if let Some(reader) = self.socket.reader.take() {
+                reader.wake();
+            }
+        }
+    }
+
     /// Whether a connection that awaits no answer can take a request, as far as this machine knows.
     ///
     /// Bytes in plain text belong to no request, and the next request would take them for its
@@ -111,8 +163,26 @@ impl AsyncRead for PeekableStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let flood = self.0.flood.get();
+        if let Some(flood) = flood {
+            ready!(flood.poll_turn(cx));
+        }
         let before = buf.filled().len();
-        let polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(cx, buf);
+        let mut polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(cx, buf);
+        if polled.is_pending() && self.0.is_urgent.get() {
+            polled = self.0.read_now(buf);
+        }
+        if polled.is_pending() {
+            self.0.reader.set(Some(cx.waker().clone()));
+        }
+        match (flood, (buf.filled().len() - before) as u64) {
+            (None, _) => {}
+            (Some(flood), 0) => flood.end_turn(),
+            (Some(flood), read) => {
+                flood.note_work(read);
+                flood.charge(read, FloodKind::Records)?;
+            }
+        }
         let ended = matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() == before;
         if ended && self.0.was_reset.get() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));

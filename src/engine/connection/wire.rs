@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter};
+use crate::engine::connection::flood::{Flood, FloodKind, FloodMeter};
+use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter, ReadContext};
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
@@ -20,6 +21,9 @@ pub(in crate::engine) trait ByteStream: AsyncRead + AsyncWrite + Unpin {
     fn socket_peek(&self) -> Option<SocketPeek> {
         None
     }
+
+    /// Notes that data came out of it.
+    fn note_data(&self) {}
 }
 
 impl ByteStream for PeekableStream {
@@ -32,6 +36,10 @@ impl ByteStream for TlsStream<PeekableStream> {
     fn socket_peek(&self) -> Option<SocketPeek> {
         Some(self.get_ref().0.socket_peek(true))
     }
+
+    fn note_data(&self) {
+        self.get_ref().0.note_data();
+    }
 }
 
 #[cfg(test)]
@@ -39,6 +47,9 @@ impl ByteStream for tokio::io::DuplexStream {}
 
 /// How many of a connection's first bytes are remembered: the length of an HTTP/2 frame header.
 const GREETING: usize = 9;
+
+/// The framing of a chunk of a body that is not counted.
+const CHUNK_FRAMING: u64 = 16;
 
 /// When bytes arrived and how many were written.
 #[derive(Debug, Default)]
@@ -49,25 +60,75 @@ pub(in crate::engine) struct WireStamps {
     written: Cell<u64>,
     /// Bytes read since the last reset.
     read_bytes: Cell<u64>,
+    /// The same when the last data of a body over HTTP/1.1 was taken.
+    read_at_data: Cell<u64>,
     /// Whether the target has closed its side.
     ended: Cell<bool>,
     /// Whether the target has sent more than its answer.
     surplus: Cell<bool>,
     /// Whether the target takes no more bytes.
     write_closed: Cell<bool>,
+    /// Whether bytes are left that the socket did not take.
+    has_unsent: Cell<bool>,
     /// The limit of the TLS library that ended the connection.
     limit: Cell<Option<LibraryLimit>>,
     frames: Cell<FrameFacts>,
     greeting: Cell<[u8; GREETING]>,
     greeted: Cell<usize>,
+    flood: FloodMeter,
+    /// How many exchanges are in progress.
+    exchanges: Cell<usize>,
+    /// Whether the body of an answer is being read.
+    is_in_body: Cell<bool>,
 }
 
 impl WireStamps {
-    /// Forgets the times of the previous exchange.
+    /// Forgets the previous exchange, as the only one on the connection begins.
     pub(in crate::engine) fn reset(&self) {
+        self.is_in_body.set(false);
+        self.flood.begin_exchange();
         self.first_read.set(None);
         self.last_read.set(None);
         self.read_bytes.set(0);
+        self.read_at_data.set(0);
+    }
+
+    /// Notes that one of several exchanges begins.
+    pub(super) fn begin_exchange(&self) {
+        self.exchanges.set(self.exchanges.get() + 1);
+        self.flood.begin_exchange();
+    }
+
+    /// Notes that one of several exchanges is over.
+    pub(super) fn end_exchange(&self) {
+        self.exchanges.set(self.exchanges.get().saturating_sub(1));
+    }
+
+    /// Notes the head of an answer over HTTP/1.1.
+    pub(super) fn note_head(&self, head: &http::response::Parts) {
+        self.is_in_body.set(true);
+        if self.flood.is_strained() {
+            let fields = head.headers.iter();
+            let size: usize =
+                fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+            self.flood.credit(size as u64);
+        }
+    }
+
+    /// Notes a piece of a body over HTTP/1.1, whose framing may take some bytes more.
+    pub(super) fn note_data(&self, bytes: usize) {
+        self.flood.credit(bytes as u64 + CHUNK_FRAMING);
+        self.read_at_data.set(self.read_bytes.get());
+    }
+
+    /// How much was read since the last data, in bytes.
+    pub(super) fn read_without_data(&self) -> u64 {
+        self.read_bytes.get() - self.read_at_data.get()
+    }
+
+    /// The flood that ended the connection, if one did.
+    pub(super) fn flood(&self) -> Option<Flood> {
+        self.flood.flood()
     }
 
     /// When the first byte since the last reset arrived.
@@ -110,6 +171,11 @@ impl WireStamps {
         self.write_closed.get()
     }
 
+    /// Whether a part of a request is still to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.has_unsent.get()
+    }
+
     /// The limit of the TLS library that ended the connection, if one did.
     pub(super) fn limit(&self) -> Option<LibraryLimit> {
         self.limit.get()
@@ -126,9 +192,9 @@ impl WireStamps {
         self.frames.get().goaway
     }
 
-    /// Whether the target sent a head that may exceed the limit of `h2`.
-    pub(super) fn had_large_head(&self) -> bool {
-        self.frames.get().had_large_head
+    /// What is known of the frames that the target sent.
+    pub(super) fn frames(&self) -> FrameFacts {
+        self.frames.get()
     }
 
     /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every
@@ -175,6 +241,7 @@ impl WireStamps {
     }
 
     fn wrote(&self, written: usize) {
+        self.flood.credit(written as u64);
         self.written.set(self.written.get() + written as u64);
     }
 }
@@ -212,12 +279,43 @@ impl StampedStream {
                 }
                 self.stamps.end();
             }
-            ([], Poll::Ready(Err(error))) => self.stamps.limit.set(LibraryLimit::of_tls(error)),
-            ([], Poll::Pending) => {}
+            ([], Poll::Ready(Err(error))) => {
+                self.stamps.limit.set(LibraryLimit::of_tls(error));
+                if let Some(flood) = Flood::of_io(error) {
+                    self.stamps.flood.note(flood);
+                }
+            }
+            ([], Poll::Pending) => self.stamps.flood.end_turn(),
             (bytes, _) => {
                 self.broken = None;
                 self.stamps.read(bytes);
+                self.stream.note_data();
             }
+        }
+        polled
+    }
+
+    /// Reads HTTP/1.1. What is not part of a body counts as a flood at some point.
+    fn poll_unfiltered(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let flood = &self.stamps.flood;
+        ready!(flood.poll_turn(cx));
+        let before = buf.filled().len();
+        let polled = self.poll_wire(cx, buf);
+        let read = (buf.filled().len() - before) as u64;
+        if read > 0 {
+            let flood = &self.stamps.flood;
+            let is_data = self.stamps.is_in_body.get();
+            let kind = if is_data { FloodKind::Framing } else { FloodKind::Interim };
+            if is_data {
+                flood.note_data(read);
+            } else {
+                flood.note_work(read);
+            }
+            flood.charge(read, kind)?;
         }
         polled
     }
@@ -234,13 +332,19 @@ impl StampedStream {
         polled: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match polled {
-            Poll::Ready(Ok(written)) => self.stamps.wrote(written),
+            Poll::Ready(Ok(written)) => {
+                self.stamps.has_unsent.set(written < length);
+                self.stamps.wrote(written);
+            }
             Poll::Ready(Err(error)) if is_broken(&error) => {
                 self.note_broken(cx, error);
                 return Poll::Ready(Ok(length));
             }
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.has_waited = true,
+            Poll::Pending => {
+                self.stamps.has_unsent.set(true);
+                self.has_waited = true;
+            }
         }
         polled
     }
@@ -262,8 +366,14 @@ impl AsyncRead for StampedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(mut filter) = self.filter.take() else { return self.poll_wire(cx, buf) };
-        let polled = filter.poll_read(cx, buf, |cx, buf| self.poll_wire(cx, buf));
+        let Some(mut filter) = self.filter.take() else { return self.poll_unfiltered(cx, buf) };
+        let stamps = Rc::clone(&self.stamps);
+        let context = ReadContext {
+            flood: &stamps.flood,
+            is_asked: stamps.exchanges.get() > 0,
+            written: stamps.written(),
+        };
+        let polled = filter.poll_read(cx, buf, context, |cx, buf| self.poll_wire(cx, buf));
         self.stamps.frames.set(filter.facts());
         self.filter = Some(filter);
         polled
@@ -289,7 +399,9 @@ impl AsyncWrite for StampedStream {
         if self.stamps.is_write_closed() {
             return Poll::Ready(Ok(()));
         }
-        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.stamps.has_unsent.set(flushed.is_pending());
+        match ready!(flushed) {
             Err(error) if is_broken(&error) => self.note_broken(cx, error),
             Err(error) => return Poll::Ready(Err(error)),
             Ok(()) if self.has_waited => {

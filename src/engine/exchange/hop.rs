@@ -62,6 +62,14 @@ struct HopNotes {
     connection: UsedConnection,
 }
 
+impl HopNotes {
+    /// Notes that the request was not sent.
+    fn fail(&mut self) {
+        self.parts.set_failed(Dimension::FirstByte);
+        self.parts.set_failed(Dimension::Service);
+    }
+}
+
 impl OutgoingRequest<'_> {
     /// Sends the request and reads its answer; `None` if the run started to drain before that.
     pub(super) async fn run(mut self, body: &mut BodyCollector<'_>) -> Option<HopResult> {
@@ -98,6 +106,13 @@ impl OutgoingRequest<'_> {
             let (access, limits) = self.access(&mut notes.parts).await?;
             let (mut connection, is_new) = match access {
                 ConnectionAccess::Ready(connection) => (connection, false),
+                // Nothing was asked on the connection, but the target is to answer for it.
+                ConnectionAccess::Missing {
+                    lost: Some(ConnectionLoss::Flooded(flood)), ..
+                } => {
+                    notes.fail();
+                    return Err(HopEnd::Failed(Box::new(flood.failed(Dimension::FirstByte))));
+                }
                 ConnectionAccess::Missing { lost: closed, opening } => {
                     notes.fresh = true;
                     let connection = self
@@ -123,9 +138,12 @@ impl OutgoingRequest<'_> {
                     self.keep(connection, is_new, response.reusable);
                     return Ok(response);
                 }
-                Err(RequestNotSent(failed)) if is_new || attempts == MAX_SEND_ATTEMPTS => {
-                    notes.parts.set_failed(Dimension::FirstByte);
-                    notes.parts.set_failed(Dimension::Service);
+                Err(RequestNotSent(failed))
+                    if is_new
+                        || attempts == MAX_SEND_ATTEMPTS
+                        || failed.failure == Failure::Flood =>
+                {
+                    notes.fail();
                     return Err(HopEnd::Failed(failed));
                 }
                 Err(RequestNotSent(_)) => {

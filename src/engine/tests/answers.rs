@@ -103,12 +103,13 @@ fn what_follows_a_complete_answer_never_becomes_the_next_one() {
 }
 
 #[test]
-fn an_endless_head_ends_at_a_limit_of_tollgate_and_does_not_fill_the_memory() {
+fn an_endless_head_is_a_flood_and_does_not_fill_the_memory() {
     let line = format!("x-endless: {}\r\n", "y".repeat(1_000));
     let endless: &str =
         Box::leak(format!("HTTP/1.1 200 OK\r\n{}", line.repeat(2_000)).into_boxed_str());
     let scenario = measure(open(2.0, 1, 1), Script::always(Turn::Raw(millis(1), endless)));
-    assert_eq!((scenario.ended_at_limits(), measured(&scenario).tally.exchanges), (2, 0));
+    let tally = &measured(&scenario).tally;
+    assert_eq!((tally.failed_by(Failure::Flood), tally.exchanges), (2, 2), "{tally:?}");
 }
 
 #[test]

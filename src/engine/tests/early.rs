@@ -30,22 +30,16 @@ fn uploading(mut scenario: ScenarioPlan, bytes: usize, status: StatusCode) -> Sc
 const LARGE: usize = 200_000;
 
 #[test]
-fn a_connection_whose_upload_is_read_after_the_answer_is_used_again() {
-    let plan = uploading(open(10.0, 2, 2), LARGE, StatusCode::OK);
-    let scenario = measure(plan, Script::always(Turn::Answer(millis(0))));
-    assert_eq!(measured(&scenario).tally.ok, 20);
-    assert_eq!((scenario.connections.opened, scenario.connections.replaced), (2, 0));
-    let waited = measured(&scenario).series.get(Dimension::Wait).unwrap().max().unwrap();
-    assert!(waited < millis(1), "{waited:?}");
-}
-
-#[test]
-fn a_connection_whose_upload_is_never_read_is_replaced_and_no_arrival_is_dropped() {
-    let plan = uploading(open(10.0, 2, 2), LARGE, StatusCode::OK);
-    let scenario = measure(plan, Script::always(Turn::AnswerUnread));
-    assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
-    assert_eq!((scenario.connections.opened, scenario.connections.replaced), (20, 18));
-    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+fn a_connection_that_is_answered_before_its_upload_was_read_is_replaced_and_no_arrival_waits() {
+    for turn in [Turn::AnswerUnread, Turn::Answer(millis(0))] {
+        let plan = uploading(open(10.0, 2, 2), LARGE, StatusCode::OK);
+        let scenario = measure(plan, Script::always(turn));
+        assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
+        assert_eq!((scenario.connections.opened, scenario.connections.replaced), (20, 18));
+        assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+        let waited = measured(&scenario).series.get(Dimension::Wait).unwrap().max().unwrap();
+        assert!(waited < millis(1), "{waited:?}");
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ pub(super) fn headline(
         (Decision::Pass, _) => holds(budgets.len(), confidence, reach) + &but(left_out),
         (_, []) => "nothing was judged".to_owned(),
         (_, [one]) => one.one_line(),
-        (_, [first, ..]) => counted(budgets).unwrap_or_else(|| first.one_line()),
+        (_, [first, ..]) => counted(decision, budgets).unwrap_or_else(|| first.one_line()),
     }
 }
 
@@ -175,12 +175,13 @@ fn holds(budgets: usize, confidence: Option<Ratio>, reach: Option<Duration>) -> 
     }
 }
 
-/// Counts the breached and the undecided budgets; `None` if all hold.
-fn counted(budgets: &[Decision]) -> Option<String> {
+/// Counts the breached and the undecided budgets; `None` if they do not explain the decision.
+fn counted(decision: Decision, budgets: &[Decision]) -> Option<String> {
     let count = |decision| budgets.iter().filter(|budget| **budget == decision).count();
     let all = words::plural(budgets.len() as u64, "budget");
     match (count(Decision::Fail), count(Decision::Inconclusive)) {
         (0, 0) => None,
+        (broken, _) if (broken > 0) != (decision == Decision::Fail) => None,
         (0, open) => Some(format!("{open} of {all} cannot be decided")),
         (broken, 0) => Some(format!("{broken} of {all} breached")),
         (broken, open) => Some(format!("{broken} of {all} breached, {open} cannot be decided")),
@@ -200,4 +201,37 @@ pub(super) fn display_reason(reason: &VerdictReason) -> VerdictReason {
         words::display(&clauses.collect::<Vec<_>>().join("; "), words::REASON)
     };
     VerdictReason { what: shorten(&reason.what), next: shorten(&reason.next) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heading_counts_budgets_only_if_they_explain_the_decision() {
+        use Decision::{Fail, Inconclusive, Pass};
+        let finding = |decision| RunFinding {
+            decision,
+            place: "page".to_owned(),
+            what: "9 of 9 requests failed".to_owned(),
+            next: "look".to_owned(),
+            subject: FindingSubject { scenario: "page".to_owned(), budget: None },
+        };
+        let heading = |decision, budgets: &[Decision]| {
+            let findings = [finding(decision), finding(decision)];
+            headline(decision, &findings, budgets, (None, None), &[])
+        };
+        let failed = finding(Fail).one_line();
+        assert_eq!(heading(Fail, &[Inconclusive, Inconclusive]), failed);
+        assert_eq!(heading(Fail, &[Pass, Pass]), failed);
+        assert_eq!(
+            heading(Fail, &[Fail, Inconclusive]),
+            "1 of 2 budgets breached, 1 cannot be decided"
+        );
+        assert_eq!(
+            heading(Inconclusive, &[Pass, Inconclusive]),
+            "1 of 2 budgets cannot be decided"
+        );
+        assert_eq!(heading(Inconclusive, &[Fail, Inconclusive]), failed);
+    }
 }

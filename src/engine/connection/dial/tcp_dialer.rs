@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use url::Host;
@@ -207,9 +208,11 @@ impl TcpDialer {
             self.directory.forget(name, origin.port);
         }
         let (stream, address) = connected?;
-        // Only a socket that is already gone refuses this option, and the first write then reports
-        // it.
+        // Only a socket that is already gone refuses these options, and the first write then
+        // reports it. Urgent data belongs to the stream (RFC 6093); without the second option the
+        // kernel would take a byte out of an answer that is sent as urgent.
         let _gone = stream.set_nodelay(true);
+        let _gone = SockRef::from(&stream).set_out_of_band_inline(true);
         Ok((PeekableStream::new(stream), address))
     }
 

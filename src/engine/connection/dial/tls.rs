@@ -19,6 +19,7 @@ use url::Host;
 
 use super::verifiers::{NamedVerifier, UncheckedVerifier};
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
+use crate::engine::connection::flood::Flood;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
@@ -77,6 +78,7 @@ impl TlsClient {
         tcp: PeekableStream,
     ) -> Result<TlsConnection, ExchangeFailure> {
         let name = server_name(host).map_err(|why| failed(Failure::Tls, why))?;
+        tcp.limit_records();
         let shaken = self.connector.connect(name, tcp).await;
         let stream = shaken.map_err(|error| {
             self.trouble.set(HandshakeProblem::of(&error));
@@ -128,6 +130,9 @@ fn other_protocol(seen: impl Into<String>) -> ExchangeFailure {
 
 fn handshake_failed(error: &io::Error, protocol: HttpProtocol) -> ExchangeFailure {
     use rustls::Error::{AlertReceived, PeerMisbehaved as Misbehaved};
+    if let Some(flood) = Flood::of_io(error) {
+        return flood.failed(Dimension::Tls);
+    }
     if let Some(limit) = LibraryLimit::of_tls(error) {
         return limit.failed(Dimension::Tls);
     }

@@ -12,13 +12,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
-    note_phases, phase, read,
+    arrival, note_phases, phase, read,
 };
 use crate::engine::connection::dial::{NegotiatedProtocol, refused_by_proxy};
+use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::SocketPeek;
@@ -36,6 +37,9 @@ const MOST_HEADERS: usize = 2_048;
 /// The smallest head above that, in bytes: a line has a name, a colon and an end.
 const SMALLEST_LARGE_HEAD: u64 = (MOST_HEADERS as u64 + 1) * 4;
 
+/// The largest head, and the largest trailers.
+const HEAD_LIMIT: usize = 400 << 10;
+
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Http1Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -43,7 +47,8 @@ pub(in crate::engine) struct Http1Connection {
     spoken: NegotiatedProtocol,
     peek: Option<SocketPeek>,
     idle: IdleWatch,
-    /// Whether it could not take a request in time, although nothing was in progress on it.
+    /// Whether it is given up: it was answered before the target had read the whole request, or
+    /// could not take a request in time, although nothing was in progress on it.
     is_stuck: bool,
     driver: AbortHandle,
     /// The proxy at the other end, if it forwards requests.
@@ -58,11 +63,8 @@ impl Drop for Http1Connection {
 }
 
 impl Http1Connection {
-    /// How long a connection without an exchange may take until it accepts a request.
-    ///
-    /// A target may answer before it has read the whole request. The rest of the request then
-    /// occupies the connection, and if the target never reads it, forever. Go's client waits as
-    /// long before it gives the connection up.
+    /// How long a connection without an exchange may take until it accepts a request. Go's client
+    /// waits as long before it gives the connection up.
     pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
     pub(super) async fn open(
@@ -124,6 +126,9 @@ impl Http1Connection {
     /// Waits until the connection can take a request, but no longer than `patience`; false if it
     /// cannot, or if the target has closed it, even if the close is unread.
     pub(super) async fn ready(&mut self, patience: Duration) -> bool {
+        if self.is_stuck {
+            return false;
+        }
         let Ok(ready) = timeout(patience, self.sender.ready()).await else {
             self.is_stuck = true;
             return false;
@@ -143,6 +148,11 @@ impl Http1Connection {
 
     pub(super) fn is_stuck(&self) -> bool {
         self.is_stuck
+    }
+
+    /// The flood that ended the connection, if one did.
+    pub(super) fn flood(&self) -> Option<Flood> {
+        self.stamps.flood()
     }
 
     pub(super) fn idle(&self) -> &IdleWatch {
@@ -167,8 +177,10 @@ impl Http1Connection {
         let mut answer = match self.head(message, sent, limits).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
+                self.stamps.note_head(&head);
                 let limits = collector.see(&head, limits);
-                let whole = read(Http1Body { body, stamps: &self.stamps }, limits, collector).await;
+                let body = Http1Body { body, stamps: &self.stamps };
+                let whole = read(body, self.peek.as_ref(), limits, collector).await;
                 whole.and_then(|()| self.nothing_more()).and_then(|()| self.of_target(head))
             }
         };
@@ -179,13 +191,25 @@ impl Http1Connection {
         note_phases(parts, sent, self.stamps.first_read(), done, answer.is_ok());
         self.idle.note_use(done);
         match &mut answer {
-            Ok(_) => self.idle.note_answer(after_idling),
+            Ok(_) => {
+                self.idle.note_answer(after_idling);
+                self.give_up_unread_request();
+            }
             Err(failed) if self.stamps.first_read().is_none() => {
                 *failed = self.idle.name(after_idling, failed.clone(), done);
             }
             Err(_) => {}
         }
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
+    }
+
+    /// Closes the connection if a part of the answered request is still to be sent. It would occupy
+    /// the connection until the target has read it, which may never happen.
+    fn give_up_unread_request(&mut self) {
+        if self.stamps.has_unsent() {
+            self.is_stuck = true;
+            self.driver.abort();
+        }
     }
 
     /// Checks that the target sent its answer and nothing more: hyper sees surplus bytes before it
@@ -198,6 +222,20 @@ impl Http1Connection {
         Ok(())
     }
 
+    /// Why a new connection takes no request.
+    fn not_taken(&self, error: &hyper::Error) -> ExchangeFailure {
+        if let Some(flood) = self.stamps.flood() {
+            return flood.failed(Dimension::FirstByte);
+        }
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+        let (failure, seen) = if cause.is_some_and(is_surplus) || self.stamps.has_surplus() {
+            (Failure::Malformed, "the target sent bytes before it was asked for anything")
+        } else {
+            (Failure::Closed, "the target closed a new connection before taking a request")
+        };
+        ExchangeFailure::in_phase(failure, Dimension::FirstByte, seen)
+    }
+
     async fn head(
         &mut self,
         message: &RequestMessage,
@@ -207,9 +245,10 @@ impl Http1Connection {
         let written = self.stamps.written();
         let request = self.request(message);
         let mut answered = std::pin::pin!(self.sender.try_send_request(request));
-        let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
+        let peek = self.peek.as_ref();
+        let mut head = arrival(peek, limits.first_byte_by(sent), answered.as_mut()).await;
         if head.is_err() && self.stamps.first_read().is_some() {
-            head = timeout_at(limits.deadline, answered).await;
+            head = arrival(peek, limits.deadline, answered).await;
         }
         let phase = phase(self.stamps.first_read().is_some());
         match head {
@@ -218,12 +257,7 @@ impl Http1Connection {
                 let was_sent = self.stamps.written() > written;
                 match error.take_message() {
                     Some(_handed_back) if !was_sent => {
-                        let seen = "the target closed a new connection before taking a request";
-                        Err(RequestNotSent(Box::new(ExchangeFailure::in_phase(
-                            Failure::Closed,
-                            Dimension::FirstByte,
-                            seen,
-                        ))))
+                        Err(RequestNotSent(Box::new(self.not_taken(error.error()))))
                     }
                     _ => {
                         let failed = failed(error.error(), &self.stamps, phase);
@@ -252,6 +286,7 @@ impl BodyChunks for Http1Body<'_> {
                 Err(error) => return Some(Err(failed(&error, self.stamps, Dimension::Body))),
                 Ok(frame) => {
                     if let Ok(data) = frame.into_data() {
+                        self.stamps.note_data(data.len());
                         return Some(Ok(data));
                     }
                 }
@@ -267,7 +302,8 @@ fn builder() -> http1::Builder {
     builder
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
-        .max_headers(MOST_HEADERS);
+        .max_headers(MOST_HEADERS)
+        .max_header_size(HEAD_LIMIT);
     builder
 }
 
@@ -286,9 +322,13 @@ fn is_surplus(error: &hyper::Error) -> bool {
 }
 
 fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> ExchangeFailure {
+    if let Some(flood) = stamps.flood() {
+        return flood.failed(phase);
+    }
     // hyper reports a length beyond 64 bits like a head that is too large.
     let is_of_length = error.is_parse_too_large() && stamps.read_bytes() < SMALLEST_LARGE_HEAD;
-    let of_hyper = || LibraryLimit::of_hyper(error).filter(|_| !is_of_length);
+    let read = (stamps.read_bytes(), stamps.read_without_data());
+    let of_hyper = || LibraryLimit::of_hyper(error, read).filter(|_| !is_of_length);
     if let Some(limit) = stamps.limit().or_else(of_hyper) {
         return limit.failed(phase);
     }

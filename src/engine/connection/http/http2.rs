@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
@@ -22,9 +22,10 @@ use tokio::time::timeout_at;
 use super::http2_failure::FailureContext;
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
-    note_phases, phase, read,
+    arrival, note_phases, phase, read,
 };
 use crate::engine::connection::dial::{NegotiatedProtocol, timed_out};
+use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::{IdleWatch, RequestAfterIdling};
 use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
@@ -38,7 +39,7 @@ const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
 /// Maximum size of an answer's head.
-const HEAD_LIMIT: u32 = 256 << 10;
+const HEAD_LIMIT: u32 = 400 << 10;
 
 /// How many frames on streams that were given up `h2` accepts before it ends the connection. Each
 /// exchange that timed out can cause one, and the default of 1,024 is soon reached.
@@ -112,6 +113,7 @@ struct InProgressGuard {
 
 impl InProgressGuard {
     fn begin(connection: &Rc<ConnectionState>, sent: Instant) -> Self {
+        connection.traits.stamps.begin_exchange();
         let before = connection.in_progress.replace(connection.in_progress.get() + 1);
         if before == 0 {
             connection.first_in_progress.set(connection.idle.after_idling(sent));
@@ -124,6 +126,7 @@ impl InProgressGuard {
 
 impl Drop for InProgressGuard {
     fn drop(&mut self) {
+        self.connection.traits.stamps.end_exchange();
         self.connection.in_progress.set(self.connection.in_progress.get() - 1);
         self.connection.idle.note_use(clock::now());
     }
@@ -224,6 +227,11 @@ impl Http2Connection {
         self.shared.traits.stamps.is_near_limit()
     }
 
+    /// The flood that ended the connection, if one did.
+    pub(super) fn flood(&self) -> Option<Flood> {
+        self.shared.traits.stamps.flood()
+    }
+
     pub(super) fn idle(&self) -> &IdleWatch {
         &self.shared.idle
     }
@@ -254,19 +262,24 @@ impl Http2Connection {
         let _held_until_the_end = self.stream.take();
         let in_progress = InProgressGuard::begin(&self.shared, sent);
         let first = Cell::new(None);
-        let mut answer = match self.head(message, sent, limits, &first).await? {
+        let mut upload = None;
+        let mut answer = match self.head(message, sent, limits, (&first, &mut upload)).await? {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
                 let limits = collector.see(&head, limits);
-                read(Http2Body { body, traits: &self.shared.traits }, limits, collector)
-                    .await
-                    .map(|()| head)
+                let body = Http2Body { body, traits: &self.shared.traits };
+                let whole = read(body, self.shared.peek.as_ref(), limits, collector).await;
+                whole.map(|()| head)
             }
         };
         let done = match &answer {
             Ok(_) => self.shared.traits.read_by(sent),
             Err(_) => clock::now(),
         };
+        if let Some(mut upload) = upload {
+            // Has no effect if all was sent. Otherwise the rest would keep the stream open.
+            upload.send_reset(Reason::CANCEL);
+        }
         note_phases(parts, sent, first.get(), done, answer.is_ok());
         if let Err(failed) = &answer {
             self.note_failed_exchange(failed, sent);
@@ -286,17 +299,18 @@ impl Http2Connection {
         message: &RequestMessage,
         sent: Instant,
         limits: ExchangeLimits,
-        first: &Cell<Option<Instant>>,
+        (first, rest): (&Cell<Option<Instant>>, &mut Option<SendStream<Bytes>>),
     ) -> Result<Result<(response::Parts, RecvStream), ExchangeFailure>, RequestNotSent> {
         let stamps = &self.shared.traits.stamps;
         let written = stamps.written();
         let answer = match self.sender.send_request(message.two(), message.body().is_empty()) {
             Ok((answer, mut upload)) => {
                 // `h2` buffers the whole body and sends it as the target's windows allow.
-                if !message.body().is_empty()
-                    && upload.send_data(message.body().clone(), true).is_err()
-                {
-                    upload.send_reset(Reason::INTERNAL_ERROR);
+                if !message.body().is_empty() {
+                    if upload.send_data(message.body().clone(), true).is_err() {
+                        upload.send_reset(Reason::INTERNAL_ERROR);
+                    }
+                    *rest = Some(upload);
                 }
                 answer
             }
@@ -306,9 +320,10 @@ impl Http2Connection {
         };
         let stamp = || first.set(first.get().or_else(|| Some(self.shared.traits.read_by(sent))));
         let mut answered = std::pin::pin!(head_of(answer, stamp));
-        let mut head = timeout_at(limits.first_byte_by(sent), answered.as_mut()).await;
+        let peek = self.shared.peek.as_ref();
+        let mut head = arrival(peek, limits.first_byte_by(sent), answered.as_mut()).await;
         if head.is_err() && first.get().is_some() {
-            head = timeout_at(limits.deadline, answered).await;
+            head = arrival(peek, limits.deadline, answered).await;
         }
         let phase = phase(first.get().is_some());
         match head {

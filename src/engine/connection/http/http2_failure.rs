@@ -40,7 +40,14 @@ impl FailureContext {
 
     /// The failure that an error means for an exchange in a phase.
     pub(super) fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
-        let of_h2 = || LibraryLimit::of_h2(error, self.stamps.had_large_head());
+        if let Some(flood) = self.stamps.flood() {
+            return flood.failed(phase);
+        }
+        if let Some(rule) = self.stamps.frames().broken {
+            let seen = format!("the target broke the rules of HTTP/2 ({rule})");
+            return ExchangeFailure::in_phase(Failure::Malformed, phase, seen);
+        }
+        let of_h2 = || LibraryLimit::of_h2(error, self.stamps.frames());
         if let Some(limit) = self.stamps.limit().or_else(of_h2) {
             return limit.failed(phase);
         }
@@ -55,10 +62,10 @@ impl FailureContext {
     }
 
     fn of_end(&self, end: &io::Error) -> (Failure, String) {
+        let announced = self.stamps.goaway().map(ended_connection);
         let failure = match end.kind() {
             _ if self.stamps.ended() => {
                 let closed = || "the target closed the connection".to_owned();
-                let announced = self.stamps.goaway().map(ended_connection);
                 return (Failure::Closed, announced.unwrap_or_else(closed));
             }
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Failure::Reset,
@@ -67,7 +74,8 @@ impl FailureContext {
             io::ErrorKind::InvalidData if self.spoken.tls.is_some() => Failure::Tls,
             _ => Failure::Closed,
         };
-        (failure, describe_io(end))
+        let text = describe_io(end);
+        (failure, announced.map_or(text.clone(), |announced| format!("{announced}: {text}")))
     }
 }
 

@@ -6,6 +6,7 @@ mod http2_failure;
 mod message;
 
 use std::cell::OnceCell;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use tokio::time::timeout_at;
 use crate::engine::connection::dial::{
     DialedConnection, NegotiatedProtocol, NegotiatedVersion, timed_out,
 };
+use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::IdleWatch;
+use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
 use crate::plan::{ExchangeTimeouts, ProxyPlan};
@@ -40,7 +43,12 @@ pub(in crate::engine) enum ConnectionLoss {
     ClosedByTarget,
     /// tollgate gave it up: it did not become ready in time, or a limit of the library was near.
     GivenUp,
+    /// tollgate closed it, because the target flooded it.
+    Flooded(Flood),
 }
+
+/// How long nothing arrives before a socket is looked at for the first time.
+const SOCKET_LOOK: Duration = Duration::from_millis(100);
 
 /// The result of one exchange on a ready connection.
 pub(in crate::engine) struct ExchangeResponse {
@@ -134,10 +142,18 @@ impl HttpConnection {
             Self::Http1(connection) => connection.is_stuck(),
             Self::Http2(connection) => connection.is_near_limit(),
         };
-        match (self.is_broken(), is_given_up) {
+        match (self.is_broken(), self.flood()) {
             (true, _) => None,
-            (false, true) => Some(ConnectionLoss::GivenUp),
-            (false, false) => Some(ConnectionLoss::ClosedByTarget),
+            (false, Some(flood)) => Some(ConnectionLoss::Flooded(flood)),
+            (false, None) if is_given_up => Some(ConnectionLoss::GivenUp),
+            (false, None) => Some(ConnectionLoss::ClosedByTarget),
+        }
+    }
+
+    fn flood(&self) -> Option<Flood> {
+        match self {
+            Self::Http1(connection) => connection.flood(),
+            Self::Http2(connection) => connection.flood(),
         }
     }
 
@@ -286,14 +302,39 @@ trait BodyChunks {
     async fn next(&mut self) -> Option<Result<Bytes, ExchangeFailure>>;
 }
 
+/// Waits for something that arrives on a connection, but no longer than until `by`.
+///
+/// If nothing has arrived for some time, looks whether the socket has input that the runtime
+/// missed.
+async fn arrival<F: Future>(
+    peek: Option<&SocketPeek>,
+    by: Instant,
+    mut future: Pin<&mut F>,
+) -> Result<F::Output, Elapsed> {
+    let mut pause = SOCKET_LOOK;
+    while let Some(peek) = peek {
+        let until = clock::now() + pause;
+        if until >= by {
+            break;
+        }
+        if let Ok(arrived) = timeout_at(until, future.as_mut()).await {
+            return Ok(arrived);
+        }
+        peek.find_missed_input();
+        pause *= 2;
+    }
+    timeout_at(by, future).await
+}
+
 /// Reads a body to its end, within its limits of time and size.
 async fn read(
     mut body: impl BodyChunks,
+    peek: Option<&SocketPeek>,
     limits: ExchangeLimits,
     collector: &mut BodyCollector<'_>,
 ) -> Result<(), ExchangeFailure> {
     loop {
-        match timeout_at(limits.deadline, body.next()).await {
+        match arrival(peek, limits.deadline, pin!(body.next())).await {
             Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),
             Ok(None) => return Ok(()),
             Ok(Some(piece)) => collector.take(&piece?)?,

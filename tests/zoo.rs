@@ -1,0 +1,19 @@
+//! A zoo of targets that break the rules of a protocol, or use them against the prober.
+//!
+//! Each case is a target in raw bytes and the outcome of one exchange with it. The cases of a table
+//! are one run, next to a healthy target, which no case may disturb. A run has a limit of time, and
+//! the process one of memory.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+
+#[path = "zoo/floods.rs"]
+mod floods;
+#[path = "zoo/http1.rs"]
+mod http1;
+#[path = "zoo/http2.rs"]
+mod http2;
+#[path = "zoo/http2_frames.rs"]
+mod http2_frames;
+#[path = "zoo/keeper.rs"]
+mod keeper;
+#[path = "zoo/tls.rs"]
+mod tls;

@@ -1,0 +1,265 @@
+//! Runs cases, and compares what happened with what is stated.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tollgate::engine::{Continuation, Engine, Observer, RunProgress, stop_channel};
+use tollgate::plan::{Environment, Plan, PlanOverrides};
+use tollgate::record::{Failure, Interval, Measurement, ScenarioMeasurement};
+use tollgate::scenario::Scenario;
+
+/// How long a run of cases may take. Each exchange ends after [`TIMEOUT`] at the latest.
+const BOUND: Duration = Duration::from_secs(20);
+/// The timeout of each exchange.
+const TIMEOUT: &str = "3s";
+/// How much memory the process may use, its targets included, in kB.
+const MEMORY: u64 = 300 << 10;
+/// How often a run is repeated in which the machine was too busy to tell.
+const TRIES: usize = 6;
+/// How many cases run at a time.
+const AT_ONCE: usize = 24;
+
+/// What a target does next.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// Reads until a request has arrived.
+    Read,
+    /// Reads this many bytes.
+    Take(usize),
+    Say(Vec<u8>),
+    /// Sends a byte as urgent data.
+    SayUrgent(u8),
+    Wait(Duration),
+    /// Sends the same until the client is gone.
+    Repeat(Vec<u8>),
+    /// Closes its side, and reads what the client still sends.
+    Close,
+    /// Closes with a reset.
+    Reset,
+    /// Stays silent until the client is gone.
+    Hold,
+}
+
+/// What a target does with each connection.
+pub(crate) type Keeper = Arc<dyn Fn(TcpStream) + Send + Sync>;
+
+/// A target, and the outcome of an exchange with it.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) target: Keeper,
+    /// Keys of `[target]`.
+    pub(crate) keys: String,
+    /// Keys of the request.
+    pub(crate) request: &'static str,
+    pub(crate) scheme: &'static str,
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Good,
+    /// Failed, in words that contain these.
+    Bad(Failure, &'static str),
+}
+
+impl Case {
+    pub(crate) fn new(name: &'static str, acts: Vec<Act>, outcome: Outcome) -> Self {
+        let target: Keeper = Arc::new(move |stream| {
+            let _client_is_gone = perform(stream, &acts);
+        });
+        Self { name, target, keys: String::new(), request: "", scheme: "http", outcome }
+    }
+
+    pub(crate) fn with_request(self, request: &'static str) -> Self {
+        Self { request, ..self }
+    }
+
+    pub(crate) fn with_keys(self, keys: &str) -> Self {
+        Self { keys: keys.to_owned(), ..self }
+    }
+}
+
+/// Acts until the client is gone.
+pub(crate) fn perform(mut stream: TcpStream, acts: &[Act]) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(BOUND))?;
+    stream.set_write_timeout(Some(BOUND))?;
+    for act in acts {
+        match act {
+            Act::Read => read_request(&mut stream)?,
+            Act::Take(bytes) => stream.read_exact(&mut vec![0; *bytes])?,
+            Act::Say(bytes) => stream.write_all(bytes)?,
+            Act::SayUrgent(byte) => {
+                SockRef::from(&stream).send_out_of_band(&[*byte])?;
+            }
+            Act::Wait(pause) => std::thread::sleep(*pause),
+            Act::Repeat(bytes) => {
+                let many = bytes.repeat((64 << 10) / bytes.len() + 1);
+                loop {
+                    stream.write_all(&many)?;
+                }
+            }
+            Act::Close => {
+                stream.shutdown(Shutdown::Write)?;
+                std::io::copy(&mut stream, &mut std::io::sink())?;
+            }
+            Act::Reset => {
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                return Ok(());
+            }
+            Act::Hold => {
+                std::io::copy(&mut stream, &mut std::io::sink())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a request of HTTP/1.1 without a body, or the first HEADERS of HTTP/2.
+fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut start = [0; 24];
+    stream.read_exact(&mut start)?;
+    if start.starts_with(b"PRI ") {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head)?;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; length as usize])?;
+            if head[3] == 1 {
+                return Ok(());
+            }
+        }
+    }
+    let mut head = start.to_vec();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(())
+}
+
+/// Serves each connection on a thread of its own.
+fn open(target: Keeper) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let target = Arc::clone(&target);
+            std::thread::spawn(move || target(stream));
+        }
+    });
+    address
+}
+
+pub(crate) fn scenario((number, case): (usize, &Case)) -> Scenario {
+    let address = open(Arc::clone(&case.target));
+    let (keys, request, scheme) = (&case.keys, case.request, case.scheme);
+    let text = format!(
+        "name = 'case {number}'\n[target]\nbase_url = '{scheme}://{address}'\ntimeout = '{TIMEOUT}'\n{keys}\n\
+         [[request]]\nname = 'fault'\npath = '/'\n{request}\n"
+    );
+    Scenario::parse("case.toml", &text).unwrap_or_else(|errors| panic!("{}: {errors}", case.name))
+}
+
+/// A target without faults, asked 40 times within a second.
+fn healthy() -> Scenario {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    let acts: Vec<Act> = (0..100).flat_map(|_| [Act::Read, Act::Say(answer.clone())]).collect();
+    let address = open(Arc::new(move |stream| {
+        let _client_is_gone = perform(stream, &acts);
+    }));
+    let text = format!(
+        "name = 'healthy'\n[target]\nbase_url = 'http://{address}'\ntimeout = '{TIMEOUT}'\n\
+         [load]\narrival_rate = '40/s'\nduration = '1s'\nconnections = 4\n[[request]]\nname = 'fault'\npath = '/'\n"
+    );
+    Scenario::parse("healthy.toml", &text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn settled(
+        &mut self,
+        _: &Interval,
+    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Continuation::Continue)
+    }
+
+    fn progress(&mut self, _: &RunProgress) {}
+}
+
+/// Runs the scenarios as one run on a separate thread, so that a hang is detected.
+pub(crate) fn run(scenarios: &[Scenario]) -> Measurement {
+    let resolved = Plan::resolve(scenarios, &Environment::new([]), &PlanOverrides::default());
+    let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
+    let (done, finished) = sync_channel(1);
+    std::thread::spawn(move || {
+        let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stop_channel().1).unwrap();
+        done.send(measured).unwrap();
+    });
+    finished
+        .recv_timeout(BOUND)
+        .unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
+}
+
+/// What happened to a scenario's exchange, and in which words.
+fn seen(scenario: &ScenarioMeasurement) -> (Option<Failure>, String) {
+    let stage = &scenario.requests[0].measured;
+    match stage.evidence.by_count()[..] {
+        [] if stage.tally.ok == 1 => (None, "ok".to_owned()),
+        [one] => (Some(one.failure), one.seen.clone()),
+        _ => panic!("{stage:?}"),
+    }
+}
+
+/// How a case ended otherwise than stated.
+fn deviation(case: &Case, scenario: &ScenarioMeasurement) -> Option<String> {
+    let (failure, words) = seen(scenario);
+    let is_as_stated = match case.outcome {
+        Outcome::Good => failure.is_none(),
+        Outcome::Bad(stated, piece) => failure == Some(stated) && words.contains(piece),
+    };
+    (!is_as_stated)
+        .then(|| format!("{}: {failure:?} {words:?} instead of {:?}", case.name, case.outcome))
+}
+
+/// Runs the cases next to a healthy target; fails with all that ended otherwise than stated.
+pub(crate) fn visit(cases: &[Case]) {
+    let mut wrong = Vec::new();
+    for cases in cases.chunks(AT_ONCE) {
+        let scenarios: Vec<_> = cases.iter().enumerate().map(scenario).chain([healthy()]).collect();
+        let mut measured = run(&scenarios);
+        for _ in 1..TRIES {
+            if !measured.scenarios.iter().any(is_disturbed) {
+                break;
+            }
+            measured = run(&scenarios);
+        }
+        let (healthy, rest) = measured.scenarios.split_last().unwrap();
+        let tally = &healthy.requests[0].measured.tally;
+        if (tally.ok, tally.failed()) != (40, 0) {
+            wrong.push(format!("the healthy target: {:?}", healthy.requests[0].measured.evidence));
+        }
+        wrong.extend(cases.iter().zip(rest).filter_map(|(case, one)| deviation(case, one)));
+    }
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    let peak = peak_memory();
+    assert!(peak < MEMORY, "the process used {peak} kB");
+}
+
+/// Whether the machine was so busy that the prober stood still.
+fn is_disturbed(scenario: &ScenarioMeasurement) -> bool {
+    let seen = scenario.requests[0].measured.evidence.by_count();
+    seen.iter().any(|seen| seen.failure == Failure::Prober)
+}
+
+/// The peak memory of this process in kB; 0 where the system does not say.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
