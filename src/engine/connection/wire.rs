@@ -1,6 +1,6 @@
 //! The bytes of an exchange, with time stamps.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter};
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::Defect;
 
 /// A connected byte stream: TCP, TLS over TCP, or a stream of a test.
 pub(in crate::engine) trait ByteStream: AsyncRead + AsyncWrite + Unpin {
@@ -57,6 +58,8 @@ pub(in crate::engine) struct WireStamps {
     write_closed: Cell<bool>,
     /// The limit of the TLS library that ended the connection.
     limit: Cell<Option<LibraryLimit>>,
+    /// The panic that ended the connection.
+    defect: OnceCell<Defect>,
     frames: Cell<FrameFacts>,
     greeting: Cell<[u8; GREETING]>,
     greeted: Cell<usize>,
@@ -108,6 +111,16 @@ impl WireStamps {
     /// Whether the target takes no more bytes. Its answer may still be on the way.
     pub(in crate::engine) fn is_write_closed(&self) -> bool {
         self.write_closed.get()
+    }
+
+    /// Notes the panic that ended the connection.
+    pub(super) fn note_defect(&self, defect: Defect) {
+        let _first = self.defect.set(defect);
+    }
+
+    /// The panic that ended the connection, if one did.
+    pub(super) fn defect(&self) -> Option<&Defect> {
+        self.defect.get()
     }
 
     /// The limit of the TLS library that ended the connection, if one did.
