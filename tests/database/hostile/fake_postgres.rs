@@ -153,7 +153,10 @@ impl Conversation {
                     Step::Login
                 }
                 b'Q' if !std::mem::replace(&mut has_begun, true) => Step::Begin,
-                b'Q' => Step::Commit,
+                b'Q' => {
+                    has_begun = false;
+                    Step::Commit
+                }
                 b'B' => {
                     is_query = true;
                     continue;

@@ -77,7 +77,11 @@ fn objection(case: &Case, request: &RequestMeasurement) -> Option<String> {
         None => seen.is_empty(),
         Some(failure) => {
             !seen.is_empty()
-                && seen.iter().all(|(of, text)| *of == failure && text.contains(case.says))
+                && seen.iter().all(|(of, text)| {
+                    // A busy machine makes the prober stand still while it waits.
+                    let is_excused = failure == Failure::TimedOut && *of == Failure::Prober;
+                    is_excused || (*of == failure && text.contains(case.says))
+                })
         }
     };
     (!is_right).then(|| format!("{}: {seen:?}", case.name))
