@@ -12,4 +12,4 @@ pub(super) mod set;
 pub(super) mod shared;
 pub(super) mod socket_peek;
 pub(super) mod unavailable;
-pub(super) mod wire;
+mod wire;

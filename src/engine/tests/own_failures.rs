@@ -1,71 +1,23 @@
 //! Arrivals that fail on the prober's own side, here at its proxy, are counted once.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, scenario, watch_run,
 };
 use super::measured;
-use crate::engine::connection::dial::{DialFuture, DialedConnection, Dialer, UrlOrigin};
-use crate::engine::connection::wire::ByteStream;
+use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
 use crate::engine::stop_channel;
 use crate::engine::time::clock::Instant;
 use crate::plan::{LoadPlan, ScenarioPlan};
 use crate::record::{Failure, RunEnding, ScenarioMeasurement};
 use crate::recorder::ExchangeParts;
 
-/// Dials a scripted server, but panics where the test says so.
+/// Dials a scripted server, but panics while it opens the first connection.
 struct PanickingDial {
     scripted: ScriptedDial,
-    at: PanicPlace,
     dials: Cell<u32>,
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PanicPlace {
-    /// While the first connection is opened.
-    Dial,
-    /// While the first connection is read, which its driver does.
-    Read,
-}
-
-/// A connection that panics when it is read.
-struct PanickingStream;
-
-impl AsyncRead for PanickingStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        _: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        panic!("read")
-    }
-}
-
-impl AsyncWrite for PanickingStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl ByteStream for PanickingStream {}
 
 impl Dialer for PanickingDial {
     fn dial<'a>(
@@ -76,31 +28,27 @@ impl Dialer for PanickingDial {
     ) -> DialFuture<'a> {
         let is_first = self.dials.replace(self.dials.get() + 1) == 0;
         Box::pin(async move {
-            assert!(!(is_first && self.at == PanicPlace::Dial), "dial");
-            let dialed = self.scripted.dial(origin, parts, by).await?;
-            let is_broken = is_first && self.at == PanicPlace::Read;
-            let stream: Box<dyn ByteStream> =
-                if is_broken { Box::new(PanickingStream) } else { dialed.stream };
-            Ok(DialedConnection { stream, ..dialed })
+            assert!(!is_first, "dial");
+            self.scripted.dial(origin, parts, by).await
         })
     }
 }
 
 #[test]
 fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
-    for at in [PanicPlace::Dial, PanicPlace::Read] {
-        let scripted = ScriptedDial::new(Script::always(Turn::Answer(millis(10))));
-        let dial = PanickingDial { scripted, at, dials: Cell::new(0) };
-        let load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(10) };
-        let (run, _) = watch_run(scenario(load), vec![dial], Watcher::default(), stop_channel().1);
-        let scenario = &run.scenarios[0];
-        assert_eq!((scenario.ended_by_defects(), scenario.never_sent()), (1, 0));
-        assert_eq!((scenario.released, measured(scenario).tally.exchanges), (9, 9));
-        let evidence = measured(scenario).evidence.by_count()[0];
-        assert_eq!(evidence.failure, Failure::Defect);
-        let place = "panic at src/engine/tests/own_failures.rs:";
-        assert!(evidence.seen.starts_with(place), "{}", evidence.seen);
-    }
+    let scripted = ScriptedDial::new(Script::always(Turn::Answer(millis(10))));
+    let dial = PanickingDial { scripted, dials: Cell::new(0) };
+    let load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(10) };
+    let mut plan = scenario(load);
+    (plan.warmup.connections, plan.warmup.requests) = (0, 0);
+    let (run, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
+    let scenario = &run.scenarios[0];
+    assert_eq!((scenario.ended_by_defects(), scenario.never_sent()), (1, 0));
+    assert_eq!((scenario.released, measured(scenario).tally.exchanges), (9, 9));
+    let evidence = measured(scenario).evidence.by_count()[0];
+    assert_eq!(evidence.failure, Failure::Defect);
+    let place = "panic at src/engine/tests/own_failures.rs:";
+    assert!(evidence.seen.starts_with(place), "{}", evidence.seen);
 }
 
 fn dead_proxy() -> ScriptedDial {
