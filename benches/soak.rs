@@ -1,9 +1,10 @@
 //! Whether a prober that runs for a long time keeps its size.
 //!
 //! `cargo bench --bench soak` probes the rehearsal target at 200 requests a second for an hour, and
-//! reads the resident size and the open descriptors of the prober every minute. `-- 5m` runs for five minutes. The bench prints markdown and exits with 1
-//! if the size grows by more than 4 MiB after the first tenth, if a descriptor is left, or if the
-//! run does not pass. It runs on Linux only.
+//! reads the resident size and the open descriptors of the prober every minute. `-- 5m` runs for
+//! five minutes. The bench prints markdown and exits with 1 if the size grows by more than 4 MiB
+//! after the first tenth, if a descriptor is left, or if the run does not pass. It runs on Linux
+//! only.
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it found")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
 #![allow(

@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// How long one input may take on the slowest machine before it counts as a hang.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_mins(1);
 
 /// Texts at which readers break.
 const TOKENS: [&str; 24] = [
@@ -75,7 +75,7 @@ fn inputs(name: &str) -> Vec<Vec<u8>> {
 
 /// Runs a target on an input, in time.
 fn run((name, target): FuzzTarget, input: &[u8], what: &str) {
-    let (done, is_done) = mpsc::channel();
+    let (done, is_done) = mpsc::sync_channel(1);
     let bytes = input.to_vec();
     let thread = std::thread::spawn(move || {
         target(&bytes);

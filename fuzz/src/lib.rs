@@ -111,7 +111,7 @@ pub fn answer(bytes: &[u8]) {
     let view = ResponseView {
         status: status.unwrap_or(StatusCode::OK),
         url: &URL,
-        headers: &HeaderMap::from_iter(fields),
+        headers: &fields.collect::<HeaderMap>(),
         body,
     };
     let _either = REQUEST.expectations.judge(&view);

@@ -279,14 +279,14 @@ mod tests {
     #[test]
     fn setups_teardowns_and_warm_ups_count_with_their_tries() {
         let tries = RetryPlan::Retry { times: 200, after: Duration::ZERO };
-        let tried = move |plan: &ScenarioPlan| {
+        let repeated = move |plan: &ScenarioPlan| {
             let mut step = plan.requests[0].clone();
             step.tries = tries;
             vec![step]
         };
         assert!(is_allowed("http://foreign.example", |plan| plan.setup = plan.requests.clone()));
-        assert!(!is_allowed("http://foreign.example", |plan| plan.setup = tried(plan)));
-        assert!(!is_allowed("http://foreign.example", |plan| plan.teardown = tried(plan)));
+        assert!(!is_allowed("http://foreign.example", |plan| plan.setup = repeated(plan)));
+        assert!(!is_allowed("http://foreign.example", |plan| plan.teardown = repeated(plan)));
         let warm = |plan: &mut ScenarioPlan| {
             plan.warmup.requests = 90;
             plan.requests.push(plan.requests[0].clone());

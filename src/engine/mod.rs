@@ -23,12 +23,13 @@
 //! | `probe` | measures this machine and a target without a run |
 //!
 //! Modules depend on each other in that order: a module uses only those below it in the table,
-//! and `accounting`, `error`, `observer` and `thread`.
+//! and `accounting`, `defect`, `error`, `observer` and `thread`.
 
 mod accounting;
 mod assignment;
 mod conductor;
 mod connection;
+mod defect;
 mod error;
 mod exchange;
 mod lane;

@@ -6,6 +6,7 @@
 //! error becomes a clause that says what is wrong. An unknown one keeps its text only if that text
 //! cannot contain what the library was given.
 
+mod defect;
 mod http1;
 mod http2;
 mod io;
@@ -18,6 +19,7 @@ mod url;
 
 pub use self::toml::describe_toml;
 pub use self::url::describe_url;
+pub use defect::{DEFECT_REMEDY, Defect, await_without_panic, catch_defect};
 pub use http1::{HttpBlame, HttpProblem, read_http_problem};
 pub use http2::describe_reason;
 pub use io::{describe_cause, describe_io, describe_reading, is_local_shortage};

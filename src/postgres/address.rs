@@ -12,6 +12,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
+use super::message_guard::guard_socket;
 use crate::files;
 
 /// The address of a database and how to connect to it.
@@ -287,7 +288,8 @@ impl UrlSettings {
             // PgBouncer refuses connections that set it.
             .extra_float_digits(None)
             .application_name(&self.application)
-            .disable_statement_logging();
+            .disable_statement_logging()
+            .wrap_socket(guard_socket);
         if let Some(ca) = &self.ca {
             options = options.ssl_root_cert(ca);
         }

@@ -6,7 +6,10 @@ use std::io;
 use sqlx::Error;
 
 use super::library_error::{self, CharacterPlace};
-use crate::library_text::{HandshakeProblem, is_local_shortage, keep_on_one_line};
+use super::wire_fault::WireFault;
+use crate::library_text::{
+    DEFECT_REMEDY, Defect, HandshakeProblem, is_local_shortage, keep_on_one_line,
+};
 
 /// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +88,16 @@ pub enum PgErrorKind {
     TooMuch,
     /// It asks for something that the database library of tollgate cannot do.
     Unsupported,
+    /// What listens there is not PostgreSQL: no session began, and what it sent begins none.
+    NotPostgres,
+    /// Within a session, it sent what breaks the protocol.
+    Broken,
+    /// It sent messages that belong to no answer, without end.
+    Flood,
+    /// It sent a message or an answer above the limits of tollgate.
+    Oversized,
+    /// A panic in tollgate or its database library.
+    Defect,
     /// Anything else.
     Other,
 }
@@ -124,6 +137,11 @@ impl PgErrorKind {
             Self::Statement | Self::NotText => "rejected the statement",
             Self::TooMuch => "returned more than the prober keeps",
             Self::Unsupported => "asks for what tollgate's database library cannot do",
+            Self::NotPostgres => "is not a PostgreSQL server",
+            Self::Broken => "broke PostgreSQL's protocol",
+            Self::Flood => "floods the connection",
+            Self::Oversized => "sent more than tollgate reads",
+            Self::Defect => "could not be queried because of a defect of tollgate",
             Self::Other => "returned an error",
         }
     }
@@ -183,6 +201,21 @@ impl PgErrorKind {
             Self::Other => {
                 "check that PostgreSQL answers at this address; `tollgate doctor` checks connection, schema and rights"
             }
+            _ => self.remedy_of_messages(),
+        }
+    }
+
+    /// The remedy for a server that breaks the protocol.
+    fn remedy_of_messages(self) -> &'static str {
+        match self {
+            Self::NotPostgres => {
+                "correct host and port of the URL: what listens there does not speak PostgreSQL's protocol"
+            }
+            Self::Broken | Self::Flood => {
+                "check what stands between here and the database, such as a proxy or a pooler, and its version"
+            }
+            Self::Oversized => "check the server: tollgate never asks for that much",
+            Self::Defect => DEFECT_REMEDY,
             _ => self.remedy_of_statement(),
         }
     }
@@ -264,6 +297,8 @@ impl PgError {
         let pg_error = Self::of(at, error);
         match pg_error.kind {
             PgErrorKind::Rights => Self { kind: PgErrorKind::NotLetIn, ..pg_error },
+            // The library found what the check of messages lets through.
+            PgErrorKind::Broken => Self { kind: PgErrorKind::NotPostgres, ..pg_error },
             _ => pg_error,
         }
     }
@@ -285,8 +320,7 @@ impl PgError {
             Error::Database(database) => {
                 PgErrorKind::of_state(state.as_deref().unwrap_or_default(), database.message())
             }
-            Error::Io(io) => library_error::handshake_problem(error)
-                .map_or_else(|| of_io(io), PgErrorKind::Handshake),
+            Error::Io(io) => of_connection(error, io),
             // sqlx has no error type for it.
             Error::Tls(tls) if tls.to_string() == "server does not support TLS" => {
                 PgErrorKind::NoTls
@@ -297,6 +331,12 @@ impl PgError {
                 .map_or(PgErrorKind::Other, PgErrorKind::Unprepared),
             Error::WorkerCrashed => PgErrorKind::Lost,
             Error::Protocol(text) if is_unsupported(text) => PgErrorKind::Unsupported,
+            Error::Protocol(text) if text.contains(NO_ANSWER_ON_TLS) => PgErrorKind::Lost,
+            Error::Protocol(_)
+            | Error::Decode(_)
+            | Error::ColumnDecode { .. }
+            | Error::ColumnNotFound(_)
+            | Error::ColumnIndexOutOfBounds { .. } => PgErrorKind::Broken,
             _ => PgErrorKind::Other,
         };
         let message = match error {
@@ -343,6 +383,23 @@ impl std::fmt::Display for PgError {
 }
 
 impl std::error::Error for PgError {}
+
+/// sqlx's text for a connection that is closed instead of an answer on whether there is TLS.
+const NO_ANSWER_ON_TLS: &str = "unexpected response from SSLRequest: 0x00";
+
+fn of_connection(error: &Error, io: &io::Error) -> PgErrorKind {
+    if io.get_ref().and_then(|inner| inner.downcast_ref::<Defect>()).is_some() {
+        return PgErrorKind::Defect;
+    }
+    match WireFault::of(io) {
+        Some(WireFault::NotPostgres(_)) => PgErrorKind::NotPostgres,
+        Some(WireFault::Broken(_)) => PgErrorKind::Broken,
+        Some(WireFault::Flood) => PgErrorKind::Flood,
+        Some(WireFault::TooLarge(_)) => PgErrorKind::Oversized,
+        None => library_error::handshake_problem(error)
+            .map_or_else(|| of_io(io), PgErrorKind::Handshake),
+    }
+}
 
 fn of_io(io: &io::Error) -> PgErrorKind {
     use io::ErrorKind::{
@@ -393,7 +450,7 @@ mod tests {
             ("unsupported SASL authentication mechanisms: X", PgErrorKind::Unsupported),
             ("unknown authentication method: 99", PgErrorKind::Unsupported),
             ("execute: unexpected message: CopyOutResponse", PgErrorKind::Unsupported),
-            ("unknown message type: 'y'", PgErrorKind::Other),
+            ("unknown message type: 'y'", PgErrorKind::NotPostgres),
         ] {
             let error = Error::Protocol(message.to_owned());
             assert_eq!(PgError::of_opening("u@h:5432/x", &error).kind, kind, "{message}");

@@ -9,8 +9,9 @@ use std::io;
 use rustls::pki_types::pem;
 use sqlx::Error;
 
+use super::wire_fault::WireFault;
 use crate::library_text::{
-    HandshakeProblem, describe_io, describe_pem, describe_tls, keep_on_one_line,
+    Defect, HandshakeProblem, describe_io, describe_pem, describe_tls, keep_on_one_line,
 };
 
 /// What has a character that SCRAM forbids.
@@ -25,7 +26,7 @@ pub enum CharacterPlace {
 /// What an error means, as a clause. The server's own errors are not passed here.
 pub(super) fn describe(error: &Error) -> String {
     match error {
-        Error::Io(io) => describe_io(io),
+        Error::Io(io) => describe_connection(io),
         Error::Tls(tls) => describe_tls_set_up(&**tls),
         Error::Configuration(_) => match unprepared_place(error) {
             Some(place) => describe_place(place).to_owned(),
@@ -42,6 +43,16 @@ pub(super) fn describe(error: &Error) -> String {
         Error::Encode(_) => "a value could not be sent".to_owned(),
         Error::WorkerCrashed => "the connection ended".to_owned(),
         _ => "the database library reported an error that it does not explain".to_owned(),
+    }
+}
+
+/// An error of a connection: a fault of the server's messages, a panic, or one of the system.
+fn describe_connection(io: &io::Error) -> String {
+    let defect = io.get_ref().and_then(|inner| inner.downcast_ref::<Defect>());
+    match (WireFault::of(io), defect) {
+        (Some(fault), _) => fault.to_string(),
+        (None, Some(defect)) => defect.to_string(),
+        (None, None) => describe_io(io),
     }
 }
 

@@ -11,12 +11,17 @@ mod address;
 mod documents;
 mod error;
 mod library_error;
+mod message_body;
+mod message_check;
+mod message_guard;
 mod opening;
+mod row_walk;
 mod session;
 mod statement;
 mod statement_error;
 mod tokens;
 mod transaction_mode;
+mod wire_fault;
 
 pub use address::{AddressError, DatabaseAddress, PoolerMode, PostgresTls};
 pub use documents::RowDocuments;

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
 use tokio::time::Instant;
 
 use super::documents::{RowCollector, RowDocuments};
-use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode, opening};
+use super::{DatabaseAddress, PgError, PgErrorKind, SqlStatement, TransactionMode, opening};
 use crate::files;
-use crate::library_text::describe_io;
+use crate::library_text::{Defect, await_without_panic, catch_defect, describe_io};
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ impl PgSession {
         address.ca_file().map_or(Ok(()), |ca| check_readable(ca, &at))?;
         address.identity_files().iter().try_for_each(|file| check_openable(file, &at))?;
         let limit = address.connect_timeout();
-        let opening = opening::open(address);
+        let opening = without_panic(opening::open(address));
         match tokio::time::timeout(limit, opening).await {
             Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false, first_answer: None }),
             Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
@@ -99,10 +99,12 @@ impl PgSession {
         let Self { connection, at, given_up, first_answer } = self;
         let answer = timeout.saturating_add(GRACE);
         let begin = connection.begin_with(AssertSqlSafe(mode.begin_statement(timeout)));
-        let inner = match first_answer.take() {
-            None => await_answer(at, answer, begin).await?,
-            Some(by) => await_first_answer(at, by, begin).await?,
+        let opened = match first_answer.take() {
+            None => await_answer(at, answer, begin).await,
+            Some(by) => await_first_answer(at, by, begin).await,
         };
+        *given_up |= opened.as_ref().is_err_and(|error| error.kind == PgErrorKind::Defect);
+        let inner = opened?;
         Ok(Transaction { inner, at, given_up, answer })
     }
 
@@ -161,7 +163,7 @@ impl Transaction<'_> {
         let coming = collect_rows(query.fetch(&mut *self.inner), &mut collector);
         // It stays set if the caller stops waiting.
         *self.given_up = true;
-        let answer = tokio::time::timeout(self.answer, coming).await;
+        let answer = tokio::time::timeout(self.answer, without_panic(coming)).await;
         // An error from the server completes its answer; after any other error the stream's state
         // is unknown.
         *self.given_up = !matches!(answer, Ok(Ok(true) | Err(sqlx::Error::Database(_))));
@@ -206,7 +208,9 @@ impl Transaction<'_> {
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
     {
-        row.try_get(column).map_err(|error| PgError::of(self.at, &error))
+        catch_defect(|| row.try_get(column))
+            .unwrap_or_else(defect_error)
+            .map_err(|error| PgError::of(self.at, &error))
     }
 }
 
@@ -251,12 +255,25 @@ fn unnamed<'q>(
     bind(sqlx::query(sql)).persistent(false)
 }
 
+/// Awaits the library; a panic becomes an error of the connection.
+fn without_panic<T>(
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> impl Future<Output = Result<T, sqlx::Error>> {
+    // The library's futures are large.
+    let mut work = Box::pin(work);
+    async move { await_without_panic(work.as_mut()).await.unwrap_or_else(defect_error) }
+}
+
+fn defect_error<T>(defect: Defect) -> Result<T, sqlx::Error> {
+    Err(sqlx::Error::Io(io::Error::other(defect)))
+}
+
 async fn await_answer<T>(
     at: &str,
     limit: Duration,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, PgError> {
-    match tokio::time::timeout(limit, answer).await {
+    match tokio::time::timeout(limit, without_panic(answer)).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
         Err(_) => Err(timed_out_error(at, limit)),
     }
@@ -269,7 +286,7 @@ async fn await_first_answer<T>(
     answer: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, PgError> {
     let by = by.max(tokio::time::sleep(LEAST_FIRST_ANSWER).deadline());
-    match tokio::time::timeout_at(by, answer).await {
+    match tokio::time::timeout_at(by, without_panic(answer)).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
         Err(_) => Err(PgError::timed_out(
             at,

@@ -67,6 +67,9 @@ pub enum Failure {
     /// A limit in tollgate, or in a library that it uses, ended the exchange. It does not count
     /// against the target.
     OwnLimit,
+    /// A defect of tollgate, or of a library that it uses, ended the exchange. It does not count
+    /// against the target.
+    Defect,
 }
 
 impl Failure {
@@ -98,6 +101,7 @@ impl Failure {
             Self::NotCaptured => "not_captured",
             Self::Prober => "prober",
             Self::OwnLimit => "own_limit",
+            Self::Defect => "defect",
         }
     }
 
@@ -129,6 +133,7 @@ impl Failure {
             Self::NotCaptured => "not captured",
             Self::Prober => "prober at fault",
             Self::OwnLimit => "limit of tollgate",
+            Self::Defect => "defect of tollgate",
         }
     }
 
@@ -154,7 +159,7 @@ impl Failure {
     /// Whether the prober itself, its machine, one of its libraries or its proxy caused the
     /// failure.
     pub fn is_own_fault(self) -> bool {
-        matches!(self, Self::Prober | Self::OwnLimit | Self::Proxy)
+        matches!(self, Self::Prober | Self::OwnLimit | Self::Proxy | Self::Defect)
     }
 
     /// Whether it counts against the target. Other failures are only evidence and enter no figure.

@@ -250,6 +250,11 @@ impl ScenarioMeasurement {
         self.unreleased_by(Failure::OwnLimit)
     }
 
+    /// How many of the unreleased arrivals ended by a defect of tollgate.
+    pub fn ended_by_defects(&self) -> u64 {
+        self.unreleased_by(Failure::Defect)
+    }
+
     /// How many of the unreleased arrivals the proxy did not let through to the target.
     pub fn ended_at_proxy(&self) -> u64 {
         self.unreleased_by(Failure::Proxy)
@@ -257,7 +262,8 @@ impl ScenarioMeasurement {
 
     /// How many of the unreleased arrivals the prober or its machine did not send.
     pub fn never_sent(&self) -> u64 {
-        self.unreleased.saturating_sub(self.ended_at_limits() + self.ended_at_proxy())
+        let explained = self.ended_at_limits() + self.ended_at_proxy() + self.ended_by_defects();
+        self.unreleased.saturating_sub(explained)
     }
 
     /// How many of the unreleased arrivals ended by a failure of the prober's own side.

@@ -1,4 +1,5 @@
-//! `HdrHistogram`'s V2 encoding, and its form that tollgate writes: three digits, lowest value 1 µs.
+//! `HdrHistogram`'s V2 encoding, in the form that tollgate writes: three digits, lowest value 1
+//! µs.
 //!
 //! Layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and `encodeIntoByteBuffer` in
 //! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.

@@ -182,7 +182,7 @@ mod tests {
     fn a_histogram_that_no_run_has_is_refused() {
         let read = with_buckets(&bytes((3, 1), &[0, 2, 1, 4]), <[(u64, u64)]>::to_vec);
         assert_eq!(read.unwrap(), [(1, 1), (3, 2)]);
-        assert!(why(&bytes((3, 1), &[2; 600_000])).contains("inflates to more"));
+        assert!(why(&bytes((3, 1), &vec![2; 600_000])).contains("inflates to more"));
         let far = [0xff, 0xff, 0xff, 0x7f, 2];
         assert!(why(&bytes((3, 1), &far)).contains("above an hour"));
         assert!(why(&bytes((3, 1 << 31), &[0, 0, 0, 0, 2])).contains("above an hour"));

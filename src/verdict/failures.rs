@@ -203,6 +203,7 @@ pub(super) fn remedy(failure: Failure) -> &'static str {
         Failure::OwnLimit => {
             "try another client, for example curl: it shows the answer without tollgate's limit"
         }
+        Failure::Defect => "please report it with its place, the version and what the target sent",
     }
 }
 

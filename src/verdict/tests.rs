@@ -348,6 +348,22 @@ fn a_limit_of_tollgate_is_a_caveat_and_breaches_nothing() {
 }
 
 #[test]
+fn one_defect_of_tollgate_voids_a_pass() {
+    let request = FixtureRequest::new("page", &["errors < 10%"])
+        .took(&[100_000; 1_000])
+        .not_judged(Failure::Defect);
+    let (planned, mut measured) = scenario("app", &[request]);
+    (measured.planned, measured.unreleased) = (Some(1_001), 1);
+    measured.add_own_failures(&BTreeMap::from([(Failure::Defect, 1)]));
+    let (plan, measurement) = run(vec![(planned, measured)]);
+    let verdict = judge(&plan, &measurement);
+    assert_eq!(verdict.decision, Decision::Inconclusive);
+    let reasons = &verdict.scenarios[0].reasons;
+    let what = "1 of the 1001 arrivals that were due ended by a defect of tollgate";
+    assert!(reasons.iter().any(|reason| reason.what.starts_with(what)), "{reasons:?}");
+}
+
+#[test]
 fn a_target_whose_answers_met_a_limit_of_tollgate_is_not_called_silent() {
     let request =
         FixtureRequest::new("page", &["errors < 10%"]).refused(1).not_judged(Failure::OwnLimit);

@@ -21,12 +21,13 @@ pub(super) fn grounds(
     let of_scenario = match scenario {
         Some(scenario) => [
             proxy_reason(scenario),
+            defect_reason(scenario),
             limit_reason(scenario),
             unreleased(scenario),
             missing(scenario, &run.ending),
             abandoned(scenario, &run.ending),
         ],
-        None => [Some(unmeasured()), None, None, None, None],
+        None => [Some(unmeasured()), None, None, None, None, None],
     };
     // An early end explains missing and abandoned arrivals, so it is listed before them.
     shared.chain([cut_short(run)]).chain(of_scenario).flatten().collect()
@@ -140,6 +141,12 @@ fn unmeasured() -> VerdictReason {
 fn limit_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     let what = "ended at a limit of tollgate itself, not of the target";
     own_failure_reason(scenario, Failure::OwnLimit, scenario.ended_at_limits(), what)
+}
+
+/// The failures by defects of tollgate, with the most frequent one.
+fn defect_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
+    let what = "ended by a defect of tollgate, not of the target";
+    own_failure_reason(scenario, Failure::Defect, scenario.ended_by_defects(), what)
 }
 
 /// The arrivals that did not get past the proxy, with the most frequent reason.

@@ -10,6 +10,8 @@
 mod cluster;
 #[path = "../support/history_year.rs"]
 mod history_year;
+#[path = "../support/peak_memory.rs"]
+mod peak_memory;
 #[path = "../support/program.rs"]
 mod program;
 #[path = "../support/runs.rs"]
@@ -22,6 +24,7 @@ mod bench;
 mod fleet_fly;
 mod flood;
 mod gate;
+mod hostile;
 mod kept;
 mod learned_limits;
 mod looked_back;

@@ -17,6 +17,7 @@ mod result_file;
 mod web_request;
 
 use super::exit::{CommandError, ExitStatus};
+use crate::library_text::{DEFECT_REMEDY, catch_defect};
 use crate::plan::SecretSet;
 use crate::postgres::DatabaseAddress;
 use crate::report::PlotError;
@@ -95,6 +96,19 @@ fn delivered(done: Result<String, String>) -> Result<Vec<OutputArtifact>, Output
     }
 }
 
+/// Makes an output; a panic becomes its error, which names the place.
+fn make_output(
+    write: impl FnOnce() -> Result<Vec<OutputArtifact>, OutputError>,
+) -> Result<Vec<OutputArtifact>, OutputError> {
+    catch_defect(write).unwrap_or_else(|defect| {
+        let message = format!(
+            "an output was not made because of a defect of tollgate ({defect}); the run is complete in its \
+             folder; {DEFECT_REMEDY}"
+        );
+        Err(OutputError { message, keeps_verdict: false })
+    })
+}
+
 /// The selected reports in the order in which they are written and listed.
 fn selected_reports(selection: ReportSelection) -> &'static [&'static dyn RunOutput] {
     match selection {
@@ -109,7 +123,8 @@ fn selected_reports(selection: ReportSelection) -> &'static [&'static dyn RunOut
 pub(super) fn draw_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
     for report in selected_reports(run.reports) {
-        let artifacts = report.write(run).map_err(|error| CommandError::internal(error.message))?;
+        let artifacts = make_output(|| report.write(run))
+            .map_err(|error| CommandError::internal(error.message))?;
         files.extend(artifacts.into_iter().filter_map(|artifact| match artifact {
             OutputArtifact::File(name) => Some(name),
             OutputArtifact::Elsewhere(_) => None,
@@ -197,7 +212,7 @@ impl OutputDestinations {
     /// Stores a run in the database alone, and returns how the program ends.
     pub(super) fn store(&self, run: &FinishedRun) -> ExitStatus {
         let stores = self.0.iter().filter(|output| output.database().is_some());
-        let failed = stores.filter_map(|output| output.write(run).err());
+        let failed = stores.filter_map(|output| make_output(|| output.write(run)).err());
         if failed.into_iter().all(|error| error.keeps_verdict) {
             run.exit()
         } else {
@@ -216,7 +231,7 @@ impl OutputDestinations {
     pub(super) fn send(&self, run: &FinishedRun) -> OutputDelivery {
         let mut delivery = OutputDelivery { exit: run.exit(), notes: Vec::new() };
         for output in &self.0 {
-            match output.write(run) {
+            match make_output(|| output.write(run)) {
                 Ok(artifacts) => delivery.notes.extend(artifacts.into_iter().filter_map(
                     |artifact| match artifact {
                         OutputArtifact::Elsewhere(sentence) => Some(sentence),
@@ -232,5 +247,18 @@ impl OutputDestinations {
             }
         }
         delivery
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_that_panics_fails_with_the_place_and_the_next_one_is_made() {
+        let Err(error) = make_output(|| panic!("secret")) else { panic!("no error") };
+        assert!(error.message.contains("panic at src/cli/outputs/mod.rs:"), "{}", error.message);
+        assert!(!error.message.contains("secret") && !error.keeps_verdict, "{}", error.message);
+        assert!(make_output(|| Ok(Vec::new())).is_ok());
     }
 }

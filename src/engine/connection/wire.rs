@@ -1,6 +1,6 @@
 //! The bytes of an exchange, with time stamps.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter, ReadConte
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::Defect;
 
 /// A connected byte stream: TCP, TLS over TCP, or a stream of a test.
 pub(in crate::engine) trait ByteStream: AsyncRead + AsyncWrite + Unpin {
@@ -72,6 +73,8 @@ pub(in crate::engine) struct WireStamps {
     has_unsent: Cell<bool>,
     /// The limit of the TLS library that ended the connection.
     limit: Cell<Option<LibraryLimit>>,
+    /// The panic that ended the connection.
+    defect: OnceCell<Defect>,
     frames: Cell<FrameFacts>,
     greeting: Cell<[u8; GREETING]>,
     greeted: Cell<usize>,
@@ -174,6 +177,16 @@ impl WireStamps {
     /// Whether a part of a request is still to be sent.
     pub(super) fn has_unsent(&self) -> bool {
         self.has_unsent.get()
+    }
+
+    /// Notes the panic that ended the connection.
+    pub(super) fn note_defect(&self, defect: Defect) {
+        let _first = self.defect.set(defect);
+    }
+
+    /// The panic that ended the connection, if one did.
+    pub(super) fn defect(&self) -> Option<&Defect> {
+        self.defect.get()
     }
 
     /// The limit of the TLS library that ended the connection, if one did.

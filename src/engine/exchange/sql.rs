@@ -313,11 +313,16 @@ fn failure(trouble: PgErrorKind) -> Failure {
         PgErrorKind::Unreachable => Failure::Unreachable,
         PgErrorKind::Refused => Failure::Refused,
         PgErrorKind::OwnLimits => Failure::Prober,
-        PgErrorKind::TooMuch | PgErrorKind::Unsupported => Failure::OwnLimit,
+        PgErrorKind::TooMuch | PgErrorKind::Unsupported | PgErrorKind::Oversized => {
+            Failure::OwnLimit
+        }
+        PgErrorKind::Defect => Failure::Defect,
+        PgErrorKind::Flood => Failure::Flood,
         PgErrorKind::TimedOut | PgErrorKind::TooSlow | PgErrorKind::GivenUp => Failure::TimedOut,
         PgErrorKind::Lost => Failure::Closed,
         PgErrorKind::Tls | PgErrorKind::NoTls | PgErrorKind::Handshake(_) => Failure::Tls,
-        PgErrorKind::Password
+        PgErrorKind::NotPostgres
+        | PgErrorKind::Password
         | PgErrorKind::Unprepared(_)
         | PgErrorKind::NotLetIn
         | PgErrorKind::Tenant

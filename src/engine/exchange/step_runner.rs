@@ -1,5 +1,6 @@
 //! Runs one step, as often as it is to be tried, on connections that it keeps.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use super::sql_attempt::SqlAttempt;
 use super::tries::StepTries;
 use crate::engine::connection::set::ConnectionSet;
 use crate::engine::connection::shared::SharedConnection;
+use crate::engine::defect::defect_failure;
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::{Defect, await_without_panic};
 use crate::record::Stage;
 use crate::recorder::Exchange;
 
@@ -38,6 +41,15 @@ pub(in crate::engine) struct StepEnd {
     pub(in crate::engine) was_answered: bool,
     /// How often it was tried.
     pub(in crate::engine) tries: u32,
+}
+
+impl StepEnd {
+    /// The end of a step by a panic.
+    fn of_defect(defect: &Defect, stage: Stage, tries: u32) -> Self {
+        let failed = Some(Box::new(defect_failure(defect)));
+        let exchange = Exchange { failed, ..Exchange::default() };
+        Self { exchange, stage, done: clock::now(), was_answered: false, tries }
+    }
 }
 
 impl StepRunner {
@@ -64,8 +76,30 @@ impl StepRunner {
     /// Runs one step, as often as it is to be tried.
     ///
     /// `None` if the run started to drain before the step was sent, or between two tries;
-    /// [`Self::ended_tries`] then counts those that were sent.
+    /// [`Self::ended_tries`] then counts those that were sent. A panic ends the step, and its
+    /// connections, as a failure of the prober.
     pub(in crate::engine) async fn run_step(
+        &mut self,
+        step: &ArrivalStep<'_>,
+        first: ExchangeStart,
+        stage: Stage,
+        captured: &mut Option<ArrivalState>,
+    ) -> Option<StepEnd> {
+        let ended = {
+            let tries = pin!(self.run_tries(step, first, stage, captured));
+            await_without_panic(tries).await
+        };
+        match ended {
+            Ok(end) => end,
+            Err(defect) => {
+                self.disconnect();
+                self.ended_tries += 1;
+                Some(StepEnd::of_defect(&defect, stage, self.ended_tries))
+            }
+        }
+    }
+
+    async fn run_tries(
         &mut self,
         step: &ArrivalStep<'_>,
         mut first: ExchangeStart,

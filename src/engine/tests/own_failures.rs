@@ -1,10 +1,55 @@
 //! Arrivals that fail on the prober's own side, here at its proxy, are counted once.
 
-use super::harness::{ScriptedDial, Watcher, conduct, millis, open, paused, scenario, watch_run};
+use std::cell::Cell;
+
+use super::harness::{
+    Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, scenario, watch_run,
+};
 use super::measured;
+use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
 use crate::engine::stop_channel;
+use crate::engine::time::clock::Instant;
 use crate::plan::{LoadPlan, ScenarioPlan};
 use crate::record::{Failure, RunEnding, ScenarioMeasurement};
+use crate::recorder::ExchangeParts;
+
+/// Dials a scripted server, but panics while it opens the first connection.
+struct PanickingDial {
+    scripted: ScriptedDial,
+    dials: Cell<u32>,
+}
+
+impl Dialer for PanickingDial {
+    fn dial<'a>(
+        &'a self,
+        origin: &'a UrlOrigin,
+        parts: &'a mut ExchangeParts,
+        by: Instant,
+    ) -> DialFuture<'a> {
+        let is_first = self.dials.replace(self.dials.get() + 1) == 0;
+        Box::pin(async move {
+            assert!(!is_first, "dial");
+            self.scripted.dial(origin, parts, by).await
+        })
+    }
+}
+
+#[test]
+fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
+    let scripted = ScriptedDial::new(Script::always(Turn::Answer(millis(10))));
+    let dial = PanickingDial { scripted, dials: Cell::new(0) };
+    let load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(10) };
+    let mut plan = scenario(load);
+    (plan.warmup.connections, plan.warmup.requests) = (0, 0);
+    let (run, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
+    let scenario = &run.scenarios[0];
+    assert_eq!((scenario.ended_by_defects(), scenario.never_sent()), (1, 0));
+    assert_eq!((scenario.released, measured(scenario).tally.exchanges), (9, 9));
+    let evidence = measured(scenario).evidence.by_count()[0];
+    assert_eq!(evidence.failure, Failure::Defect);
+    let place = "panic at src/engine/tests/own_failures.rs:";
+    assert!(evidence.seen.starts_with(place), "{}", evidence.seen);
+}
 
 fn dead_proxy() -> ScriptedDial {
     ScriptedDial::failing(Failure::Proxy)

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::error::Error as _;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,8 +25,9 @@ use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
+use crate::engine::defect::defect_failure;
 use crate::engine::time::clock::{self, Instant};
-use crate::library_text::{HttpBlame, HttpProblem, read_http_problem};
+use crate::library_text::{HttpBlame, HttpProblem, await_without_panic, read_http_problem};
 use crate::plan::ProxyPlan;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts};
@@ -81,8 +83,10 @@ impl Http1Connection {
         // `ready` notices the end of a connection between exchanges; an exchange notices it itself.
         let driver_stamps = Rc::clone(&stamps);
         let drive = async move {
-            if connection.await.is_err_and(|error| is_surplus(&error)) {
-                driver_stamps.note_surplus();
+            match await_without_panic(pin!(connection)).await {
+                Ok(ended) if ended.as_ref().is_err_and(is_surplus) => driver_stamps.note_surplus(),
+                Ok(_) => {}
+                Err(defect) => driver_stamps.note_defect(defect),
             }
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
@@ -322,6 +326,9 @@ fn is_surplus(error: &hyper::Error) -> bool {
 }
 
 fn failed(error: &hyper::Error, stamps: &WireStamps, phase: Dimension) -> ExchangeFailure {
+    if let Some(defect) = stamps.defect() {
+        return defect_failure(defect);
+    }
     if let Some(flood) = stamps.flood() {
         return flood.failed(phase);
     }

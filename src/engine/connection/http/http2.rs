@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -30,6 +30,7 @@ use crate::engine::connection::idle_close::{IdleWatch, RequestAfterIdling};
 use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
+use crate::library_text::await_without_panic;
 use crate::record::{Dimension, Failure};
 use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts};
 
@@ -382,7 +383,7 @@ async fn drive(
     (streams, owed, allowed): (Arc<Semaphore>, Rc<Cell<usize>>, Rc<Cell<usize>>),
     traits: Rc<FailureContext>,
 ) {
-    let ended = poll_fn(|cx| {
+    let driving = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         let (before, allows) =
             (allowed.get(), connection.max_concurrent_send_streams().min(STREAMS));
@@ -396,8 +397,11 @@ async fn drive(
         }
         allowed.set(allows);
         polled
-    })
-    .await;
+    });
+    let ended = await_without_panic(pin!(driving)).await.unwrap_or_else(|defect| {
+        traits.stamps.note_defect(defect);
+        Ok(())
+    });
     // Dropping the connection wakes the waiting exchanges, so its end must be recorded first.
     if let Some(end) = ended.err().and_then(h2::Error::into_io) {
         traits.note_end(end);

@@ -9,6 +9,7 @@ use h2::Reason;
 use crate::engine::connection::dial::NegotiatedProtocol;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::wire::WireStamps;
+use crate::engine::defect::defect_failure;
 use crate::engine::time::clock::{self, Instant};
 use crate::library_text::{describe_io, describe_reason};
 use crate::record::{Dimension, Failure};
@@ -40,6 +41,9 @@ impl FailureContext {
 
     /// The failure that an error means for an exchange in a phase.
     pub(super) fn failed(&self, error: &h2::Error, phase: Dimension) -> ExchangeFailure {
+        if let Some(defect) = self.stamps.defect() {
+            return defect_failure(defect);
+        }
         if let Some(flood) = self.stamps.flood() {
             return flood.failed(phase);
         }

@@ -1,0 +1,55 @@
+use super::*;
+
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
+}
+
+fn login() -> Vec<u8> {
+    let setting = message(b'S', b"TimeZone\0UTC\0");
+    [message(b'R', &[0; 4]), setting, message(b'K', &[0; 8]), message(b'Z', b"I")].concat()
+}
+
+fn answer() -> Vec<u8> {
+    let columns = [&[0, 1][..], b"n\0", &[0; 18]].concat();
+    let row = [0, 1, 0, 0, 0, 2, b'4', b'2'];
+    [message(b'T', &columns), message(b'D', &row), message(b'C', b"SELECT 1\0")].concat()
+}
+
+#[test]
+fn messages_are_passed_on_whatever_parts_they_come_in() {
+    let sent = [login(), message(b'N', b"Mhello\0\0"), answer()].concat();
+    let expected =
+        [message(b'R', &[0; 4]), message(b'K', &[0; 8]), message(b'Z', b"I"), answer()].concat();
+    for size in 1..sent.len() {
+        let (mut check, mut passed) = (MessageCheck::default(), Vec::new());
+        sent.chunks(size).for_each(|part| check.read(part, &mut passed).unwrap());
+        assert_eq!(passed, expected, "in parts of {size} bytes");
+    }
+}
+
+#[test]
+fn a_length_that_is_not_possible_is_a_fault_before_its_body_comes() {
+    for length in [0, 1, 2, 3, -1, i32::MIN, i32::MAX] {
+        let header = [&b"C"[..], &length.to_be_bytes()].concat();
+        let mut check = MessageCheck::default();
+        let fault = check.read(&header, &mut Vec::new()).unwrap_err();
+        assert!(matches!(fault, WireFault::NotPostgres(_)), "{length}: {fault:?}");
+        let mut check = MessageCheck::default();
+        check.read(&login(), &mut Vec::new()).unwrap();
+        let fault = check.read(&header, &mut Vec::new()).unwrap_err();
+        assert!(matches!(fault, WireFault::Broken(_)), "{length}: {fault:?}");
+    }
+}
+
+#[test]
+fn messages_that_belong_to_no_answer_are_counted_for_each_request() {
+    let mut check = MessageCheck::default();
+    check.read(&login(), &mut Vec::new()).unwrap();
+    let notices = message(b'N', b"Magain\0\0").repeat(MOST_UNASKED);
+    for _ in 0..3 {
+        check.note_request();
+        check.read(&notices, &mut Vec::new()).unwrap();
+    }
+    let fault = check.read(&message(b'A', &[0; 6]), &mut Vec::new());
+    assert_eq!(fault, Err(WireFault::Flood));
+}
