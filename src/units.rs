@@ -346,21 +346,26 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// Reads a duration with its unit: `300ms`, `1s`, `1m 30s`.
+/// Reads a duration with its unit: `300ms`, `1s`, `1m 30s`. It has at most ten years.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let parsed = humantime::parse_duration(text.trim()).map_err(|_| {
+    let parsed = parse_age(text)?;
+    if parsed > LONGEST_DURATION {
+        let what = format!("`{text}` is longer than ten years");
+        return Err(UnitError::new(what, "write a shorter duration: `24h`"));
+    }
+    Ok(parsed)
+}
+
+/// Reads a duration of any length, for a time in the past.
+pub fn parse_age(text: &str) -> Result<Duration, UnitError> {
+    humantime::parse_duration(text.trim()).map_err(|_| {
         let remedy = "write a number and its unit: `300ms`, `1.5s`, `2m`";
         if !text.trim().is_empty() && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             UnitError::new(format!("`{text}` is a duration without a unit"), remedy)
         } else {
             UnitError::new(format!("`{text}` is not a duration"), remedy)
         }
-    })?;
-    if parsed > LONGEST_DURATION {
-        let what = format!("`{text}` is longer than ten years");
-        return Err(UnitError::new(what, "write a shorter duration: `24h`"));
-    }
-    Ok(parsed)
+    })
 }
 
 /// The longest duration that is read. Sums and products of it cannot overflow.

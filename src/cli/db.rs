@@ -10,7 +10,7 @@ use crate::doctor;
 use crate::record::checkup::CheckState;
 use crate::report;
 use crate::store::{Database, PruneCount};
-use crate::units::{UnitError, duration_literal, parse_duration};
+use crate::units::{UnitError, duration_literal, parse_age};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -142,7 +142,7 @@ fn prune(args: &PruneArgs) -> Result<ExitStatus, CommandError> {
 
 /// Parses how long to keep intervals. The minimum of a day catches `6m`, which is six minutes.
 fn parse_keep(text: &str) -> Result<Duration, UnitError> {
-    let keep = parse_duration(text)?;
+    let keep = parse_age(text)?;
     if (Duration::from_hours(24)..=Duration::from_hours(24 * 36_500)).contains(&keep) {
         return Ok(keep);
     }

@@ -18,7 +18,7 @@ use crate::engine::clock;
 use crate::history::{self, ENVIRONMENT_TAG, History, HistoryFilter, RequestRuns};
 use crate::record::{Decision, RequestSuggestion};
 use crate::report;
-use crate::units::{UnitError, parse_duration};
+use crate::units::{UnitError, parse_age};
 use crate::verdict::{self, EarlierRequest};
 
 const EXAMPLES: &str = "\
@@ -250,7 +250,7 @@ impl FromStr for TimeBound {
         if let Ok(day) = Date::parse(text, format_description!("[year]-[month]-[day]")) {
             return Ok(Self::Day(day));
         }
-        parse_duration(text).map(Self::Ago).map_err(|_| {
+        parse_age(text).map(Self::Ago).map_err(|_| {
             UnitError::new(
                 format!("`{text}` is not a time"),
                 "write an age such as `7d` or `12h`, a day such as `2026-11-01`, or `2026-11-01T15:00:00Z`",

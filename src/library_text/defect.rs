@@ -82,6 +82,7 @@ fn describe_place(place: &Location<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::task::{Context, Waker};
 
     use super::*;
 
@@ -94,14 +95,27 @@ mod tests {
         assert_eq!(catch_defect(|| 7), Ok(7));
     }
 
-    #[tokio::test]
-    async fn a_panic_after_a_wait_is_caught_as_well() {
-        let work = async {
-            tokio::task::yield_now().await;
-            [0][std::hint::black_box(1)]
-        };
-        let defect = await_without_panic(pin!(work)).await.unwrap_err();
+    /// Polls a future until it is ready.
+    fn run<T>(mut work: Pin<&mut impl Future<Output = T>>) -> T {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+                return done;
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_after_a_wait_is_caught_as_well() {
+        let mut waits = true;
+        let work = poll_fn(|_| {
+            if std::mem::take(&mut waits) {
+                return Poll::Pending;
+            }
+            Poll::Ready([0][std::hint::black_box(1)])
+        });
+        let defect = run(pin!(await_without_panic(pin!(work)))).unwrap_err();
         assert!(defect.to_string().contains("src/library_text/defect.rs:"), "{defect}");
-        assert_eq!(await_without_panic(pin!(async { 7 })).await, Ok(7));
+        assert_eq!(run(pin!(await_without_panic(pin!(async { 7 })))), Ok(7));
     }
 }

@@ -4,6 +4,11 @@
 //! where a run spends its time: it keeps and reads only the pages of buckets that have values,
 //! which are few in the many histograms that count a few exchanges of one second.
 
+use std::time::Duration;
+
+/// The longest duration that is recorded exactly.
+pub(super) const CEILING: Duration = Duration::from_hours(1);
+
 /// Values and how often each was counted, within a precision of three significant digits.
 ///
 /// Values below 2,048 have a bucket each. Each further power of two has 1,024 buckets. Buckets:

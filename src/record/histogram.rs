@@ -24,7 +24,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// The longest duration that is recorded exactly: one hour.
-    pub const CEILING: Duration = Duration::from_hours(1);
+    pub const CEILING: Duration = buckets::CEILING;
 
     /// Counts one duration, rounded to the nearest microsecond.
     pub fn record(&mut self, duration: Duration) {

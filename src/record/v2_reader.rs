@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::encoded::{self, HistogramError};
-use super::{Histogram, micros, v2_format};
+use super::{buckets, micros, v2_format};
 
 /// Reads the buckets of a histogram in `HdrHistogram`'s V2 encoding, plain or deflated: those that
 /// are not empty, each as its lowest value and its count.
@@ -118,13 +118,13 @@ impl BucketShape {
         Self { unit: least.ilog2(), half: told_apart.next_power_of_two().ilog2() - 1 }
     }
 
-    /// The lowest value of a bucket; `None` if it is above [`Histogram::CEILING`].
+    /// The lowest value of a bucket; `None` if it is above [`buckets::CEILING`].
     fn lowest(self, index: u64) -> Option<u64> {
         let doublings = u32::try_from((index >> self.half).saturating_sub(1)).ok()?;
         let value = index - (u64::from(doublings) << self.half);
         let shift = doublings.checked_add(self.unit).filter(|shift| *shift < 33)?;
         let value = value.checked_mul(1 << shift)?;
-        (value <= micros::whole(Histogram::CEILING)).then_some(value)
+        (value <= micros::whole(buckets::CEILING)).then_some(value)
     }
 }
 

@@ -159,7 +159,7 @@ fn the_reader_of_the_database_reads_runs_and_changes_none() {
     let (supabase, folder) = supabase(&cluster);
     let reader = cluster.url_as("ci_reader", "ci_reader", supabase.database);
     let mut database = open(&reader);
-    let path = runs::write(folder.path(), 1, SMALL);
+    let path = tollgate::store::run_folders(folder.path()).unwrap().remove(0);
     let stored = record(&path);
     assert_eq!(*database.fetch_run(&stored.id.to_string()).unwrap().record, stored);
     assert_eq!(database.summaries(&HistoryFilter::default()).unwrap(), [listed(&stored)]);

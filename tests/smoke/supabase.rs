@@ -148,12 +148,12 @@ fn a_key_is_accepted_if_any_version_looked_for_the_table() {
         (
             404,
             r#"{"error":"requested path is invalid"}"#,
-            "nothing at /message, but \"requested path is invalid\" at /error",
+            "nothing at /message, but a message at /error",
         ),
         (
             404,
             r#"{"message":"no Route matched with /rest/v1/tollgate_no_such_table"}"#,
-            "nothing at /code, but \"no Route",
+            "nothing at /code, but a message at /message",
         ),
         (404, "<h1>Not found</h1>", "18 bytes that are not JSON"),
         (200, "<h1>It works</h1>", "200 OK"),

@@ -13,7 +13,7 @@ use tollgate::record::{Failure, Interval, Measurement, ScenarioMeasurement};
 use tollgate::scenario::Scenario;
 
 /// How long a run of cases may take. Each exchange ends after [`TIMEOUT`] at the latest.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_mins(1);
 /// The timeout of each exchange.
 const TIMEOUT: &str = "3s";
 /// How much memory the process may use, its targets included, in kB.

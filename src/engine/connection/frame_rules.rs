@@ -1,7 +1,7 @@
 //! Rules of HTTP/2 that a target can break without `h2` noticing.
 
 use super::field_scan::FieldScan;
-use super::frame_filter::FrameHead;
+use super::frame_head::FrameHead;
 
 /// A rule that the target broke: its error code, and what it did.
 pub(super) type BrokenRule = &'static str;

@@ -7,6 +7,7 @@ pub(super) mod dial;
 mod field_scan;
 mod flood;
 mod frame_filter;
+mod frame_head;
 mod frame_rules;
 pub(super) mod http;
 mod huffman;

@@ -29,7 +29,7 @@ pub(super) static HEADERS: TargetPage = TargetPage {
     path: "/fault/endless-headers",
     support: HttpSupport::Any,
     does: "sends a head without end (HTTP/2: CONTINUATION)",
-    outcome: "limit of tollgate, which is not a failure of the target",
+    outcome: "flood",
     methods: AllowedMethods::Get,
     reply: |request| {
         let steps = endless_head(request).map(AnswerStep::Wire).into();

@@ -97,7 +97,7 @@ fn run_names(all: &[Case]) {
     let text = output_text(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(!text.contains("panicked"), "{text}");
-    assert!(elapsed < Duration::from_mins(1) && peak < MEMORY, "{elapsed:?}, {peak} kB");
+    assert!(elapsed < Duration::from_mins(2) && peak < MEMORY, "{elapsed:?}, {peak} kB");
     let run = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
     let record = record(&run);
     let wrong: Vec<_> = (all.iter().zip(&record.measurement.scenarios))
@@ -125,7 +125,7 @@ fn doctor_names_what_no_session_can_be_opened_with() {
     let (output, elapsed, peak) = watched(tollgate().arg("doctor").args(&files));
     let text = output_text(&output);
     assert!(!text.contains("panicked"), "{text}");
-    assert!(elapsed < Duration::from_mins(1) && peak < MEMORY, "{elapsed:?}, {peak} kB");
+    assert!(elapsed < Duration::from_mins(2) && peak < MEMORY, "{elapsed:?}, {peak} kB");
     let unopened = all.iter().filter(|case| [Step::Tls, Step::Login].contains(&case.dialogue.at));
     let unopened =
         unopened.filter(|case| case.failure.is_some() && case.says.starts_with("is not"));
@@ -153,7 +153,7 @@ fn against_all(command: impl Fn(&str) -> Command + Sync) {
                 && !text.contains("panicked")
                 && !text.contains("defect")
                 && (!is_named || text.contains(case.says))
-                && elapsed < Duration::from_secs(20)
+                && elapsed < Duration::from_mins(1)
                 && peak < MEMORY;
             if !is_right {
                 let what =
