@@ -288,9 +288,9 @@ step "tests"
 [ -z "${TOLLGATE_TESTS_WITHOUT_DATABASE:-}" ] || echo "skipped as requested: everything that needs PostgreSQL or PgBouncer"
 [ -z "${TOLLGATE_TESTS_WITHOUT_NODE:-}" ] || echo "skipped as requested: comparing synthetic-check with Node.js"
 [ -n "${TOLLGATE_TESTS_FLY_OPENAPI:-}" ] || echo "skipped: TOLLGATE_TESTS_FLY_OPENAPI names no copy of Fly's description of its API"
-# Most tests wait for real time rather than for a processor, so two run on each.
+# Most tests wait for real time rather than for a processor, so three run on each.
 processors=$(getconf _NPROCESSORS_ONLN)
-export RUST_TEST_THREADS=$((2 * processors)) NEXTEST_TEST_THREADS=$((2 * processors))
+export RUST_TEST_THREADS=$((3 * processors)) NEXTEST_TEST_THREADS=$((3 * processors))
 if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --locked --no-fail-fast
 else

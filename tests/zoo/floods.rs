@@ -86,15 +86,10 @@ fn of_http_1_bytes() {
             Bad(Flood, "interim answers"),
         ),
         repeats("empty lines", "", "\r\n", Bad(Flood, "")),
-        repeats("header lines", ok, "x: y\r\n", Bad(Flood, "400 KiB")),
-        repeats(
-            "long header lines",
-            ok,
-            &format!("x: {}\r\n", "y".repeat(4_000)),
-            Bad(Flood, "400 KiB"),
-        ),
-        repeats("a header line", &format!("{ok}x: "), "y", Bad(Flood, "400 KiB")),
-        repeats("a status line", ok.trim_end(), "y", Bad(Flood, "400 KiB")),
+        repeats("header lines", ok, "x: y\r\n", Bad(Flood, "")),
+        repeats("long header lines", ok, &format!("x: {}\r\n", "y".repeat(4_000)), Bad(Flood, "")),
+        repeats("a header line", &format!("{ok}x: "), "y", Bad(Flood, "")),
+        repeats("a status line", ok.trim_end(), "y", Bad(Flood, "")),
         repeats(
             "chunk extensions",
             &format!("{chunked}5;"),
@@ -103,12 +98,7 @@ fn of_http_1_bytes() {
         ),
         repeats("zeros of a chunk size", chunked, "0", Bad(Flood, "")),
         repeats("trailers", &format!("{chunked}0\r\n"), "x: y\r\n", Bad(OwnLimit, "trailers")),
-        repeats(
-            "a trailer",
-            &format!("{chunked}0\r\nx: "),
-            "y",
-            Bad(Flood, "flooded the connection"),
-        ),
+        repeats("a trailer", &format!("{chunked}0\r\nx: "), "y", Bad(Flood, "")),
         repeats(
             "bytes after an answer",
             &format!("{ok}content-length: 2\r\n\r\nok"),
