@@ -20,11 +20,8 @@ for name in $(compgen -v TOLLGATE_); do
   [ "$name" = TOLLGATE_REPORT ] || unset "$name"
 done
 
-"$TOLLGATE" target --arrival-log "$WORK/arrivals.tsv" >"$WORK/target.out" 2>&1 &
-echo $! >"$WORK/target.pid"
-until grep -q http "$WORK/target.out"; do sleep 0.05; done
-TARGET=$(grep -o 'http://[0-9.:]*' "$WORK/target.out" | head -1)
-export TARGET
+source "$(dirname "$0")/../tests/support/rows.sh"
+start_target
 
 rehearse() {
   local name="rehearsal-$1-$$" folder="$WORK/$1" of victim delay began exit took lost stored released why=()
@@ -32,31 +29,8 @@ rehearse() {
   of=$((3 + RANDOM % (MOST - 2)))
   victim=$((1 + RANDOM % of))
   mkdir "$folder"
-  # 10 arrivals per second and shard, each with a row of its own.
-  { echo id; seq -f "$1-%g" $((of * 10 * SECONDS_LONG + of)); } >"$folder/rows.csv"
-  cat >"$folder/scenario.toml" <<SCENARIO
-name = "rehearsal"
-budgets = ["p50 < 2s"]
-[target]
-base_url = "$TARGET"
-[data]
-file = "rows.csv"
-order = "once"
-public = ["id"]
-[[request]]
-name = "page"
-path = "/plain?row=\${{data.id}}"
-[load]
-arrival_rate = "$((of * 10))/s"
-duration = "${SECONDS_LONG}s"
-connections = $of
-[warmup]
-connections = $of
-requests = $of
-[gate]
-stalls = "10ms"
-stop_early = "never"
-SCENARIO
+  # 10 arrivals per second and shard.
+  write_rows_scenario "$folder" "$1" $((of * 10 * SECONDS_LONG + of)) $((of * 10)) "$SECONDS_LONG" "$of" "$of"
   start() {
     "$TOLLGATE" run "$folder/scenario.toml" --rendezvous "$name" --shard "$1/$of" --lead "${LEAD}s" \
       --rendezvous-wait 25s --no-spin --runs-dir "$folder/$2" >"$folder/$2.out" 2>&1
@@ -86,10 +60,10 @@ SCENARIO
     [ "$exit" = 3 ] && [ "$lost" = "shard $victim of $of is missing: " ] ||
       why+=("$stored of $of stored, exit $exit, victim $victim, lost: $lost")
   fi
-  [ -z "$(grep -o "row=$1-[0-9]*" "$WORK/arrivals.tsv" | sort | uniq -d)" ] || why+=("sent twice")
+  ! was_sent_twice "$1" || why+=("sent twice")
   released=$(sql "select coalesce(sum(c.released), 0) from tollgate.rendezvous_shards s
     join tollgate.scenarios c on c.run_id = s.run where rendezvous = '$name'")
-  [ "$(grep -c "row=$1-[0-9]" "$WORK/arrivals.tsv")" -ge "$released" ] && [ "$released" -gt 0 ] ||
+  [ "$(arrivals "$1")" -ge "$released" ] && [ "$released" -gt 0 ] ||
     why+=("the target saw fewer arrivals than $released")
   [ "$took" -le 60 ] || why+=("merged $took s after the end")
   if [ ${#why[@]} = 0 ]; then
@@ -100,8 +74,7 @@ SCENARIO
     cp -r "$folder" "/tmp/fleet-rehearsal-$1"
   fi
 }
-sql() { psql "$DATABASE_URL" -qAtc "$1"; }
-export -f rehearse sql
+export -f rehearse
 
 seq "${1:-200}" | xargs -P "${2:-4}" -I N bash -c 'rehearse N' >"$WORK/results"
 sort "$WORK/results" | uniq -c | sort -rn | head -300

@@ -1,4 +1,5 @@
 //! Reads files that anyone may have put where they are: only regular ones, and only up to a size.
+//! Raises the number of files that may be open.
 //!
 //! Opening a pipe (FIFO) waits for a writer, and a device may have no end. So a file that a folder,
 //! a scenario or a variable names is opened here.

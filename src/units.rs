@@ -368,8 +368,9 @@ pub fn parse_age(text: &str) -> Result<Duration, UnitError> {
     })
 }
 
-/// The longest duration that is read. Sums and products of it cannot overflow.
-const LONGEST_DURATION: Duration = Duration::from_hours(10 * 366 * 24);
+/// The longest duration that is read. Sums and products of it cannot overflow, and an imported log
+/// may cover a year.
+pub const LONGEST_DURATION: Duration = Duration::from_hours(10 * 366 * 24);
 
 /// A duration for people, with three significant digits and one unit: `243 ms`, `1.42 s`, `86 µs`.
 pub fn format_duration(duration: Duration) -> String {

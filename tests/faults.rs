@@ -5,20 +5,21 @@
 //! All rows are one run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "support/whole_run.rs"]
+mod whole_run;
+
 #[path = "faults/further.rs"]
 mod further;
 #[path = "faults/http2.rs"]
 mod http2;
 
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use tollgate::engine::{Continuation, Engine, Observer, RunProgress, stop_channel};
-use tollgate::plan::{Environment, Plan, PlanOverrides};
-use tollgate::record::{Dimension, Failure, Interval, Measurement, StageMeasurement};
+use tollgate::record::{Dimension, Failure, Measurement, StageMeasurement};
 use tollgate::scenario::Scenario;
 use tollgate::target::{BackgroundTarget, TargetSettings, TlsFault};
+use whole_run::{is_disturbed, measure};
 
 /// Timeout of a run of all rows: far above what it needs, so that only a hang reaches it.
 const BOUND: Duration = Duration::from_mins(2);
@@ -204,50 +205,20 @@ impl Targets {
     }
 }
 
-struct Nobody;
-
-impl Observer for Nobody {
-    fn settled(
-        &mut self,
-        _: &Interval,
-    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Continuation::Continue)
-    }
-
-    fn progress(&mut self, _: &RunProgress) {}
-}
-
 /// How often the rows are run if the machine is so busy that the prober stalls.
 const TRIES: usize = 25;
 
 /// Runs all rows as one run. A run in which the prober stalled proves nothing about the target and
 /// is repeated.
 fn measure_undisturbed(rows: &[Row], targets: &Targets) -> Measurement {
-    let undisturbed = |measured: &Measurement| {
-        let requests = measured.scenarios.iter().flat_map(|scenario| &scenario.requests);
-        let mut seen = requests.flat_map(|request| request.measured.evidence.by_count());
-        seen.all(|seen| seen.failure != Failure::Prober)
-    };
-    let tried = (0..TRIES).map(|_| measure(rows, targets)).find(undisturbed);
-    tried.unwrap_or_else(|| {
+    let tried = (0..TRIES).map(|_| {
+        let rows = rows.iter().enumerate();
+        let scenarios: Vec<_> = rows.map(|(number, row)| targets.scenario(number, row)).collect();
+        measure(&scenarios, BOUND)
+    });
+    tried.into_iter().find(|measured| !is_disturbed(measured)).unwrap_or_else(|| {
         panic!("the machine is too busy: the prober stood still in {TRIES} runs")
     })
-}
-
-/// Runs all rows as one run on a separate thread, so that a hang is detected.
-fn measure(rows: &[Row], targets: &Targets) -> Measurement {
-    let scenarios: Vec<Scenario> =
-        rows.iter().enumerate().map(|(number, row)| targets.scenario(number, row)).collect();
-    let resolved = Plan::resolve(&scenarios, &Environment::new([]), &PlanOverrides::default());
-    let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
-    let (done, finished) = sync_channel(1);
-    std::thread::spawn(move || {
-        let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stop_channel().1).unwrap();
-        done.send(measured).unwrap();
-    });
-    finished
-        .recv_timeout(BOUND)
-        .unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
 }
 
 /// The outcome of an exchange, in the words of a row.

@@ -82,10 +82,11 @@ fn run((name, target): FuzzTarget, input: &[u8], what: &str) {
         let _nobody_waits = done.send(());
     });
     let ended = is_done.recv_timeout(HANG);
-    if ended.is_err() {
+    if let Err(error) = ended {
         let kept = std::env::temp_dir().join(format!("tollgate-{name}-{}", std::process::id()));
         std::fs::write(&kept, input).unwrap();
-        let what_happened = if thread.is_finished() { "panics" } else { "hangs" };
+        let what_happened =
+            if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "panics" };
         panic!("{name} {what_happened} on {what}, kept in {}", kept.display());
     }
     thread.join().unwrap();

@@ -17,13 +17,8 @@ WORK=$(mktemp -d)
 trap 'kill "$(cat "$WORK/target.pid" 2>/dev/null)" 2>/dev/null || true; rm -rf "$WORK"' EXIT
 for name in $(compgen -v TOLLGATE_ || true); do unset "$name"; done
 
-"$TOLLGATE" target --arrival-log "$WORK/arrivals.tsv" >"$WORK/target.out" 2>&1 &
-echo $! >"$WORK/target.pid"
-until grep -q http "$WORK/target.out"; do sleep 0.05; done
-TARGET=$(grep -o 'http://[0-9.:]*' "$WORK/target.out" | head -1)
-export TARGET
-
-sql() { psql "$DATABASE_URL" -qAtc "$1"; }
+source "$(dirname "$0")/support/rows.sh"
+start_target
 
 # The sum of a field of the measured intervals of a run folder.
 exchanges() {
@@ -32,40 +27,17 @@ exchanges() {
 }
 
 kill_once() {
-  local number=$1 folder="$WORK/$1" run prober delay code=0 why=() before kept seen store=()
+  local number=$1 folder="$WORK/$1" run prober delay code=0 why=() before kept seen stored id store=()
   RANDOM=$number
   mkdir "$folder"
-  { echo id; seq -f "$number-%g" 400; } >"$folder/rows.csv"
-  cat >"$folder/scenario.toml" <<SCENARIO
-name = "kill"
-budgets = ["p50 < 2s"]
-[target]
-base_url = "$TARGET"
-[data]
-file = "rows.csv"
-order = "once"
-public = ["id"]
-[[request]]
-name = "page"
-path = "/plain?row=\${{data.id}}"
-[load]
-arrival_rate = "40/s"
-duration = "6s"
-connections = 4
-[warmup]
-connections = 4
-requests = 8
-[gate]
-stalls = "10ms"
-stop_early = "never"
-SCENARIO
+  write_rows_scenario "$folder" "$number" 400 40 6 4 8
   if [ -n "${DATABASE_URL:-}" ] && [ $((RANDOM % 2)) = 0 ]; then store=("$DATABASE_URL"); fi
   DATABASE_URL="${store[0]:-}" "$TOLLGATE" run "$folder/scenario.toml" \
     --runs-dir "$folder/runs" --no-spin >"$folder/out" 2>&1 &
   prober=$!
   delay=$(printf '%d.%03d' $((RANDOM % 8)) $((RANDOM % 1000)))
   sleep "$delay"
-  before=$(grep -c "row=$number-" "$WORK/arrivals.tsv" || true)
+  before=$(arrivals "$number")
   kill -KILL "$prober" 2>/dev/null || true
   wait "$prober" 2>/dev/null || true
 
@@ -96,9 +68,11 @@ print(sum(request["measured"]["tally"]["exchanges"] for scenario in run["measure
       id=$(sed -n 's/^  "id": "\(.*\)",$/\1/p' "$run/run.json")
       seen=$(sql "select count(*) from tollgate.runs where id = '$id'")
       [ "$seen" = 1 ] || why+=("the database holds the run $seen times")
+      stored=$(sql "select coalesce(sum(exchanges), 0) from tollgate.totals where run_id = '$id' and stage = 'measured'")
+      [ "$stored" = "$kept" ] || why+=("the database holds $stored exchanges, the intervals $kept")
     fi
   fi
-  [ -z "$(grep -o "row=$number-[0-9]*" "$WORK/arrivals.tsv" | sort | uniq -d)" ] || why+=("sent twice")
+  ! was_sent_twice "$number" || why+=("sent twice")
   if [ ${#why[@]} = 0 ]; then
     echo "right: killed after $delay s"
     rm -rf "$folder"
@@ -107,7 +81,7 @@ print(sum(request["measured"]["tally"]["exchanges"] for scenario in run["measure
     cp -r "$folder" "/tmp/kill-$number"
   fi
 }
-export -f kill_once sql exchanges
+export -f kill_once exchanges
 
 seq "${2:-200}" | xargs -P "${3:-4}" -I N bash -c 'kill_once N' >"$WORK/results"
 grep '^WRONG' "$WORK/results" || true

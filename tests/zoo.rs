@@ -5,6 +5,11 @@
 //! the process one of memory.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 
+#[path = "support/peak_memory.rs"]
+mod peak_memory;
+#[path = "support/whole_run.rs"]
+mod whole_run;
+
 #[path = "zoo/floods.rs"]
 mod floods;
 #[path = "zoo/http1.rs"]

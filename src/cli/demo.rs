@@ -11,7 +11,7 @@ use super::connection::{AddressFlags, ConnectionFlags};
 use super::console::{Console, OutputFormat};
 use super::exit::{CommandError, ExitStatus};
 use super::log::{self, PEOPLE_ONLY};
-use super::outputs::FinishedRun;
+use super::outputs::{FinishedRun, own_program};
 use super::results::{self, ResultForm};
 use super::session::{self, ReferencedRuns, RunFlags};
 use super::signals::RunSignals;
@@ -171,7 +171,7 @@ impl TargetProcess {
     pub(super) fn start<'a>(
         flags: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, CommandError> {
-        let program = std::env::current_exe().map_err(CommandError::internal)?;
+        let program = own_program().map_err(CommandError::internal)?;
         let mut child = Command::new(program)
             .args(["target", "--with-stdin", "--log-format", log::format_name()])
             .args(flags)

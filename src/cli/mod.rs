@@ -43,6 +43,7 @@ mod run;
 mod run_selector;
 mod run_time;
 mod schema;
+mod secret_names;
 mod session;
 mod session_upload;
 mod shard;

@@ -26,7 +26,7 @@ pub(super) enum ResultForm {
 /// Prints a run's verdict, then stores the run as `store` does, then writes its reports into its
 /// folder and lists the folder's files.
 ///
-/// What fails keeps nothing that follows from being done: the first error is returned at the end.
+/// An error does not stop the steps after it. The first one is returned at the end.
 pub(super) fn report_run<T>(
     run: &FinishedRun,
     console: Console,
@@ -35,12 +35,9 @@ pub(super) fn report_run<T>(
 ) -> (T, Result<(), CommandError>) {
     let printed = print_verdict(run, console, form);
     let stored = store();
-    (stored, {
-        let kept =
-            run.unwritten.as_ref().map_or(Ok(()), |error| Err(CommandError::internal(error)));
-        let written = write_files(run, console, form);
-        printed.and(kept).and(written)
-    })
+    let kept = run.unwritten.as_ref().map_or(Ok(()), |error| Err(CommandError::internal(error)));
+    let written = write_files(run, console, form);
+    (stored, printed.and(kept).and(written))
 }
 
 /// Writes a run's reports into its folder, and lists the folder's files.

@@ -72,7 +72,7 @@ impl RunFlags {
         self
     }
 
-    /// Whether a host that is not this machine may get more than 100 requests per second.
+    /// The consent to send a host that is not this machine more than 100 requests per second.
     pub(super) fn consent(&self) -> LoadConsent {
         LoadConsent::of_flag(self.yes_load_this_host)
     }

@@ -14,8 +14,8 @@ use crate::target::{self, TargetSettings};
 
 /// Serve the rehearsal target: a tile loader with known latencies, stalls and faults
 ///
-/// Prints the address it listens on and serves until Ctrl-C or SIGTERM. If a flag is given twice,
-/// the last one counts. docs/target.md says how a prober should judge each path.
+/// Prints the address it listens on and serves until Ctrl-C, SIGTERM or SIGHUP. If a flag is given
+/// twice, the last one counts. docs/target.md says how a prober should judge each path.
 #[derive(Debug, clap::Args)]
 #[command(args_override_self = true, after_help = EXAMPLES, after_long_help = paths_and_examples())]
 pub(super) struct Args {

@@ -11,12 +11,12 @@ use super::assignment::{
 };
 use super::conductor::Conductor;
 use super::connection::dial::{ConnectionTerms, Dialer, SystemResolver, TcpDialer};
+use super::connection::sends::SendLimit;
 use super::error::EngineError;
 use super::exchange::setup_state::SetupState;
 use super::lane::Lane;
 use super::lane::conductor_link::{ConductorLink, LaneCommand, ReportSender};
 use super::limits::ports::PortWarning;
-use super::limits::sends::SendLimit;
 use super::limits::stop::StopSignal;
 use super::limits::{descriptors, ports};
 use super::observer::Observer;

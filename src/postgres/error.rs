@@ -7,9 +7,7 @@ use sqlx::Error;
 
 use super::library_error::{self, CharacterPlace};
 use super::wire_fault::WireFault;
-use crate::library_text::{
-    DEFECT_REMEDY, Defect, HandshakeProblem, is_local_shortage, keep_on_one_line,
-};
+use crate::library_text::{DEFECT_REMEDY, HandshakeProblem, is_local_shortage, keep_on_one_line};
 
 /// A database error with its remedy; it never contains a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -388,7 +386,7 @@ impl std::error::Error for PgError {}
 const NO_ANSWER_ON_TLS: &str = "unexpected response from SSLRequest: 0x00";
 
 fn of_connection(error: &Error, io: &io::Error) -> PgErrorKind {
-    if io.get_ref().and_then(|inner| inner.downcast_ref::<Defect>()).is_some() {
+    if library_error::defect_of(io).is_some() {
         return PgErrorKind::Defect;
     }
     match WireFault::of(io) {

@@ -46,10 +46,14 @@ pub(super) fn describe(error: &Error) -> String {
     }
 }
 
+/// The panic that an error of a connection reports.
+pub(super) fn defect_of(io: &io::Error) -> Option<&Defect> {
+    io.get_ref()?.downcast_ref()
+}
+
 /// An error of a connection: a fault of the server's messages, a panic, or one of the system.
 fn describe_connection(io: &io::Error) -> String {
-    let defect = io.get_ref().and_then(|inner| inner.downcast_ref::<Defect>());
-    match (WireFault::of(io), defect) {
+    match (WireFault::of(io), defect_of(io)) {
         (Some(fault), _) => fault.to_string(),
         (None, Some(defect)) => defect.to_string(),
         (None, None) => describe_io(io),

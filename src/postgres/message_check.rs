@@ -116,7 +116,8 @@ impl MessageCheck {
             return Err(self.broken("a message has a length that is not possible"));
         };
         self.check_size(kind, length)?;
-        (self.left, self.body) = (length, Vec::new());
+        self.left = length;
+        self.body.clear();
         if kind == b'D' {
             self.row = RowWalk::of(length);
             passed.put_slice(&self.header);
@@ -134,7 +135,7 @@ impl MessageCheck {
                 Ok(())
             };
         }
-        if b"NSA".contains(&kind) {
+        if is_unasked(kind) {
             self.unasked += 1;
             self.unasked_bytes = self.unasked_bytes.saturating_add(length);
             if self.unasked > MOST_UNASKED || self.unasked_bytes > MOST_UNASKED_BYTES {
@@ -179,19 +180,23 @@ impl MessageCheck {
             }
             self.has_begun = true;
         }
-        if !b"NSA".contains(&kind) {
+        if !is_unasked(kind) {
             self.has_answered = kind != b'Z';
-        }
-        if !b"NSA".contains(&kind) {
             passed.put_slice(&self.header);
             passed.put_slice(&body);
         }
+        self.body = body;
         Ok(())
     }
 
     fn broken(&self, what: &'static str) -> WireFault {
         if self.has_begun { WireFault::Broken(what) } else { WireFault::NotPostgres(what) }
     }
+}
+
+/// Whether messages of a type belong to no answer: notices, settings and notifications.
+fn is_unasked(kind: u8) -> bool {
+    b"NSA".contains(&kind)
 }
 
 fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {

@@ -27,7 +27,7 @@ pub use address::{AddressError, DatabaseAddress, PoolerMode, PostgresTls};
 pub use documents::RowDocuments;
 pub use error::{PgError, PgErrorKind};
 pub use library_error::CharacterPlace;
-pub use session::{PgSession, Transaction};
+pub use session::{BoundQuery, PgSession, Transaction};
 pub use sqlx::AssertSqlSafe;
 pub use sqlx::postgres::PgRow;
 pub use statement::{SqlStatement, StatementError};

@@ -49,7 +49,8 @@ pub struct Transaction<'s> {
 }
 
 /// A statement with bound values.
-type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
+/// A statement with values bound to it.
+pub type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 impl PgSession {
     /// Opens a connection.

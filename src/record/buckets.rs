@@ -31,9 +31,14 @@ const GROUP: usize = 1024;
 /// Buckets of one page.
 const PAGE: usize = 64;
 
+/// How often the width of the bucket of a value was doubled.
+fn doublings(value: u64) -> u32 {
+    53 - (value | 2047).leading_zeros()
+}
+
 /// The bucket of a value.
 fn index_of(value: u64) -> usize {
-    let doublings = 53 - (value | 2047).leading_zeros();
+    let doublings = doublings(value);
     // At most 54 groups of 1,024.
     usize::try_from(u64::from(doublings) * GROUP as u64 + (value >> doublings))
         .unwrap_or(usize::MAX)
@@ -47,8 +52,7 @@ pub(super) fn lowest(index: u64) -> Option<u64> {
 
 /// The highest value that shares a bucket with `value`.
 pub(super) fn highest_equivalent(value: u64) -> u64 {
-    let doublings = 53 - (value | 2047).leading_zeros();
-    value | ((1 << doublings) - 1)
+    value | ((1 << doublings(value)) - 1)
 }
 
 impl Buckets {
@@ -118,6 +122,11 @@ impl Buckets {
     /// The buckets that are not empty, in rising order, each as its lowest value and its count.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> + '_ {
         self.indices().map(|(index, count)| (lowest(index as u64).unwrap_or(u64::MAX), count))
+    }
+
+    /// The highest value of the last bucket that is not empty.
+    pub(super) fn max(&self) -> Option<u64> {
+        self.iter().next_back().map(|(lowest, _)| highest_equivalent(lowest))
     }
 
     /// The indices of the buckets that are not empty, and their counts.

@@ -137,10 +137,10 @@ fn check_payload(plain: &[u8]) -> Result<(), HistogramError> {
     let (header, counts) = plain.split_at_checked(HEADER).ok_or_else(cut_off)?;
     let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
     let counts = counts.get(..length as usize).ok_or_else(cut_off)?;
-    // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
     if bucket_number(header) > MOST_BUCKETS {
         return Err(HistogramError::new("its range and precision need more than 32 MiB"));
     }
+    // A number takes up to nine bytes, and nine bytes of 0xff encode the smallest number.
     if counts.windows(9).any(|nine| nine == [0xff; 9]) {
         return Err(HistogramError::new("it contains an impossible count"));
     }

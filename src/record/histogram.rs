@@ -112,7 +112,7 @@ impl Histogram {
 
     /// The longest value, within the histogram's precision; `None` if the histogram is empty.
     pub fn max(&self) -> Option<Duration> {
-        self.buckets.iter().next_back().map(|(lowest, _)| highest(lowest))
+        self.buckets.max().map(Duration::from_micros)
     }
 
     /// The shortest value, within the histogram's precision; `None` if the histogram is empty.
@@ -130,11 +130,6 @@ impl Histogram {
         let above =
             self.buckets.iter().filter(|(lowest, _)| Duration::from_micros(*lowest) >= limit);
         above.map(|(_, count)| count).sum()
-    }
-
-    /// The greatest number of microseconds that a histogram cannot tell from `micros`.
-    pub fn highest_equivalent(micros: u64) -> u64 {
-        buckets::highest_equivalent(micros)
     }
 
     /// HdrHistogram's V2 deflate encoding. Equal counts give equal bytes, in whichever order they

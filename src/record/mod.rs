@@ -97,13 +97,13 @@ pub use verdict::{
 pub mod counts {
     use std::collections::BTreeMap;
 
-    use serde::de::Error as _;
+    use serde::de::Error;
     use serde::{Deserialize, Deserializer};
 
     /// The greatest count. A run of 24 hours would have to send 12 million requests a second.
     pub const MOST: u64 = 1 << 40;
 
-    fn check<E: serde::de::Error>(count: u64) -> Result<u64, E> {
+    fn check<E: Error>(count: u64) -> Result<u64, E> {
         if count > MOST { Err(E::custom("a count that no run can reach")) } else { Ok(count) }
     }
 
@@ -116,11 +116,9 @@ pub mod counts {
     pub fn read_map<'de, D: Deserializer<'de>, K: Deserialize<'de> + Ord>(
         deserializer: D,
     ) -> Result<BTreeMap<K, u64>, D::Error> {
-        let counts = BTreeMap::deserialize(deserializer)?;
-        match counts.values().find(|count| **count > MOST) {
-            Some(_) => Err(D::Error::custom("a count that no run can reach")),
-            None => Ok(counts),
-        }
+        let counts: BTreeMap<K, u64> = BTreeMap::deserialize(deserializer)?;
+        counts.values().try_for_each(|count| check(*count).map(drop))?;
+        Ok(counts)
     }
 }
 
@@ -131,8 +129,7 @@ pub mod micros {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// The longest duration that is read: ten years. An imported log may cover a year.
-    pub const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
+    use crate::units::LONGEST_DURATION;
 
     /// A duration in whole microseconds, saturating at `u64::MAX`.
     pub fn whole(duration: Duration) -> u64 {
@@ -144,10 +141,10 @@ pub mod micros {
         serializer.serialize_u64(whole(*duration))
     }
 
-    /// Reads a duration from microseconds. One that is longer than [`LONGEST`] is refused.
+    /// Reads a duration from microseconds. One that is longer than [`LONGEST_DURATION`] is refused.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let duration = Duration::from_micros(u64::deserialize(deserializer)?);
-        let is_too_long = duration > LONGEST;
+        let is_too_long = duration > LONGEST_DURATION;
         if is_too_long { Err(D::Error::custom("a duration above ten years")) } else { Ok(duration) }
     }
 }

@@ -82,17 +82,12 @@ pub struct LostShard {
     pub host: Option<String>,
     /// Why it is lost: what its machine did, or that there was none.
     pub why: String,
+    /// Whether the machine still has the shard's run, which it only did not store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_be_stored: bool,
 }
 
 impl LostShard {
-    /// How the reason begins if a machine measured its shard and did not store its run.
-    pub const UNSTORED: &str = "did not store its run (`tollgate sync` there stores it)";
-
-    /// Whether the machine still has the shard's run.
-    pub fn can_be_stored(&self) -> bool {
-        self.why.starts_with(Self::UNSTORED)
-    }
-
     /// The machine and why its shard is lost: `web-2 was cut off`.
     pub fn words(&self) -> String {
         let host = self.host.iter().map(|host| format!("{host} "));

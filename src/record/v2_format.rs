@@ -4,7 +4,7 @@
 //! Layout: `AbstractHistogram.encodeIntoCompressedByteBuffer` and `encodeIntoByteBuffer` in
 //! <https://github.com/HdrHistogram/HdrHistogram/blob/master/src/main/java/org/HdrHistogram/AbstractHistogram.java>.
 
-use super::buckets::{self, Buckets};
+use super::buckets::Buckets;
 
 /// The first bytes of a deflated histogram.
 pub(super) const DEFLATED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
@@ -47,9 +47,7 @@ pub(super) fn write(buckets: &Buckets, bytes: &mut Vec<u8>) {
 
 /// The highest value that the `hdrhistogram` crate writes, which grows from 2.
 fn range(buckets: &Buckets) -> u64 {
-    let max =
-        buckets.iter().next_back().map_or(0, |(lowest, _)| buckets::highest_equivalent(lowest));
-    if max < 2_048 { 2 } else { max }
+    buckets.max().filter(|max| *max >= 2_048).unwrap_or(2)
 }
 
 /// Writes a number as zig-zag LEB128 of at most nine bytes, all eight bits of the ninth being value

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::encoded::{self, HistogramError};
-use super::{buckets, micros, v2_format};
+use super::{buckets, counts, micros, v2_format};
 
 /// Reads the buckets of a histogram in `HdrHistogram`'s V2 encoding, plain or deflated: those that
 /// are not empty, each as its lowest value and its count.
@@ -72,10 +72,6 @@ const LONGEST: usize = 512 << 10;
 /// bytes it may be beyond that. Counts that differ do not deflate better.
 const SHORT: usize = 16 << 10;
 const MOST_RATIO: usize = 64;
-
-/// Maximum number of values of a histogram, so that no sum of them overflows. A run of 24 hours
-/// would have to send 12 million requests a second.
-const MOST_VALUES: u64 = 1 << 40;
 
 /// Reads the buckets of plain bytes: cookie, length, normalizing offset, digits, lowest and highest
 /// value and ratio, then the counts.
@@ -151,7 +147,7 @@ fn read_buckets(
             Err(_) => index = index.saturating_add(number.unsigned_abs()),
         }
     }
-    if total > MOST_VALUES {
+    if total > counts::MOST {
         return Err(HistogramError::new("it contains more values than a run can have"));
     }
     Ok(())

@@ -115,16 +115,17 @@ pub fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// space.
 pub fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (name, path) = (entry.file_name(), entry.path());
-        let Ok(there) = entry.metadata() else { continue };
-        if !is_old(&there) {
+        let name = entry.file_name();
+        let is_named = |prefix| is_temporary_name(name.as_bytes(), prefix);
+        let (is_file, is_folder) = (is_named(FILE_PREFIX), is_named(FOLDER_PREFIX));
+        if !is_file && !is_folder {
             continue;
         }
-        if is_temporary_name(name.as_bytes(), FILE_PREFIX) && there.is_file() && !is_locked(&path) {
+        let (path, there) = (entry.path(), entry.metadata());
+        let Some(there) = there.ok().filter(is_old) else { continue };
+        if is_file && there.is_file() && !is_locked(&path) {
             let _only_space = fs::remove_file(&path);
-        }
-        if is_temporary_name(name.as_bytes(), FOLDER_PREFIX) && there.is_dir() && !is_in_use(&path)
-        {
+        } else if is_folder && there.is_dir() && !is_in_use(&path) {
             let _only_space = fs::remove_dir_all(&path);
         }
     }

@@ -157,15 +157,19 @@ pub fn restore_folder<E: From<StoreError>>(
     Ok(path)
 }
 
-/// Whether no interval was written: a run may have been killed before it created the files.
+/// Whether no interval was written. Earlier versions wrote `run.partial.json` before they created
+/// the files of intervals, and may have been killed in between.
 fn lacks_intervals(folder: &Path) -> bool {
     fs::metadata(folder.join(INTERVALS)).map_or(0, |file| file.len()) == 0
 }
 
 /// Creates the files of intervals, empty, where a run was killed before it did.
 pub fn create_missing_intervals(folder: &Path) -> Result<(), StoreError> {
-    let names = [INTERVALS, HISTOGRAMS].into_iter().filter(|_| lacks_intervals(folder));
-    let mut missing = names.filter(|name| !folder.join(name).exists());
+    if !lacks_intervals(folder) {
+        return Ok(());
+    }
+    let mut missing =
+        [INTERVALS, HISTOGRAMS].into_iter().filter(|name| !folder.join(name).exists());
     missing.try_for_each(|name| write_atomically(folder, name, b""))
 }
 
@@ -266,7 +270,10 @@ pub fn read_id(folder: &Path) -> Result<Option<Uuid>, StoreError> {
     struct IdOnly {
         id: Uuid,
     }
-    Ok(json::<IdOnly>(folder, RUN)?.map(|only| only.id))
+    let Some(bytes) = known_format(folder, RUN)? else { return Ok(None) };
+    let only: IdOnly = serde_json::from_slice(&bytes)
+        .map_err(|error| StoreError::damaged(&folder.join(RUN), &describe_json(&error)))?;
+    Ok(Some(only.id))
 }
 
 /// Whether a process holds the lock of a run in progress.
@@ -385,19 +392,26 @@ fn json<T: serde::de::DeserializeOwned>(
     folder: &Path,
     name: &str,
 ) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = known_format(folder, name)? else { return Ok(None) };
+    check_size(&bytes)
+        .and_then(|()| serde_json::from_slice(&bytes))
+        .map(Some)
+        .map_err(|error| StoreError::damaged(&folder.join(name), &describe_json(&error)))
+}
+
+/// The bytes of a file in a format that this version reads; `None` if there is no such file.
+fn known_format(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let path = folder.join(name);
     let bytes = match files::read_regular(&path, MAX_RECORD) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::read(&path)(error)),
     };
-    let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
-    let found = format(&bytes).map_err(damaged)?;
-    if found > FORMAT {
-        return Err(StoreError::Newer { path, found });
+    match format(&bytes) {
+        Ok(found) if found > FORMAT => Err(StoreError::Newer { path, found }),
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) => Err(StoreError::damaged(&path, &describe_json(&error))),
     }
-    check_size(&bytes).map_err(damaged)?;
-    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
 #[cfg(test)]

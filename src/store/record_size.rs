@@ -126,7 +126,7 @@ mod tests {
     use crate::record::Histogram;
 
     #[test]
-    fn a_record_of_any_size_that_a_run_has_is_read() {
+    fn a_thousand_histograms_of_a_run_are_read() {
         let mut histogram = Histogram::default();
         (0..1_000).for_each(|at| histogram.record(Duration::from_micros(100 * at)));
         let one = serde_json::to_string(&histogram).unwrap();

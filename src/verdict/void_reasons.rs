@@ -81,7 +81,7 @@ fn absent(sharing: &ShardSharing) -> Option<VerdictReason> {
     let missing = sharing.missing_shards();
     let (shards, are) = if missing.len() == 1 { ("shard", "is") } else { ("shards", "are") };
     let can_be_stored =
-        |shard: &u32| sharing.lost.iter().any(|lost| lost.shard == *shard && lost.can_be_stored());
+        |shard: &u32| sharing.lost.iter().any(|lost| lost.shard == *shard && lost.can_be_stored);
     let next = match &sharing.parts[..] {
         _ if missing.iter().all(can_be_stored) => {
             "store them with `tollgate sync` on their machines, and merge again"

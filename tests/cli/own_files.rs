@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals, words};
@@ -128,6 +128,19 @@ fn a_run_that_was_killed_before_its_first_second_is_completed_or_told() {
     }
 }
 
+/// A command that a shell starts, in the same environment.
+fn through_shell(start: &str, typed: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", start, "sh"]).arg(typed.get_program()).args(typed.get_args());
+    for (name, value) in typed.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 #[test]
 fn a_hangup_drains_a_run_unless_it_was_started_to_ignore_it() {
     let target = Target::start(&[]);
@@ -135,10 +148,8 @@ fn a_hangup_drains_a_run_unless_it_was_started_to_ignore_it() {
         let length = if is_heard { "\"60s\"" } else { "\"3s\"" };
         let bench = Bench::new(&target.base_url, "", &PLAIN.replace("\"1s\"", length));
         let log = bench.folder.path().join("log.md");
-        let typed = bench.command();
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", start, "sh"]).arg(typed.get_program()).args(typed.get_args());
-        command.arg("--evidence").arg(&log).env("TOLLGATE_REPORT", "none");
+        let mut command = through_shell(start, &bench.command());
+        command.arg("--evidence").arg(&log);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_for_intervals(&bench, 2);
         signal(&child, "HUP");
@@ -180,11 +191,8 @@ fn a_program_without_memory_for_drawing_ends_with_a_code_of_the_table() {
     let mut codes = Vec::new();
     for megabytes in [150, 250, 400, 700] {
         let bench = Bench::new(&target.base_url, "", PLAIN).with_reports();
-        let typed = bench.command();
-        let mut command = std::process::Command::new("sh");
         let limit = format!("ulimit -v {} && exec \"$@\"", megabytes * 1024);
-        command.args(["-c", &limit, "sh"]).arg(typed.get_program()).args(typed.get_args());
-        let output = command.env_remove("TOLLGATE_REPORT").output().unwrap();
+        let output = through_shell(&limit, &bench.command()).output().unwrap();
         let printed = words(&output.stdout);
         let has_verdict = ["PASS", "INCONCLUSIVE"].iter().any(|word| printed.contains(word));
         let code = output.status.code();

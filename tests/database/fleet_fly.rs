@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::bench::{migrated, output_text, tollgate};
 use crate::cluster::{self, Cluster};
+use crate::meeting::SENDING;
 
 const TOKEN: &str = "canary-9b1de-token";
 
@@ -241,16 +242,10 @@ fn a_fleet_whose_shards_are_all_stopped_is_merged_and_inconclusive() {
     }
     let cluster = Cluster::start();
     let database = migrated(&cluster, "fleet");
-    let sending = "select count(*) from tollgate.rendezvous_shards where run is not null";
     let stop = "update tollgate.rendezvous set stop = '{\"ended\": \"interrupted\"}'";
     let flown = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let is_sending = || cluster.sql("fleet", sending)[0] == ["3"];
-            let has_begun = (0..1_200).any(|_| {
-                std::thread::sleep(Duration::from_millis(50));
-                is_sending()
-            });
-            assert!(has_begun, "the shards never sent anything");
+            cluster.wait_for("fleet", SENDING, 3);
             cluster.sql("fleet", stop);
         });
         fly(&database, "20s", None)

@@ -106,18 +106,23 @@ fi
 wait "$fixed" || exit 1
 start_again fixed
 echo "Slurm: two shards without a store pass, exit with 0, and send nothing when they start again"
-[ -n "${DATABASE_URL:-}" ] || { echo "Slurm: no PostgreSQL: skipped the shards that meet in a database"; exit 0; }
-start_again stored
 
 # A signal to the script cancels the load and the merge.
 "$tollgate" fleet print slurm shop.toml --shards 2 --name cancelled --without-store --start-in 60s >cancelled.sh
 sh cancelled.sh >cancelled.log 2>&1 &
 script=$!
 wait_for "the submission" grep -q "The load is job" cancelled.log
+has_merge() { squeue --noheader --states=all --format=%j | grep -q '^cancelled-.*-merge$'; }
+wait_for "the submission of the merge" has_merge
 kill -TERM "$script"
 code=0
 wait "$script" || code=$?
 [ "$code" = 3 ] || fail_with cancelled.log "a cancelled script exits with $code instead of 3"
 wait_for "the end of the cancelled jobs" has_ended 'cancelled[^ ]*'
+[ -n "$(states 'cancelled[^ ]*')" ] || fail "Slurm lists no cancelled job"
 ! states 'cancelled[^ ]*' | grep -v '^CANCELLED ' || fail "a job of a cancelled script was not cancelled"
+echo "Slurm: a signal to the script cancels the load and the merge"
+
+[ -n "${DATABASE_URL:-}" ] || { echo "Slurm: no PostgreSQL: skipped the shards that meet in a database"; exit 0; }
+start_again stored
 echo "Slurm: two shards that meet in PostgreSQL fail as one, exit with 0, and send nothing when they start again"

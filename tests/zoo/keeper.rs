@@ -3,14 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tollgate::engine::{Continuation, Engine, Observer, RunProgress, stop_channel};
-use tollgate::plan::{Environment, Plan, PlanOverrides};
-use tollgate::record::{Failure, Interval, Measurement, ScenarioMeasurement};
+use tollgate::record::{Failure, Measurement, ScenarioMeasurement};
 use tollgate::scenario::Scenario;
+
+use crate::peak_memory::status_kb;
+use crate::whole_run::{is_disturbed, measure};
 
 /// How long a run of cases may take. Each exchange ends after [`TIMEOUT`] at the latest.
 const BOUND: Duration = Duration::from_mins(1);
@@ -179,31 +179,16 @@ fn healthy() -> Scenario {
     Scenario::parse("healthy.toml", &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-struct Nobody;
-
-impl Observer for Nobody {
-    fn settled(
-        &mut self,
-        _: &Interval,
-    ) -> Result<Continuation, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Continuation::Continue)
-    }
-
-    fn progress(&mut self, _: &RunProgress) {}
-}
-
-/// Runs the scenarios as one run on a separate thread, so that a hang is detected.
+/// Runs the scenarios as one run, again while the machine is too busy.
 pub(crate) fn run(scenarios: &[Scenario]) -> Measurement {
-    let resolved = Plan::resolve(scenarios, &Environment::new([]), &PlanOverrides::default());
-    let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
-    let (done, finished) = sync_channel(1);
-    std::thread::spawn(move || {
-        let measured = Engine::prepare(&plan).unwrap().run(&mut Nobody, stop_channel().1).unwrap();
-        done.send(measured).unwrap();
-    });
-    finished
-        .recv_timeout(BOUND)
-        .unwrap_or_else(|error| panic!("the prober hangs or has panicked: {error}"))
+    let mut measured = measure(scenarios, BOUND);
+    for _ in 1..TRIES {
+        if !is_disturbed(&measured) {
+            break;
+        }
+        measured = measure(scenarios, BOUND);
+    }
+    measured
 }
 
 /// What happened to a scenario's exchange, and in which words.
@@ -232,13 +217,7 @@ pub(crate) fn visit(cases: &[Case]) {
     let mut wrong = Vec::new();
     for cases in cases.chunks(AT_ONCE) {
         let scenarios: Vec<_> = cases.iter().enumerate().map(scenario).chain([healthy()]).collect();
-        let mut measured = run(&scenarios);
-        for _ in 1..TRIES {
-            if !measured.scenarios.iter().any(is_disturbed) {
-                break;
-            }
-            measured = run(&scenarios);
-        }
+        let measured = run(&scenarios);
         let (healthy, rest) = measured.scenarios.split_last().unwrap();
         let tally = &healthy.requests[0].measured.tally;
         if (tally.ok, tally.failed()) != (40, 0) {
@@ -247,19 +226,6 @@ pub(crate) fn visit(cases: &[Case]) {
         wrong.extend(cases.iter().zip(rest).filter_map(|(case, one)| deviation(case, one)));
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    let peak = peak_memory();
+    let peak = status_kb("self", "VmHWM").unwrap_or(0);
     assert!(peak < MEMORY, "the process used {peak} kB");
-}
-
-/// Whether the machine was so busy that the prober stood still.
-fn is_disturbed(scenario: &ScenarioMeasurement) -> bool {
-    let seen = scenario.requests[0].measured.evidence.by_count();
-    seen.iter().any(|seen| seen.failure == Failure::Prober)
-}
-
-/// The peak memory of this process in kB; 0 where the system does not say.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

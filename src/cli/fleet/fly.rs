@@ -44,8 +44,9 @@ const FEW: u32 = 8;
 /// Run scenarios on Fly Machines, one shard each, and judge the whole run
 ///
 /// Makes the machines in one app, waits until they have ended, destroys what is left, and merges
-/// their runs by way of the database. Machines are destroyed after an error, Ctrl-C and SIGTERM
-/// too; after a kill, `tollgate fleet restore` does it. No other machine of the app is touched.
+/// their runs by way of the database. Machines are destroyed after an error, Ctrl-C, SIGTERM and
+/// SIGHUP too; after a kill, `tollgate fleet restore` does it. No other machine of the app is
+/// touched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

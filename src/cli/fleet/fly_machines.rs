@@ -226,6 +226,9 @@ impl<'a> FleetMachines<'a> {
         loop {
             let round = self.destroy_listed(&mut destroyed, &mut unclear);
             let passed = clock::now().saturating_duration_since(start);
+            if round.is_ok() {
+                unusable = 0;
+            }
             match round {
                 Ok(0) if unclear.is_empty() || passed >= listed_within => return Ok(destroyed),
                 Ok(0) if !is_said => {
@@ -243,7 +246,7 @@ impl<'a> FleetMachines<'a> {
                     }
                     tracing::warn!("WARNING: {error}; trying again");
                 }
-                Ok(_) => unusable = 0,
+                Ok(_) => {}
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -13,7 +13,6 @@ mod shared_args;
 mod typed_values;
 
 use super::exit::{CommandError, ExitStatus};
-pub(super) use typed_values::names_secret;
 
 /// Share one run among the machines of Fly, Kubernetes, Slurm, GitHub Actions or GitLab CI
 #[derive(Debug, clap::Args)]

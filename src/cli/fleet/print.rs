@@ -165,8 +165,8 @@ impl PrintCommand {
 
     /// The name that was typed, or one made of the first scenario's.
     fn name(&self, scenario: &str) -> JobName {
-        let is_used_once = matches!(self, Self::Kubernetes(_));
-        let end = if is_used_once { print_job::time_suffix() } else { String::new() };
+        let has_time = matches!(self, Self::Kubernetes(_));
+        let end = if has_time { print_job::time_suffix() } else { String::new() };
         let typed = self.shared().name.clone();
         typed.unwrap_or_else(|| JobName::of_scenario(scenario, &end))
     }

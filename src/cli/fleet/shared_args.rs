@@ -15,7 +15,8 @@ pub(super) struct SharedArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub(super) shards: u32,
     /// The name of the job: lower-case letters, digits and `-` [default: the name of the first
-    /// scenario; for Kubernetes and Fly with the time, because a name is used once]
+    /// scenario, for Kubernetes and Fly with the time]. A name is used once on Fly; for Kubernetes,
+    /// random characters follow it
     #[arg(long, value_name = "NAME", value_parser = JobName::parse)]
     pub(super) name: Option<JobName>,
     /// Flags of `tollgate run` for each machine, such as `--rate 800/s`

@@ -6,6 +6,7 @@ use super::job_command::JobCommand;
 use super::passed_flags::PassedFlag;
 use crate::cli::exit::CommandError;
 use crate::cli::quick;
+use crate::cli::secret_names::names_secret;
 use crate::scenario::{Template, TemplatePart};
 
 /// Headers that say what a client is and wants.
@@ -19,27 +20,6 @@ const PUBLIC_HEADERS: [&str; 9] = [
     "origin",
     "referer",
     "user-agent",
-];
-
-/// Words that end a name if its value is most often a secret.
-const SECRET_WORDS: [&str; 17] = [
-    "apikey",
-    "auth",
-    "authorization",
-    "credential",
-    "credentials",
-    "jwt",
-    "key",
-    "pass",
-    "passphrase",
-    "passwd",
-    "password",
-    "pwd",
-    "secret",
-    "session",
-    "sig",
-    "signature",
-    "token",
 ];
 
 /// Refuses typed values whose names say that they are secret, and warns of others that may be.
@@ -122,30 +102,9 @@ fn has_text(value: &str) -> bool {
     Template::parse(value).is_ok_and(|template| template.parts().iter().any(is_text))
 }
 
-/// Whether the last word of a name ends with one of [`SECRET_WORDS`], as in `api_key` and
-/// `accessToken`.
-pub(in crate::cli) fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let last = name.rsplit(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty());
-    let is_end = |last: &str, word: &str| last == word || word.len() > 4 && last.ends_with(word);
-    last.is_some_and(|last| SECRET_WORDS.iter().any(|word| is_end(last, word)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_word_of_a_name_says_whether_its_value_is_secret() {
-        for name in
-            ["token", "accessToken", "api_key", "apikey", "X-Session", "client[secret]", "SIG"]
-        {
-            assert!(names_secret(name), "{name}");
-        }
-        for name in ["", "page", "author", "tokens", "monkey", "key_size", "X-Kind"] {
-            assert!(!names_secret(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_variable_alone_is_not_a_text() {

@@ -1,10 +1,10 @@
 //! Draws a run's reports in a process of their own.
 //!
-//! Drawing needs more memory than the run. A program that gets no memory ends at once, and with it
-//! the verdict's exit code would be lost.
+//! Drawing needs more memory than the run. A program that gets no memory ends at once, without an
+//! error and without a code of the table.
 
 use std::io::ErrorKind;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -20,8 +20,7 @@ const MAX_MESSAGE: usize = 300;
 
 /// Writes the selected reports of a run into its folder and returns the names of their files.
 ///
-/// The first report that fails ends the drawing. The run itself is complete in its folder by then,
-/// and the error never ends the program.
+/// The first report that fails ends the drawing. The run itself is complete in its folder by then.
 pub(in crate::cli) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     if run.reports == ReportSelection::None {
         return Ok(Vec::new());
@@ -44,9 +43,11 @@ pub(in crate::cli) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, Co
     )))
 }
 
-/// Writes the reports of a run that is not the last one of its command. A failure is a warning.
+/// Writes the reports of a run that is not the last one of its command. What fails, also of its
+/// record, is a warning.
 pub(in crate::cli) fn write_reports_or_warn(run: &FinishedRun) {
-    if let Err(error) = write_reports(run) {
+    let unwritten = run.unwritten.as_ref().map(CommandError::internal);
+    for error in unwritten.into_iter().chain(write_reports(run).err()) {
         tracing::warn!("WARNING: {}", error.to_string().trim_start_matches("error: "));
     }
 }
@@ -56,12 +57,13 @@ fn command(run: &FinishedRun) -> std::io::Result<Command> {
     let report = run.reports.to_possible_value().ok_or(ErrorKind::InvalidInput)?;
     let mut command = Command::new(own_program()?);
     command.args(["show", "--draw-only", "--quiet", "--report", report.get_name(), "--"]);
-    command.arg(run.folder.as_os_str()).env_clear().stdin(Stdio::null());
+    // A signal of the terminal is for the run, which draws its reports to the end.
+    command.arg(run.folder.as_os_str()).env_clear().stdin(Stdio::null()).process_group(0);
     Ok(command)
 }
 
 /// This program, even if its file was replaced meanwhile.
-fn own_program() -> std::io::Result<PathBuf> {
+pub(in crate::cli) fn own_program() -> std::io::Result<PathBuf> {
     let own = Path::new("/proc/self/exe");
     if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() }
 }

@@ -23,7 +23,7 @@ use crate::postgres::DatabaseAddress;
 use crate::report::PlotError;
 use crate::store::StoreError;
 
-pub(super) use drawing::{write_reports, write_reports_or_warn};
+pub(super) use drawing::{own_program, write_reports, write_reports_or_warn};
 pub(super) use finished_run::FinishedRun;
 pub(super) use report_selection::ReportSelection;
 

@@ -226,14 +226,15 @@ impl Collector<'_> {
 fn lost_shard(state: &RendezvousState, shard: u32) -> LostShard {
     let Some(joined) = state.shards.iter().find(|joined| joined.shard == shard) else {
         let why = "no machine was there for it".to_owned();
-        return LostShard { shard, host: None, why };
+        return LostShard { shard, host: None, why, can_be_stored: false };
     };
     let what = match (joined.run, joined.ended) {
         (None, Some(_)) => "gave up before it sent anything",
         (None, None) => "fell silent before it sent anything",
-        (Some(_), Some(_)) => LostShard::UNSTORED,
+        (Some(_), Some(_)) => "did not store its run (`tollgate sync` there stores it)",
         (Some(_), None) => "was cut off",
     };
     let why = format!("{what}, and was last heard of at {}", at(joined.seen));
-    LostShard { shard, host: Some(joined.host.clone()), why }
+    let can_be_stored = joined.run.is_some() && joined.ended.is_some();
+    LostShard { shard, host: Some(joined.host.clone()), why, can_be_stored }
 }

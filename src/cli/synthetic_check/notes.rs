@@ -4,7 +4,7 @@ use memchr::memmem;
 use url::Url;
 
 use super::settings::{CheckSettings, is_mock, is_tile_page, url_budget};
-use crate::cli::fleet::names_secret;
+use crate::cli::secret_names::names_secret;
 use crate::engine::probe::{FetchOutcome, FetchedPage};
 
 /// `data-testid`s of the tile page, in its order.

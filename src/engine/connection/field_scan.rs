@@ -67,6 +67,8 @@ impl FieldScan {
     const TABLE_SIZE: usize = 4_096;
     /// What an entry costs in addition to its texts.
     const ENTRY: usize = 32;
+    /// The bits of the name's index in a field that becomes an entry.
+    const INDEXED: u32 = 6;
 
     pub(super) fn new() -> Self {
         Self { entries: VecDeque::new(), size: 0, limit: Self::TABLE_SIZE, is_lost: false }
@@ -85,7 +87,7 @@ impl FieldScan {
             let field = match first {
                 0x80.. => self.entry(block.integer(7)?)?,
                 0x40..=0x7f => {
-                    let field = self.literal(&mut block, 6)?;
+                    let field = self.literal(&mut block, Self::INDEXED)?;
                     self.insert(field);
                     field
                 }
@@ -120,7 +122,13 @@ impl FieldScan {
                 (entry.name, entry.name_length)
             }
         };
-        let value = block.text()?;
+        // A value counts for the size of the table, and to tell interim answers.
+        let value = if prefix == Self::INDEXED || name == FieldName::Status {
+            block.text()?
+        } else {
+            block.skip_text()?;
+            CodedText { length: 0, start: [0; 7] }
+        };
         let is_interim = name == FieldName::Status && value.start[0] == b'1';
         let size = name_length + value.length + Self::ENTRY;
         Some(TableEntry { name, name_length, size, is_interim })
@@ -154,7 +162,7 @@ impl FieldScan {
     }
 }
 
-impl BlockReader<'_> {
+impl<'a> BlockReader<'a> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -178,17 +186,23 @@ impl BlockReader<'_> {
         None
     }
 
-    fn text(&mut self) -> Option<CodedText> {
-        let is_coded = self.0.first()? & 0x80 != 0;
+    /// Passes over a text and returns its bytes, which may be coded.
+    fn skip_text(&mut self) -> Option<&'a [u8]> {
         let length = self.integer(7)?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
+        Some(bytes)
+    }
+
+    fn text(&mut self) -> Option<CodedText> {
+        let is_coded = self.0.first()? & 0x80 != 0;
+        let bytes = self.skip_text()?;
         let mut text = CodedText { length: 0, start: [0; 7] };
         if is_coded {
             huffman::decode(bytes, |byte| text.push(byte))?;
         } else {
             bytes.iter().take(text.start.len()).for_each(|byte| text.push(*byte));
-            text.length = length;
+            text.length = bytes.len();
         }
         Some(text)
     }

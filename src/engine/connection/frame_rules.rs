@@ -31,8 +31,6 @@ pub(super) struct FrameRules {
 }
 
 impl FrameRules {
-    /// The largest payload that is looked at: `h2` refuses larger frames.
-    const MAX_PAYLOAD: usize = 16 << 10;
     /// The largest block: `h2` refuses larger ones.
     const MAX_BLOCK: usize = 1 << 20;
     /// How many streams are remembered.
@@ -60,7 +58,7 @@ impl FrameRules {
             FrameHead::SETTINGS,
             FrameHead::WINDOW_UPDATE,
         ];
-        if head.length <= Self::MAX_PAYLOAD && kinds.contains(&head.kind) {
+        if head.length <= FrameHead::MAX_LENGTH && kinds.contains(&head.kind) {
             self.payload.extend_from_slice(part);
         }
     }
@@ -84,7 +82,7 @@ impl FrameRules {
             FrameHead::WINDOW_UPDATE => self.check_window(head.stream, written),
             FrameHead::DATA | FrameHead::RST_STREAM => {
                 if head.kind == FrameHead::RST_STREAM || head.has(FrameHead::END_STREAM) {
-                    self.answered.retain(|stream| *stream != head.stream);
+                    self.forget(head.stream);
                 }
                 Ok(())
             }
@@ -94,9 +92,19 @@ impl FrameRules {
         checked
     }
 
+    /// Forgets a stream that has ended: its window no longer counts.
+    fn forget(&mut self, ended: u32) {
+        self.answered.retain(|stream| *stream != ended);
+        self.enlarged.retain(|(stream, _)| *stream != ended);
+    }
+
     fn check_block(&mut self, head: &FrameHead) -> Result<(), BrokenRule> {
         if !head.has(FrameHead::END_HEADERS) {
             return Ok(());
+        }
+        if self.is_last {
+            let ended = self.stream;
+            self.enlarged.retain(|(stream, _)| *stream != ended);
         }
         let Some(content) = self.scan.read(&self.block) else { return Ok(()) };
         let at = self.answered.iter().position(|stream| *stream == self.stream);

@@ -19,7 +19,7 @@ const LENGTHS: [u8; 256] = [
 const SHORTEST: usize = 5;
 const LONGEST: usize = 30;
 
-const TABLE: CodeTable = CodeTable::new();
+static TABLE: CodeTable = CodeTable::new();
 
 /// The codes by length.
 struct CodeTable {

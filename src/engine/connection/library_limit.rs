@@ -28,8 +28,9 @@ const REMEDY: &str = "this limit is tollgate's: another client, for example curl
 /// A request that the library does not send.
 const REFUSED: LibraryLimit = LibraryLimit::new("the HTTP library refused to send the request");
 
-/// How much of a head hyper has read before it says that it is too large, at least.
-const LARGE_HEAD_BYTES: u64 = 400 << 10;
+/// The largest head of an answer, and the largest trailers, in bytes. hyper has read at least that
+/// much before it says that a head is too large.
+pub(super) const HEAD_LIMIT: u32 = 400 << 10;
 
 /// How much hyper has read since the last data if it refuses a single chunk's extensions, at least.
 const LONG_EXTENSION_BYTES: u64 = 15 << 10;
@@ -108,7 +109,7 @@ impl LibraryLimit {
         }
         let refuses_heads = [Reason::PROTOCOL_ERROR, Reason::COMPRESSION_ERROR].contains(&reason);
         // A compressed head is larger than its bytes.
-        let may_be_large = frames.largest_head as u64 > LARGE_HEAD_BYTES / 3;
+        let may_be_large = frames.largest_head as u64 > u64::from(HEAD_LIMIT) / 3;
         (refuses_heads && may_be_large).then_some(LARGE_HEAD)
     }
 
@@ -118,7 +119,7 @@ impl LibraryLimit {
     /// data.
     pub(super) fn of_hyper(error: &hyper::Error, read: (u64, u64)) -> Option<Self> {
         if error.is_parse_too_large() {
-            let is_long = read.0 > LARGE_HEAD_BYTES;
+            let is_long = read.0 > u64::from(HEAD_LIMIT);
             let lines = Self::new("the target sent a head of more than 2,048 header lines");
             return Some(if is_long { LARGE_HEAD } else { lines });
         }

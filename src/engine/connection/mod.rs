@@ -13,6 +13,7 @@ pub(super) mod http;
 mod huffman;
 pub(super) mod idle_close;
 pub(super) mod library_limit;
+pub(super) mod sends;
 pub(super) mod set;
 pub(super) mod shared;
 pub(super) mod socket_peek;

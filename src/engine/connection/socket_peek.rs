@@ -28,6 +28,8 @@ struct SharedSocket {
     tcp: RefCell<TcpStream>,
     /// Whether the kernel has reported a reset.
     was_reset: Cell<bool>,
+    /// Whether there may be input that the runtime did not report.
+    is_suspected: Cell<bool>,
     /// Whether input was found that the runtime did not report.
     is_urgent: Cell<bool>,
     /// What wakes the task that waits for input.
@@ -57,6 +59,7 @@ impl PeekableStream {
         Self(Rc::new(SharedSocket {
             tcp: RefCell::new(tcp),
             was_reset: Cell::default(),
+            is_suspected: Cell::default(),
             is_urgent: Cell::default(),
             reader: Cell::default(),
             flood: OnceCell::new(),
@@ -132,7 +135,7 @@ impl SocketPeek {
     /// end of what has arrived, and would wait for more.
     pub(super) fn find_missed_input(&self) {
         if self.look() != UnreadInput::Nothing {
-            self.socket.is_urgent.set(true);
+            self.socket.is_suspected.set(true);
             if let Some(reader) = self.socket.reader.take() {
                 reader.wake();
             }
@@ -169,11 +172,14 @@ impl AsyncRead for PeekableStream {
         }
         let before = buf.filled().len();
         let mut polled = Pin::new(&mut *self.0.tcp.borrow_mut()).poll_read(cx, buf);
-        if polled.is_pending() && self.0.is_urgent.get() {
+        let is_suspected = self.0.is_suspected.take();
+        if polled.is_pending() && (is_suspected || self.0.is_urgent.get()) {
             polled = self.0.read_now(buf);
+            self.0.is_urgent.set(self.0.is_urgent.get() || polled.is_ready());
         }
         if polled.is_pending() {
-            self.0.reader.set(Some(cx.waker().clone()));
+            let known = self.0.reader.take().filter(|reader| reader.will_wake(cx.waker()));
+            self.0.reader.set(Some(known.unwrap_or_else(|| cx.waker().clone())));
         }
         match (flood, (buf.filled().len() - before) as u64) {
             (None, _) => {}

@@ -96,10 +96,10 @@ impl WireStamps {
         self.read_at_data.set(0);
     }
 
-    /// Notes that one of several exchanges begins.
-    pub(super) fn begin_exchange(&self) {
-        self.exchanges.set(self.exchanges.get() + 1);
+    /// Notes that one of several exchanges begins; returns how many were in progress before.
+    pub(super) fn begin_exchange(&self) -> usize {
         self.flood.begin_exchange();
+        self.exchanges.replace(self.exchanges.get() + 1)
     }
 
     /// Notes that one of several exchanges is over.

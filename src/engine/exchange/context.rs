@@ -147,13 +147,22 @@ impl ExchangeContext {
         destination: RequestDestination<'_>,
     ) -> Result<(), Box<ExchangeFailure>> {
         let Some(guard) = self.dialer.send_guard() else { return Ok(()) };
-        let host = match destination {
-            RequestDestination::Home if self.is_home_here => return Ok(()),
-            RequestDestination::Home => &self.home.host,
-            RequestDestination::Elsewhere(origin) => &origin.host,
-        };
-        let host = host.to_string();
-        if guard.is_own_machine(&host) { Ok(()) } else { guard.admit_name(&host).await }
+        let is_home = matches!(destination, RequestDestination::Home);
+        if is_home && self.is_home_here {
+            return Ok(());
+        }
+        let host = self.origin(destination).host.to_string();
+        if !is_home && guard.is_own_machine(&host) {
+            return Ok(());
+        }
+        guard.admit_name(&host).await
+    }
+
+    fn origin<'a>(&'a self, destination: RequestDestination<'a>) -> &'a UrlOrigin {
+        match destination {
+            RequestDestination::Home => &self.home,
+            RequestDestination::Elsewhere(origin) => origin,
+        }
     }
 
     /// Counts a request on a connection; fails if its address may not get it. A proxy's address is
@@ -168,11 +177,7 @@ impl ExchangeContext {
         else {
             return Ok(());
         };
-        let origin = match destination {
-            RequestDestination::Home => &self.home,
-            RequestDestination::Elsewhere(origin) => origin,
-        };
-        guard.admit_address((origin.secure, &origin.host), address).await
+        guard.admit_address(self.origin(destination), address).await
     }
 
     /// Counts a statement for a database; fails if its host may not get it.
@@ -194,9 +199,10 @@ impl ExchangeContext {
         deadline: Instant,
         parts: &mut ExchangeParts,
     ) -> Result<HttpConnection, Box<ExchangeFailure>> {
-        let (origin, history) = match destination {
-            RequestDestination::Home => (&self.home, Rc::clone(&self.idle_history)),
-            RequestDestination::Elsewhere(origin) => (origin, Rc::default()),
+        let origin = self.origin(destination);
+        let history = match destination {
+            RequestDestination::Home => Rc::clone(&self.idle_history),
+            RequestDestination::Elsewhere(_) => Rc::default(),
         };
         let connected_before = parts.duration(Dimension::Connect);
         let (opened, address) = match self.dialer.dial(origin, parts, deadline).await {

@@ -127,8 +127,7 @@ impl OutgoingRequest<'_> {
             };
             notes.connection = connection.used();
             if let Err(failed) = self.context.admit_on(destination, notes.connection).await {
-                notes.parts.set_failed(Dimension::FirstByte);
-                notes.parts.set_failed(Dimension::Service);
+                notes.fail();
                 return Err(HopEnd::Failed(failed));
             }
             let (sent, message) = (self.since, &self.request.message);

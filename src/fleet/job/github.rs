@@ -226,10 +226,8 @@ fn gate_job(job: &FleetJob, steps: Vec<Yaml>) -> Yaml {
         ("runs-on", "ubuntu-latest".into()),
         ("timeout-minutes", job.merge_minutes().into()),
     ];
-    let mut permissions = Vec::new();
-    permissions.extend(job.has_store().then(|| ("contents", Yaml::from("read"))));
-    if !permissions.is_empty() {
-        entries.push(("permissions", inline(permissions)));
+    if job.has_store() {
+        entries.push(("permissions", inline([("contents", Yaml::from("read"))])));
     }
     let store = job.has_store().then_some(STORE_VARIABLE);
     let secrets: Vec<_> = store.iter().chain(job.merge_variables()).copied().map(secret).collect();
@@ -268,8 +266,7 @@ fn merge_steps(job: &FleetJob, action: &str, runs: Option<&str>) -> Result<[Yaml
         inputs.push(("args", flags.join("\n").into()));
     }
     let merge = map([("id", Yaml::from(MERGE)), ("uses", action.into()), ("with", map(inputs))]);
-    let files: Vec<_> =
-        ["junit", "metrics"].iter().filter_map(|kind| job.merged_file(kind)).collect();
+    let files: Vec<_> = job.merged_files().map(|(_, path)| path).collect();
     Ok([merge, upload(MERGE, "verdict", &files)])
 }
 

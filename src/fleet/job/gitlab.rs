@@ -140,9 +140,7 @@ fn verdict_job(job: &FleetJob) -> Yaml {
 
 /// The merged run, and the files that flags make of it. GitLab shows them at the merge request.
 fn verdict_artifacts(job: &FleetJob) -> Yaml {
-    let kinds = ["junit", "metrics"];
-    let files: Vec<_> =
-        kinds.into_iter().filter_map(|kind| Some((kind, job.merged_file(kind)?))).collect();
+    let files: Vec<_> = job.merged_files().collect();
     let paths = std::iter::once("reports/runs/").chain(files.iter().map(|(_, path)| *path));
     let mut entries = artifacts(paths);
     if !files.is_empty() {

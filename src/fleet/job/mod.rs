@@ -296,6 +296,11 @@ impl FleetJob {
         self.merge_flags.iter().any(|word| word.split('=').next() == Some(flag))
     }
 
+    /// The files that flags make the merge write, each with its flag without dashes.
+    fn merged_files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        ["junit", "metrics"].into_iter().filter_map(|kind| Some((kind, self.merged_file(kind)?)))
+    }
+
     /// The file that a flag makes the merge write; its kind is the flag without its dashes.
     fn merged_file(&self, kind: &str) -> Option<&str> {
         let flag = format!("--{kind}");

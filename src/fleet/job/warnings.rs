@@ -18,18 +18,14 @@ impl FleetJob {
             ));
         }
         if matches!(engine, FleetEngine::Kubernetes { .. }) {
-            warnings.extend(["junit", "metrics"].iter().filter_map(|kind| self.lost_file(kind)));
+            warnings.extend(self.merged_files().map(|(kind, path)| {
+                format!(
+                    "--{kind} writes {path} in the pod of the merge, and it is gone with the pod; mount a volume there, or \
+                     leave the flag out"
+                )
+            }));
         }
         warnings
-    }
-
-    /// A file of the merge's pod, whose disk is gone with it.
-    fn lost_file(&self, kind: &str) -> Option<String> {
-        let path = self.merged_file(kind)?;
-        Some(format!(
-            "--{kind} writes {path} in the pod of the merge, and it is gone with the pod; mount a volume there, or leave \
-             the flag out"
-        ))
     }
 
     /// Files of Slurm's machines that need not be in the folder that they share.

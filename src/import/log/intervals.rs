@@ -13,9 +13,6 @@ use crate::record::{
     Ceiling, CeilingCount, Dimension, DimensionHistograms, Histogram, Interval, ServerTimings,
     Stage, Tally,
 };
-
-/// Maximum number of values in one histogram, so that no sum of them overflows.
-const MOST_VALUES: u64 = 1 << 40;
 /// Maximum number of characters in a name.
 const MOST_OF_NAME: usize = 200;
 
@@ -102,7 +99,7 @@ impl<'a> LogIntervals<'a> {
         let length = length(fields.length)?;
         let tag = self.tag(fields.tag)?;
         let counts = fields.counts().map_err(|error| error.to_string())?;
-        if counts.len() > MOST_VALUES {
+        if counts.len() > crate::record::counts::MOST {
             return Err("it holds more values than can have been measured".to_owned());
         }
         let (shortest, longest) = self.notes.lengths.unwrap_or((length, length));

@@ -40,6 +40,13 @@ impl FoldedText {
         let mut at = 0;
         for chunk in self.bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
+                if let Ok(byte) = u8::try_from(character)
+                    && byte.is_ascii()
+                {
+                    push(&[byte.to_ascii_lowercase()], at, 1);
+                    at += 1;
+                    continue;
+                }
                 let width = character.len_utf8();
                 let text: String = character.to_lowercase().collect();
                 push(text.as_bytes(), at, width);
@@ -60,15 +67,15 @@ impl FoldedText {
         let mut plain = Self { bytes: Vec::new(), starts: Vec::new() };
         let (mut at, mut has_changed) = (0, false);
         while at < self.bytes.len() {
-            let (character, width) = match escaped(&self.bytes[at..]) {
-                Some(Escape { bytes, width }) => {
-                    has_changed = true;
-                    (bytes, width)
-                }
-                None => (vec![self.bytes[at]], 1),
+            let Some(Escape { bytes, width }) = escaped(&self.bytes[at..]) else {
+                plain.starts.push(self.starts[at]);
+                plain.bytes.push(self.bytes[at]);
+                at += 1;
+                continue;
             };
-            plain.starts.extend(std::iter::repeat_n(self.starts[at], character.len()));
-            plain.bytes.extend(character);
+            has_changed = true;
+            plain.starts.extend(std::iter::repeat_n(self.starts[at], bytes.len()));
+            plain.bytes.extend(bytes);
             at += width;
         }
         plain.starts.extend(self.starts.last());

@@ -1,6 +1,7 @@
 //! The forms in which a target is likely to echo a secret.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -45,7 +46,11 @@ fn encoded(value: &str) -> Vec<SecretForm> {
     let mut add = |form: &str, begun: usize| {
         forms.push(SecretForm::new(form, begun, Extent::EncodedWord, is_token_like));
     };
-    let hexadecimal = bytes.iter().fold(String::new(), |all, byte| format!("{all}{byte:02x}"));
+    let mut hexadecimal = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _infallible = write!(hexadecimal, "{byte:02x}");
+    }
     add(&hexadecimal, 2 * beginning);
     for offset in 0..BASE64_BYTES {
         for alphabet in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {

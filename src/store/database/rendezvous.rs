@@ -45,8 +45,9 @@ impl RendezvousRows<'_> {
 
     /// Registers a prober. Returns its shard, counted from 1.
     ///
-    /// A shard that is free is taken without waiting for other probers. Only the prober that comes
-    /// first, and one that does not get a shard, go the slow way: one after the other.
+    /// A shard that is free is taken without waiting for other probers. The prober that comes first
+    /// creates the rendezvous and tries again. Those that do not get a shard go the slow way: one
+    /// after the other.
     pub(super) async fn join(
         mut self,
         terms: &RendezvousTerms,

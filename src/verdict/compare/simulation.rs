@@ -87,7 +87,9 @@ impl SimulatedSide {
     fn timeline(&self) -> LatencyTimeline {
         let mut seconds: BTreeMap<u64, LatencyCounts> = BTreeMap::new();
         for (second, micros) in &self.requests {
-            let micros = Histogram::highest_equivalent(*micros);
+            let mut one = Histogram::default();
+            one.record(Duration::from_micros(*micros));
+            let micros = u64::try_from(one.max().unwrap().as_micros()).unwrap();
             let counts = seconds.entry(*second).or_default();
             counts.exchanges += 1;
             *counts.ok.entry(micros).or_default() += 1;

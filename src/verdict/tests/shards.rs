@@ -54,6 +54,7 @@ fn a_verdict_says_why_shards_are_missing() {
         shard,
         host: host.map(str::to_owned),
         why: why.to_owned(),
+        can_be_stored: false,
     };
     let sent_nothing = lost(2, Some("web-2"), "sent nothing");
     let absent = lost(3, None, "no machine was there for it");

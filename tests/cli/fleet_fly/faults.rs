@@ -188,11 +188,11 @@ fn destroys_that_are_refused_once_are_sent_again() {
 
 /// A fleet whose API answers lists, and calls about one machine, in these ways, one after the
 /// other, once the machines are waited for; its stderr, and how many of its machines still run.
-fn odd_answers(answers: Vec<(u16, Value)>) -> Option<(String, usize, Option<i32>)> {
+fn odd_answers(answers: Vec<(u16, Value)>, ends: bool) -> Option<(String, usize, Option<i32>)> {
     let mut bench = FleetBench::new(ENDLESS)?;
     let left = Arc::new(Mutex::new(Vec::new()));
     let pending = Arc::clone(&left);
-    let _relay = bench.relay(move |request| match request.method.as_str() {
+    let relay = bench.relay(move |request| match request.method.as_str() {
         "GET" if request.action() != "secrets" => pending.lock().unwrap().pop(),
         _ => None,
     });
@@ -200,12 +200,15 @@ fn odd_answers(answers: Vec<(u16, Value)>) -> Option<(String, usize, Option<i32>
     wait_until("the wait", || bench.stderr().contains("Waiting until the machines have ended"));
     left.lock().unwrap().extend(answers.into_iter().rev());
     wait_until("the answers", || left.lock().unwrap().is_empty());
-    let is_over = (0..40).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        child.try_wait().unwrap().is_some()
-    });
+    if ends {
+        wait_until("the end", || child.try_wait().unwrap().is_some());
+    } else {
+        let before = relay.count("GET", "machines");
+        wait_until("further looks", || relay.count("GET", "machines") >= before + 4);
+        assert!(child.try_wait().unwrap().is_none());
+    }
     let running = bench.made();
-    let code = if is_over {
+    let code = if ends {
         child.wait().unwrap().code()
     } else {
         super::bench::interrupt(&mut child, "INT")
@@ -223,13 +226,15 @@ fn a_few_odd_answers_do_not_end_the_wait_for_the_machines() {
     // A list that lacks both, and neither is found.
     answers.extend([nothing, gone.clone(), gone]);
     answers.extend([error(500, "failed"), error(403, "not now")]);
-    let Some((said, running, code)) = odd_answers(answers) else { return };
+    let Some((said, running, code)) = odd_answers(answers, false) else { return };
     assert_eq!((running, code), (2, Some(3)), "{said}");
 }
 
 #[test]
 fn unusable_answers_in_a_row_end_the_wait_and_destroy_the_machines() {
-    let Some((said, running, code)) = odd_answers(vec![error(418, "a teapot"); 5]) else { return };
+    let Some((said, running, code)) = odd_answers(vec![error(418, "a teapot"); 5], true) else {
+        return;
+    };
     assert_eq!((running, code), (0, Some(4)), "{said}");
     assert!(said.contains("the Machines API gave 5 unusable answers in a row"), "{said}");
     assert!(said.contains("a teapot"), "{said}");

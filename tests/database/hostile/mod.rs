@@ -100,6 +100,7 @@ fn run_names(all: &[Case]) {
     assert!(elapsed < Duration::from_mins(2) && peak < MEMORY, "{elapsed:?}, {peak} kB");
     let run = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
     let record = record(&run);
+    assert_eq!(record.measurement.scenarios.len(), all.len() + 1, "{text}");
     let wrong: Vec<_> = (all.iter().zip(&record.measurement.scenarios))
         .filter_map(|(case, scenario)| objection(case, &scenario.requests[0]))
         .collect();

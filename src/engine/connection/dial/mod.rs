@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use url::Host;
 
+use crate::engine::connection::sends::{SendGuard, SendLimit};
 use crate::engine::connection::wire::ByteStream;
 use crate::engine::error::EngineError;
-use crate::engine::limits::sends::{SendGuard, SendLimit};
 use crate::engine::time::clock::Instant;
 use crate::library_text::{describe_io, is_local_shortage};
 use crate::plan::{CertificateTrust, ExchangeTimeouts, PinnedAddresses, ProxyPlan, TargetPlan};

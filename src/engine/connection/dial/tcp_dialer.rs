@@ -22,8 +22,8 @@ use super::{
     ConnectionTerms, DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion,
     at, dns_failed, timed_out, tunnel, unix_socket,
 };
+use crate::engine::connection::sends::SendGuard;
 use crate::engine::connection::socket_peek::PeekableStream;
-use crate::engine::limits::sends::SendGuard;
 use crate::engine::time::clock::{self, Instant};
 use crate::library_text::HandshakeProblem;
 use crate::plan::{ExchangeTimeouts, HttpProtocol, ProxyChoice, ProxyPlan};

@@ -22,7 +22,7 @@ use super::{
 use crate::engine::connection::dial::{NegotiatedProtocol, refused_by_proxy};
 use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::IdleWatch;
-use crate::engine::connection::library_limit::LibraryLimit;
+use crate::engine::connection::library_limit::{HEAD_LIMIT, LibraryLimit};
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::defect::defect_failure;
@@ -38,9 +38,6 @@ const MOST_HEADERS: usize = 2_048;
 
 /// The smallest head above that, in bytes: a line has a name, a colon and an end.
 const SMALLEST_LARGE_HEAD: u64 = (MOST_HEADERS as u64 + 1) * 4;
-
-/// The largest head, and the largest trailers.
-const HEAD_LIMIT: usize = 400 << 10;
 
 /// One connection, kept open between exchanges.
 pub(in crate::engine) struct Http1Connection {
@@ -307,7 +304,7 @@ fn builder() -> http1::Builder {
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .max_headers(MOST_HEADERS)
-        .max_header_size(HEAD_LIMIT);
+        .max_header_size(HEAD_LIMIT as usize);
     builder
 }
 

@@ -27,6 +27,7 @@ use super::{
 use crate::engine::connection::dial::{NegotiatedProtocol, timed_out};
 use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::{IdleWatch, RequestAfterIdling};
+use crate::engine::connection::library_limit::HEAD_LIMIT;
 use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
 use crate::engine::connection::wire::{ByteStream, StampedStream, WireStamps};
 use crate::engine::time::clock::{self, Instant};
@@ -38,9 +39,6 @@ use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts};
 /// body.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
-
-/// Maximum size of an answer's head.
-const HEAD_LIMIT: u32 = 400 << 10;
 
 /// How many frames on streams that were given up `h2` accepts before it ends the connection. Each
 /// exchange that timed out can cause one, and the default of 1,024 is soon reached.
@@ -98,9 +96,7 @@ struct ConnectionState {
     broken: Cell<bool>,
     idle: IdleWatch,
     id: OnceCell<ConnectionId>,
-    /// How many exchanges are in progress.
-    in_progress: Cell<usize>,
-    /// The first of them, if the connection had been idle before it.
+    /// The first exchange in progress, if the connection had been idle before it.
     first_in_progress: Cell<Option<RequestAfterIdling>>,
     driver: AbortHandle,
 }
@@ -114,8 +110,7 @@ struct InProgressGuard {
 
 impl InProgressGuard {
     fn begin(connection: &Rc<ConnectionState>, sent: Instant) -> Self {
-        connection.traits.stamps.begin_exchange();
-        let before = connection.in_progress.replace(connection.in_progress.get() + 1);
+        let before = connection.traits.stamps.begin_exchange();
         if before == 0 {
             connection.first_in_progress.set(connection.idle.after_idling(sent));
         }
@@ -128,7 +123,6 @@ impl InProgressGuard {
 impl Drop for InProgressGuard {
     fn drop(&mut self) {
         self.connection.traits.stamps.end_exchange();
-        self.connection.in_progress.set(self.connection.in_progress.get() - 1);
         self.connection.idle.note_use(clock::now());
     }
 }
@@ -175,7 +169,6 @@ impl Http2Connection {
             broken,
             idle: IdleWatch::default(),
             id: OnceCell::new(),
-            in_progress: Cell::default(),
             first_in_progress: Cell::default(),
             driver,
         });

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::super::DatabaseError;
 use super::super::rows::whole;
 use super::{clean, joined, lock, number};
-use crate::postgres::Transaction;
+use crate::postgres::{BoundQuery, Transaction};
 use crate::store::{JoinRefusal, JoinedShard, RendezvousTerms, ShardCandidate};
 
 /// Registers a prober for the shard it wants, or for the first that is free, in one statement that
@@ -36,12 +36,7 @@ pub(super) async fn take_free(
                    where $9 is not null or pg_try_advisory_xact_lock(hashtext(r.name), f.shard) limit 1) s \
                on conflict do nothing returning shard";
     let rows = transaction.fetch_rows(sql, |query| {
-        query
-            .bind(clean(&terms.name))
-            .bind(number(terms.shards))
-            .bind(clean(&terms.plan))
-            .bind(clean(&terms.tollgate))
-            .bind(whole(terms.lasts.as_millis()))
+        bind_terms(query, terms)
             .bind(candidate.token)
             .bind(clean(&candidate.host))
             .bind(whole(candidate.lead.as_millis()))
@@ -106,17 +101,20 @@ async fn write_terms(
     terms: &RendezvousTerms,
     wait: Duration,
 ) -> Result<(), DatabaseError> {
-    let write = transaction.execute(sql, |query| {
-        query
-            .bind(clean(&terms.name))
-            .bind(number(terms.shards))
-            .bind(clean(&terms.plan))
-            .bind(clean(&terms.tollgate))
-            .bind(whole(terms.lasts.as_millis()))
-            .bind(whole(wait.as_millis()))
-    });
+    let write =
+        transaction.execute(sql, |query| bind_terms(query, terms).bind(whole(wait.as_millis())));
     write.await?;
     Ok(())
+}
+
+/// Binds $1 to $5.
+fn bind_terms<'q>(query: BoundQuery<'q>, terms: &RendezvousTerms) -> BoundQuery<'q> {
+    query
+        .bind(clean(&terms.name))
+        .bind(number(terms.shards))
+        .bind(clean(&terms.plan))
+        .bind(clean(&terms.tollgate))
+        .bind(whole(terms.lasts.as_millis()))
 }
 
 /// Registers a prober for the shard it wants, or for the first that is free. `all` are those that

@@ -5,8 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use url::Host;
-
+use super::dial::UrlOrigin;
 use crate::engine::time::clock::{self, Instant};
 use crate::plan::{FOREIGN_LIMIT, LoadConsent, LoadPlan, Plan, ScenarioPlan, TargetPlan};
 use crate::record::{Dimension, Failure};
@@ -49,6 +48,9 @@ impl SendLimit {
     ///
     /// Each shard has its share, so that all of them together stay below the limit.
     pub(in crate::engine) fn of(plan: &Plan) -> Option<Self> {
+        if plan.consent == LoadConsent::Given {
+            return None;
+        }
         let is_random = |scenario: &ScenarioPlan| {
             let is_poisson = match &scenario.load {
                 LoadPlan::Open { schedule, .. } => schedule.is_random(),
@@ -68,7 +70,7 @@ impl SendLimit {
             .map(|scenario| scenario.warmup.requests as f64 * requests_of_arrival(scenario));
         let at_once = (limit + warmup.sum::<f64>().min(limit)) / f64::from(of) + one_arrival;
         let kept = plan.scenarios.iter().map(|scenario| scenario.target.timeouts.whole).max();
-        (plan.consent == LoadConsent::Missing).then(|| Self {
+        Some(Self {
             start: clock::now(),
             cost,
             burst: cost.mul_f64(at_once),
@@ -127,16 +129,16 @@ impl SendGuard {
         if self.limit.take(ForeignHost::Name(name)) { Ok(()) } else { refuse(host).await }
     }
 
-    /// Counts a request to a host, over TLS if `secure`, on a connection to an address; fails if
-    /// it may not be sent. The address of a proxy is not the host's.
+    /// Counts a request to an origin on a connection to an address; fails if it may not be sent.
+    /// The address of a proxy is not the origin's.
     pub(in crate::engine) async fn admit_address(
         &self,
-        (secure, host): (bool, &Host),
+        origin: &UrlOrigin,
         address: SocketAddr,
     ) -> Result<(), Box<ExchangeFailure>> {
         let ip = address.ip().to_canonical();
         let is_admitted = ip.is_loopback()
-            || self.target.proxies.for_host(secure, host).is_some()
+            || self.target.proxies.for_host(origin.secure, &origin.host).is_some()
             || self.limit.take(ForeignHost::Address(ip));
         if is_admitted { Ok(()) } else { refuse(&ip.to_string()).await }
     }
