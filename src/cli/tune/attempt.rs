@@ -183,8 +183,12 @@ impl AttemptContext<'_> {
         outputs::write_reports_or_warn(&run);
         (self.store_run)(&run);
         let interrupted = run.record.measurement.ending == RunEnding::Interrupted;
-        attempt.steady = (!interrupted).then(|| steady_stage(&run.record, self.scenario()));
-        self.check_signals()
+        // A stage that ended by itself counts, also if a signal comes right after it.
+        if interrupted {
+            return Err(interrupted_attempt());
+        }
+        attempt.steady = Some(steady_stage(&run.record, self.scenario()));
+        Ok(())
     }
 
     /// Lets the machines rest, so that no growth of their counters belongs to two stages.
@@ -195,10 +199,14 @@ impl AttemptContext<'_> {
 
     fn check_signals(&self) -> Result<(), AttemptFailure> {
         if self.signals.stops_within(Duration::ZERO) {
-            return Err(AttemptFailure::Attempt("it was interrupted".to_owned()));
+            return Err(interrupted_attempt());
         }
         Ok(())
     }
+}
+
+fn interrupted_attempt() -> AttemptFailure {
+    AttemptFailure::Attempt("it was interrupted".to_owned())
 }
 
 fn empty_attempt(number: u32, planned: PlannedAttempt, started: OffsetDateTime) -> Attempt {

@@ -20,6 +20,7 @@ use crate::cli::session::RunFlags;
 use crate::cli::signals::RunSignals;
 use crate::cli::{guard, stray_variables, variables};
 use crate::engine::clock;
+use crate::record::Decision;
 use crate::tune::rate_search::{NextStep, RateInterval, RateSearch, SearchBounds, SearchEnding};
 use crate::units::{Rate, parse_duration};
 
@@ -160,7 +161,8 @@ fn search(
             MeasuredStep::run(&plan, &flags, &signals, (continued, bounds.most_steps()))?;
         record.add(&step, &measured);
         args.run.console().print_result(&step_line(&step, &measured))?;
-        if signals.stops_within(Duration::ZERO) {
+        // What a step proved counts, also if the search is interrupted right after it.
+        if measured.decision == Decision::Inconclusive && signals.stops_within(Duration::ZERO) {
             return Ok(search.interrupted());
         }
         search.judged(measured.decision, measured.reason.clone());

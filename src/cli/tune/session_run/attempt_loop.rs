@@ -50,7 +50,7 @@ pub(super) fn make_attempts(
         let run_file = |run| context.flags.runs_dir().join(run).join("run.json");
         let files: Vec<PathBuf> = steady_run.map(run_file).into_iter().collect();
         context.evidence.append_attempt(record, number, &files);
-        if context.signals.stops_within(Duration::ZERO) {
+        if why.is_some() && context.signals.stops_within(Duration::ZERO) {
             return Ok(SessionEnding::Interrupted);
         }
         if let Some(why) = why.filter(|_| problems >= MAX_PROBLEMS) {
