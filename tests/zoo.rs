@@ -12,6 +12,8 @@ mod whole_run;
 
 #[path = "zoo/floods.rs"]
 mod floods;
+#[path = "zoo/guard.rs"]
+mod guard;
 #[path = "zoo/http1.rs"]
 mod http1;
 #[path = "zoo/http2.rs"]

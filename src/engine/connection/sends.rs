@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use url::Host;
+
 use super::dial::UrlOrigin;
 use crate::engine::time::clock::{self, Instant};
 use crate::plan::{FOREIGN_LIMIT, LoadConsent, LoadPlan, Plan, ScenarioPlan, TargetPlan};
@@ -27,6 +29,16 @@ static PAID_UNTIL: Mutex<BTreeMap<ForeignHost, Instant>> = Mutex::new(BTreeMap::
 enum ForeignHost {
     Name(String),
     Address(IpAddr),
+}
+
+impl ForeignHost {
+    /// The host of a URL, which may be an address.
+    fn of_url(host: &str) -> Self {
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(ip) => Self::Address(ip.to_canonical()),
+            Err(_) => Self::Name(host.trim_end_matches('.').to_ascii_lowercase()),
+        }
+    }
 }
 
 /// A token bucket for each other machine: tokens come at the rate that needs no consent, from the
@@ -125,12 +137,11 @@ impl SendGuard {
         &self,
         host: &str,
     ) -> Result<(), Box<ExchangeFailure>> {
-        let name = host.trim_end_matches('.').to_ascii_lowercase();
-        if self.limit.take(ForeignHost::Name(name)) { Ok(()) } else { refuse(host).await }
+        if self.limit.take(ForeignHost::of_url(host)) { Ok(()) } else { refuse(host).await }
     }
 
     /// Counts a request to an origin on a connection to an address; fails if it may not be sent.
-    /// The address of a proxy is not the origin's.
+    /// The address of a proxy is not the origin's. An origin that is an address was counted before.
     pub(in crate::engine) async fn admit_address(
         &self,
         origin: &UrlOrigin,
@@ -138,6 +149,7 @@ impl SendGuard {
     ) -> Result<(), Box<ExchangeFailure>> {
         let ip = address.ip().to_canonical();
         let is_admitted = ip.is_loopback()
+            || !matches!(origin.host, Host::Domain(_))
             || self.target.proxies.for_host(origin.secure, &origin.host).is_some()
             || self.limit.take(ForeignHost::Address(ip));
         if is_admitted { Ok(()) } else { refuse(&ip.to_string()).await }
@@ -160,6 +172,7 @@ async fn refuse(host: &str) -> Result<(), Box<ExchangeFailure>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::tests::harness::open;
 
     fn limit(at_once: u32, of: u32) -> SendLimit {
         let cost = Duration::from_millis(10) * of;
@@ -167,8 +180,44 @@ mod tests {
     }
 
     fn sent(limit: &SendLimit, host: &str, tries: u32) -> usize {
-        let host = ForeignHost::Name(host.to_owned());
-        (0..tries).filter(|_| limit.take(host.clone())).count()
+        (0..tries).filter(|_| limit.take(ForeignHost::of_url(host))).count()
+    }
+
+    /// How many of these tries a guard admits on connections to an address.
+    async fn admitted(guard: &SendGuard, name: &str, address: &str, tries: u32) -> usize {
+        let origin = UrlOrigin::of(&format!("http://{name}/").parse().unwrap()).unwrap();
+        let mut admitted = 0;
+        for _ in 0..tries {
+            let admission = guard.admit_address(&origin, address.parse().unwrap()).await;
+            admitted += usize::from(admission.is_ok());
+        }
+        admitted
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_and_ports_share_the_limit_of_their_address() {
+        let guard = SendGuard::new(limit(100, 1), open(1.0, 1, 1).target);
+        let mut sum = admitted(&guard, "one.test", "192.0.2.7:80", 40).await;
+        sum += admitted(&guard, "other.test", "192.0.2.7:80", 40).await;
+        sum += admitted(&guard, "other.test", "[::ffff:192.0.2.7]:443", 15).await;
+        assert_eq!(sum, 95);
+        assert_eq!(sent(&guard.limit, "192.0.2.7", 3), 3, "such as a database");
+        assert_eq!(sent(&guard.limit, "[::ffff:192.0.2.7]", 9), 2);
+        // Refusals take 1 ms each.
+        assert_eq!(admitted(&guard, "third.test", "192.0.2.7:8080", 9).await, 0);
+        assert_eq!(admitted(&guard, "third.test", "192.0.2.8:80", 60).await, 60);
+        assert_eq!(admitted(&guard, "own.test", "[::ffff:127.0.0.1]:80", 5_000).await, 5_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_is_an_address_is_counted_once() {
+        let guard = SendGuard::new(limit(100, 1), open(1.0, 1, 1).target);
+        for _ in 0..100 {
+            guard.admit_name("[2001:db8::7]").await.unwrap();
+            let origin = UrlOrigin::of(&"http://[2001:db8::7]/".parse().unwrap()).unwrap();
+            guard.admit_address(&origin, "[2001:db8::7]:80".parse().unwrap()).await.unwrap();
+        }
+        assert!(guard.admit_name("2001:db8::7").await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

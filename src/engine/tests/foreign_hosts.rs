@@ -4,7 +4,7 @@
 //! scenario names them by a name whose addresses are given for another port than the base URL's.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -143,6 +143,23 @@ fn assert_own_limit(measurement: &Measurement) {
         scenario.ended_at_limits()
     });
     assert!(refused.sum::<u64>() > 0, "refused arrivals are a reason against a verdict");
+}
+
+/// 0.0.0.0 leads to this machine and is no loopback address.
+#[test]
+fn names_and_ports_of_one_address_share_its_limit() {
+    let names = ["first.test", "second.test", "third.test"];
+    let (servers, counts): (Vec<_>, Vec<_>) =
+        names.map(|_| counting_server("200 OK".to_owned())).into_iter().unzip();
+    let scenarios = names.iter().zip(servers).map(|(name, server)| {
+        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, server.port()));
+        elsewhere(named(open(90.0, 2, 8), name), name, everywhere)
+    });
+    let measurement = run(scenarios.collect(), LoadConsent::Missing);
+    let sent = counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
+    let most = most(&measurement, 0);
+    assert!((100..=most).contains(&sent), "{sent} requests, at most {most}");
+    assert_own_limit(&measurement);
 }
 
 #[test]
