@@ -194,6 +194,7 @@ mod tests {
             (Failure::NotConfigured, "could not run, so nothing was measured: not configured"),
             (Failure::Absent, "failed, so nothing was measured: absent"),
             (Failure::Prober, "failed, so nothing was measured: prober at fault"),
+            (Failure::Defect, "failed, so nothing was measured: defect of tollgate"),
         ] {
             let verdict = after_setup(Some(failed(failure, "", "variable `KEY` is not set")), &[]);
             assert_eq!(verdict.decision, Decision::Inconclusive);

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::fixture::{FixtureRequest, run, scenario};
 use super::*;
-use crate::record::{EarlyEnd, Failure, ProvenBreach, RunEnding, ScenarioVerdict};
+use crate::record::{
+    EarlyEnd, Failure, FailureEvidence, ProvenBreach, RunEnding, ScenarioVerdict, StepRecord,
+};
 
 mod shards;
 
@@ -361,6 +363,37 @@ fn one_defect_of_tollgate_voids_a_pass() {
     let reasons = &verdict.scenarios[0].reasons;
     let what = "1 of the 1001 arrivals that were due ended by a defect of tollgate";
     assert!(reasons.iter().any(|reason| reason.what.starts_with(what)), "{reasons:?}");
+}
+
+#[test]
+fn a_defect_of_tollgate_before_or_after_the_measured_stage_voids_a_pass() {
+    let defect = || FailureEvidence {
+        failure: Failure::Defect,
+        phase: None,
+        expected: String::new(),
+        seen: "panic at src/engine/run.rs:1".to_owned(),
+        next: None,
+        idle: None,
+        count: 1,
+        detail: None,
+    };
+    let in_cold = |run: &mut Measurement| run.scenarios[0].requests[0].cold.evidence.add(defect());
+    let in_warmup =
+        |run: &mut Measurement| run.scenarios[0].requests[0].warmup.evidence.add(defect());
+    let in_teardown = |run: &mut Measurement| {
+        let (name, took, failed) = ("log out".to_owned(), Duration::ZERO, Some(defect()));
+        run.scenarios[0].teardown.push(StepRecord { name, took, tries: 1, failed });
+    };
+    let warmup = "an exchange of the warm-up";
+    for (verdict, place) in [
+        (judged(&[tile(100, 0)], in_cold), warmup),
+        (judged(&[tile(100, 0)], in_warmup), warmup),
+        (judged(&[tile(100, 0)], in_teardown), "teardown step `log out`"),
+    ] {
+        assert_eq!(verdict.decision, Decision::Inconclusive, "{place}");
+        let what = "ended by a defect of tollgate, not of the target: panic at src/engine/run.rs:1";
+        assert_eq!(reason_texts(&verdict)[0], format!("{place} {what}"));
+    }
 }
 
 #[test]

@@ -147,6 +147,26 @@ fn limit_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
 fn defect_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     let what = "ended by a defect of tollgate, not of the target";
     own_failure_reason(scenario, Failure::Defect, scenario.ended_by_defects(), what)
+        .or_else(|| unmeasured_defect(scenario, what))
+}
+
+/// A defect before or after the measured stage, which may have changed what was measured. A failed
+/// setup has its own reason.
+fn unmeasured_defect(scenario: &ScenarioMeasurement, what: &str) -> Option<VerdictReason> {
+    let stages = scenario.requests.iter().flat_map(|request| [&request.cold, &request.warmup]);
+    let warmup = stages
+        .flat_map(|stage| stage.evidence.by_count())
+        .map(|evidence| ("an exchange of the warm-up".to_owned(), evidence));
+    let teardown = scenario
+        .teardown
+        .iter()
+        .filter_map(|step| Some((format!("teardown step `{}`", step.name), step.failed.as_ref()?)));
+    let (place, evidence) =
+        warmup.chain(teardown).find(|(_, evidence)| evidence.failure == Failure::Defect)?;
+    Some(VerdictReason {
+        what: format!("{place} {what}: {}", evidence.description()),
+        next: evidence.next.clone().unwrap_or_else(|| remedy(Failure::Defect).to_owned()),
+    })
 }
 
 /// The arrivals that did not get past the proxy, with the most frequent reason.
