@@ -164,7 +164,7 @@ impl LaneAccounting {
         &self,
         address: Option<SocketAddr>,
         protocol: Option<NegotiatedProtocol>,
-        lost: Option<ConnectionLoss>,
+        lost: Option<&ConnectionLoss>,
     ) {
         let mut counters = self.counters.borrow_mut();
         if let Some(address) = address {
@@ -176,8 +176,8 @@ impl LaneAccounting {
                 counters.connections.reopened_after_idle_close += 1;
             }
             Some(ConnectionLoss::GivenUp) => counters.connections.replaced += 1,
-            // The exchange that finds a flood opens no connection, but fails.
-            Some(ConnectionLoss::Flooded(_)) | None => {}
+            // The exchange that finds these opens no connection, but fails.
+            Some(ConnectionLoss::Flooded(_) | ConnectionLoss::Defective(_)) | None => {}
         }
         counters.protocols.extend(protocol);
     }

@@ -9,6 +9,9 @@ pub(super) type BrokenRule = &'static str;
 const FOREIGN_FIELD: BrokenRule =
     "PROTOCOL_ERROR, 0x1: an answer has a pseudo-field other than one `:status`";
 const FIELD_IN_TRAILERS: BrokenRule = "PROTOCOL_ERROR, 0x1: trailers have a pseudo-field";
+const PUSH_ENABLED: BrokenRule = "PROTOCOL_ERROR, 0x1: a server enables pushes";
+const ENDED_STREAM: BrokenRule =
+    "STREAM_CLOSED, 0x5: DATA or HEADERS follow on a stream that the target has ended";
 const LARGE_WINDOW: BrokenRule =
     "FLOW_CONTROL_ERROR, 0x3: a flow-control window is larger than 2,147,483,647 bytes";
 
@@ -24,6 +27,8 @@ pub(super) struct FrameRules {
     is_last: bool,
     /// The streams whose answer has begun and not ended.
     answered: Vec<u32>,
+    /// The last streams that the target has ended.
+    ended: Vec<u32>,
     /// The initial window of a stream for what tollgate sends.
     initial_window: u64,
     /// By how much the target has enlarged the windows of streams.
@@ -35,6 +40,8 @@ impl FrameRules {
     const MAX_BLOCK: usize = 1 << 20;
     /// How many streams are remembered.
     const MAX_STREAMS: usize = 1_024;
+    /// How many ended streams are remembered.
+    const MAX_ENDED: usize = 64;
     const MAX_WINDOW: u64 = 0x7fff_ffff;
 
     pub(super) fn new() -> Self {
@@ -45,6 +52,7 @@ impl FrameRules {
             stream: 0,
             is_last: false,
             answered: Vec::new(),
+            ended: Vec::new(),
             initial_window: 65_535,
             enlarged: Vec::new(),
         }
@@ -66,6 +74,9 @@ impl FrameRules {
     /// Checks a frame that is complete. `written` is how many bytes tollgate has sent.
     pub(super) fn check(&mut self, head: &FrameHead, written: u64) -> Result<(), BrokenRule> {
         let checked = match head.kind {
+            FrameHead::HEADERS | FrameHead::DATA if self.ended.contains(&head.stream) => {
+                Err(ENDED_STREAM)
+            }
             FrameHead::HEADERS => {
                 self.block.clear();
                 (self.stream, self.is_last) = (head.stream, head.has(FrameHead::END_STREAM));
@@ -82,7 +93,7 @@ impl FrameRules {
             FrameHead::WINDOW_UPDATE => self.check_window(head.stream, written),
             FrameHead::DATA | FrameHead::RST_STREAM => {
                 if head.kind == FrameHead::RST_STREAM || head.has(FrameHead::END_STREAM) {
-                    self.forget(head.stream);
+                    self.end(head.stream);
                 }
                 Ok(())
             }
@@ -92,47 +103,58 @@ impl FrameRules {
         checked
     }
 
-    /// Forgets a stream that has ended: its window no longer counts.
-    fn forget(&mut self, ended: u32) {
+    /// Notes that a stream has ended: its window no longer counts.
+    fn end(&mut self, ended: u32) {
         self.answered.retain(|stream| *stream != ended);
         self.enlarged.retain(|(stream, _)| *stream != ended);
+        if self.ended.len() == Self::MAX_ENDED {
+            self.ended.remove(0);
+        }
+        self.ended.push(ended);
     }
 
     fn check_block(&mut self, head: &FrameHead) -> Result<(), BrokenRule> {
         if !head.has(FrameHead::END_HEADERS) {
             return Ok(());
         }
+        let checked = self.check_fields();
         if self.is_last {
-            let ended = self.stream;
-            self.enlarged.retain(|(stream, _)| *stream != ended);
+            self.end(self.stream);
         }
+        checked
+    }
+
+    fn check_fields(&mut self) -> Result<(), BrokenRule> {
         let Some(content) = self.scan.read(&self.block) else { return Ok(()) };
-        let at = self.answered.iter().position(|stream| *stream == self.stream);
-        match at {
-            Some(at) if self.is_last => {
-                self.answered.swap_remove(at);
-                if content.has_status || content.has_foreign {
-                    return Err(FIELD_IN_TRAILERS);
-                }
+        let is_answered = self.answered.contains(&self.stream);
+        if is_answered && self.is_last && (content.has_status || content.has_foreign) {
+            return Err(FIELD_IN_TRAILERS);
+        }
+        if is_answered {
+            return Ok(());
+        }
+        if content.has_foreign {
+            return Err(FOREIGN_FIELD);
+        }
+        if content.has_status && !content.is_interim && !self.is_last {
+            if self.answered.len() == Self::MAX_STREAMS {
+                self.answered.swap_remove(0);
             }
-            None if content.has_foreign => return Err(FOREIGN_FIELD),
-            None if content.has_status && !content.is_interim && !self.is_last => {
-                if self.answered.len() == Self::MAX_STREAMS {
-                    self.answered.swap_remove(0);
-                }
-                self.answered.push(self.stream);
-            }
-            Some(_) | None => {}
+            self.answered.push(self.stream);
         }
         Ok(())
     }
 
     fn check_settings(&mut self, written: u64) -> Result<(), BrokenRule> {
+        const ENABLE_PUSH: [u8; 2] = [0, 2];
         const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
         let (settings, _) = self.payload.as_chunks::<6>();
         for [a, b, value @ ..] in settings {
-            if [*a, *b] == INITIAL_WINDOW_SIZE {
-                self.initial_window = u64::from(u32::from_be_bytes(*value));
+            let value = u64::from(u32::from_be_bytes(*value));
+            match [*a, *b] {
+                ENABLE_PUSH if value == 1 => return Err(PUSH_ENABLED),
+                INITIAL_WINDOW_SIZE => self.initial_window = value,
+                _ => {}
             }
         }
         let is_large = |&(_, by): &(u32, u64)| self.is_large(by, written);

@@ -83,7 +83,7 @@ const OF_CHUNKS: [(&str, LibraryLimit); 3] = [
 ];
 
 impl LibraryLimit {
-    const fn new(exceeded: &'static str) -> Self {
+    pub(super) const fn new(exceeded: &'static str) -> Self {
         Self { exceeded, is_flood: false }
     }
 
@@ -119,7 +119,7 @@ impl LibraryLimit {
     /// data.
     pub(super) fn of_hyper(error: &hyper::Error, read: (u64, u64)) -> Option<Self> {
         if error.is_parse_too_large() {
-            let is_long = read.0 > u64::from(HEAD_LIMIT);
+            let is_long = read.0 >= u64::from(HEAD_LIMIT);
             let lines = Self::new("the target sent a head of more than 2,048 header lines");
             return Some(if is_long { LARGE_HEAD } else { lines });
         }

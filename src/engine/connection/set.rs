@@ -124,8 +124,9 @@ impl ConnectionSet {
 async fn access_shared(shared: &Rc<SharedConnection>) -> ConnectionAccess {
     loop {
         match shared.claim().await {
-            ConnectionClaim::Open(opening) => {
-                return ConnectionAccess::Missing { lost: opening.lost, opening: Some(opening) };
+            ConnectionClaim::Open(mut opening) => {
+                let lost = opening.lost.take();
+                return ConnectionAccess::Missing { lost, opening: Some(opening) };
             }
             ConnectionClaim::Use(mut connection) => {
                 if connection.ready().await {

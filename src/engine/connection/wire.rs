@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::engine::connection::flood::{Flood, FloodKind, FloodMeter};
 use crate::engine::connection::frame_filter::{FrameFacts, FrameFilter, ReadContext};
+use crate::engine::connection::interim_scan::InterimScan;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::{PeekableStream, SocketPeek};
 use crate::engine::time::clock::{self, Instant};
@@ -52,6 +53,12 @@ const GREETING: usize = 9;
 /// The framing of a chunk of a body that is not counted.
 const CHUNK_FRAMING: u64 = 16;
 
+/// What hyper reads at once before a body. It parses all heads in that without giving way.
+const HEAD_READ: usize = 8 << 10;
+
+/// What an interim answer costs its reader in addition to its bytes, in bytes.
+const INTERIM_COST: u64 = 512;
+
 /// When bytes arrived and how many were written.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct WireStamps {
@@ -83,12 +90,14 @@ pub(in crate::engine) struct WireStamps {
     exchanges: Cell<usize>,
     /// Whether the body of an answer is being read.
     is_in_body: Cell<bool>,
+    interim: Cell<InterimScan>,
 }
 
 impl WireStamps {
     /// Forgets the previous exchange, as the only one on the connection begins.
     pub(in crate::engine) fn reset(&self) {
         self.is_in_body.set(false);
+        self.interim.take();
         self.flood.begin_exchange();
         self.first_read.set(None);
         self.last_read.set(None);
@@ -116,6 +125,14 @@ impl WireStamps {
                 fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
             self.flood.credit(size as u64);
         }
+    }
+
+    /// What the interim answers in these bytes cost in addition to their size.
+    fn cost_of_interim(&self, bytes: &[u8]) -> u64 {
+        let mut scan = self.interim.get();
+        let begun = scan.read(bytes);
+        self.interim.set(scan);
+        begun * INTERIM_COST
     }
 
     /// Notes a piece of a body over HTTP/1.1, whose framing may take some bytes more.
@@ -211,10 +228,14 @@ impl WireStamps {
     }
 
     /// Whether the first bytes the target sent are the head of a SETTINGS frame, with which every
-    /// HTTP/2 server begins (RFC 9113, section 3.4): its type is 4, and its stream 0.
+    /// HTTP/2 server begins (RFC 9113, section 3.4): its type is 4, it acknowledges nothing, and
+    /// its stream is 0.
     pub(in crate::engine) fn greeted_in_http2(&self) -> bool {
         let greeting = self.greeting.get();
-        self.greeted.get() == GREETING && greeting[3] == 4 && greeting[5..] == [0; 4]
+        self.greeted.get() == GREETING
+            && greeting[3] == 4
+            && greeting[4] & 1 == 0
+            && greeting[5..] == [0; 4]
     }
 
     /// Whether the target's first bytes start with these; only the first [`GREETING`] bytes are
@@ -314,21 +335,28 @@ impl StampedStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let flood = &self.stamps.flood;
-        ready!(flood.poll_turn(cx));
+        let stamps = Rc::clone(&self.stamps);
+        ready!(stamps.flood.poll_turn(cx));
         let before = buf.filled().len();
-        let polled = self.poll_wire(cx, buf);
-        let read = (buf.filled().len() - before) as u64;
-        if read > 0 {
-            let flood = &self.stamps.flood;
-            let is_data = self.stamps.is_in_body.get();
-            let kind = if is_data { FloodKind::Framing } else { FloodKind::Interim };
-            if is_data {
-                flood.note_data(read);
-            } else {
-                flood.note_work(read);
-            }
-            flood.charge(read, kind)?;
+        let is_data = stamps.is_in_body.get();
+        let polled = if is_data || buf.remaining() <= HEAD_READ {
+            self.poll_wire(cx, buf)
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(HEAD_READ));
+            let polled = self.poll_wire(cx, &mut part);
+            let read = part.filled().len();
+            buf.advance(read);
+            polled
+        };
+        let bytes = &buf.filled()[before..];
+        let read = bytes.len() as u64;
+        if is_data && read > 0 {
+            stamps.flood.note_data(read);
+            stamps.flood.charge(read, FloodKind::Framing)?;
+        } else if read > 0 {
+            let cost = read + stamps.cost_of_interim(bytes);
+            stamps.flood.note_work(cost);
+            stamps.flood.charge(cost, FloodKind::Interim)?;
         }
         polled
     }

@@ -223,7 +223,7 @@ impl ExchangeContext {
                 let connected = parts.duration(Dimension::Connect);
                 connection.idle().set_known(connected.saturating_sub(connected_before), &history);
                 connection.identify(self.accounting.identify(address));
-                self.accounting.count_opened(address, connection.protocol(), lost);
+                self.accounting.count_opened(address, connection.protocol(), lost.as_ref());
             }
             Err(_) => self.accounting.count_unopened(),
         }

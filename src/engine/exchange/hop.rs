@@ -106,17 +106,14 @@ impl OutgoingRequest<'_> {
             let (access, limits) = self.access(&mut notes.parts).await?;
             let (mut connection, is_new) = match access {
                 ConnectionAccess::Ready(connection) => (connection, false),
-                // Nothing was asked on the connection, but the target is to answer for it.
-                ConnectionAccess::Missing {
-                    lost: Some(ConnectionLoss::Flooded(flood)), ..
-                } => {
-                    notes.fail();
-                    return Err(HopEnd::Failed(Box::new(flood.failed(Dimension::FirstByte))));
-                }
                 ConnectionAccess::Missing { lost: closed, opening } => {
+                    if let Some(failed) = closed.as_ref().and_then(ConnectionLoss::failed) {
+                        notes.fail();
+                        return Err(HopEnd::Failed(Box::new(failed)));
+                    }
                     notes.fresh = true;
                     let connection = self
-                        .open(lost.or(closed), limits, &mut notes.parts)
+                        .open(lost.take().or(closed), limits, &mut notes.parts)
                         .await
                         .map_err(HopEnd::Failed)?;
                     if let Some(opening) = opening {
@@ -140,7 +137,7 @@ impl OutgoingRequest<'_> {
                 Err(RequestNotSent(failed))
                     if is_new
                         || attempts == MAX_SEND_ATTEMPTS
-                        || failed.failure == Failure::Flood =>
+                        || [Failure::Flood, Failure::Defect].contains(&failed.failure) =>
                 {
                     notes.fail();
                     return Err(HopEnd::Failed(failed));

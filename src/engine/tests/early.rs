@@ -1,18 +1,28 @@
 //! Answers that arrive before the request was sent to its end. No arrival may wait for a connection
 //! that the rest of a request occupies.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::harness::{Script, Turn, measure, millis, open};
+use super::harness::{Script, Turn, Watcher, measure, millis, open, watch_run};
 use super::measured;
 use super::sockets::against;
+use crate::engine::connection::dial::{
+    DialFuture, DialedConnection, Dialer, NegotiatedProtocol, NegotiatedVersion, UrlOrigin,
+};
+use crate::engine::connection::wire::ByteStream;
+use crate::engine::stop_channel;
+use crate::engine::time::clock::Instant;
 use crate::expect::{Expectation, ExpectationSet, ResponseCheck};
 use crate::plan::ScenarioPlan;
 use crate::record::Dimension;
+use crate::recorder::ExchangeParts;
 use crate::units::ByteSize;
 
 /// A scenario whose requests have a body of this many bytes and expect this status.
@@ -43,11 +53,93 @@ fn a_connection_that_is_answered_before_its_upload_was_read_is_replaced_and_no_a
 }
 
 #[test]
-fn a_timeout_shorter_than_the_patience_leaves_time_for_another_connection() {
+fn a_short_timeout_leaves_time_for_another_connection() {
     let mut plan = uploading(open(10.0, 2, 1), LARGE, StatusCode::OK);
     plan.target.timeouts.whole = millis(40);
     let scenario = measure(plan, Script::always(Turn::AnswerUnread));
     assert_eq!((measured(&scenario).tally.ok, measured(&scenario).tally.failed()), (20, 0));
+}
+
+/// A connection that takes the end of each request only after its answer was read.
+#[derive(Default)]
+struct LateStream {
+    taken: usize,
+    is_answered: bool,
+}
+
+impl AsyncRead for LateStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.taken < TAKEN || self.is_answered {
+            return Poll::Pending;
+        }
+        self.is_answered = true;
+        buf.put_slice(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// How much of each request the connection takes before its answer.
+const TAKEN: usize = 1_000;
+
+impl AsyncWrite for LateStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_answered {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let taken = bytes.len().min(TAKEN - self.taken);
+        self.taken += taken;
+        if taken == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_answered {
+            *self = Self::default();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl ByteStream for LateStream {}
+
+struct LateDial;
+
+impl Dialer for LateDial {
+    fn dial<'a>(
+        &'a self,
+        _: &'a UrlOrigin,
+        _: &'a mut ExchangeParts,
+        _: Instant,
+    ) -> DialFuture<'a> {
+        let spoken = NegotiatedProtocol { version: NegotiatedVersion::Http1, tls: None };
+        let stream = Box::new(LateStream::default());
+        Box::pin(async move { Ok(DialedConnection { stream, spoken, address: None }) })
+    }
+}
+
+/// hyper alone would wait for something to happen on the connection.
+#[test]
+fn a_connection_that_took_the_end_of_an_upload_after_the_answer_takes_the_next_request() {
+    let plan = uploading(open(10.0, 2, 1), LARGE, StatusCode::OK);
+    let (run, _) = watch_run(plan, vec![LateDial], Watcher::default(), stop_channel().1);
+    let scenario = &run.scenarios[0];
+    assert_eq!((measured(scenario).tally.ok, measured(scenario).tally.failed()), (20, 0));
+    assert_eq!((scenario.connections.opened, scenario.connections.replaced), (1, 0));
 }
 
 /// The size of an upload that no socket buffer holds.
@@ -65,7 +157,7 @@ fn answering_at_once() -> SocketAddr {
     address
 }
 
-fn answer_at_once(mut stream: TcpStream) -> std::io::Result<()> {
+fn answer_at_once(mut stream: TcpStream) -> io::Result<()> {
     loop {
         let mut first = [0; 1024];
         let read = stream.read(&mut first)?;
@@ -73,7 +165,7 @@ fn answer_at_once(mut stream: TcpStream) -> std::io::Result<()> {
         let Some(head) = head else { return Ok(()) };
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")?;
         let rest = HUGE - (read - head - 4);
-        std::io::copy(&mut (&stream).take(rest as u64), &mut std::io::sink())?;
+        io::copy(&mut (&stream).take(rest as u64), &mut io::sink())?;
     }
 }
 

@@ -1,23 +1,81 @@
 //! Arrivals that fail on the prober's own side, here at its proxy, are counted once.
 
 use std::cell::Cell;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, scenario, watch_run,
 };
 use super::measured;
-use crate::engine::connection::dial::{DialFuture, Dialer, UrlOrigin};
+use crate::engine::connection::dial::{DialFuture, DialedConnection, Dialer, UrlOrigin};
+use crate::engine::connection::wire::ByteStream;
 use crate::engine::stop_channel;
 use crate::engine::time::clock::Instant;
 use crate::plan::{LoadPlan, ScenarioPlan};
-use crate::record::{Failure, RunEnding, ScenarioMeasurement};
+use crate::record::{Failure, RunEnding, ScenarioMeasurement, StageMeasurement};
 use crate::recorder::ExchangeParts;
 
-/// Dials a scripted server, but panics while it opens the first connection.
+/// Dials a scripted server, but panics on the first connection.
 struct PanickingDial {
     scripted: ScriptedDial,
+    at: PanicPlace,
     dials: Cell<u32>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PanicPlace {
+    /// While it is opened.
+    Dial,
+    /// While its driver reads it, this long after it was opened.
+    Read(Duration),
+}
+
+/// A connection that panics when it is read at a certain time.
+struct PanickingStream {
+    stream: Box<dyn ByteStream>,
+    until: Pin<Box<Sleep>>,
+}
+
+impl AsyncRead for PanickingStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let polled @ Poll::Ready(_) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+            return polled;
+        }
+        ready!(self.until.as_mut().poll(cx));
+        panic!("read")
+    }
+}
+
+impl AsyncWrite for PanickingStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl ByteStream for PanickingStream {}
 
 impl Dialer for PanickingDial {
     fn dial<'a>(
@@ -28,27 +86,72 @@ impl Dialer for PanickingDial {
     ) -> DialFuture<'a> {
         let is_first = self.dials.replace(self.dials.get() + 1) == 0;
         Box::pin(async move {
-            assert!(!is_first, "dial");
-            self.scripted.dial(origin, parts, by).await
+            assert!(!is_first || self.at != PanicPlace::Dial, "dial");
+            let dialed = self.scripted.dial(origin, parts, by).await?;
+            let stream: Box<dyn ByteStream> = match self.at {
+                PanicPlace::Read(after) if is_first => {
+                    let until = Box::pin(tokio::time::sleep(after));
+                    Box::new(PanickingStream { stream: dialed.stream, until })
+                }
+                _ => dialed.stream,
+            };
+            Ok(DialedConnection { stream, ..dialed })
         })
     }
 }
 
-#[test]
-fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
+/// Runs a plan whose first connection panics, against a server that takes 10 ms.
+fn with_panic(plan: ScenarioPlan, at: PanicPlace) -> ScenarioMeasurement {
     let scripted = ScriptedDial::new(Script::always(Turn::Answer(millis(10))));
-    let dial = PanickingDial { scripted, dials: Cell::new(0) };
-    let load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(10) };
-    let mut plan = scenario(load);
-    (plan.warmup.connections, plan.warmup.requests) = (0, 0);
+    let dial = PanickingDial { scripted, at, dials: Cell::new(0) };
     let (run, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
-    let scenario = &run.scenarios[0];
-    assert_eq!((scenario.ended_by_defects(), scenario.never_sent()), (1, 0));
-    assert_eq!((scenario.released, measured(scenario).tally.exchanges), (9, 9));
-    let evidence = measured(scenario).evidence.by_count()[0];
-    assert_eq!(evidence.failure, Failure::Defect);
+    run.scenarios.into_iter().next().unwrap()
+}
+
+fn without_warmup(mut plan: ScenarioPlan) -> ScenarioPlan {
+    (plan.warmup.connections, plan.warmup.requests) = (0, 0);
+    plan
+}
+
+#[track_caller]
+fn assert_names_defect(stage: &StageMeasurement) {
+    let evidence = stage.evidence.by_count()[0];
+    assert_eq!((evidence.failure, evidence.count), (Failure::Defect, 1));
     let place = "panic at src/engine/tests/own_failures.rs:";
     assert!(evidence.seen.starts_with(place), "{}", evidence.seen);
+}
+
+#[test]
+fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
+    for at in [PanicPlace::Dial, PanicPlace::Read(Duration::ZERO), PanicPlace::Read(millis(5))] {
+        let load = LoadPlan::Closed { connections: 1, until: millis(60_000), iterations: Some(10) };
+        let scenario = with_panic(without_warmup(scenario(load)), at);
+        assert_eq!((scenario.ended_by_defects(), scenario.never_sent()), (1, 0), "{at:?}");
+        assert_eq!((scenario.released, measured(&scenario).tally.exchanges), (9, 9));
+        assert_names_defect(measured(&scenario));
+    }
+}
+
+#[test]
+fn a_panic_between_two_exchanges_is_found_by_the_next_one() {
+    let scenario = with_panic(without_warmup(open(2.0, 3, 1)), PanicPlace::Read(millis(250)));
+    assert_eq!((scenario.ended_by_defects(), scenario.unreleased), (1, 1));
+    assert_eq!((scenario.released, measured(&scenario).tally.ok), (5, 5));
+    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+    assert_names_defect(measured(&scenario));
+}
+
+#[test]
+fn a_panic_in_the_warmup_is_evidence_of_the_warmup() {
+    for at in [PanicPlace::Dial, PanicPlace::Read(millis(5))] {
+        let mut plan = open(10.0, 1, 1);
+        (plan.warmup.connections, plan.warmup.requests) = (1, 1);
+        let scenario = with_panic(plan, at);
+        assert_eq!((scenario.ended_by_defects(), measured(&scenario).tally.ok), (0, 10));
+        let request = &scenario.requests[0];
+        // A connection that never was is not a cold one.
+        assert_names_defect(if at == PanicPlace::Dial { &request.warmup } else { &request.cold });
+    }
 }
 
 fn dead_proxy() -> ScriptedDial {

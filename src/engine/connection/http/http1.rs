@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::error::Error as _;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, response};
@@ -13,14 +12,13 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
+use super::framing::BodyFraming;
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
     arrival, note_phases, phase, read,
 };
 use crate::engine::connection::dial::{NegotiatedProtocol, refused_by_proxy};
-use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::library_limit::{HEAD_LIMIT, LibraryLimit};
 use crate::engine::connection::socket_peek::SocketPeek;
@@ -46,9 +44,9 @@ pub(in crate::engine) struct Http1Connection {
     spoken: NegotiatedProtocol,
     peek: Option<SocketPeek>,
     idle: IdleWatch,
-    /// Whether it is given up: it was answered before the target had read the whole request, or
-    /// could not take a request in time, although nothing was in progress on it.
-    is_stuck: bool,
+    /// Whether it is given up: it was answered before the target had read the whole request, or it
+    /// is not clear where the last answer ended.
+    is_given_up: bool,
     driver: AbortHandle,
     /// The proxy at the other end, if it forwards requests.
     proxy: Option<Rc<ProxyPlan>>,
@@ -62,10 +60,6 @@ impl Drop for Http1Connection {
 }
 
 impl Http1Connection {
-    /// How long a connection without an exchange may take until it accepts a request. Go's client
-    /// waits as long before it gives the connection up.
-    pub(super) const PATIENCE: Duration = Duration::from_millis(50);
-
     pub(super) async fn open(
         stream: Box<dyn ByteStream>,
         spoken: NegotiatedProtocol,
@@ -87,14 +81,14 @@ impl Http1Connection {
             }
         };
         let driver = tokio::task::spawn_local(drive).abort_handle();
-        let (idle, is_stuck) = (IdleWatch::default(), false);
+        let (idle, is_given_up) = (IdleWatch::default(), false);
         Ok(Self {
             sender,
             stamps,
             spoken,
             peek,
             idle,
-            is_stuck,
+            is_given_up,
             driver,
             proxy: None,
             id: OnceCell::new(),
@@ -124,17 +118,13 @@ impl Http1Connection {
         refused.map_or(Ok(head), Err)
     }
 
-    /// Waits until the connection can take a request, but no longer than `patience`; false if it
-    /// cannot, or if the target has closed it, even if the close is unread.
-    pub(super) async fn ready(&mut self, patience: Duration) -> bool {
-        if self.is_stuck {
+    /// Waits until the connection can take a request; false if it is given up, or if the target has
+    /// closed it, even if the close is unread.
+    pub(super) async fn ready(&mut self) -> bool {
+        if self.is_given_up {
             return false;
         }
-        let Ok(ready) = timeout(patience, self.sender.ready()).await else {
-            self.is_stuck = true;
-            return false;
-        };
-        if ready.is_err() {
+        if self.sender.ready().await.is_err() {
             return false;
         }
         match &self.peek {
@@ -147,13 +137,13 @@ impl Http1Connection {
         !self.sender.is_closed() && !self.stamps.is_write_closed()
     }
 
-    pub(super) fn is_stuck(&self) -> bool {
-        self.is_stuck
+    pub(super) fn is_given_up(&self) -> bool {
+        self.is_given_up
     }
 
-    /// The flood that ended the connection, if one did.
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.stamps.flood()
+    /// What is known of its bytes.
+    pub(super) fn stamps(&self) -> &WireStamps {
+        &self.stamps
     }
 
     pub(super) fn idle(&self) -> &IdleWatch {
@@ -179,10 +169,7 @@ impl Http1Connection {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
                 self.stamps.note_head(&head);
-                let limits = collector.see(&head, limits);
-                let body = Http1Body { body, stamps: &self.stamps };
-                let whole = read(body, self.peek.as_ref(), limits, collector).await;
-                whole.and_then(|()| self.nothing_more()).and_then(|()| self.of_target(head))
+                self.whole(head, body, message, limits, collector).await
             }
         };
         let done = match &answer {
@@ -194,7 +181,11 @@ impl Http1Connection {
         match &mut answer {
             Ok(_) => {
                 self.idle.note_answer(after_idling);
-                self.give_up_unread_request();
+                // A part of the answered request would occupy the connection until the target has
+                // read it, which may never happen.
+                if self.stamps.has_unsent() {
+                    self.give_up();
+                }
             }
             Err(failed) if self.stamps.first_read().is_none() => {
                 *failed = self.idle.name(after_idling, failed.clone(), done);
@@ -204,13 +195,29 @@ impl Http1Connection {
         Ok(ExchangeResponse { done, reusable: answer.is_ok(), answer: answer.map_err(Box::new) })
     }
 
-    /// Closes the connection if a part of the answered request is still to be sent. It would occupy
-    /// the connection until the target has read it, which may never happen.
-    fn give_up_unread_request(&mut self) {
-        if self.stamps.has_unsent() {
-            self.is_stuck = true;
-            self.driver.abort();
+    /// Reads the body of an answer. Gives the connection up if it is not clear where that ended.
+    async fn whole(
+        &mut self,
+        head: response::Parts,
+        body: Incoming,
+        message: &RequestMessage,
+        limits: ExchangeLimits,
+        collector: &mut BodyCollector<'_>,
+    ) -> Result<response::Parts, ExchangeFailure> {
+        let framing = BodyFraming::of(&head, message.method())?;
+        let limits = collector.see(&head, limits);
+        let body = Http1Body { body, stamps: &self.stamps };
+        read(body, self.peek.as_ref(), limits, collector).await?;
+        self.nothing_more()?;
+        if framing == BodyFraming::Ambiguous {
+            self.give_up();
         }
+        self.of_target(head)
+    }
+
+    fn give_up(&mut self) {
+        self.is_given_up = true;
+        self.driver.abort();
     }
 
     /// Checks that the target sent its answer and nothing more: hyper sees surplus bytes before it
@@ -225,6 +232,9 @@ impl Http1Connection {
 
     /// Why a new connection takes no request.
     fn not_taken(&self, error: &hyper::Error) -> ExchangeFailure {
+        if let Some(defect) = self.stamps.defect() {
+            return defect_failure(defect);
+        }
         if let Some(flood) = self.stamps.flood() {
             return flood.failed(Dimension::FirstByte);
         }

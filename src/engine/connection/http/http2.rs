@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
-use http::response;
+use http::{StatusCode, response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
@@ -25,7 +25,6 @@ use super::{
     arrival, note_phases, phase, read,
 };
 use crate::engine::connection::dial::{NegotiatedProtocol, timed_out};
-use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::{IdleWatch, RequestAfterIdling};
 use crate::engine::connection::library_limit::HEAD_LIMIT;
 use crate::engine::connection::socket_peek::{SocketPeek, UnreadInput};
@@ -221,9 +220,9 @@ impl Http2Connection {
         self.shared.traits.stamps.is_near_limit()
     }
 
-    /// The flood that ended the connection, if one did.
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.shared.traits.stamps.flood()
+    /// What is known of its bytes.
+    pub(super) fn stamps(&self) -> &WireStamps {
+        &self.shared.traits.stamps
     }
 
     pub(super) fn idle(&self) -> &IdleWatch {
@@ -263,7 +262,7 @@ impl Http2Connection {
                 let limits = collector.see(&head, limits);
                 let body = Http2Body { body, traits: &self.shared.traits };
                 let whole = read(body, self.shared.peek.as_ref(), limits, collector).await;
-                whole.map(|()| head)
+                whole.and_then(|()| self.check_answer(&head, collector.received)).map(|()| head)
             }
         };
         let done = match &answer {
@@ -331,6 +330,21 @@ impl Http2Connection {
             }
             Err(_elapsed) => Ok(Err(limits.ran_out(phase))),
         }
+    }
+
+    /// Checks what `h2` does not: that the target began with SETTINGS (RFC 9113, section 3.4), and
+    /// that an answer without content has none (RFC 9110, sections 15.3.5 and 15.4.5).
+    fn check_answer(&self, head: &response::Parts, received: u64) -> Result<(), ExchangeFailure> {
+        let is_empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
+        let broken = if !self.shared.traits.stamps.greeted_in_http2() {
+            "its first frame was not SETTINGS"
+        } else if is_empty && received > 0 {
+            "an answer that has no content had some"
+        } else {
+            return Ok(());
+        };
+        let seen = format!("the target broke the rules of HTTP/2 (PROTOCOL_ERROR, 0x1: {broken})");
+        Err(ExchangeFailure::in_phase(Failure::Malformed, Dimension::Body, seen))
     }
 
     /// Decides whether the connection of a failed exchange, sent at `sent`, can be used again.

@@ -85,6 +85,10 @@ impl RequestMessage {
         &self.changes
     }
 
+    pub(super) fn method(&self) -> &Method {
+        self.prepared.one.method()
+    }
+
     /// A copy to send over HTTP/1.1.
     pub(super) fn one(&self) -> Request<Full<Bytes>> {
         let mut one = self.prepared.one.clone();

@@ -1,5 +1,6 @@
 //! One connection and the exchanges on it, over either HTTP version.
 
+mod framing;
 mod http1;
 mod http2;
 mod http2_failure;
@@ -21,8 +22,10 @@ use crate::engine::connection::dial::{
 use crate::engine::connection::flood::Flood;
 use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::socket_peek::SocketPeek;
+use crate::engine::defect::defect_failure;
 use crate::engine::time::clock::{self, Instant};
 use crate::expect::{CaptureSet, ExpectationSet, UnmetExpectation};
+use crate::library_text::Defect;
 use crate::plan::{ExchangeTimeouts, ProxyPlan};
 use crate::record::Dimension;
 use crate::recorder::{ConnectionId, ExchangeFailure, ExchangeParts, UsedConnection};
@@ -37,14 +40,29 @@ pub(in crate::engine) enum HttpConnection {
 }
 
 /// Why a connection that awaited no answer takes no more requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine) enum ConnectionLoss {
     /// The target closed it, or announced that it will.
     ClosedByTarget,
-    /// tollgate gave it up: it did not become ready in time, or a limit of the library was near.
+    /// tollgate gave it up: a part of a request would occupy it, it was not clear where an answer
+    /// ended, or a limit of the library was near.
     GivenUp,
     /// tollgate closed it, because the target flooded it.
     Flooded(Flood),
+    /// A panic ended it.
+    Defective(Defect),
+}
+
+impl ConnectionLoss {
+    /// The failure of the exchange that finds the loss, although nothing was asked on the
+    /// connection; `None` if the exchange gets another one.
+    pub(in crate::engine) fn failed(&self) -> Option<ExchangeFailure> {
+        match self {
+            Self::ClosedByTarget | Self::GivenUp => None,
+            Self::Flooded(flood) => Some(flood.failed(Dimension::FirstByte)),
+            Self::Defective(defect) => Some(defect_failure(defect)),
+        }
+    }
 }
 
 /// How long nothing arrives before a socket is looked at for the first time.
@@ -93,21 +111,14 @@ impl HttpConnection {
     /// connection must be replaced.
     pub(in crate::engine) async fn ready(&mut self) -> bool {
         match self {
-            Self::Http1(connection) => connection.ready(http1::Http1Connection::PATIENCE).await,
+            Self::Http1(connection) => connection.ready().await,
             Self::Http2(connection) => connection.ready().await,
         }
     }
 
     /// Like [`Self::ready`], but fails at `by` if another exchange still occupies the connection.
     pub(in crate::engine) async fn ready_by(&mut self, by: Instant) -> Result<bool, Elapsed> {
-        match self {
-            Self::Http1(connection) => {
-                // Leaves time to open another connection.
-                let left = by.saturating_duration_since(clock::now()) / 2;
-                Ok(connection.ready(http1::Http1Connection::PATIENCE.min(left)).await)
-            }
-            Self::Http2(connection) => timeout_at(by, connection.ready()).await,
-        }
+        timeout_at(by, self.ready()).await
     }
 
     /// What the connection knows of its idle times.
@@ -138,23 +149,19 @@ impl HttpConnection {
     /// Why another connection has to be opened in place of this one, which takes no more requests.
     /// `None` if an exchange has failed with it, which already says why.
     pub(in crate::engine) fn why_replaced(&self) -> Option<ConnectionLoss> {
-        let is_given_up = match self {
-            Self::Http1(connection) => connection.is_stuck(),
-            Self::Http2(connection) => connection.is_near_limit(),
+        if self.is_broken() {
+            return None;
+        }
+        let (stamps, is_given_up) = match self {
+            Self::Http1(connection) => (connection.stamps(), connection.is_given_up()),
+            Self::Http2(connection) => (connection.stamps(), connection.is_near_limit()),
         };
-        match (self.is_broken(), self.flood()) {
-            (true, _) => None,
-            (false, Some(flood)) => Some(ConnectionLoss::Flooded(flood)),
-            (false, None) if is_given_up => Some(ConnectionLoss::GivenUp),
-            (false, None) => Some(ConnectionLoss::ClosedByTarget),
-        }
-    }
-
-    fn flood(&self) -> Option<Flood> {
-        match self {
-            Self::Http1(connection) => connection.flood(),
-            Self::Http2(connection) => connection.flood(),
-        }
+        Some(match (stamps.defect(), stamps.flood()) {
+            (Some(defect), _) => ConnectionLoss::Defective(defect.clone()),
+            (None, Some(flood)) => ConnectionLoss::Flooded(flood),
+            (None, None) if is_given_up => ConnectionLoss::GivenUp,
+            (None, None) => ConnectionLoss::ClosedByTarget,
+        })
     }
 
     /// Another handle to the same connection, if it can carry several exchanges at once.
