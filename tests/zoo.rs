@@ -4,9 +4,12 @@
 //! are one run, next to a healthy target, which no case may disturb. A run has a limit of time, and
 //! the process one of memory.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
+#![allow(clippy::disallowed_methods, reason = "targets and the real program run in real time")]
 
 #[path = "support/peak_memory.rs"]
 mod peak_memory;
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/whole_run.rs"]
 mod whole_run;
 
@@ -24,3 +27,5 @@ mod http2_frames;
 mod keeper;
 #[path = "zoo/tls.rs"]
 mod tls;
+#[path = "zoo/under_floods.rs"]
+mod under_floods;

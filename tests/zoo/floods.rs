@@ -17,13 +17,13 @@ fn repeats(name: &'static str, first: &[Vec<u8>], then: Vec<u8>, outcome: Outcom
     http2(name, first, Repeat(then), outcome)
 }
 
-#[test]
-fn of_http_2_frames() {
+/// Floods of an exchange over HTTP/2.
+pub(crate) fn http_2_floods() -> Vec<Case> {
     let named =
         |name, frame| repeats(name, &[], frame, Bad(Flood, "HTTP/2 frames that carry no data"));
     let in_body = |name, frame| repeats(name, &[head(OK)], frame, Bad(Flood, "HTTP/2 frames"));
     let interim = [&[8, 3][..], b"103"].concat();
-    visit(&[
+    vec![
         named("PRIORITY", of_request(PRIORITY, 0, [0, 0, 0, 0, 15])),
         named("PRIORITY of idle streams", frame(PRIORITY, 0, 201, [0, 0, 0, 0, 15])),
         named("unknown frames", of_connection(0xfa, b"")),
@@ -67,17 +67,22 @@ fn of_http_2_frames() {
             of_request(CONTINUATION, 0, field("x", &"y".repeat(100)).repeat(150)),
             Bad(Flood, "CONTINUATION"),
         ),
-    ]);
+    ]
 }
 
 #[test]
-fn of_http_1_bytes() {
+fn of_http_2_frames() {
+    visit(&http_2_floods());
+}
+
+/// Floods of an exchange over HTTP/1.1.
+pub(crate) fn http_1_floods() -> Vec<Case> {
     let repeats = |name, first: &str, then: &str, outcome| {
         Case::new(name, vec![Read, Say(first.into()), Repeat(then.into())], outcome)
     };
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    visit(&[
+    vec![
         repeats("100", "", "HTTP/1.1 100 Continue\r\n\r\n", Bad(Flood, "interim answers")),
         repeats(
             "103 with a link",
@@ -117,7 +122,12 @@ fn of_http_1_bytes() {
             vec![Repeat(b"220 hello\r\n".to_vec())],
             Bad(Malformed, ""),
         ),
-    ]);
+    ]
+}
+
+#[test]
+fn of_http_1_bytes() {
+    visit(&http_1_floods());
 }
 
 /// A connection is flooded between its first exchange and the next, which fails. The third opens

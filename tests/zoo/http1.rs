@@ -71,6 +71,26 @@ fn header_lines() {
         says("NUL in a name", with("x\0y: a"), Bad(Malformed, "header line")),
         says("a name with a space", with("x y: a"), Bad(Malformed, "header line")),
         says("a space before the colon", with("x : a"), Good),
+        says("a name with a tab", with("x\ty: a"), Bad(Malformed, "header line")),
+        says("a line of blanks only", with(" \t"), Good),
+        says("a bare CR before the name", with("\rx: a"), Bad(Malformed, "header line")),
+        says(
+            "a bare CR at the end of a line",
+            with("x: a\r\r\ny: b"),
+            Bad(Malformed, "header line"),
+        ),
+        says("DEL in a value", with("x: a\x7f"), Bad(Malformed, "header line")),
+        says(
+            "a line feed and a blank first",
+            "HTTP/1.1 200 OK\r\n x: a\r\ncontent-length: 0\r\n\r\n",
+            Bad(Malformed, "header line"),
+        ),
+        says("a folded line with NUL", with("x: a\r\n b\0"), Bad(Malformed, "header line")),
+        says(
+            "folds without end",
+            format!("HTTP/1.1 200 OK\r\nx: a{}", "\r\n b".repeat(60_000)),
+            bad(TimedOut),
+        ),
         says("no name", with(": a"), Bad(Malformed, "header line")),
         says("no colon", with("x"), Bad(Malformed, "header line")),
         says(
@@ -110,9 +130,6 @@ fn lengths() {
         says("a length in hex", length("0x5"), Bad(Malformed, "Content-Length")),
         says("a fractional length", length("5.0"), Bad(Malformed, "Content-Length")),
         says("an empty length", length(""), bad(Malformed)),
-        says("2^63", length("9223372036854775808"), bad(TimedOut)),
-        says("2^64", length("18446744073709551616"), Bad(Malformed, "Content-Length")),
-        says("100 digits", length(&"9".repeat(100)), bad(Malformed)),
         says("more than announced", length("4"), Bad(Malformed, "more than the length")),
         ends("less than announced", length("6"), bad(Closed)),
         says("less, and silence", length("6"), bad(TimedOut)),
@@ -121,8 +138,16 @@ fn lengths() {
             length("5") + "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             Bad(Malformed, "more than the length"),
         ),
+        says(
+            "a body for HEAD",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+            bad(Malformed),
+        )
+        .with_request("method = 'HEAD'"),
+        says("a length for HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Good)
+            .with_request("method = 'HEAD'"),
+        says("a body of 304", "HTTP/1.1 304 No\r\ncontent-length: 5\r\n\r\nhello", bad(Malformed)),
         says("a body of 204", "HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\nhello", bad(Malformed)),
-        ends("1 EiB", with("content-length: 1152921504606846976", "x"), bad(Closed)),
         says(
             "more than may be read",
             with("content-length: 100000", &"x".repeat(100_000)),
@@ -133,15 +158,98 @@ fn lengths() {
 }
 
 #[test]
+fn forms_of_a_length() {
+    let with = |lines: &str, body: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n{body}");
+    let length = |length: &str| with(&format!("content-length: {length}"), "hello");
+    visit(&[
+        says("leading zeros", length("0005"), Good),
+        says("a length between tabs", length("\t5\t"), Good),
+        says(
+            "one length in two forms",
+            with("content-length: 5\r\ncontent-length: 05", "hello"),
+            Good,
+        ),
+        says("a length with a comma", length("5,"), bad(Malformed)),
+        says("two lengths in a line", length("5 5"), bad(Malformed)),
+        says("a length in other digits", length("\u{665}"), bad(Malformed)),
+        says("a length of minus zero", length("-0"), bad(Malformed)),
+        says("a folded length", with("content-length: 1\r\n 0", "hello"), bad(Malformed)),
+        says("a length with a NUL", length("5\0"), bad(Malformed)),
+        says("a length with a bare CR", length("5\r6"), bad(Malformed)),
+        says("a length with a semicolon", length("5;a=b"), bad(Malformed)),
+        says("a length in underscores", length("0_5"), bad(Malformed)),
+        says("a length with an exponent", length("5e0"), bad(Malformed)),
+        says("2^63", length("9223372036854775808"), bad(TimedOut)),
+        says("2^64", length("18446744073709551616"), Bad(Malformed, "Content-Length")),
+        says("100 digits", length(&"9".repeat(100)), bad(Malformed)),
+        ends("1 EiB", with("content-length: 1152921504606846976", "x"), bad(Closed)),
+    ]);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn transfer_encodings() {
     let coded =
         |coding: &str| format!("HTTP/1.1 200 OK\r\n{coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
     let length = "transfer-encoding: chunked\r\ncontent-length: 3";
+    let more_than_once = Bad(Malformed, "more than once");
+    let (after, unknown) = (Bad(Malformed, "after `chunked`"), Bad(Malformed, "does not exist"));
     visit(&[
         says("chunked and a length", coded(length), Good),
-        says("chunked twice", coded("transfer-encoding: chunked, chunked"), Good),
-        ends("chunked, then another", coded("transfer-encoding: chunked, x"), Good),
-        ends("an unknown coding", coded("transfer-encoding: xchunked"), Good),
+        says(
+            "a length and chunked",
+            coded("content-length: 0\r\ntransfer-encoding: chunked"),
+            Good,
+        ),
+        says("chunked twice", coded("transfer-encoding: chunked, chunked"), more_than_once),
+        says(
+            "chunked twice in two lines",
+            coded("transfer-encoding: chunked\r\nTransfer-Encoding: Chunked"),
+            more_than_once,
+        ),
+        says("chunked, then gzip", coded("transfer-encoding: chunked, gzip"), after),
+        ends("chunked, then gzip, and a close", coded("transfer-encoding: chunked, gzip"), after),
+        ends(
+            "chunked, then identity",
+            coded("transfer-encoding: chunked\r\ntransfer-encoding: identity"),
+            after,
+        ),
+        ends("chunked, then another", coded("transfer-encoding: chunked, x"), unknown),
+        ends("an unknown coding", coded("transfer-encoding: xchunked"), unknown),
+        says("a parameter of chunked", coded("transfer-encoding: chunked;q=1"), unknown),
+        says("chunked in quotes", coded("transfer-encoding: \"chunked\""), unknown),
+        says("gzip, then chunked", coded("transfer-encoding: gzip, chunked"), Good),
+        says("identity, then chunked", coded("transfer-encoding: identity, chunked"), Good),
+        says("an empty element first", coded("transfer-encoding: ,chunked"), Good),
+        says("an empty element last", coded("transfer-encoding: chunked,"), Bad(OwnLimit, "comma")),
+        says("a space before the colon", coded("transfer-encoding : chunked"), Good),
+        says("folded", coded("transfer-encoding:\r\n chunked"), Good),
+        ends(
+            "identity and a length",
+            coded("transfer-encoding: identity\r\ncontent-length: 3"),
+            Good,
+        ),
+        says(
+            "chunked in 204",
+            coded("transfer-encoding: chunked").replace("200", "204"),
+            bad(Malformed),
+        ),
+        says(
+            "chunked twice in 304 without a body",
+            "HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked, chunked\r\n\r\n",
+            bad(Status),
+        ),
+        says(
+            "chunked twice for HEAD",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n",
+            Good,
+        )
+        .with_request("method = 'HEAD'"),
+        says(
+            "a coding and a length in HTTP/1.0",
+            "HTTP/1.0 200 OK\r\ntransfer-encoding: x\r\ncontent-length: 2\r\n\r\nok",
+            Bad(Malformed, "HTTP/1.0"),
+        ),
         ends(
             "chunked in HTTP/1.0",
             coded("transfer-encoding: chunked").replace("1.1", "1.0"),
@@ -149,6 +257,45 @@ fn transfer_encodings() {
         ),
         says("upper case", coded("Transfer-Encoding: CHUNKED"), Good),
         says("a tab before the coding", coded("transfer-encoding:\tchunked"), Good),
+    ]);
+}
+
+#[test]
+fn chunks() {
+    visit(&[
+        says("a size and blanks", chunked("5 \t\r\nhello\r\n0\r\n\r\n"), Good),
+        says("a blank before a size", chunked(" 5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a blank within a size", chunked("0 5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a signed size", chunked("+5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a size with an underscore", chunked("0_5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a size and a bare LF", chunked("5\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a size and a bare CR", chunked("5\rhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a size and two CRs", chunked("5\r\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("a size and a NUL", chunked("5\0\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says("data and a bare LF", chunked("5\r\nhello\n0\r\n\r\n"), bad(Malformed)),
+        says("an extension with a bare LF", chunked("5;a\nhello\r\n0\r\n\r\n"), bad(Malformed)),
+        says(
+            "an extension with a bare CR",
+            chunked("5;a\rb\r\nhello\r\n0\r\n\r\n"),
+            bad(Malformed),
+        ),
+        says("an end with a bare LF", chunked("5\r\nhello\r\n0\n\n"), bad(Malformed)),
+        says("a trailer with a bare LF", chunked("0\r\nx: y\nz: w\r\n\r\n"), bad(Malformed)),
+        says(
+            "lengths and codings as trailers",
+            chunked("5\r\nhello\r\n0\r\ncontent-length: 9\r\ntransfer-encoding: x\r\n\r\n"),
+            Good,
+        ),
+        says(
+            "bytes after the last chunk",
+            chunked("5\r\nhello\r\n0\r\n\r\n0\r\n\r\n"),
+            bad(Malformed),
+        ),
+        says(
+            "a second answer after the last chunk",
+            chunked("0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+            bad(Malformed),
+        ),
         says("a size in no hex", chunked("five\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
         says("a negative size", chunked("-5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),
         says("a size with 0x", chunked("0x5\r\nhello\r\n0\r\n\r\n"), bad(Malformed)),

@@ -101,6 +101,41 @@ fn states_settings_and_windows() {
 }
 
 #[test]
+fn turns_and_padding() {
+    let rules = |name, frames: &[Vec<u8>]| breaks(name, frames, RULES);
+    visit(&[
+        rules("ENABLE_PUSH of 1", &[setting(2, 1)]),
+        rules("ENABLE_CONNECT_PROTOCOL of 2", &[setting(8, 2)]),
+        rules(
+            "HEADERS on a stream of the future",
+            &[frame(HEADERS, END_HEADERS | END_STREAM, 7, OK)],
+        ),
+        rules(
+            "an interim answer that ends",
+            &[of_request(HEADERS, END_HEADERS | END_STREAM, [&[8, 3][..], b"103"].concat())],
+        ),
+        rules(
+            "trailers that do not end",
+            &[head(OK), of_request(DATA, 0, b"hello"), head(field("x", "1")), body()],
+        ),
+        rules(
+            "CONTINUATION after a whole head",
+            &[head(OK), of_request(CONTINUATION, END_HEADERS, field("x", "1"))],
+        ),
+        rules("padding equal to HEADERS", &[of_request(HEADERS, END_HEADERS | PADDED, [2, 0x88])]),
+        rules("padding equal to DATA", &[head(OK), of_request(DATA, PADDED | END_STREAM, [2, 1])]),
+        rules("PADDED without a length", &[head(OK), of_request(DATA, PADDED | END_STREAM, b"")]),
+        rules("a second GOAWAY with a later stream", &[goaway(1, 0), goaway(3, 0)]),
+        rules("a body for HEAD", &[head(OK), body()]).with_request("method = 'HEAD'"),
+        rules("a body of 204", &[head(field(":status", "204")), body()]),
+        rules("DATA after the end", &[head(OK), body(), body()]),
+        rules("a head after the end", &[head(OK), body(), head(OK)]),
+        http2("a window that never opens", &[setting(4, 0)], Hold, Bad(TimedOut, ""))
+            .with_request("method = 'POST'\nbody = 'a body'"),
+    ]);
+}
+
+#[test]
 fn fields_and_compression() {
     let rules = |name, block: &[u8]| breaks(name, &[head(block), body()], RULES);
     let with = |name: &str, value: &str| [OK, &field(name, value)].concat();
@@ -111,6 +146,20 @@ fn fields_and_compression() {
         rules("NUL in a value", &with("x", "a\0b")),
         rules("an empty name", &with("", "a")),
         rules("`connection`", &with("connection", "close")),
+        rules("`keep-alive`", &with("keep-alive", "1")),
+        rules("`proxy-connection`", &with("proxy-connection", "close")),
+        rules("`upgrade`", &with("upgrade", "h2c")),
+        rules("a carriage return in a value", &with("x", "a\rb")),
+        rules("a colon in a name", &with("x:y", "1")),
+        rules("a control character in a name", &with("x\x01", "1")),
+        rules("an 8-bit name", &with("x\u{e9}", "1")),
+        rules("a length that is no number", &with("content-length", "5x")),
+        rules("a signed length", &with("content-length", "+5")),
+        rules("a length beyond 2^64", &with("content-length", "99999999999999999999")),
+        rules("status 1000", &field(":status", "1000")),
+        rules("status 99", &field(":status", "099")),
+        rules("an empty status", &field(":status", "")),
+        rules("status 101", &field(":status", "101")),
         rules("`transfer-encoding`", &with("transfer-encoding", "chunked")),
         rules("a status in letters", &[8, 3, b'a', b'b', b'c']),
         rules("a short body", &with("content-length", "6")),
@@ -170,6 +219,74 @@ fn ends_of_streams_and_connections() {
         ),
         plain("nothing", b"", "closed the connection before"),
         plain("garbage", b"garbage that is no frame at all", "did not answer in HTTP/2"),
+    ]);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn what_is_rare() {
+    visit(&[
+        http2("no stream", &[setting(3, 0)], Hold, Bad(TimedOut, "")),
+        http2(
+            "padding alone",
+            &[head(OK), of_request(DATA, PADDED, [3, 0, 0, 0]), body()],
+            Hold,
+            Good,
+        ),
+        http2(
+            "padding of a head",
+            &[of_request(HEADERS, END_HEADERS | PADDED, [1, 0x88, 0]), body()],
+            Hold,
+            Good,
+        ),
+        http2(
+            "a reserved bit",
+            &[frame(HEADERS, END_HEADERS, 0x8000_0001, OK), body()],
+            Hold,
+            Good,
+        ),
+        http2("unknown settings", &[setting(0x99, 7), head(OK), body()], Hold, Good),
+        http2(
+            "a table of no entries, and of very many",
+            &[setting(1, 0), setting(1, u32::MAX), head(OK), body()],
+            Hold,
+            Good,
+        ),
+        http2(
+            "size updates",
+            &[head([&[0x20, 0x3f, 0xe1, 0x1f][..], OK].concat()), body()],
+            Hold,
+            Good,
+        ),
+        http2(
+            "unknown frames",
+            &[frame(0xa, 0, 0, b"x"), head(OK), frame(0xc, 0xff, 1, b"x"), body()],
+            Hold,
+            Good,
+        ),
+        http2(
+            "trailers",
+            &[
+                head(OK),
+                of_request(DATA, 0, b"hello"),
+                of_request(HEADERS, END_HEADERS | END_STREAM, field("x", "1")),
+            ],
+            Hold,
+            Good,
+        ),
+        http2("a head alone", &[of_request(HEADERS, END_HEADERS | END_STREAM, OK)], Hold, Good),
+        Case::new(
+            "no SETTINGS first",
+            vec![Read, Say([head(OK), body()].concat()), Hold],
+            Bad(Malformed, RULES),
+        )
+        .with_keys("http = '2'"),
+        Case::new(
+            "an acknowledgement first",
+            vec![Read, Say([frame(SETTINGS, 1, 0, b""), head(OK), body()].concat()), Hold],
+            Bad(Malformed, RULES),
+        )
+        .with_keys("http = '2'"),
         http2("an answer before the upload", &[head(OK), body()], Hold, Good)
             .with_request("method = 'POST'\nbody = 'a body'"),
         http2(

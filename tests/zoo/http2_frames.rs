@@ -62,9 +62,13 @@ pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
 }
 
+/// Sends SETTINGS, these frames once a request came, and then does this.
+pub(crate) fn http2_acts(frames: &[Vec<u8>], then: Act) -> Vec<Act> {
+    let settings = of_connection(SETTINGS, b"");
+    vec![Say(settings), Read, Say(frames.concat()), then, Hold]
+}
+
 /// A target that sends SETTINGS, these frames once a request came, and then does this.
 pub(crate) fn http2(name: &'static str, frames: &[Vec<u8>], then: Act, outcome: Outcome) -> Case {
-    let settings = of_connection(SETTINGS, b"");
-    let acts = vec![Say(settings), Read, Say(frames.concat()), then, Hold];
-    Case::new(name, acts, outcome).with_keys("http = '2'")
+    Case::new(name, http2_acts(frames, then), outcome).with_keys("http = '2'")
 }

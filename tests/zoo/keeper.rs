@@ -3,8 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustls::{ServerConnection, StreamOwned};
 use socket2::SockRef;
 use tollgate::record::{Failure, Measurement, ScenarioMeasurement};
 use tollgate::scenario::Scenario;
@@ -19,7 +20,7 @@ const TIMEOUT: &str = "3s";
 /// How much memory the process may use, its targets included, in kB.
 const MEMORY: u64 = 300 << 10;
 /// How often a run is repeated in which the machine was too busy to tell.
-const TRIES: usize = 6;
+pub(crate) const TRIES: usize = 6;
 /// How many cases run at a time.
 const AT_ONCE: usize = 24;
 
@@ -36,12 +37,31 @@ pub(crate) enum Act {
     Wait(Duration),
     /// Sends the same until the client is gone.
     Repeat(Vec<u8>),
+    /// Sends the same until the client is gone, this many times a second.
+    Drip(Vec<u8>, u32),
     /// Closes its side, and reads what the client still sends.
     Close,
     /// Closes with a reset.
     Reset,
     /// Stays silent until the client is gone.
     Hold,
+}
+
+/// A connection of a target, plain or over TLS.
+pub(crate) trait Wire: Read + Write {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for StreamOwned<ServerConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
 }
 
 /// What a target does with each connection.
@@ -84,16 +104,16 @@ impl Case {
 }
 
 /// Acts until the client is gone.
-pub(crate) fn perform(mut stream: TcpStream, acts: &[Act]) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(BOUND))?;
-    stream.set_write_timeout(Some(BOUND))?;
+pub(crate) fn perform(mut stream: impl Wire, acts: &[Act]) -> std::io::Result<()> {
+    stream.socket().set_read_timeout(Some(BOUND))?;
+    stream.socket().set_write_timeout(Some(BOUND))?;
     for act in acts {
         match act {
             Act::Read => read_request(&mut stream)?,
             Act::Take(bytes) => stream.read_exact(&mut vec![0; *bytes])?,
             Act::Say(bytes) => stream.write_all(bytes)?,
             Act::SayUrgent(byte) => {
-                SockRef::from(&stream).send_out_of_band(&[*byte])?;
+                SockRef::from(stream.socket()).send_out_of_band(&[*byte])?;
             }
             Act::Wait(pause) => std::thread::sleep(*pause),
             Act::Repeat(bytes) => {
@@ -102,12 +122,13 @@ pub(crate) fn perform(mut stream: TcpStream, acts: &[Act]) -> std::io::Result<()
                     stream.write_all(&many)?;
                 }
             }
+            Act::Drip(bytes, per_second) => drip(&mut stream, bytes, *per_second)?,
             Act::Close => {
-                stream.shutdown(Shutdown::Write)?;
+                stream.socket().shutdown(Shutdown::Write)?;
                 std::io::copy(&mut stream, &mut std::io::sink())?;
             }
             Act::Reset => {
-                SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO))?;
                 return Ok(());
             }
             Act::Hold => {
@@ -118,8 +139,20 @@ pub(crate) fn perform(mut stream: TcpStream, acts: &[Act]) -> std::io::Result<()
     Ok(())
 }
 
+/// Sends the same this many times a second.
+fn drip(stream: &mut impl Wire, bytes: &[u8], per_second: u32) -> std::io::Result<()> {
+    let (begun, mut sent) = (Instant::now(), 0);
+    loop {
+        let due = begun.elapsed().as_millis() * u128::from(per_second) / 1_000;
+        let due = usize::try_from(due).unwrap();
+        stream.write_all(&bytes.repeat(due - sent))?;
+        sent = due;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Reads a request of HTTP/1.1 without a body, or the first HEADERS of HTTP/2.
-fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+fn read_request(stream: &mut impl Wire) -> std::io::Result<()> {
     let mut start = [0; 24];
     stream.read_exact(&mut start)?;
     if start.starts_with(b"PRI ") {
@@ -143,7 +176,7 @@ fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
 }
 
 /// Serves each connection on a thread of its own.
-fn open(target: Keeper) -> SocketAddr {
+pub(crate) fn open(target: Keeper) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -155,27 +188,37 @@ fn open(target: Keeper) -> SocketAddr {
     address
 }
 
-pub(crate) fn scenario((number, case): (usize, &Case)) -> Scenario {
+/// A scenario that asks the target of a case.
+pub(crate) fn scenario_text((number, case): (usize, &Case)) -> String {
     let address = open(Arc::clone(&case.target));
     let (keys, request, scheme) = (&case.keys, case.request, case.scheme);
-    let text = format!(
+    format!(
         "name = 'case {number}'\n[target]\nbase_url = '{scheme}://{address}'\ntimeout = '{TIMEOUT}'\n{keys}\n\
          [[request]]\nname = 'fault'\npath = '/'\n{request}\n"
-    );
+    )
+}
+
+pub(crate) fn scenario((number, case): (usize, &Case)) -> Scenario {
+    let text = scenario_text((number, case));
     Scenario::parse("case.toml", &text).unwrap_or_else(|errors| panic!("{}: {errors}", case.name))
 }
 
-/// A target without faults, asked 40 times within a second.
-fn healthy() -> Scenario {
+/// Asks a target without faults 40 times a second for so long.
+pub(crate) fn healthy_text(duration: &str) -> String {
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
-    let acts: Vec<Act> = (0..100).flat_map(|_| [Act::Read, Act::Say(answer.clone())]).collect();
-    let address = open(Arc::new(move |stream| {
-        let _client_is_gone = perform(stream, &acts);
+    let address = open(Arc::new(move |mut stream| {
+        let is_asked = |stream: &mut TcpStream| read_request(stream).is_ok();
+        while is_asked(&mut stream) && stream.write_all(&answer).is_ok() {}
     }));
-    let text = format!(
+    format!(
         "name = 'healthy'\n[target]\nbase_url = 'http://{address}'\ntimeout = '{TIMEOUT}'\n\
-         [load]\narrival_rate = '40/s'\nduration = '1s'\nconnections = 4\n[[request]]\nname = 'fault'\npath = '/'\n"
-    );
+         [load]\narrival_rate = '40/s'\nduration = '{duration}'\nconnections = 4\n\
+         [[request]]\nname = 'fault'\npath = '/'\n"
+    )
+}
+
+fn healthy() -> Scenario {
+    let text = healthy_text("1s");
     Scenario::parse("healthy.toml", &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 

@@ -9,15 +9,16 @@ use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
 };
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tollgate::record::Failure::{
     self, Closed, Flood, Malformed, OwnLimit, Protocol, Reset, TimedOut, Tls,
 };
 
-use crate::keeper::Act::{Close, Hold, Repeat, Say, Take};
+use crate::http2_frames::{OK, body, head, http2_acts};
+use crate::keeper::Act::{Close, Hold, Read, Repeat, Say, Take};
 use crate::keeper::Outcome::{self, Bad, Good};
-use crate::keeper::{Act, Case, visit};
+use crate::keeper::{Act, Case, Keeper, perform, visit};
 
 /// A record of a type, TLS 1.2.
 fn record(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -96,6 +97,51 @@ fn authority() -> (CertificateParams, KeyPair) {
     (params, KeyPair::generate().unwrap())
 }
 
+/// A case that acts over TLS and offers these protocols, with a certificate that nobody checks.
+pub(crate) fn over_tls(case: Case, protocols: &[&[u8]], acts: Vec<Act>) -> Case {
+    serve_tls(case, protocols, move |stream| perform(stream, &acts))
+}
+
+/// Answers a request with key updates without end.
+pub(crate) fn updates_keys(name: &'static str) -> Case {
+    serve_tls(Case::new(name, Vec::new(), Good), &[], |mut stream| {
+        let _request = stream.read(&mut [0; 4096])?;
+        loop {
+            stream.conn.refresh_traffic_keys().map_err(std::io::Error::other)?;
+            stream.flush()?;
+        }
+    })
+}
+
+fn serve_tls(
+    case: Case,
+    protocols: &[&[u8]],
+    serve: impl Fn(StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()>
+    + Send
+    + Sync
+    + 'static,
+) -> Case {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let chain = vec![params.self_signed(&key).unwrap().der().clone()];
+    let mut config = server_config(chain, &key);
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let config = Arc::new(config);
+    let target: Keeper = Arc::new(move |stream| {
+        let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+        let _client_is_gone = serve(StreamOwned::new(session, stream));
+    });
+    Case { target, scheme: "https", ..case }.with_keys("insecure = true")
+}
+
+fn server_config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerConfig {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap()
+}
+
 /// What a target does on a connection after its handshake.
 type Secured = fn(StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()>;
 
@@ -121,11 +167,7 @@ fn secured(
         params.signed_by(&key, &Issuer::new(trusted, trusted_key))
     };
     let chain = vec![certificate.unwrap().der().clone()];
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = builder.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let mut config = server_config(chain, &key);
     config.send_tls13_tickets = tickets;
     let config = Arc::new(config);
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -152,6 +194,39 @@ fn answer(mut stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Resu
     let _request = stream.read(&mut [0; 4096])?;
     stream.write_all(ANSWER)?;
     std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+}
+
+/// A target over TLS that offers no protocol, or another than it speaks.
+#[test]
+fn protocols_that_are_negotiated() {
+    let answer = || vec![Read, Say(ANSWER.to_vec()), Hold];
+    let http_2 = || http2_acts(&[head(OK), body()], Hold);
+    let case = |name, protocols: &[&[u8]], acts, outcome, keys: &str| {
+        let case = over_tls(Case::new(name, Vec::new(), outcome), protocols, acts);
+        let keys = format!("{}\n{keys}", case.keys);
+        case.with_keys(&keys)
+    };
+    visit(&[
+        case("none", &[], answer(), Good, ""),
+        case("none, and HTTP/2 is wanted", &[], http_2(), Bad(Protocol, ""), "http = '2'"),
+        case("HTTP/2", &[b"h2"], http_2(), Good, ""),
+        case(
+            "HTTP/2, and HTTP/1.1 is wanted",
+            &[b"h2"],
+            answer(),
+            Bad(Protocol, ""),
+            "http = '1.1'",
+        ),
+        case("another", &[b"spdy/3"], answer(), Bad(Protocol, ""), ""),
+        case("HTTP/2, and HTTP/1.1 is spoken", &[b"h2"], answer(), Bad(Malformed, "HTTP/2"), ""),
+        case(
+            "HTTP/1.1, and HTTP/2 is spoken",
+            &[b"http/1.1"],
+            http_2(),
+            Bad(Protocol, "HTTP/2"),
+            "",
+        ),
+    ]);
 }
 
 #[test]
@@ -257,6 +332,73 @@ fn records_after_the_handshake() {
                 stream.flush()
             },
             bad(Closed),
+        ),
+        case(
+            "a body until a close without close_notify",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nok")?;
+                stream.flush()
+            },
+            bad(Closed),
+        ),
+        case(
+            "a body until close_notify",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nok")?;
+                stream.conn.send_close_notify();
+                stream.flush()
+            },
+            Good,
+        ),
+        case(
+            "a close without close_notify after a whole answer",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(ANSWER)?;
+                stream.flush()
+            },
+            Good,
+        ),
+        case(
+            "a record of another kind in a body",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
+                stream.flush()?;
+                stream.sock.write_all(&record(ALERT, &[2, 80]))?;
+                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
+            },
+            bad(Tls),
+        ),
+        case(
+            "an empty record in a body",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
+                stream.flush()?;
+                stream.sock.write_all(&record(DATA, b""))?;
+                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
+            },
+            bad(Tls),
+        ),
+        case(
+            "a record that is too long in a body",
+            2,
+            |mut stream| {
+                let _request = stream.read(&mut [0; 4096])?;
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
+                stream.flush()?;
+                stream.sock.write_all(&[DATA, 3, 3, 255, 255])?;
+                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
+            },
+            bad(Tls),
         ),
         case(
             "close_notify instead of an answer",
