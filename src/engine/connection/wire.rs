@@ -287,15 +287,13 @@ pub(in crate::engine) struct StampedStream {
     stamps: Rc<WireStamps>,
     /// The error of a write on a connection that the target has broken, until something is read.
     broken: Option<io::Error>,
-    /// Whether a write has waited since the last flush.
-    has_waited: bool,
     /// What filters the frames of an HTTP/2 connection.
     filter: Option<FrameFilter>,
 }
 
 impl StampedStream {
     pub(in crate::engine) fn new(stream: Box<dyn ByteStream>, stamps: Rc<WireStamps>) -> Self {
-        Self { stream, stamps, broken: None, has_waited: false, filter: None }
+        Self { stream, stamps, broken: None, filter: None }
     }
 
     /// The same stream, without the frames that HTTP/2 allows and `h2` does not.
@@ -382,10 +380,7 @@ impl StampedStream {
                 return Poll::Ready(Ok(length));
             }
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                self.stamps.has_unsent.set(true);
-                self.has_waited = true;
-            }
+            Poll::Pending => self.stamps.has_unsent.set(true),
         }
         polled
     }
@@ -434,8 +429,6 @@ impl AsyncWrite for StampedStream {
         self.written(cx, bytes.len(), polled)
     }
 
-    /// hyper does not look for the next request after a flush that had to wait, if the answer came
-    /// before the flush. So the connection's driver is woken once more.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.stamps.is_write_closed() {
             return Poll::Ready(Ok(()));
@@ -444,12 +437,7 @@ impl AsyncWrite for StampedStream {
         self.stamps.has_unsent.set(flushed.is_pending());
         match ready!(flushed) {
             Err(error) if is_broken(&error) => self.note_broken(cx, error),
-            Err(error) => return Poll::Ready(Err(error)),
-            Ok(()) if self.has_waited => {
-                self.has_waited = false;
-                cx.waker().wake_by_ref();
-            }
-            Ok(()) => {}
+            other => return Poll::Ready(other),
         }
         Poll::Ready(Ok(()))
     }

@@ -132,7 +132,6 @@ impl Dialer for LateDial {
     }
 }
 
-/// hyper alone would wait for something to happen on the connection.
 #[test]
 fn a_connection_that_took_the_end_of_an_upload_after_the_answer_takes_the_next_request() {
     let plan = uploading(open(10.0, 2, 1), LARGE, StatusCode::OK);
