@@ -13,6 +13,7 @@ use tokio::time::Sleep;
 use super::harness::{
     Script, ScriptedDial, Turn, Watcher, conduct, millis, open, paused, scenario, watch_run,
 };
+use super::http2::always_answering;
 use super::measured;
 use crate::engine::connection::dial::{DialFuture, DialedConnection, Dialer, UrlOrigin};
 use crate::engine::connection::wire::ByteStream;
@@ -24,7 +25,7 @@ use crate::recorder::ExchangeParts;
 
 /// Dials a scripted server, but panics on the first connection.
 struct PanickingDial {
-    scripted: ScriptedDial,
+    scripted: Box<dyn Dialer>,
     at: PanicPlace,
     dials: Cell<u32>,
 }
@@ -102,7 +103,10 @@ impl Dialer for PanickingDial {
 
 /// Runs a plan whose first connection panics, against a server that takes 10 ms.
 fn with_panic(plan: ScenarioPlan, at: PanicPlace) -> ScenarioMeasurement {
-    let scripted = ScriptedDial::new(Script::always(Turn::Answer(millis(10))));
+    panicking(plan, at, Box::new(ScriptedDial::new(Script::always(Turn::Answer(millis(10))))))
+}
+
+fn panicking(plan: ScenarioPlan, at: PanicPlace, scripted: Box<dyn Dialer>) -> ScenarioMeasurement {
     let dial = PanickingDial { scripted, at, dials: Cell::new(0) };
     let (run, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     run.scenarios.into_iter().next().unwrap()
@@ -134,11 +138,15 @@ fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
 
 #[test]
 fn a_panic_between_two_exchanges_is_found_by_the_next_one() {
-    let scenario = with_panic(without_warmup(open(2.0, 3, 1)), PanicPlace::Read(millis(250)));
-    assert_eq!((scenario.ended_by_defects(), scenario.unreleased), (1, 1));
-    assert_eq!((scenario.released, measured(&scenario).tally.ok), (5, 5));
-    assert_eq!(scenario.connections.reopened_after_idle_close, 0);
-    assert_names_defect(measured(&scenario));
+    let over_1 = Box::new(ScriptedDial::new(Script::always(Turn::Answer(millis(10)))));
+    for scripted in [over_1 as Box<dyn Dialer>, always_answering()] {
+        let (plan, at) = (without_warmup(open(2.0, 3, 1)), PanicPlace::Read(millis(250)));
+        let scenario = panicking(plan, at, scripted);
+        assert_eq!((scenario.ended_by_defects(), scenario.unreleased), (1, 1));
+        assert_eq!((scenario.released, measured(&scenario).tally.ok), (5, 5));
+        assert_eq!(scenario.connections.reopened_after_idle_close, 0);
+        assert_names_defect(measured(&scenario));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use super::harness::{CONNECT, Watcher, following, millis, open, scenario, watch_run};
 use super::sums::{assert_nothing_is_lost, sum};
 use super::{assert_close, measured};
+use crate::engine::connection::dial::Dialer;
 use crate::engine::stop_channel;
 use crate::expect::ExpectationSet;
 use crate::plan::{ConnectionReuse, HttpProtocol, LoadPlan, ScenarioPlan, WarmupPlan};
@@ -32,6 +33,11 @@ fn run(scenario: ScenarioPlan, dial: Http2Dial) -> (ScenarioMeasurement, Rc<Log>
     let log = Rc::clone(&dial.log);
     let (measurement, _) = watch_run(scenario, vec![dial], Watcher::default(), stop_channel().1);
     (measurement.scenarios.into_iter().next().unwrap(), log)
+}
+
+/// Dials a server that answers each request after 10 ms.
+pub(super) fn always_answering() -> Box<dyn Dialer> {
+    Box::new(always(Act::Answer(millis(10))))
 }
 
 fn always(act: Act) -> Http2Dial {
