@@ -31,6 +31,7 @@ mod fleet_print;
 mod fly_api;
 mod gate;
 mod history;
+mod hostile_records;
 mod import;
 mod late;
 mod learned_limits;
