@@ -36,6 +36,7 @@ mod import;
 mod late;
 mod learned_limits;
 mod logs;
+mod mid_run;
 mod outputs;
 mod own_files;
 mod pipes;
