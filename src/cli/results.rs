@@ -12,6 +12,7 @@ use crate::record::{
     StageMeasurement,
 };
 use crate::report::{self, ReportModel};
+use crate::store;
 use crate::units::{Quantile, format_duration};
 
 /// How much of a run is printed.
@@ -35,17 +36,31 @@ pub(super) fn report_run<T>(
 ) -> (T, Result<(), CommandError>) {
     let printed = print_verdict(run, console, form);
     let stored = store();
-    let kept = run.unwritten.as_ref().map_or(Ok(()), |error| Err(CommandError::internal(error)));
     let written = write_files(run, console, form);
-    (stored, printed.and(kept).and(written))
+    // A record that was not written is why other files are missing.
+    (stored, check_written(run).and(printed).and(written))
+}
+
+/// The error of a run whose record was not written: what is left of it, and what to do.
+fn check_written(run: &FinishedRun) -> Result<(), CommandError> {
+    let Some(error) = &run.unwritten else { return Ok(()) };
+    let folder = run.folder.display();
+    let rest = if store::run_is_cut_off(&run.folder) {
+        format!("what was measured is in {folder}, and `tollgate show {folder}` completes it")
+    } else {
+        "what was printed is all that is left of the run".to_owned()
+    };
+    Err(CommandError::internal(format!("{error}; {rest}")))
 }
 
 /// Writes a run's reports into its folder, and lists the folder's files.
 fn write_files(run: &FinishedRun, console: Console, form: ResultForm) -> Result<(), CommandError> {
     let files = outputs::write_reports(run)?;
     let plots = files.iter().filter(|name| has_extension(name, "svg")).count();
-    if form == ResultForm::Full {
-        console.print_result(&file_list(run, files, plots))?;
+    if form == ResultForm::Full
+        && let Some(list) = file_list(run, files, plots)
+    {
+        console.print_result(&list)?;
     }
     tracing::info!(target: PROGRAMS_ONLY, run = %run.record.id, folder = %run.folder.display(), plots, "written");
     Ok(())
@@ -100,14 +115,17 @@ fn json(record: &RunRecord, form: ResultForm) -> Result<String, CommandError> {
     text.map_err(CommandError::internal)
 }
 
-/// Lists the files of a run's folder. Plots are counted, all other files are named.
-fn file_list(run: &FinishedRun, reports: Vec<String>, plots: usize) -> String {
+/// Lists the files of a run's folder; `None` if there are none. Plots are counted, all other files
+/// are named.
+fn file_list(run: &FinishedRun, reports: Vec<String>, plots: usize) -> Option<String> {
     let is_plot = |name: &String| has_extension(name, "svg") || has_extension(name, "png");
     let mut files = reports;
     files.retain(|name| !is_plot(name));
     files.extend(counted(plots));
-    files.extend(DATA_FILES.map(str::to_owned));
-    format!("Wrote {}/\n  {}", run.folder.display(), files.join("  "))
+    let written = DATA_FILES.into_iter().filter(|name| run.folder.join(name).exists());
+    files.extend(written.map(str::to_owned));
+    let list = || format!("Wrote {}/\n  {}", run.folder.display(), files.join("  "));
+    (!files.is_empty()).then(list)
 }
 
 /// The files that every run has in its folder.

@@ -21,6 +21,9 @@ pub(super) struct SignalStream {
     /// The end of the terminal or of the connection to it; `None` if this process was started to
     /// ignore that, as by `nohup`.
     hangup: Option<Signal>,
+    /// Sent for a write beyond the largest file that the system allows. Unless somebody listens it
+    /// ends the process, and no error could say why.
+    _too_large: Signal,
 }
 
 impl SignalStream {
@@ -31,6 +34,7 @@ impl SignalStream {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) },
+            _too_large: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -59,7 +59,7 @@ fn without_half_pairs(text: &[u8]) -> Option<Vec<u8>> {
     Some(repaired)
 }
 
-/// The UTF-16 unit of an escape `\uXXXX` at an index.
+/// The UTF-16 unit of an escape at an index: `\u` and four hexadecimal digits.
 fn unit_at(text: &[u8], at: usize) -> Option<u16> {
     let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
     let is_hex = digits.iter().all(u8::is_ascii_hexdigit);

@@ -41,6 +41,26 @@ pub struct RunRecord {
     pub comparison: Option<Box<Comparison>>,
 }
 
+impl RunRecord {
+    /// The most requests that a run has, those of redirects and tries included, and the most
+    /// scenarios: a record is read as a whole, and all of them are compared with one another.
+    pub const MOST_REQUESTS: usize = 4_000;
+
+    /// Whether a plan or a measurement with this number of requests in each scenario is too large
+    /// for a record; how large, in words.
+    pub fn surplus(requests: impl IntoIterator<Item = usize>) -> Option<String> {
+        let (scenarios, requests) = requests
+            .into_iter()
+            .fold((0_usize, 0_usize), |(scenarios, all), own| (scenarios + 1, all + own));
+        let most = Self::MOST_REQUESTS;
+        (scenarios.max(requests) > most).then(|| {
+            format!(
+                "{scenarios} scenarios with {requests} requests; a run has at most {most} of each"
+            )
+        })
+    }
+}
+
 /// The key of the tag that names what a run measured, such as `staging`.
 pub const ENVIRONMENT_TAG: &str = "environment";
 
@@ -265,5 +285,18 @@ impl PlannedRequest {
     pub fn written_budgets(&self) -> impl Iterator<Item = Budget> {
         let written = |budget: &Budget| BaselineLimit::written_budget(&self.baselines, *budget);
         self.budgets.iter().map(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_a_bounded_number_of_requests_and_of_scenarios() {
+        assert_eq!(RunRecord::surplus([2_000, 2_000]), None);
+        let words = RunRecord::surplus([2_000, 2_001]).unwrap();
+        assert_eq!(words, "2 scenarios with 4001 requests; a run has at most 4000 of each");
+        assert!(RunRecord::surplus(vec![0; 4_001]).is_some());
     }
 }

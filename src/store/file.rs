@@ -1,11 +1,11 @@
 //! Writes a file to where its path leads: replaces it atomically if possible, and writes in place
 //! if not.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -191,25 +191,13 @@ fn end_of_links(path: &Path) -> PathBuf {
 /// Writes the bytes to a temporary file in the same folder. As for any new file, the umask
 /// determines its mode.
 fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let permissions = Permissions::from_mode(0o666);
-    let made = tempfile::Builder::new()
-        .prefix(FILE_PREFIX)
-        .permissions(permissions)
-        .tempfile_in(folder_of(path));
-    // The error's path is that of the temporary file, which means nothing to the user.
-    let mut file = made.map_err(|error| without_path(&error))?;
+    // Opened and written here and not by `tempfile`, whose errors lack the system's code.
+    let open = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let file = tempfile::Builder::new().prefix(FILE_PREFIX).make_in(folder_of(path), open)?;
     // Without the lock, the file is a leftover. Where there are no locks, its age has to do.
     let _unknown = file.as_file().try_lock();
-    file.write_all(bytes)?;
+    file.as_file().write_all(bytes)?;
     Ok(file)
-}
-
-/// The system's error below one of `tempfile`.
-fn without_path(error: &io::Error) -> io::Error {
-    let below = error.get_ref().and_then(|wrapper| wrapper.source());
-    let below = below.and_then(|below| below.downcast_ref::<io::Error>());
-    let code = below.and_then(io::Error::raw_os_error);
-    code.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {

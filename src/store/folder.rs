@@ -201,9 +201,11 @@ pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), S
 /// Reads a run from its folder; [`read_intervals`] reads its intervals.
 pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
     if let Some(record) = json::<RunRecord>(folder, RUN)? {
+        check_requests(&folder.join(RUN), &record.plan, &record.measurement)?;
         return Ok(FolderContent::Complete(Box::new(record)));
     }
     let mut draft: RunDraft = json(folder, PARTIAL)?.ok_or_else(|| no_run(folder))?;
+    check_requests(&folder.join(PARTIAL), &draft.plan, &draft.measurement)?;
     if is_being_written(folder) {
         return Ok(FolderContent::StillWritten);
     }
@@ -222,6 +224,20 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
         measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
     Ok(FolderContent::HalfWritten(Box::new(draft)))
+}
+
+/// Refuses a record with more requests than a run has.
+fn check_requests(
+    path: &Path,
+    plan: &[PlannedScenario],
+    measurement: &Measurement,
+) -> Result<(), StoreError> {
+    let planned = RunRecord::surplus(plan.iter().map(|scenario| scenario.requests.len()));
+    let measured = measurement.scenarios.iter().map(|scenario| scenario.requests.len());
+    match planned.or_else(|| RunRecord::surplus(measured)) {
+        Some(surplus) => Err(StoreError::damaged(path, &format!("it has {surplus}"))),
+        None => Ok(()),
+    }
 }
 
 /// How many seconds of the measured stage passed before the first in which an exchange was due. It
@@ -262,6 +278,12 @@ pub fn read_shared_plan(folder: &Path) -> Result<Option<SharedPlan>, StoreError>
         let sharing = run.measurement.sharing?;
         Some(SharedPlan { plan: run.plan, sharing })
     }))
+}
+
+/// Whether a folder holds a run without a record, which [`read_folder`] rebuilds from its
+/// intervals.
+pub fn run_is_cut_off(folder: &Path) -> bool {
+    !folder.join(RUN).exists() && folder.join(PARTIAL).exists()
 }
 
 /// The id of a run; `None` if its folder has no record yet.

@@ -8,10 +8,15 @@ use std::thread;
 
 use super::StoreError;
 use super::folder::{MAX_RECORD, PARTIAL, RUN};
+use super::record_size::check_size;
 use super::summary_reader::SummaryReader;
 use crate::files;
 use crate::library_text::describe_json;
 use crate::record::{ConditionPool, FORMAT, RunSummary};
+
+/// A file up to this size cannot stand for much memory, so that its size when decoded is not
+/// checked: a list reads thousands.
+const SMALL: usize = 1 << 19;
 
 /// How much a summary contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +111,14 @@ fn summary(
         read => read.map_err(StoreError::read(&path))?,
     }
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
+    if bytes.len() > SMALL {
+        check_size(bytes).map_err(damaged)?;
+    }
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {
-        Ok(reader) if reader.format <= FORMAT => Ok(reader.summary(pool)),
+        Ok(reader) if reader.format <= FORMAT => match reader.surplus() {
+            Some(surplus) => Err(StoreError::damaged(&path, &format!("it has {surplus}"))),
+            None => Ok(reader.summary(pool)),
+        },
         Ok(SummaryReader { format: found, .. }) => Err(StoreError::Newer { path, found }),
         // A later format may lack what this one has.
         Err(error) => match super::folder::format(bytes).map_err(damaged)? {

@@ -39,6 +39,8 @@ mod summary_reader;
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::library_text::describe_io;
 
 pub use alerts::AlertStore;
@@ -52,7 +54,7 @@ pub use finding::find_run;
 pub use folder::{
     FolderContent, FolderIntervals, RunDraft, RunFolder, SharedPlan, complete_folder,
     create_missing_intervals, read_folder, read_id, read_intervals, read_shared_plan,
-    restore_folder, write_atomically,
+    restore_folder, run_is_cut_off, write_atomically,
 };
 pub use listing::{SummaryDetail, read_summaries, run_folders};
 pub use lock::{LockOutcome, lock_within};
@@ -72,7 +74,7 @@ pub use session_folder::{
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file or folder could not be written.
-    #[error("cannot write {}: {}", path.display(), describe_io(source))]
+    #[error("cannot write {}: {}{}", path.display(), describe_io(source), write_remedy(source))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -170,6 +172,16 @@ impl StoreError {
 
     fn damaged(path: &Path, why: &dyn std::fmt::Display) -> Self {
         Self::Damaged { path: path.to_owned(), why: why.to_string() }
+    }
+}
+
+/// What to do about a limit of this machine or process, to follow the words of the error.
+fn write_remedy(error: &std::io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => "; raise the limit of file descriptors with `ulimit -n`",
+        Some(Errno::FBIG) => "; raise the limit of a file's size with `ulimit -f`",
+        Some(Errno::NOSPC | Errno::DQUOT) => "; free some space",
+        _ => "",
     }
 }
 

@@ -12,8 +12,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use crate::record::EncodedHistogram;
 use crate::units::ByteSize;
 
-/// The most values of all kinds in a record.
+/// The most values of all kinds in the record of a run.
 const MOST_VALUES: usize = 1_000_000;
+
+/// The most values of all kinds in the record of a session, which keeps each exchange of its
+/// curves.
+const MOST_OF_A_SESSION: usize = 8 * MOST_VALUES;
 
 /// The most memory that the histograms of a record take.
 const MOST_OF_HISTOGRAMS: ByteSize = ByteSize(96 << 20);
@@ -21,17 +25,25 @@ const MOST_OF_HISTOGRAMS: ByteSize = ByteSize(96 << 20);
 /// The field of a histogram's bytes.
 const HISTOGRAM: &str = "hdr";
 
-/// Whether a JSON document can be decoded as a record in bounded memory. It need not be a record.
-/// The error names the place from which on it cannot.
+/// Whether a JSON document can be decoded as the record of a run in bounded memory. It need not be
+/// a record. The error names the place from which on it cannot.
 pub(super) fn check_size(bytes: &[u8]) -> Result<(), serde_json::Error> {
-    let mut size = RecordSize::default();
+    check_up_to(MOST_VALUES, bytes)
+}
+
+/// [`check_size`] for the record of a session.
+pub(super) fn check_session_size(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    check_up_to(MOST_OF_A_SESSION, bytes)
+}
+
+fn check_up_to(most_values: usize, bytes: &[u8]) -> Result<(), serde_json::Error> {
+    let mut size = RecordSize { values_left: most_values, histograms: 0 };
     let mut document = serde_json::Deserializer::from_slice(bytes);
     ValueSize { size: &mut size, is_histogram: false }.deserialize(&mut document)
 }
 
-#[derive(Default)]
 struct RecordSize {
-    values: usize,
+    values_left: usize,
     histograms: u64,
 }
 
@@ -44,10 +56,9 @@ struct ValueSize<'a> {
 
 impl ValueSize<'_> {
     fn count<E: Error>(&mut self) -> Result<(), E> {
-        self.size.values += 1;
-        if self.size.values > MOST_VALUES {
-            return Err(E::custom("more values than a record can have"));
-        }
+        let left = self.size.values_left.checked_sub(1);
+        self.size.values_left =
+            left.ok_or_else(|| E::custom("more values than a record can have"))?;
         Ok(())
     }
 }

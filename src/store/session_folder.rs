@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::finding::alike;
 use super::listing::folders;
 use super::lock::{LockOutcome, lock_within, open_lock_file};
+use super::record_size::check_session_size;
 use super::{SessionError, file, folder};
 use crate::files;
 use crate::library_text::describe_json;
@@ -112,7 +113,19 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<SessionRecord, SessionError> {
     if found > SESSION_FORMAT {
         return Err(SessionError::Newer { path: path.to_owned(), found });
     }
-    decode(bytes).map_err(damaged)
+    check_session_size(bytes).map_err(damaged)?;
+    let record = decode(bytes).map_err(damaged)?;
+    let lengths = [
+        ("configurations", record.plan.configurations.len(), SessionRecord::MOST_CONFIGURATIONS),
+        ("attempts", record.attempts.len(), SessionRecord::MOST_ATTEMPTS),
+    ];
+    match lengths.into_iter().find(|(_, length, most)| length > most) {
+        Some((what, length, most)) => {
+            let why = format!("it has {length} {what}; a session has at most {most}");
+            Err(SessionError::damaged(path, &why))
+        }
+        None => Ok(record),
+    }
 }
 
 /// Decodes a record of a known format. A conclusion that cannot be read is left out.

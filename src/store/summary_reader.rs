@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::record::{
     BaselineLimit, Budget, BudgetFigures, ConditionPool, Decision, Dimension, EncodedHistogram,
     IMPORTED_TAG, ImportedFacts, PhaseFigures, RequestFigures, RequestSummary, RunConditions,
-    RunProvenance, RunSummary, ShardSharing, Tally, micros,
+    RunProvenance, RunRecord, RunSummary, ShardSharing, Tally, micros,
 };
 
 /// The fields of a [`RunRecord`](crate::record::RunRecord) that its summary needs.
@@ -143,6 +143,13 @@ struct SummaryBudget<'a> {
 }
 
 impl SummaryReader<'_> {
+    /// What the record has more of than a run has, in words.
+    pub(super) fn surplus(&self) -> Option<String> {
+        let planned = self.plan.iter().map(|scenario| scenario.requests.len());
+        let measured = self.measurement.scenarios.iter().map(|scenario| scenario.requests.len());
+        RunRecord::surplus(planned).or_else(|| RunRecord::surplus(measured))
+    }
+
     /// The summary; `pool` has the conditions of the runs read before.
     pub(super) fn summary(self, pool: &mut ConditionPool) -> RunSummary {
         let Self { id, mut plan, measurement, verdict, provenance: from, .. } = self;

@@ -46,8 +46,8 @@ impl BlockTest {
     ) -> Option<Self> {
         let allowed = budget.allowed()?;
         let (horizon, counts) = (*context.stalls?, series.counts(&context.timelines?.slots)?);
-        let peak = peak_of_slot(&horizon, context.share, &counts);
-        let slots = series.slots(counts.iter().copied(), peak, LagRole::Counts);
+        let peak = peak_of_slot(&horizon, context.share, counts.clone());
+        let slots = series.slots(counts.clone(), peak, LagRole::Counts);
         if observed.of == 0 || slots.total() != observed {
             return None;
         }
@@ -67,7 +67,7 @@ impl BlockTest {
         let blocks = with_earlier(own.clone());
         let seen = rule.test(&blocks, allowed);
         let finding = BudgetFinding::allowing_for_lag(seen.into(), || {
-            let slots = series.slots(counts.iter().copied(), peak, LagRole::Excuses);
+            let slots = series.slots(counts.clone(), peak, LagRole::Excuses);
             rule.test(&with_earlier(RunBlocks::of(&slots, rule.horizon)), allowed).into()
         });
         let interval = ShareInterval::of(&blocks, allowed, rule);

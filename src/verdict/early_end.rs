@@ -223,7 +223,7 @@ impl WatchedRequest {
             budget.looked = settled;
             let slots = |lag| {
                 let counts = budget.series.counts(&timelines.of(scenario, request)?.slots)?;
-                Some(budget.settled_slots(&counts, settled, lag))
+                Some(budget.settled_slots(counts, settled, lag))
             };
             let is_clear = |side, slots: Option<ExceedanceSlots>| {
                 slots.is_some_and(|slots| budget.rule.is_clear(side, &slots, budget.allowed))
@@ -254,15 +254,14 @@ impl WatchedBudget {
     /// The whole blocks of the settled time.
     fn settled_slots(
         &self,
-        counts: &[SlotCount],
+        counts: impl Iterator<Item = SlotCount> + Clone,
         settled: Duration,
         lag: LagRole,
     ) -> ExceedanceSlots {
         let length = self.rule.rule.horizon;
         let whole = slots_of(&self.horizon, settled) / length * length;
-        let peak = peak_of_slot(&self.horizon, self.share, counts);
-        let counts =
-            counts.iter().copied().chain(std::iter::repeat(SlotCount::default())).take(whole);
+        let peak = peak_of_slot(&self.horizon, self.share, counts.clone());
+        let counts = counts.chain(std::iter::repeat(SlotCount::default())).take(whole);
         self.series.slots(counts, peak, lag)
     }
 }

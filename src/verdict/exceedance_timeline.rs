@@ -1,10 +1,11 @@
 //! When exceedances occurred: counts by the second in which the exchanges were due.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::binomial::ExceedanceCount;
 use super::latency_timeline::LatencyTimeline;
+use super::packed_counts::PackedColumns;
 use super::slot_timeline::SlotTimeline;
 use crate::record::{Interval, Stage};
 
@@ -66,16 +67,20 @@ impl RequestTimelines {
 ///
 /// Time is divided into slots of one second. A run with more than [`Self::MAX_SLOTS`] seconds gets
 /// slots of two, four, eight… seconds. Slots in which nothing was due are not kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct ExceedanceTimeline {
     /// Length of a slot in seconds, a power of two.
     seconds: u64,
-    slots: BTreeMap<u64, ExceedanceCount>,
+    /// A row for each slot: its exceedances and its exchanges.
+    counts: PackedColumns,
+    /// Number of slots in which something was due.
+    length: usize,
+    total: ExceedanceCount,
 }
 
 impl Default for ExceedanceTimeline {
     fn default() -> Self {
-        Self { seconds: 1, slots: BTreeMap::new() }
+        Self::in_slots_of(1)
     }
 }
 
@@ -88,13 +93,19 @@ impl ExceedanceTimeline {
     /// Slots are not widened below this number.
     const MIN_SLOTS: usize = 16;
 
+    fn in_slots_of(seconds: u64) -> Self {
+        let (counts, total) = (PackedColumns::default(), ExceedanceCount::default());
+        Self { seconds, counts, length: 0, total }
+    }
+
     /// Adds the exchanges that were due in the second that starts at `start`.
     pub(super) fn add(&mut self, start: Duration, count: ExceedanceCount) {
         if count.of == 0 {
             return;
         }
         self.add_to(start.as_secs() / self.seconds, count);
-        while self.slots.len() > Self::MAX_SLOTS {
+        self.counts.close();
+        while self.length > Self::MAX_SLOTS {
             *self = self.widened();
         }
     }
@@ -102,8 +113,8 @@ impl ExceedanceTimeline {
     /// The timeline with slots wide enough to show a pattern.
     pub(super) fn readable(&self) -> Self {
         let mut timeline = self.clone();
-        while timeline.total().of < Self::MIN_EXCHANGES * timeline.slots.len() as u64
-            && timeline.slots.len() >= 2 * Self::MIN_SLOTS
+        while timeline.total.of < Self::MIN_EXCHANGES * timeline.length as u64
+            && timeline.length >= 2 * Self::MIN_SLOTS
         {
             timeline = timeline.widened();
         }
@@ -118,24 +129,30 @@ impl ExceedanceTimeline {
     /// The index of each slot in which something was due, with its counts. The slot with index `i`
     /// starts `i` times the [width](Self::width) after the start of the run.
     pub(super) fn slots(&self) -> impl DoubleEndedIterator<Item = (u64, ExceedanceCount)> + '_ {
-        self.slots.iter().map(|(index, count)| (*index, *count))
+        let slots = self.counts.rows(0);
+        let slots = slots.map(|(at, [over, of])| (at as u64, ExceedanceCount { over, of }));
+        slots.filter(|(_, count)| count.of > 0)
     }
 
     /// All slots added up.
     pub(super) fn total(&self) -> ExceedanceCount {
-        self.slots.values().copied().sum()
+        self.total
     }
 
     fn widened(&self) -> Self {
-        let mut wide = Self { seconds: self.seconds * 2, slots: BTreeMap::new() };
+        let mut wide = Self::in_slots_of(self.seconds * 2);
         self.slots().for_each(|(index, count)| wide.add_to(index / 2, count));
+        wide.counts.close();
         wide
     }
 
     fn add_to(&mut self, index: u64, count: ExceedanceCount) {
-        let slot = self.slots.entry(index).or_insert(ExceedanceCount { over: 0, of: 0 });
-        slot.over += count.over;
-        slot.of += count.of;
+        let Ok(index) = usize::try_from(index) else { return };
+        let mut row = self.counts.row(index, 2);
+        let [Some(over), Some(of)] = [row.next(), row.next()] else { return };
+        self.length += usize::from(*of == 0);
+        (*over, *of) = (*over + count.over, *of + count.of);
+        self.total = [self.total, count].into_iter().sum();
     }
 }
 
@@ -149,7 +166,7 @@ mod tests {
         for second in 0..100_000 {
             timeline.add(Duration::from_secs(second), ExceedanceCount { over: second % 2, of: 3 });
         }
-        assert!(timeline.slots.len() <= ExceedanceTimeline::MAX_SLOTS);
+        assert!(timeline.length <= ExceedanceTimeline::MAX_SLOTS);
         assert_eq!(timeline.total(), ExceedanceCount { over: 50_000, of: 300_000 });
         assert_eq!(timeline.width(), Duration::from_secs(8));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::packed_counts::PackedSteps;
 use crate::record::{Dimension, Histogram, Interval};
 
 /// The latencies of one request over time, in units of a second.
@@ -24,7 +25,7 @@ pub(super) struct LatencyCounts {
     /// Exchanges that failed.
     pub(super) failed: u64,
     /// Latencies of the others in microseconds, with their counts.
-    pub(super) ok: BTreeMap<u64, u64>,
+    pub(super) ok: PackedSteps,
 }
 
 impl Default for LatencyTimeline {
@@ -39,16 +40,16 @@ impl LatencyTimeline {
 
     /// Adds a settled interval of the measured stage.
     pub(super) fn add(&mut self, interval: &Interval) {
-        let mut counts = LatencyCounts {
-            exchanges: interval.tally.exchanges,
-            failed: interval.tally.failed(),
-            ..LatencyCounts::default()
-        };
         let latency = interval.series.get(Dimension::Latency);
-        for (value, count) in latency.into_iter().flat_map(Histogram::steps) {
-            let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
-            *counts.ok.entry(micros).or_default() += count;
-        }
+        let steps = latency.into_iter().flat_map(Histogram::steps);
+        let mut ok = PackedSteps::default();
+        ok.add(
+            steps.map(|(value, count)| {
+                (u64::try_from(value.as_micros()).unwrap_or(u64::MAX), count)
+            }),
+        );
+        let (exchanges, failed) = (interval.tally.exchanges, interval.tally.failed());
+        let counts = LatencyCounts { exchanges, failed, ok };
         self.add_counts(interval.start.as_secs(), &counts);
     }
 
@@ -101,15 +102,13 @@ impl LatencyCounts {
     pub(super) fn add(&mut self, other: &Self) {
         self.exchanges += other.exchanges;
         self.failed += other.failed;
-        for (micros, count) in &other.ok {
-            *self.ok.entry(*micros).or_default() += count;
-        }
+        self.ok.add(other.ok.iter());
     }
 
     /// How many exchanges took longer than this or failed. No limit means that only failures do.
     pub(super) fn above(&self, micros: Option<u64>) -> u64 {
-        let slower = micros.map_or(0, |micros| {
-            let slower = self.ok.range(micros.saturating_add(1)..);
+        let slower = micros.map_or(0, |limit| {
+            let slower = self.ok.iter().filter(|(micros, _)| *micros > limit);
             slower.map(|(_, count)| count).sum()
         });
         slower + self.failed
@@ -147,7 +146,13 @@ mod tests {
         assert_eq!((timeline.seconds(), timeline.range()), (64, Some(0..=156)));
         let units: Vec<_> = (0..=156).filter_map(|unit| timeline.unit(unit)).collect();
         assert_eq!(units.iter().map(|unit| unit.exchanges).sum::<u64>(), 20_000);
-        assert_eq!(units.iter().map(|unit| unit.ok.values().sum::<u64>()).sum::<u64>(), 10_000);
+        assert_eq!(
+            units
+                .iter()
+                .map(|unit| unit.ok.iter().map(|(_, count)| count).sum::<u64>())
+                .sum::<u64>(),
+            10_000
+        );
     }
 
     #[test]

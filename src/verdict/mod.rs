@@ -27,6 +27,7 @@ mod judging_context;
 mod latency_timeline;
 mod not_judged;
 mod once_steps;
+mod packed_counts;
 mod peer_blame;
 mod phrases;
 mod policy;

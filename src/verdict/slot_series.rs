@@ -47,11 +47,14 @@ impl SlotSeries {
     }
 
     /// Its counts in each slot; `None` if the run was not counted in slots.
-    pub(super) fn counts(self, timeline: &SlotTimeline) -> Option<Vec<SlotCount>> {
-        match self {
-            Self::Ceiling { place, .. } => timeline.ceiling(place),
-            Self::Errors | Self::Dropped => timeline.failures(),
-        }
+    pub(super) fn counts(
+        self,
+        timeline: &SlotTimeline,
+    ) -> Option<impl Iterator<Item = SlotCount> + Clone + '_> {
+        timeline.series(match self {
+            Self::Ceiling { place, .. } => SlotTimeline::of_ceiling(place),
+            Self::Errors | Self::Dropped => SlotTimeline::FAILURES,
+        })
     }
 
     /// Its count in a tally.
@@ -98,14 +101,21 @@ impl SlotSeries {
 /// How many exchanges are due in a slot at the plan's busiest time, `share` of the arrivals being
 /// of this request; at least one in a block, because a block with one exchange is full if fewer are
 /// planned. In a closed model the busiest block of the run is taken instead.
-pub(super) fn peak_of_slot(horizon: &StallHorizon, share: f64, counts: &[SlotCount]) -> f64 {
+pub(super) fn peak_of_slot(
+    horizon: &StallHorizon,
+    share: f64,
+    counts: impl Iterator<Item = SlotCount>,
+) -> f64 {
     let length = horizon.slots();
     let of_block = if let Some(rate) = horizon.peak_rate {
         rate.as_per_second() * share * horizon.length.as_secs_f64()
     } else {
-        let blocks = counts.chunks(length);
-        let judged = blocks.map(|block| block.iter().map(|slot| u64::from(slot.judged)).sum());
-        judged.max().unwrap_or(0_u64) as f64
+        let (mut busiest, mut in_block) = (0, 0);
+        for (at, slot) in counts.enumerate() {
+            in_block = u64::from(slot.judged) + if at % length == 0 { 0 } else { in_block };
+            busiest = in_block.max(busiest);
+        }
+        busiest as f64
     };
     of_block.max(1.0) / length as f64
 }

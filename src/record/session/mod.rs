@@ -54,6 +54,11 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// The most configurations that a record may have: many times what a plan file may.
+    pub const MOST_CONFIGURATIONS: usize = 2_000;
+    /// The most attempts that a record may have: many times what a plan file may ask for.
+    pub const MOST_ATTEMPTS: usize = 20_000;
+
     /// Its name in lists, and that of its folder; see [`run_name`].
     pub fn folder_name(&self) -> String {
         run_name(self.provenance.started, self.id)

@@ -138,6 +138,6 @@ fn requests_that_do_not_fill_the_blocks_count_for_less() {
         let rate = Some(Rate::per_second(rate).unwrap());
         StallHorizon::new(Duration::from_secs(1), Duration::from_mins(1), rate)
     };
-    assert!((peak_of_slot(&horizon(20.0), 0.25, &[]) * 50.0 - 5.0).abs() < 1e-9);
-    assert!((peak_of_slot(&horizon(0.2), 1.0, &[]) * 50.0 - 1.0).abs() < 1e-9);
+    assert!((peak_of_slot(&horizon(20.0), 0.25, std::iter::empty()) * 50.0 - 5.0).abs() < 1e-9);
+    assert!((peak_of_slot(&horizon(0.2), 1.0, std::iter::empty()) * 50.0 - 1.0).abs() < 1e-9);
 }

@@ -194,10 +194,7 @@ struct SortedLatencies<'a> {
 
 impl<'a> SortedLatencies<'a> {
     fn of(total: &'a LatencyCounts) -> Self {
-        Self {
-            total,
-            latencies: total.ok.iter().map(|(micros, count)| (*micros, *count)).collect(),
-        }
+        Self { total, latencies: total.ok.iter().collect() }
     }
 
     /// The figures without the exchanges of a block, which are part of the total.
@@ -207,8 +204,8 @@ impl<'a> SortedLatencies<'a> {
         for unit in block {
             exchanges -= unit.exchanges;
             failed -= unit.failed;
-            for (micros, count) in &unit.ok {
-                if let Ok(at) = left.binary_search_by_key(micros, |(known, _)| *known) {
+            for (micros, count) in unit.ok.iter() {
+                if let Ok(at) = left.binary_search_by_key(&micros, |(known, _)| *known) {
                     left[at].1 -= count;
                 }
             }

@@ -92,7 +92,7 @@ impl SimulatedSide {
             let micros = u64::try_from(one.max().unwrap().as_micros()).unwrap();
             let counts = seconds.entry(*second).or_default();
             counts.exchanges += 1;
-            *counts.ok.entry(micros).or_default() += 1;
+            counts.ok.add(std::iter::once((micros, 1)));
         }
         let mut timeline = LatencyTimeline::default();
         for (second, counts) in &seconds {
@@ -173,8 +173,9 @@ fn are_called_slower_by_20_ms(trouble: SharedTrouble) {
 fn sides_that_are_years_apart_are_read_in_bounded_time() {
     let one = |second| {
         let mut timeline = LatencyTimeline::default();
-        let ok = BTreeMap::from([(5, 1)]);
-        timeline.add_counts(second, &LatencyCounts { exchanges: 1, failed: 0, ok });
+        let mut counts = LatencyCounts { exchanges: 1, ..LatencyCounts::default() };
+        counts.ok.add(std::iter::once((5, 1)));
+        timeline.add_counts(second, &counts);
         timeline
     };
     let figures = paired_figures(BeforeAfter { before: &one(0), after: &one(1 << 40) });

@@ -9,7 +9,7 @@ use crate::verdict::binomial::ExceedanceCount;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExceedanceSlots {
     /// Totals before each slot, and after the last one.
-    totals: Vec<ExceedanceCount>,
+    totals: RunningTotals,
     /// Exchanges that the plan makes due in a slot, on average over its busiest block.
     peak: f64,
 }
@@ -20,13 +20,12 @@ impl ExceedanceSlots {
     /// `peak` comes from the plan, never from the counts: the exchanges due in the plan's busiest
     /// block, divided by the number of slots of a block.
     pub fn new(counts: impl IntoIterator<Item = ExceedanceCount>, peak: f64) -> Self {
-        let mut total = ExceedanceCount { over: 0, of: 0 };
-        let sums = counts.into_iter().map(|count| {
-            total.over += count.over;
-            total.of += count.of;
-            total
-        });
-        let totals = std::iter::once(ExceedanceCount { over: 0, of: 0 }).chain(sums).collect();
+        let (mut total, mut totals) = (ExceedanceCount::default(), RunningTotals::default());
+        totals.push(total);
+        for count in counts {
+            total = [total, count].into_iter().sum();
+            totals.push(total);
+        }
         Self { totals, peak }
     }
 
@@ -64,8 +63,58 @@ impl ExceedanceSlots {
     }
 
     fn between(&self, start: usize, end: usize) -> ExceedanceCount {
-        let (before, after) = (self.totals[start], self.totals[end.min(self.len())]);
+        let (before, after) = (self.totals.at(start), self.totals.at(end.min(self.len())));
         ExceedanceCount { over: after.over - before.over, of: after.of - before.of }
+    }
+}
+
+/// Totals that grow. A run of a day has hundreds of thousands of them, so that they take half the
+/// memory if they are small, as those of most runs are.
+#[derive(Debug, Clone, PartialEq)]
+enum RunningTotals {
+    /// The exceedances and the exchanges.
+    Small(Vec<[u32; 2]>),
+    Large(Vec<ExceedanceCount>),
+}
+
+impl Default for RunningTotals {
+    fn default() -> Self {
+        Self::Small(Vec::new())
+    }
+}
+
+impl RunningTotals {
+    fn push(&mut self, total: ExceedanceCount) {
+        match self {
+            Self::Large(totals) => totals.push(total),
+            Self::Small(totals) => {
+                if let (Ok(over), Ok(of)) = (u32::try_from(total.over), u32::try_from(total.of)) {
+                    totals.push([over, of]);
+                } else {
+                    let known = totals.iter().map(|&totals| Self::whole(totals));
+                    *self = Self::Large(known.chain([total]).collect());
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Small(totals) => totals.len(),
+            Self::Large(totals) => totals.len(),
+        }
+    }
+
+    fn at(&self, at: usize) -> ExceedanceCount {
+        match self {
+            Self::Small(totals) => Self::whole(totals[at]),
+            Self::Large(totals) => totals[at],
+        }
+    }
+
+    fn whole(small: [u32; 2]) -> ExceedanceCount {
+        let [over, of] = small.map(u64::from);
+        ExceedanceCount { over, of }
     }
 }
 
@@ -110,6 +159,15 @@ mod tests {
         let parts: Vec<_> = slots.equal_parts(4).map(|part| (part.over, part.of)).collect();
         assert_eq!(parts, [(0, 2), (3, 3), (2, 2), (0, 3)]);
         assert_eq!(slots.total(), ExceedanceCount { over: 5, of: 10 });
+    }
+
+    #[test]
+    fn counts_beyond_32_bits_are_exact() {
+        let count = |over| ExceedanceCount { over, of: 3 << 30 };
+        let slots = ExceedanceSlots::new([1, 2, 3, 1 << 40].map(count), 1.0);
+        let blocks: Vec<_> = slots.blocks(1).collect();
+        assert_eq!(blocks, [1, 2, 3, 1 << 40].map(count));
+        assert_eq!(slots.total(), ExceedanceCount { over: 6 + (1 << 40), of: 12 << 30 });
     }
 
     #[test]
