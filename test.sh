@@ -252,7 +252,7 @@ cargo fmt --check
 step "line width"
 # rustfmt wraps code but not comments, and nothing wraps markdown. Code fences, tables and lines that
 # are a single link or word cannot be wrapped.
-git ls-files --cached --others --exclude-standard -- '*.md' '*.rs' ':!reports/sample' ':!vendor' |
+git ls-files --cached --others --exclude-standard -- '*.md' '*.rs' ':!reports/sample' |
   while IFS= read -r file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done |
   LC_ALL=C xargs -0 awk -v most=100 '
     # Characters, not bytes: continuation bytes of UTF-8 do not count.

@@ -17,8 +17,9 @@
 //! - [`tune`] decides what a tuning session tries, and concludes from its attempts
 //! - [`library_text`] says in plain English what an error of a library means
 //! - [`target`] is the rehearsal target; [`units`] are numbers with units; [`files`] opens files
-//!   that may be anything; [`cli`] is the command line
+//!   that may be anything; [`certificates`] reads certificates; [`cli`] is the command line
 
+pub mod certificates;
 pub mod cli;
 pub mod doctor;
 pub mod engine;

@@ -68,7 +68,8 @@ fn install_hook() {
     });
 }
 
-/// `sqlx-postgres-0.9.0/src/row.rs:95`, without the folders of the machine that built the program.
+/// `tokio-postgres-0.7.18/src/row.rs:95`, without the folders of the machine that built the
+/// program.
 fn describe_place(place: &Location<'_>) -> String {
     let file = place.file();
     let within = |marker| {

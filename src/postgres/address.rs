@@ -1,5 +1,7 @@
 //! The address of a database, parsed from its URL.
 
+mod settings;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -8,11 +10,12 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
 use url::Url;
 
-use super::message_guard::guard_socket;
+use self::settings::UrlSettings;
+use super::passfile::{self, PasswordOwner};
 use crate::files;
 
 /// The address of a database and how to connect to it.
@@ -26,16 +29,21 @@ use crate::files;
 /// password.
 #[derive(Clone)]
 pub struct DatabaseAddress {
-    options: PgConnectOptions,
+    user: String,
     password: Option<SecretString>,
+    database: Option<String>,
     /// The host, `localhost` for a socket of this machine.
     host: String,
+    port: u16,
+    /// The folder of a socket of this machine.
+    socket: Option<PathBuf>,
     /// Whether that is this machine.
     is_here: bool,
     tls: PostgresTls,
     ca: Option<PathBuf>,
     /// The files of the client's certificate and key.
-    identity: Vec<PathBuf>,
+    identity: (Option<PathBuf>, Option<PathBuf>),
+    application: String,
     pooler: PoolerMode,
     connect_timeout: Duration,
 }
@@ -75,8 +83,6 @@ pub struct AddressError {
     pub remedy: &'static str,
 }
 
-/// Default timeout for opening a connection; `connect_timeout` overrides it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PORT: u16 = 5432;
 /// The port of Supabase's poolers in transaction mode.
 const POOLED_PORT: u16 = 6543;
@@ -110,47 +116,64 @@ impl DatabaseAddress {
         }
         let settings = UrlSettings::of(&url)?;
         let host = decoded(url.host_str().unwrap_or_default())?;
+        // This includes a host that is a socket's folder.
         let is_here = settings.socket.is_some() || host.is_empty() || is_loopback(&host);
         let tls = settings.tls(is_here)?;
-        let mut plain = url.clone();
-        plain.set_query(None);
+        let socket = settings.socket.or_else(|| host.starts_with('/').then(|| (&*host).into()));
         check_passfiles()?;
-        let options = PgConnectOptions::from_url(&plain).map_err(|_| malformed())?;
-        let host = if host.is_empty() { "localhost".to_owned() } else { host };
-        // Only URLs put an IPv6 address in brackets.
         let port = url.port().or(settings.port).unwrap_or(PORT);
-        let options = options.host(host.trim_matches(['[', ']'])).port(port);
-        let pooler = match settings.pooler {
-            None if options.get_port() == POOLED_PORT => PoolerMode::Transaction,
-            given => given.unwrap_or(PoolerMode::None),
-        };
-        Ok(Self {
+        let default_pooler =
+            if port == POOLED_PORT { PoolerMode::Transaction } else { PoolerMode::None };
+        let mut address = Self {
+            user: user(&url)?,
             password: password(&url)?,
-            options: settings.apply(options, tls),
-            host,
+            database: given(decoded(database)?).or_else(|| variable("PGDATABASE")),
+            host: if host.is_empty() { "localhost".to_owned() } else { host },
+            port,
+            socket,
             is_here,
             tls,
-            identity: settings.identity_files(),
-            ca: settings.ca,
-            pooler,
+            ca: settings.ca.or_else(|| file("PGSSLROOTCERT")),
+            identity: (
+                settings.certificate.or_else(|| file("PGSSLCERT")),
+                settings.key.or_else(|| file("PGSSLKEY")),
+            ),
+            application: settings.application,
+            pooler: settings.pooler.unwrap_or(default_pooler),
             connect_timeout: settings.connect_timeout,
+        };
+        address.password = address.password.take().or_else(|| address.password_of_file());
+        Ok(address)
+    }
+
+    fn password_of_file(&self) -> Option<SecretString> {
+        let host = self.socket.as_deref().and_then(Path::to_str).unwrap_or(self.peer());
+        passfile::find_password(PasswordOwner {
+            // In the file, a socket may also be called `localhost`.
+            hosts: [host, &self.host],
+            port: self.port,
+            database: self.database_name(),
+            user: &self.user,
         })
+    }
+
+    /// The database, which by default has the name of the user.
+    fn database_name(&self) -> &str {
+        self.database.as_deref().unwrap_or(&self.user)
     }
 
     /// The address for output: `postgres@127.0.0.1:54322/postgres`, never with a password.
     pub fn display_name(&self) -> String {
-        let database = self.options.get_database().unwrap_or(self.options.get_username());
-        let (user, port) = (self.options.get_username(), self.options.get_port());
-        format!("{user}@{}:{port}/{database}", self.host)
+        format!("{}@{}:{}/{}", self.user, self.host, self.port, self.database_name())
     }
 
-    /// The password, if the URL or `PGPASSWORD` has one, so that output can hide it.
+    /// The password, if the URL, `PGPASSWORD` or the passfile has one, so that output can hide it.
     ///
     /// `None` if it equals the name of the user or the database, as in a local Supabase: hiding it
     /// would hide the name.
     pub fn secret_password(&self) -> Option<&str> {
         let password = self.password.as_ref().map(SecretString::expose_secret);
-        let public = [Some(self.options.get_username()), self.options.get_database()];
+        let public = [Some(&*self.user), self.database.as_deref()];
         password.filter(|password| !public.contains(&Some(password)))
     }
 
@@ -174,9 +197,9 @@ impl DatabaseAddress {
         self.ca.as_deref()
     }
 
-    /// The files of the client's certificate and key, if it has them.
-    pub(super) fn identity_files(&self) -> &[PathBuf] {
-        &self.identity
+    /// The files of the client's certificate and key.
+    pub(super) fn identity(&self) -> (Option<&Path>, Option<&Path>) {
+        (self.identity.0.as_deref(), self.identity.1.as_deref())
     }
 
     /// The pooler between the prober and the server.
@@ -189,129 +212,42 @@ impl DatabaseAddress {
         self.connect_timeout
     }
 
-    /// The options for sqlx; their own `Debug` prints the password.
-    pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// The host as a name or an address without brackets, which only URLs have.
+    pub(super) fn peer(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
+
+    /// The port, which a socket of this machine has in its name.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The socket of this machine, if there is one.
+    pub(super) fn socket(&self) -> Option<PathBuf> {
+        Some(self.socket.as_ref()?.join(format!(".s.PGSQL.{}", self.port)))
+    }
+
+    /// What the library needs to log in. Its own `Debug` hides the password.
+    pub(super) fn login(&self) -> Config {
+        let mut config = Config::new();
+        // Without a password, the library would not answer a server that asks for one.
+        let password = self.password.as_ref().map_or("", SecretString::expose_secret);
+        config.user(&self.user).password(password).application_name(&self.application);
+        // The connection is encrypted before the library gets it.
+        config.ssl_mode(SslMode::Disable);
+        if let Some(database) = &self.database {
+            config.dbname(database);
+        }
+        if let Some(options) = variable("PGOPTIONS") {
+            config.options(&options);
+        }
+        config
     }
 }
 
 impl fmt::Debug for DatabaseAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({}, {:?}, {:?})", self.display_name(), self.tls, self.pooler)
-    }
-}
-
-/// The settings in a URL's query.
-struct UrlSettings {
-    mode: Option<PgSslMode>,
-    ca: Option<PathBuf>,
-    certificate: Option<PathBuf>,
-    key: Option<PathBuf>,
-    socket: Option<PathBuf>,
-    port: Option<u16>,
-    application: String,
-    pooler: Option<PoolerMode>,
-    connect_timeout: Duration,
-}
-
-impl UrlSettings {
-    fn of(url: &Url) -> Result<Self, AddressError> {
-        let mut settings = Self {
-            mode: None,
-            ca: std::env::var_os("PGSSLROOTCERT")
-                .filter(|file| !file.is_empty())
-                .map(PathBuf::from),
-            certificate: None,
-            key: None,
-            socket: None,
-            port: None,
-            application: concat!("tollgate ", env!("CARGO_PKG_VERSION")).to_owned(),
-            pooler: None,
-            connect_timeout: CONNECT_TIMEOUT,
-        };
-        for (key, value) in url.query_pairs() {
-            settings.set(&key, &value)?;
-        }
-        Ok(settings)
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<(), AddressError> {
-        match key {
-            "sslmode" => self.mode = Some(mode(value)?),
-            "sslrootcert" => self.ca = Some(value.into()),
-            "sslcert" => self.certificate = Some(value.into()),
-            "sslkey" => self.key = Some(value.into()),
-            "host" if value.starts_with('/') => self.socket = Some(value.into()),
-            "port" => self.port = Some(value.parse().map_err(|_| malformed())?),
-            "application_name" => value.clone_into(&mut self.application),
-            "pooler" => self.pooler = Some(pooler(value)?),
-            "pgbouncer" if value == "true" => self.pooler = Some(PoolerMode::Transaction),
-            "connect_timeout" => self.connect_timeout = timeout(value)?,
-            _ if is_for_others(key) => {}
-            _ => return Err(unknown(key)),
-        }
-        Ok(())
-    }
-
-    fn identity_files(&self) -> Vec<PathBuf> {
-        let of = |given: &Option<PathBuf>, name: &str| {
-            given.clone().or_else(|| std::env::var_os(name).map(PathBuf::from))
-        };
-        [of(&self.certificate, "PGSSLCERT"), of(&self.key, "PGSSLKEY")]
-            .into_iter()
-            .flatten()
-            .collect()
-    }
-
-    /// A server on another machine is verified, unless the URL weakens `sslmode`.
-    fn tls(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
-        match self.mode {
-            None | Some(PgSslMode::Prefer | PgSslMode::Allow) if is_here => {
-                Ok(PostgresTls::WhereOffered)
-            }
-            None | Some(PgSslMode::VerifyFull) => Ok(PostgresTls::VerifyFull),
-            Some(PgSslMode::VerifyCa) => Ok(PostgresTls::VerifyCa),
-            Some(PgSslMode::Require) => Ok(PostgresTls::Unverified),
-            Some(PgSslMode::Disable) => Ok(PostgresTls::Plaintext),
-            Some(PgSslMode::Prefer | PgSslMode::Allow) => Err(AddressError {
-                problem: "`sslmode=prefer` and `allow` may send the password in plain text"
-                    .to_owned(),
-                remedy: "leave sslmode out for `verify-full`, or write `require` or `disable`",
-            }),
-        }
-    }
-
-    fn apply(&self, options: PgConnectOptions, tls: PostgresTls) -> PgConnectOptions {
-        let mut options = options
-            .ssl_mode(tls.mode())
-            .statement_cache_capacity(0)
-            // PgBouncer refuses connections that set it.
-            .extra_float_digits(None)
-            .application_name(&self.application)
-            .disable_statement_logging()
-            .wrap_socket(guard_socket);
-        if let Some(ca) = &self.ca {
-            options = options.ssl_root_cert(ca);
-        }
-        if let (Some(certificate), Some(key)) = (&self.certificate, &self.key) {
-            options = options.ssl_client_cert(certificate).ssl_client_key(key);
-        }
-        match &self.socket {
-            Some(folder) => options.socket(folder),
-            None => options,
-        }
-    }
-}
-
-impl PostgresTls {
-    fn mode(self) -> PgSslMode {
-        match self {
-            Self::Plaintext => PgSslMode::Disable,
-            Self::WhereOffered => PgSslMode::Prefer,
-            Self::Unverified => PgSslMode::Require,
-            Self::VerifyCa => PgSslMode::VerifyCa,
-            Self::VerifyFull => PgSslMode::VerifyFull,
-        }
     }
 }
 
@@ -330,11 +266,9 @@ fn with_host(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{scheme}://{}localhost{}", &rest[..at], &rest[at..]))
 }
 
-/// Refuses a passfile that the library would wait for: it reads the file as it reads the URL.
+/// Refuses a passfile that is a pipe or a device. A person who names one expects it to be read.
 fn check_passfiles() -> Result<(), AddressError> {
-    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
-    let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
-    let obstacle = [named, usual].into_iter().flatten().find_map(|path| {
+    let obstacle = passfile::passfiles().into_iter().find_map(|path| {
         files::find_obstacle(&path).map(|why| format!("the passfile {}: {why}", path.display()))
     });
     let remedy = "name a file in PGPASSFILE, or set PGPASSWORD and remove the pipe";
@@ -345,63 +279,26 @@ fn malformed() -> AddressError {
     AddressError { problem: "this is not the URL of a Postgres database".to_owned(), remedy: FORM }
 }
 
-/// Settings of other programs that read the same variable, and libpq's settings that have no effect
-/// here.
-fn is_for_others(key: &str) -> bool {
-    let prisma = ["pgbouncer", "connection_limit", "pool_timeout", "schema"];
-    let libpq = [
-        "channel_binding",
-        "gssencmode",
-        "target_session_attrs",
-        "tcp_user_timeout",
-        "fallback_application_name",
-    ];
-    prisma.contains(&key) || libpq.contains(&key) || key.starts_with("keepalives")
-}
-
-fn unknown(key: &str) -> AddressError {
-    // If the password contains a question mark, its rest is parsed as a setting.
-    let known =
-        key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let key = if known { format!(" `{key}`") } else { String::new() };
-    AddressError {
-        problem: format!("the database's URL has an unknown setting{key}"),
-        remedy: "the known settings are sslmode, sslrootcert, sslcert, sslkey, host (a socket's folder), \
-                 connect_timeout, application_name and pooler",
-    }
-}
-
-fn mode(value: &str) -> Result<PgSslMode, AddressError> {
-    value.parse().map_err(|_| AddressError {
-        problem: "the database's URL has an unknown sslmode".to_owned(),
-        remedy: "write verify-full, verify-ca, require or disable",
-    })
-}
-
-fn pooler(value: &str) -> Result<PoolerMode, AddressError> {
-    match value {
-        "transaction" => Ok(PoolerMode::Transaction),
-        "session" | "none" => Ok(PoolerMode::None),
-        _ => Err(AddressError {
-            problem: "the database's URL has an unknown pooler".to_owned(),
-            remedy: "write `pooler=transaction`, `session` or `none`",
-        }),
-    }
-}
-
-/// Parses libpq's seconds; 0 means no limit and becomes one hour.
-fn timeout(value: &str) -> Result<Duration, AddressError> {
-    let seconds: u64 = value.parse().map_err(|_| AddressError {
-        problem: "connect_timeout in the database's URL is not a number".to_owned(),
-        remedy: "write whole seconds: `connect_timeout=10`",
-    })?;
-    Ok(Duration::from_secs(if seconds == 0 { 3600 } else { seconds.min(3600) }))
+fn user(url: &Url) -> Result<String, AddressError> {
+    let named = given(decoded(url.username())?).or_else(|| variable("PGUSER"));
+    Ok(named.unwrap_or_else(|| whoami::username().unwrap_or_else(|_| "unknown".to_owned())))
 }
 
 fn password(url: &Url) -> Result<Option<SecretString>, AddressError> {
-    let given = url.password().map(decoded).transpose()?;
-    let password = given.or_else(|| std::env::var("PGPASSWORD").ok());
-    Ok(password.filter(|password| !password.is_empty()).map(SecretString::from))
+    let written = url.password().map(decoded).transpose()?.and_then(given);
+    Ok(written.or_else(|| variable("PGPASSWORD")).map(SecretString::from))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().and_then(given)
+}
+
+fn file(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
+fn given(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn decoded(text: &str) -> Result<String, AddressError> {

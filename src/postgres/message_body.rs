@@ -1,5 +1,7 @@
 //! The structure of messages, as far as the database library takes it for granted.
 
+use tokio_postgres::types::Type;
+
 /// Maximum number of iterations of a login by SCRAM. Servers ask for 4,096; each costs time here.
 const MOST_ITERATIONS: u32 = 1_000_000;
 
@@ -7,7 +9,7 @@ const MOST_ITERATIONS: u32 = 1_000_000;
 pub(super) fn check(kind: u8, body: &[u8]) -> Result<(), &'static str> {
     match kind {
         b'R' => check_login(body),
-        b'K' => require(body.len() >= 8, "the key of the session is too short"),
+        b'K' => require(body.len() == 8, "the key of the session is not eight bytes"),
         b'Z' => require(matches!(body, [b'I' | b'T' | b'E']), "a session is in an unknown state"),
         b'E' | b'N' => check_notice(body),
         b'C' => match body {
@@ -24,6 +26,23 @@ pub(super) fn check(kind: u8, body: &[u8]) -> Result<(), &'static str> {
             None => Err("the types of the values are not complete"),
         },
         _ => Ok(()),
+    }
+}
+
+/// What a message asks for that tollgate does not do.
+pub(super) fn find_unsupported(kind: u8, body: &[u8]) -> Option<&'static str> {
+    const LOGIN: &str = "it asks for a login that tollgate does not know; passwords by SCRAM-SHA-256, by MD5 and in clear text, \
+                         and client certificates are known";
+    match (kind, body.split_first_chunk()) {
+        (b'G' | b'H' | b'W', _) => Some("it begins to copy data in bulk"),
+        (b'R', Some((method, rest))) => match u32::from_be_bytes(*method) {
+            10 if !rest.split(|byte| *byte == 0).any(|name| name == b"SCRAM-SHA-256") => {
+                Some(LOGIN)
+            }
+            0 | 3 | 5 | 10 | 11 | 12 => None,
+            _ => Some(LOGIN),
+        },
+        _ => None,
     }
 }
 
@@ -76,13 +95,19 @@ fn check_notice(mut body: &[u8]) -> Result<(), &'static str> {
 }
 
 /// The columns of an answer: for each a name that ends in zero, and 18 bytes.
+///
+/// For a type that is not built in, the library would prepare statements by name to ask about it.
+/// No query here returns one.
 fn check_description(body: &[u8]) -> Result<(), &'static str> {
     const WRONG: &str = "the description of the columns is not complete";
     let (count, mut rest) = counted(body).ok_or(WRONG)?;
     for _ in 0..count {
         let end = rest.iter().position(|byte| *byte == 0).ok_or(WRONG)?;
         require(std::str::from_utf8(&rest[..end]).is_ok(), "the name of a column is not UTF-8")?;
-        rest = rest.get(end + 1 + 18..).ok_or(WRONG)?;
+        let (column, after) = rest[end + 1..].split_first_chunk::<18>().ok_or(WRONG)?;
+        let kind = u32::from_be_bytes([column[6], column[7], column[8], column[9]]);
+        require(Type::from_oid(kind).is_some(), "a column has a type that nothing asked for")?;
+        rest = after;
     }
     require(rest.is_empty(), WRONG)
 }

@@ -2,8 +2,8 @@
 //! can read.
 //!
 //! The format is that of <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
-//! The library trusts the length in a header, and the structure of a message: it panics on a length
-//! below 4, reserves as much memory as a header claims, and reads notices for as long as they come.
+//! The library bounds neither the size of a message nor the number of notices, and trusts some of
+//! what a message says about itself.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,7 @@ use bytes::BufMut;
 
 use super::message_body;
 use super::row_walk::RowWalk;
+use super::transaction_state::TransactionState;
 use super::wire_fault::WireFault;
 
 /// Maximum size of a row: 64 MiB.
@@ -53,9 +54,15 @@ pub(super) struct MessageCheck {
     answer: usize,
     unasked: usize,
     unasked_bytes: usize,
+    state: TransactionState,
 }
 
 impl MessageCheck {
+    /// The messages of a new connection, which say there whether a transaction is open.
+    pub(super) fn new(state: TransactionState) -> Self {
+        Self { state, ..Self::default() }
+    }
+
     /// Notes that a request was sent: what comes now answers it.
     pub(super) fn note_request(&mut self) {
         if self.has_begun {
@@ -103,9 +110,9 @@ impl MessageCheck {
     fn begin_message(&mut self, passed: &mut (impl BufMut + ?Sized)) -> Result<(), WireFault> {
         let [kind, length @ ..] = self.header;
         let is_known = if self.has_begun {
-            b"123ACDEGHIKNRSTVWZcdnstv".contains(&kind)
+            b"123ACDEGHIKNRSTVWZcdnst".contains(&kind)
         } else {
-            b"EKNRSZv".contains(&kind)
+            b"EKNRSZ".contains(&kind)
         };
         if !is_known {
             return Err(self.broken("a message has a type that PostgreSQL does not have there"));
@@ -171,6 +178,9 @@ impl MessageCheck {
         }
         let body = std::mem::take(&mut self.body);
         message_body::check(kind, &body).map_err(|what| self.broken(what))?;
+        if let Some(what) = message_body::find_unsupported(kind, &body) {
+            return Err(WireFault::Unsupported(what));
+        }
         if let (b'T', Some([high, low])) = (kind, body.first_chunk()) {
             self.described.insert(u16::from_be_bytes([*high, *low]));
         }
@@ -179,6 +189,7 @@ impl MessageCheck {
                 return Err(self.broken("it is ready again without an answer"));
             }
             self.has_begun = true;
+            self.state.note(body[0]);
         }
         if !is_unasked(kind) {
             self.has_answered = kind != b'Z';

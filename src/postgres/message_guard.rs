@@ -1,114 +1,117 @@
 //! Stands between the socket of a database, after TLS, and the database library.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use bytes::BufMut as _;
-use sqlx::postgres::{ReadBuf, Socket};
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::message_check::MessageCheck;
+use super::transaction_state::TransactionState;
 use super::wire_fault::WireFault;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 8 << 10;
 
-/// How often a socket is read before other tasks get a turn. A server that always has more to send
-/// would otherwise keep the thread from its timeouts and from Ctrl-C.
-const READS: u32 = 8;
+/// A connected stream, plain or encrypted.
+pub(super) trait DatabaseStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> DatabaseStream for S {}
 
 /// A socket whose messages are checked before the library reads them.
-struct MessageGuard {
-    socket: Box<dyn Socket>,
+pub(super) struct MessageGuard {
+    socket: Box<dyn DatabaseStream>,
     check: MessageCheck,
     chunk: Box<[u8; CHUNK]>,
-    /// Reads since the task last waited.
-    reads: u32,
+    /// What the library may read.
+    passed: BytesMut,
     /// Whether anything was sent.
     has_asked: bool,
     fault: Option<WireFault>,
 }
 
-/// Checks the messages of a socket.
-pub(super) fn guard_socket(socket: Box<dyn Socket>) -> Box<dyn Socket> {
-    Box::new(MessageGuard {
-        socket,
-        check: MessageCheck::default(),
-        chunk: Box::new([0; CHUNK]),
-        reads: 0,
-        has_asked: false,
-        fault: None,
-    })
-}
-
 impl MessageGuard {
+    /// Checks the messages of a socket.
+    pub(super) fn new(socket: Box<dyn DatabaseStream>, state: TransactionState) -> Self {
+        Self {
+            socket,
+            check: MessageCheck::new(state),
+            chunk: Box::new([0; CHUNK]),
+            passed: BytesMut::new(),
+            has_asked: false,
+            fault: None,
+        }
+    }
+
     /// Whether the server spoke before it was asked, which would be taken for an answer.
-    fn spoke_first(&mut self) -> bool {
-        let mut byte: &mut [u8] = &mut self.chunk[..1];
-        self.socket.try_read(&mut byte).is_ok_and(|read| read > 0)
+    fn spoke_first(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = ReadBuf::new(&mut self.chunk[..1]);
+        let read = Pin::new(&mut self.socket).poll_read(cx, &mut byte);
+        matches!(read, Poll::Ready(Ok(()))) && !byte.filled().is_empty()
+    }
+
+    /// Reads until something may be passed on.
+    ///
+    /// A server that always has more to send does not keep the thread from its timeouts: after some
+    /// reads, tokio's socket lets other tasks have their turn.
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.passed.is_empty() {
+            if let Some(fault) = self.fault {
+                return Poll::Ready(Err(fault.into()));
+            }
+            let mut chunk = ReadBuf::new(&mut self.chunk[..]);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut chunk))?;
+            if chunk.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if let Err(fault) = self.check.read(chunk.filled(), &mut self.passed) {
+                self.passed.clear();
+                self.fault = Some(fault);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Socket for MessageGuard {
-    fn try_read(&mut self, buf: &mut dyn ReadBuf) -> io::Result<usize> {
-        let before = buf.remaining_mut();
-        while self.reads < READS {
-            if let Some(fault) = self.fault {
-                return Err(fault.into());
-            }
-            // Filling more than is reserved would move the whole buffer.
-            let room = buf.chunk_mut().len().clamp(1, CHUNK);
-            let mut chunk: &mut [u8] = &mut self.chunk[..room];
-            let read = self.socket.try_read(&mut chunk)?;
-            if read == 0 {
-                return Ok(0);
-            }
-            self.reads += 1;
-            if let Err(fault) = self.check.read(&self.chunk[..read], buf) {
-                self.fault = Some(fault);
-                return Err(fault.into());
-            }
-            let passed = before - buf.remaining_mut();
-            if passed > 0 {
-                return Ok(passed);
-            }
+impl AsyncRead for MessageGuard {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_passed(cx))?;
+        let step = this.passed.len().min(buf.remaining());
+        buf.put_slice(&this.passed[..step]);
+        this.passed.advance(step);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for MessageGuard {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if !this.has_asked && this.spoke_first(cx) {
+            this.fault = Some(WireFault::SPEAKS_FIRST);
         }
-        Err(io::ErrorKind::WouldBlock.into())
+        if let Some(fault) = this.fault {
+            return Poll::Ready(Err(fault.into()));
+        }
+        this.has_asked = true;
+        this.check.note_request();
+        Pin::new(&mut this.socket).poll_write(cx, buf)
     }
 
-    fn try_write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if !self.has_asked && self.spoke_first() {
-            self.fault = Some(WireFault::SPEAKS_FIRST);
-        }
-        if let Some(fault) = self.fault {
-            return Err(fault.into());
-        }
-        self.has_asked = true;
-        self.check.note_request();
-        self.socket.try_write(buf)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
     }
 
-    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.reads >= READS {
-            self.reads = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let ready = self.socket.poll_read_ready(cx);
-        if ready.is_pending() {
-            self.reads = 0;
-        }
-        ready
-    }
-
-    fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_write_ready(cx)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -1,68 +1,129 @@
-//! Opens a connection to a host that may have several addresses.
+//! Opens a connection: dials, agrees on TLS, and logs in.
 
+use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::time::Duration;
 
-use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use tokio::net::{TcpStream, lookup_host};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 
-use super::{DatabaseAddress, PostgresTls};
+use super::message_guard::{DatabaseStream, MessageGuard};
+use super::transaction_state::TransactionState;
+use super::wire::{Wire, WireError};
+use super::wire_fault::WireFault;
+use super::{DatabaseAddress, PgError, PostgresTls, tls};
+use crate::files;
+use crate::library_text::{await_without_panic, describe_io};
 
-/// How long an address may be silent before another one is tried: the *Connection Attempt Delay*
-/// that RFC 8305 recommends.
+/// How long an address may be silent before the next one is tried as well: the *Connection Attempt
+/// Delay* that RFC 8305 recommends.
 const DELAY: Duration = Duration::from_millis(250);
 
 /// Maximum number of a host's addresses that are tried.
 const TRIED: usize = 8;
 
-/// Opens a connection.
-///
-/// sqlx tries a host's addresses one after the other, and waits for a silent one as long as the
-/// kernel does. If an address is silent while another one accepts connections, a second connection
-/// is opened to that one, and the first to be ready wins. A connection that opens in time costs
-/// nothing more.
-pub(super) async fn open(address: &DatabaseAddress) -> Result<PgConnection, sqlx::Error> {
-    let mut first = pin!(PgConnection::connect_with(address.options()));
-    if let Ok(opened) = timeout(DELAY, &mut first).await {
-        return opened;
-    }
-    let other = async {
-        let options = options_for_another(address).await?;
-        PgConnection::connect_with(&options).await.ok()
+/// Asks whether the server has TLS: a length of 8, and a number that stands for no version.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// Opens a connection, and what its server says about transactions.
+pub(super) async fn open(address: &DatabaseAddress) -> Result<(Wire, TransactionState), PgError> {
+    let at = address.display_name();
+    let socket = secure(address, &at).await?;
+    let state = TransactionState::default();
+    let guard = MessageGuard::new(socket, state.clone());
+    let config = address.login();
+    // The library's futures are large.
+    let mut login = Box::pin(config.connect_raw(guard, NoTls));
+    let opened = match await_without_panic(login.as_mut()).await {
+        Ok(opened) => opened.map_err(WireError::from),
+        Err(defect) => Err(WireError::Defect(defect)),
     };
-    tokio::select! {
-        opened = &mut first => opened,
-        Some(opened) = other => Ok(opened),
+    match opened {
+        Ok((client, connection)) => Ok((Wire::new(client, connection), state)),
+        Err(error) => Err(PgError::of_login(&at, &error)),
     }
 }
 
-/// The options for another address than the silent one; `None` if none is needed or usable.
-async fn options_for_another(address: &DatabaseAddress) -> Option<PgConnectOptions> {
-    let options = address.options();
-    // sqlx compares the certificate with the host, so an address cannot stand in for it.
-    if address.tls() == PostgresTls::VerifyFull || options.get_socket().is_some() {
-        return None;
+/// A stream on which the login may be sent.
+async fn secure(address: &DatabaseAddress, at: &str) -> Result<Box<dyn DatabaseStream>, PgError> {
+    check_authorities(address, at)?;
+    let of_io = |error: io::Error| PgError::of_io(at, &error);
+    if address.tls() == PostgresTls::Plaintext {
+        return dial(address).await.map_err(of_io);
     }
-    let found = lookup_host((options.get_host(), options.get_port())).await.ok()?;
-    let all: Vec<SocketAddr> = found.take(TRIED).collect();
-    let other = another_address(&all).await?;
-    Some(options.clone().host(&other.ip().to_string()))
+    let connector = tls::connector(address).map_err(|why| PgError::without_tls(at, why))?;
+    let mut socket = dial(address).await.map_err(of_io)?;
+    if !has_tls(&mut socket).await.map_err(of_io)? {
+        return match address.tls() {
+            PostgresTls::WhereOffered => Ok(socket),
+            _ => Err(PgError::no_tls(at)),
+        };
+    }
+    let name = ServerName::try_from(address.peer().to_owned()).map_err(|_| {
+        let why = format!("{} is not a name that a certificate can contain", address.peer());
+        PgError::without_tls(at, why)
+    })?;
+    Ok(Box::new(connector.connect(name, socket).await.map_err(of_io)?))
 }
 
-/// An address that accepts connections, if another one is silent.
-async fn another_address(all: &[SocketAddr]) -> Option<SocketAddr> {
-    let (mut open, mut some_silent) = (None, false);
-    for &address in all {
-        match timeout(DELAY, TcpStream::connect(address)).await {
-            Ok(Ok(_connected)) => open = open.or(Some(address)),
-            Ok(Err(_refused)) => {}
-            Err(_silent) => some_silent = true,
+/// Fails if the file of authorities cannot be opened, even if nothing is verified by them.
+fn check_authorities(address: &DatabaseAddress, at: &str) -> Result<(), PgError> {
+    let Some(ca) = address.ca_file() else { return Ok(()) };
+    files::open_regular(ca).map(|_| ()).map_err(|error| {
+        let why = format!("cannot read sslrootcert {}: {}", ca.display(), describe_io(&error));
+        PgError::unread(at, &error, why)
+    })
+}
+
+/// Asks a server whether it has TLS.
+///
+/// Exactly one byte is read: what comes in plain text after it must not be taken for the server's
+/// word once the connection is encrypted.
+async fn has_tls(socket: &mut (impl DatabaseStream + ?Sized)) -> io::Result<bool> {
+    socket.write_all(&SSL_REQUEST).await?;
+    socket.flush().await?;
+    match socket.read_u8().await? {
+        b'S' => Ok(true),
+        b'N' => Ok(false),
+        _ => Err(WireFault::NotPostgres("its answer on TLS is neither yes nor no").into()),
+    }
+}
+
+async fn dial(address: &DatabaseAddress) -> io::Result<Box<dyn DatabaseStream>> {
+    if let Some(socket) = address.socket() {
+        return Ok(Box::new(UnixStream::connect(socket).await?));
+    }
+    let found = lookup_host((address.peer(), address.port())).await?;
+    let stream = connect_any(found.take(TRIED).collect()).await?;
+    stream.set_nodelay(true)?;
+    Ok(Box::new(stream))
+}
+
+/// Connects to the first address that accepts a connection. The next one is tried when one refuses,
+/// or is silent for a while; the silent one may still win.
+async fn connect_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut untried = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        attempts.extend(untried.next().map(TcpStream::connect));
+        let ended = if untried.len() == 0 {
+            attempts.next().await
+        } else {
+            let Ok(ended) = timeout(DELAY, attempts.next()).await else { continue };
+            ended
+        };
+        match ended {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => failure = error,
+            None => return Err(failure),
         }
     }
-    open.filter(|_| some_silent)
 }
 
 #[cfg(all(test, target_os = "linux"))] // All of 127.0.0.0/8 is this machine.
@@ -71,7 +132,7 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     #[tokio::test]
-    async fn an_address_that_answers_is_used_only_if_another_one_is_silent() {
+    async fn the_first_address_that_accepts_a_connection_is_used() {
         let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let open = server.local_addr().unwrap();
         let [silent, refusing] =
@@ -80,10 +141,13 @@ mod tests {
         hole.bind(&silent.into()).unwrap();
         hole.listen(0).unwrap();
         let _in_its_queue = std::net::TcpStream::connect(silent).unwrap();
-        assert_eq!(another_address(&[silent, refusing, open]).await, Some(open));
-        assert_eq!(another_address(&[open, silent]).await, Some(open));
-        assert_eq!(another_address(&[refusing, open]).await, None);
-        assert_eq!(another_address(&[silent]).await, None);
-        assert_eq!(another_address(&[]).await, None);
+        for addresses in [&[silent, refusing, open][..], &[open, silent], &[refusing, open]] {
+            let stream = connect_any(addresses.to_vec()).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), open, "{addresses:?}");
+        }
+        let kind = |addresses| async { connect_any(addresses).await.unwrap_err().kind() };
+        assert_eq!(kind(vec![refusing]).await, io::ErrorKind::ConnectionRefused);
+        assert_eq!(kind(Vec::new()).await, io::ErrorKind::AddrNotAvailable);
+        assert!(timeout(2 * DELAY, connect_any(vec![silent])).await.is_err());
     }
 }

@@ -1,20 +1,23 @@
 //! A connection, and the transactions that every query belongs to.
 
 use std::future::Future;
-use std::io;
-use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::{Stream, TryStreamExt as _};
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, Connection as _, Postgres, Row as _, SqlSafeStr};
+use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
+use tokio_postgres::types::FromSql;
+use tokio_postgres::{Client, Row};
 
 use super::documents::{RowCollector, RowDocuments};
+use super::query::BoundQuery;
+use super::transaction_state::TransactionState;
+use super::wire::{Wire, WireError};
 use super::{DatabaseAddress, PgError, PgErrorKind, SqlStatement, TransactionMode, opening};
-use crate::files;
-use crate::library_text::{Defect, await_without_panic, catch_defect, describe_io};
+use crate::library_text::catch_defect;
+
+/// A row of an answer.
+pub type PgRow = Row;
 
 /// Default timeout of a statement.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -27,7 +30,11 @@ const LEAST_FIRST_ANSWER: Duration = Duration::from_secs(1);
 /// A connection to a database.
 #[derive(Debug)]
 pub struct PgSession {
-    connection: PgConnection,
+    wire: Wire,
+    /// What the server says about its transaction.
+    state: TransactionState,
+    /// Whether a transaction may be open that nobody ends.
+    is_left_open: bool,
     /// The database, as shown in output.
     at: String,
     /// Whether the server's answer may be endless.
@@ -41,28 +48,26 @@ pub struct PgSession {
 /// also commit transactions that only read.
 #[derive(Debug)]
 pub struct Transaction<'s> {
-    inner: sqlx::Transaction<'s, Postgres>,
-    at: &'s str,
-    given_up: &'s mut bool,
+    session: &'s mut PgSession,
     /// Timeout for an answer.
     answer: Duration,
 }
-
-/// A statement with bound values.
-/// A statement with values bound to it.
-pub type BoundQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 impl PgSession {
     /// Opens a connection.
     pub async fn connect(address: &DatabaseAddress) -> Result<Self, PgError> {
         let at = address.display_name();
-        address.ca_file().map_or(Ok(()), |ca| check_readable(ca, &at))?;
-        address.identity_files().iter().try_for_each(|file| check_openable(file, &at))?;
         let limit = address.connect_timeout();
-        let opening = without_panic(opening::open(address));
-        match tokio::time::timeout(limit, opening).await {
-            Ok(Ok(connection)) => Ok(Self { connection, at, given_up: false, first_answer: None }),
-            Ok(Err(error)) => Err(PgError::of_opening(&at, &error)),
+        match tokio::time::timeout(limit, opening::open(address)).await {
+            Ok(Ok((wire, state))) => Ok(Self {
+                wire,
+                state,
+                is_left_open: false,
+                at,
+                given_up: false,
+                first_answer: None,
+            }),
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 Err(PgError::timed_out(&at, format!("no connection within {} s", limit.as_secs())))
             }
@@ -97,16 +102,50 @@ impl PgSession {
         if self.given_up {
             return Err(PgError::given_up(&self.at));
         }
-        let Self { connection, at, given_up, first_answer } = self;
         let answer = timeout.saturating_add(GRACE);
-        let begin = connection.begin_with(AssertSqlSafe(mode.begin_statement(timeout)));
-        let opened = match first_answer.take() {
-            None => await_answer(at, answer, begin).await,
-            Some(by) => await_first_answer(at, by, begin).await,
-        };
-        *given_up |= opened.as_ref().is_err_and(|error| error.kind == PgErrorKind::Defect);
-        let inner = opened?;
-        Ok(Transaction { inner, at, given_up, answer })
+        let begun = self.send_begin(mode, timeout, answer).await;
+        self.given_up |= begun.as_ref().is_err_and(|error| error.kind == PgErrorKind::Defect);
+        begun.map(|()| Transaction { session: self, answer })
+    }
+
+    async fn send_begin(
+        &mut self,
+        mode: TransactionMode,
+        timeout: Duration,
+        answer: Duration,
+    ) -> Result<(), PgError> {
+        if self.is_left_open {
+            self.run("rollback", answer).await?;
+        }
+        self.is_left_open = true;
+        let begin = mode.begin_statement(timeout);
+        match self.first_answer.take() {
+            None => self.run(&begin, answer).await?,
+            Some(by) => self.run_first(&begin, by).await?,
+        }
+        if self.state.is_open() { Ok(()) } else { Err(PgError::not_begun(&self.at)) }
+    }
+
+    /// Runs statements without values: the simple protocol names no statement.
+    #[expect(clippy::disallowed_methods, reason = "in a transaction, or it begins or ends one")]
+    async fn run(&mut self, sql: &str, limit: Duration) -> Result<(), PgError> {
+        let Wire { client, driver } = &mut self.wire;
+        await_answer(&self.at, limit, driver.carry(client.batch_execute(sql))).await
+    }
+
+    /// Runs a session's first statements, which a healthy server answers at once.
+    #[expect(clippy::disallowed_methods, reason = "it begins a transaction")]
+    async fn run_first(&mut self, sql: &str, by: Instant) -> Result<(), PgError> {
+        let by = by.max(tokio::time::sleep(LEAST_FIRST_ANSWER).deadline());
+        let Wire { client, driver } = &mut self.wire;
+        match tokio::time::timeout_at(by, driver.carry(client.batch_execute(sql))).await {
+            Ok(answer) => answer.map_err(|error| PgError::of(&self.at, &error)),
+            Err(_) => Err(PgError::timed_out(
+                &self.at,
+                "the connection was accepted, but its first statement got no answer in time"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Whether the session was abandoned because an answer was incomplete: no transaction can begin
@@ -118,7 +157,7 @@ impl PgSession {
     /// Closes the connection with a Terminate message; dropping it closes it without.
     pub async fn close(self) {
         // The server ends the session even if the message is lost.
-        let _ended = tokio::time::timeout(Duration::from_secs(1), self.connection.close()).await;
+        let _ended = tokio::time::timeout(Duration::from_secs(1), self.wire.close()).await;
     }
 }
 
@@ -129,10 +168,12 @@ impl Transaction<'_> {
         sql: &'static str,
         bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
     ) -> Result<u64, PgError> {
-        let finish =
-            await_answer(self.at, self.answer, unnamed(sql, bind).execute(&mut *self.inner))
-                .await?;
-        Ok(finish.rows_affected())
+        let values = bind(BoundQuery::default()).into_values();
+        let Wire { client, driver } = &mut self.session.wire;
+        let values: Vec<_> =
+            values.iter().map(|(value, kind)| (&**value as _, kind.clone())).collect();
+        let request = client.execute_typed(sql, &values);
+        await_answer(&self.session.at, self.answer, driver.carry(request)).await
     }
 
     /// The rows of a query.
@@ -141,7 +182,10 @@ impl Transaction<'_> {
         sql: &'static str,
         bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
     ) -> Result<Vec<PgRow>, PgError> {
-        await_answer(self.at, self.answer, unnamed(sql, bind).fetch_all(&mut *self.inner)).await
+        let values = bind(BoundQuery::default()).into_values();
+        let Wire { client, driver } = &mut self.session.wire;
+        let request = async { client.query_typed_raw(sql, values).await?.try_collect().await };
+        await_answer(&self.session.at, self.answer, driver.carry(request)).await
     }
 
     /// Executes a statement from a file with its values (`None` is null); returns its rows in
@@ -156,70 +200,82 @@ impl Transaction<'_> {
         statement: &SqlStatement,
         values: &[Option<String>],
     ) -> Result<RowDocuments, PgError> {
-        let sql = AssertSqlSafe(statement.sql());
-        let query = unnamed(sql, |query| {
-            values.iter().fold(query, |query, value| query.bind(value.as_deref()))
-        });
+        let Self { session, answer: limit } = self;
+        let PgSession { wire: Wire { client, driver }, at, given_up, .. } = &mut **session;
         let mut collector = RowCollector::default();
-        let coming = collect_rows(query.fetch(&mut *self.inner), &mut collector);
+        let coming = collect_rows(client, statement, values, &mut collector);
         // It stays set if the caller stops waiting.
-        *self.given_up = true;
-        let answer = tokio::time::timeout(self.answer, without_panic(coming)).await;
+        *given_up = true;
+        let answer = tokio::time::timeout(*limit, driver.carry(coming)).await;
         // An error from the server completes its answer; after any other error the stream's state
         // is unknown.
-        *self.given_up = !matches!(answer, Ok(Ok(true) | Err(sqlx::Error::Database(_))));
+        *given_up = match &answer {
+            Ok(Ok(is_complete)) => !is_complete,
+            Ok(Err(error)) => error.of_server().is_none(),
+            Err(_) => true,
+        };
         match answer {
-            Ok(Ok(_)) => collector.finish(self.at),
-            Ok(Err(error)) => Err(PgError::of_statement(self.at, &error, statement, values)),
-            Err(_) => Err(timed_out_error(self.at, self.answer)),
+            Ok(Ok(_)) => collector.finish(at),
+            Ok(Err(error)) => Err(PgError::of_statement(at, &error, statement, values)),
+            Err(_) => Err(timed_out_error(at, *limit)),
         }
     }
 
     /// Executes several statements without values, such as a migration.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "within a transaction, and the simple protocol names no statement"
-    )]
-    pub async fn execute_script(&mut self, sql: impl SqlSafeStr) -> Result<(), PgError> {
-        await_answer(self.at, self.answer, sqlx::raw_sql(sql).execute(&mut *self.inner))
-            .await
-            .map(|_| ())
+    pub async fn execute_script(&mut self, sql: &str) -> Result<(), PgError> {
+        self.session.run(sql, self.answer).await
     }
 
     /// Commits. If this fails, the server may or may not have committed.
     pub async fn commit(self) -> Result<(), PgError> {
-        if *self.given_up {
-            return Err(PgError::given_up(self.at));
+        if self.session.given_up {
+            return Err(PgError::given_up(&self.session.at));
         }
-        await_answer(self.at, self.answer, self.inner.commit()).await
+        self.end("commit").await
     }
 
     /// Rolls back at once; a dropped transaction is rolled back only when the session's next one
     /// begins. In an abandoned session, the transaction is rolled back when the session ends,
     /// without waiting for the rest of an answer.
     pub async fn rollback(self) -> Result<(), PgError> {
-        if *self.given_up {
+        if self.session.given_up {
             return Ok(());
         }
-        await_answer(self.at, self.answer, self.inner.rollback()).await
+        self.end("rollback").await
+    }
+
+    async fn end(self, sql: &str) -> Result<(), PgError> {
+        self.session.run(sql, self.answer).await?;
+        self.session.is_left_open = false;
+        Ok(())
     }
 
     /// The value of a column in a row.
-    pub fn column_value<'r, T>(&self, row: &'r PgRow, column: &str) -> Result<T, PgError>
-    where
-        T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
-    {
-        catch_defect(|| row.try_get(column))
-            .unwrap_or_else(defect_error)
-            .map_err(|error| PgError::of(self.at, &error))
+    pub fn column_value<'r, T: FromSql<'r>>(
+        &self,
+        row: &'r PgRow,
+        column: &str,
+    ) -> Result<T, PgError> {
+        let value = match catch_defect(|| row.try_get(column)) {
+            Ok(value) => value.map_err(WireError::from),
+            Err(defect) => Err(WireError::Defect(defect)),
+        };
+        value.map_err(|error| PgError::of(&self.session.at, &error))
     }
 }
 
-/// Collects all rows; returns false if the server exceeds the limit.
-async fn collect_rows<'e>(
-    mut rows: impl Stream<Item = Result<PgRow, sqlx::Error>> + Unpin + 'e,
+/// Collects all rows of a statement; returns false if the server exceeds the limit.
+async fn collect_rows(
+    client: &Client,
+    statement: &SqlStatement,
+    values: &[Option<String>],
     collector: &mut RowCollector,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, tokio_postgres::Error> {
+    let bound = values
+        .iter()
+        .fold(BoundQuery::default(), |query, value| query.bind(value.as_deref()))
+        .into_values();
+    let mut rows = pin!(client.query_typed_raw(&statement.sql(), bound).await?);
     while let Some(row) = rows.try_next().await? {
         if !collector.take(row.try_get("document")?) {
             return Ok(false);
@@ -228,71 +284,14 @@ async fn collect_rows<'e>(
     Ok(true)
 }
 
-/// Checks the file first; otherwise a missing file would be reported as a missing host.
-fn check_readable(ca: &Path, at: &str) -> Result<(), PgError> {
-    let message = |error: &io::Error| {
-        format!("cannot read sslrootcert {}: {}", ca.display(), describe_io(error))
-    };
-    files::open_regular(ca)
-        .map(|_| ())
-        .map_err(|error| PgError::unread(at, &error, message(&error)))
-}
-
-/// Refuses a file for which the library would wait.
-fn check_openable(file: &Path, at: &str) -> Result<(), PgError> {
-    files::find_obstacle(file).map_or(Ok(()), |error| {
-        let message = format!("cannot read {}: {}", file.display(), describe_io(&error));
-        Err(PgError::unread(at, &error, message))
-    })
-}
-
-/// Builds an unnamed statement: a named one would stay on a server connection that the pooler gives
-/// to other clients.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that queries go through")]
-fn unnamed<'q>(
-    sql: impl SqlSafeStr,
-    bind: impl FnOnce(BoundQuery<'q>) -> BoundQuery<'q>,
-) -> BoundQuery<'q> {
-    bind(sqlx::query(sql)).persistent(false)
-}
-
-/// Awaits the library; a panic becomes an error of the connection.
-fn without_panic<T>(
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> impl Future<Output = Result<T, sqlx::Error>> {
-    // The library's futures are large.
-    let mut work = Box::pin(work);
-    async move { await_without_panic(work.as_mut()).await.unwrap_or_else(defect_error) }
-}
-
-fn defect_error<T>(defect: Defect) -> Result<T, sqlx::Error> {
-    Err(sqlx::Error::Io(io::Error::other(defect)))
-}
-
 async fn await_answer<T>(
     at: &str,
     limit: Duration,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
+    answer: impl Future<Output = Result<T, WireError>>,
 ) -> Result<T, PgError> {
-    match tokio::time::timeout(limit, without_panic(answer)).await {
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
         Err(_) => Err(timed_out_error(at, limit)),
-    }
-}
-
-/// Waits for the answer to a session's first statement, which a healthy server gives at once.
-async fn await_first_answer<T>(
-    at: &str,
-    by: Instant,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, PgError> {
-    let by = by.max(tokio::time::sleep(LEAST_FIRST_ANSWER).deadline());
-    match tokio::time::timeout_at(by, without_panic(answer)).await {
-        Ok(answer) => answer.map_err(|error| PgError::of(at, &error)),
-        Err(_) => Err(PgError::timed_out(
-            at,
-            "the connection was accepted, but its first statement got no answer in time".to_owned(),
-        )),
     }
 }
 

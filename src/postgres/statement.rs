@@ -37,6 +37,9 @@ const LAST: [&str; 8] = ["insert", "update", "delete", "merge", "select", "value
 const READING: [&str; 4] = ["select", "with", "values", "table"];
 const WRITING: [&str; 6] = ["insert", "update", "delete", "merge", "select", "with"];
 
+/// How many values the protocol can carry.
+const MOST_VALUES: usize = u16::MAX as usize;
+
 impl SqlStatement {
     /// Parses a statement that only reads. Blanks, comments and one `;` at its end are ignored.
     pub fn parse_reading(text: &str) -> Result<Self, StatementError> {
@@ -77,7 +80,15 @@ impl SqlStatement {
         words: &[&str],
         remedy: &'static str,
     ) -> Result<Self, StatementError> {
+        if text.contains('\0') {
+            let problem = "a statement cannot contain a null character".to_owned();
+            return Err(StatementError { problem, remedy: "remove it" });
+        }
         let text = single_statement(text)?;
+        if parameters(text) > MOST_VALUES {
+            let problem = format!("a statement takes at most {MOST_VALUES} values");
+            return Err(StatementError { problem, remedy: "number them from `$1` without gaps" });
+        }
         let (first, word) = (first_token(text), begin_of(text));
         if first != "(" && !words.contains(&word.as_str()) {
             let problem =
@@ -282,6 +293,8 @@ mod tests {
             ("select 1; select 2", "there are several statements: write one"),
             ("select 1;;", "there are several statements"),
             ("select 'a", "a text in `'` is not closed: close it"),
+            ("select '\0'", "cannot contain a null character: remove it"),
+            ("select $65536", "a statement takes at most 65535 values"),
             (
                 "show work_mem",
                 "begins with `show` returns no rows to check: write a select; `select current_setting",

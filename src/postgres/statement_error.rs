@@ -1,10 +1,10 @@
 //! Postgres errors of statements whose text comes from a file.
 
-use sqlx::Error;
-use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
+use tokio_postgres::error::DbError;
 
+use super::wire::WireError;
 use super::{PgError, PgErrorKind, SqlStatement};
+use crate::library_text::keep_on_one_line;
 
 /// Replaces a bound value in a message.
 const REDACTED: &str = "•••";
@@ -13,20 +13,19 @@ const REDACTED: &str = "•••";
 const SHORT: usize = 4;
 
 impl PgError {
-    /// Converts sqlx's error for a statement from a file, without the values that were bound to it.
+    /// Converts an error of a statement from a file, without the values that were bound to it.
     pub(super) fn of_statement(
         at: &str,
-        error: &Error,
+        error: &WireError,
         statement: &SqlStatement,
         values: &[Option<String>],
     ) -> Self {
-        let redact_value = |message: &str| redact_values(message, values);
-        let pg_error = Self::with_redacted_message(at, error, redact_value);
-        match error.as_database_error() {
-            Some(database) => {
-                Self { kind: trouble(database, statement, values, pg_error.kind), ..pg_error }
-            }
-            None => pg_error,
+        let pg_error = Self::of(at, error);
+        let Some(server) = error.of_server() else { return pg_error };
+        Self {
+            kind: trouble(server, statement, values, pg_error.kind),
+            message: keep_on_one_line(&redact_values(server.message(), values)),
+            ..pg_error
         }
     }
 }
@@ -37,19 +36,15 @@ impl PgError {
 /// Errors that share an SQLSTATE are distinguished by the server routine that raised them; unlike
 /// the message, its name is never translated. Without a routine the SQLSTATE decides.
 fn trouble(
-    database: &dyn DatabaseError,
+    server: &DbError,
     statement: &SqlStatement,
     values: &[Option<String>],
     general: PgErrorKind,
 ) -> PgErrorKind {
-    let code = database.code().unwrap_or_default();
-    let routine = database
-        .try_downcast_ref::<PgDatabaseError>()
-        .and_then(PgDatabaseError::routine)
-        .unwrap_or_default();
+    let routine = server.routine().unwrap_or_default();
     // Type names are never translated.
-    let is_about_text = !values.is_empty() && database.message().contains("text");
-    match &*code {
+    let is_about_text = !values.is_empty() && server.message().contains("text");
+    match server.code().code() {
         "42883" | "42804" if is_about_text => PgErrorKind::NotText,
         // A table that is not in the statement's own `from` is the statement's mistake, and so is a
         // missing function, which may exist for other types. A step that checks for a function uses

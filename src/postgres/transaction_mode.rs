@@ -19,7 +19,8 @@ pub enum TransactionMode {
 
 impl TransactionMode {
     /// The settings end with the transaction, as a pooler may then give the connection to another
-    /// client. The timeouts release the locks of a client that vanished; TCP would notice much
+    /// client. Times look the same whatever the server, the database and the user are set to. The
+    /// timeouts release the locks of a client that vanished; TCP would notice much
     /// later.
     pub(super) fn begin_statement(self, timeout: Duration) -> String {
         let begin = match self {
@@ -30,7 +31,8 @@ impl TransactionMode {
         // Zero would mean no limit.
         let timeout = timeout.as_millis().clamp(1, LONGEST);
         format!(
-            "{begin}; set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = '60s'"
+            "{begin}; set local statement_timeout = {timeout}; set local idle_in_transaction_session_timeout = '60s'; \
+             set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'"
         )
     }
 }

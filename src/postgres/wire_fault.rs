@@ -13,6 +13,8 @@ pub(super) enum WireFault {
     Broken(&'static str),
     /// Messages that belong to no answer, more than any server has reason to send.
     Flood,
+    /// It asks for something that this program does not do.
+    Unsupported(&'static str),
     /// A message or an answer is larger than the limit of this program.
     TooLarge(&'static str),
 }
@@ -31,9 +33,10 @@ impl WireFault {
 impl fmt::Display for WireFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPostgres(what) | Self::Broken(what) | Self::TooLarge(what) => {
-                f.write_str(what)
-            }
+            Self::NotPostgres(what)
+            | Self::Broken(what)
+            | Self::Unsupported(what)
+            | Self::TooLarge(what) => f.write_str(what),
             Self::Flood => f.write_str(
                 "it sent more than 10,000 notices, settings and notifications, or 16 MiB of them, for one request",
             ),

@@ -10,7 +10,6 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -19,12 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TargetError;
 use super::settings::{HttpVersions, TargetSettings, TlsFault};
-use crate::files;
-use crate::library_text::{describe_pem, describe_reading};
-use crate::units::ByteSize;
-
-/// The largest file of certificates that is read.
-const MAX_PEM: ByteSize = ByteSize(16 << 20);
+use crate::certificates::read_certificates;
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -148,15 +142,8 @@ fn client_verifier(
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
-    let bad = |why: String| TargetError::ClientAuthority { path: path.to_owned(), why };
-    let pem = files::read_regular(path, MAX_PEM).map_err(|error| bad(describe_reading(&error)))?;
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(bad("it holds no certificate".to_owned()))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(bad(describe_pem(&error, "certificate"))),
-    }
+    read_certificates(path)
+        .map_err(|why| TargetError::ClientAuthority { path: path.to_owned(), why })
 }
 
 fn server_config(

@@ -45,7 +45,7 @@ fn read_message(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u
 fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     read_message(stream, false)?;
     stream.write_all(&[message(b'R', &[0; 4]), ready(b'I')].concat())?;
-    let (row, mut is_query) = (row(text), false);
+    let row = row(text);
     loop {
         let (kind, body) = read_message(stream, true)?;
         let done = || message(b'C', b"DONE\0");
@@ -55,16 +55,12 @@ fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
                     body.split(|&byte| byte == b';').map(|_| done()).collect::<Vec<_>>();
                 stream.write_all(&[statements.concat(), ready(b'T')].concat())?;
             }
-            b'B' => is_query = true,
-            b'S' if is_query => {
-                stream.write_all(&message(b'2', &[]))?;
+            b'S' => {
+                let [parsed, bound] = [b'1', b'2'].map(|kind| message(kind, &[]));
+                stream.write_all(&[parsed, bound, message(b't', &[0, 0]), columns()].concat())?;
                 loop {
                     stream.write_all(&row)?;
                 }
-            }
-            b'S' => {
-                let prepared = [message(b'1', &[]), message(b't', &[0, 0]), columns(), ready(b'T')];
-                stream.write_all(&prepared.concat())?;
             }
             _ => {}
         }

@@ -41,3 +41,4 @@ mod secured;
 mod sessions;
 mod statements;
 mod trouble;
+mod variables;

@@ -78,9 +78,9 @@ fn a_database_is_reached_by_an_ipv6_address_too() {
     connect(&cluster.url().replace("127.0.0.1", "[::1]")).unwrap();
 }
 
-/// psql logs in with such a password, as libpq then sends it as it is; sqlx refuses it.
+/// As with psql, a password that `SASLprep` refuses is sent as it is.
 #[test]
-fn a_password_that_scram_forbids_is_named_and_none_of_it_is_shown_or_kept() {
+fn a_password_that_saslprep_forbids_logs_in_and_none_of_it_is_shown_or_kept() {
     if cluster::is_left_out() {
         return;
     }
@@ -89,26 +89,32 @@ fn a_password_that_scram_forbids_is_named_and_none_of_it_is_shown_or_kept() {
     let scenario = "name = \"emoji\"\nbudgets = [\"errors = 0\"]\n[databases]\nmain = \"${DBURL}\"\n\
                     [[request]]\nname = \"one\"\nsql = \"select 1 as one\"\n";
     std::fs::write(folder.path().join("emoji.toml"), scenario).unwrap();
-    let url = cluster.url_as("emoji", "p\u{1f600}ss", "postgres");
     let mut texts = String::new();
-    for words in [
-        &["run", "emoji.toml", "--store", "none", "--runs-dir", "runs"][..],
-        &["doctor", "emoji.toml"],
-        &["db", "status"],
-    ] {
-        let mut command = tollgate_with_reports();
-        command.current_dir(folder.path()).args(words).env("DBURL", &url);
-        texts += &output_text(&command.env("DATABASE_URL", &url).output().unwrap());
+    for (password, is_right) in [("p\u{1f600}ss", true), ("p\u{1f600}zz", false)] {
+        let url = cluster.url_as("emoji", password, "postgres");
+        for words in [
+            &["run", "emoji.toml", "--store", "none", "--runs-dir", "runs"][..],
+            &["doctor", "emoji.toml"],
+            &["db", "status"],
+        ] {
+            let mut command = tollgate_with_reports();
+            command.current_dir(folder.path()).args(words).env("DBURL", &url);
+            let output = command.env("DATABASE_URL", &url).output().unwrap();
+            let text = output_text(&output);
+            assert_ne!(text.contains("rejects the user name or password"), is_right, "{text}");
+            if words[0] == "run" {
+                assert_eq!(output.status.success(), is_right, "{text}");
+            }
+            texts += &text;
+        }
     }
-    assert!(texts.contains("the password has a character"), "{texts}");
-    assert!(texts.contains("alter role"), "{texts}");
     let kept = std::fs::read_dir(folder.path().join("runs")).unwrap();
     for run in kept.map(|run| run.unwrap().path()) {
         for file in std::fs::read_dir(run).unwrap().map(|file| file.unwrap().path()) {
             texts += &String::from_utf8_lossy(&std::fs::read(file).unwrap());
         }
     }
-    for hidden in ["\u{1f600}", "1f600", "ProhibitedCharacter", "p%F0"] {
+    for hidden in ["\u{1f600}", "1f600", "p%F0"] {
         assert!(!texts.contains(hidden), "{hidden}");
     }
 }

@@ -323,7 +323,6 @@ fn failure(trouble: PgErrorKind) -> Failure {
         PgErrorKind::Tls | PgErrorKind::NoTls | PgErrorKind::Handshake(_) => Failure::Tls,
         PgErrorKind::NotPostgres
         | PgErrorKind::Password
-        | PgErrorKind::Unprepared(_)
         | PgErrorKind::NotLetIn
         | PgErrorKind::Tenant
         | PgErrorKind::NoDatabase

@@ -9,8 +9,15 @@ fn login() -> Vec<u8> {
     [message(b'R', &[0; 4]), setting, message(b'K', &[0; 8]), message(b'Z', b"I")].concat()
 }
 
+/// What follows the name of a column in its description.
+fn column_of_type(oid: u8) -> [u8; 18] {
+    let mut column = [0; 18];
+    column[9] = oid;
+    column
+}
+
 fn answer() -> Vec<u8> {
-    let columns = [&[0, 1][..], b"n\0", &[0; 18]].concat();
+    let columns = [&[0, 1][..], b"n\0", &column_of_type(23)].concat();
     let row = [0, 1, 0, 0, 0, 2, b'4', b'2'];
     [message(b'T', &columns), message(b'D', &row), message(b'C', b"SELECT 1\0")].concat()
 }
@@ -52,4 +59,34 @@ fn messages_that_belong_to_no_answer_are_counted_for_each_request() {
     }
     let fault = check.read(&message(b'A', &[0; 6]), &mut Vec::new());
     assert_eq!(fault, Err(WireFault::Flood));
+}
+
+#[test]
+fn what_tollgate_does_not_do_is_no_fault_of_the_protocol() {
+    let begun = |sent: &[u8]| {
+        let mut check = MessageCheck::default();
+        check.read(&login(), &mut Vec::new()).unwrap();
+        check.read(sent, &mut Vec::new()).unwrap_err()
+    };
+    for copy in [b'G', b'H', b'W'] {
+        assert!(matches!(begun(&message(copy, &[0; 3])), WireFault::Unsupported(_)));
+    }
+    for method in [&[0, 0, 0, 7][..], b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0\0"] {
+        let fault = MessageCheck::default().read(&message(b'R', method), &mut Vec::new());
+        assert!(matches!(fault, Err(WireFault::Unsupported(_))), "{fault:?}");
+    }
+    // The library would look the type up by a statement with a name.
+    let columns = [&[0, 1][..], b"n\0", &column_of_type(3)].concat();
+    assert!(matches!(begun(&message(b'T', &columns)), WireFault::Broken(_)));
+}
+
+#[test]
+fn the_state_of_the_transaction_is_the_last_one_that_the_server_named() {
+    let state = TransactionState::default();
+    let mut check = MessageCheck::new(state.clone());
+    check.read(&login(), &mut Vec::new()).unwrap();
+    for (named, is_open) in [(b"T", true), (b"E", false), (b"T", true), (b"I", false)] {
+        check.read(&[answer(), message(b'Z', named)].concat(), &mut Vec::new()).unwrap();
+        assert_eq!(state.is_open(), is_open);
+    }
 }

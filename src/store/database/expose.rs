@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::{DatabaseError, schema};
-use crate::postgres::{AssertSqlSafe, PgSession, Transaction, TransactionMode};
+use crate::postgres::{PgSession, Transaction, TransactionMode};
 
 /// The comment that identifies a schema of views as tollgate's.
 const MARK: &str = "Read-only views of the runs of tollgate.";
@@ -96,7 +96,7 @@ pub(super) async fn expose(
     schema::identity(&mut transaction, at).await?;
     fit(&mut transaction, schema, roles).await?;
     withdraw(&mut transaction).await?;
-    transaction.execute_script(AssertSqlSafe(script(schema, &roles.join(", ")))).await?;
+    transaction.execute_script(&script(schema, &roles.join(", "))).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn hide(
         let _ = writeln!(sql, "drop view if exists {schema}.{view};");
     }
     let _ = writeln!(sql, "drop schema if exists {schema};");
-    transaction.execute_script(AssertSqlSafe(sql)).await?;
+    transaction.execute_script(&sql).await?;
     withdraw(&mut transaction).await?;
     Ok(transaction.commit().await?)
 }

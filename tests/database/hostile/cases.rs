@@ -111,7 +111,7 @@ fn logins() -> Vec<Case> {
         case("login: salt of one byte", at(login(5, &[1])), Session, NO_POSTGRES),
         case("login: list without end", at(login(10, b"SCRAM-SHA-256")), Session, NO_POSTGRES),
         case("login: no known list", at(login(10, b"NONE\0\0")), OwnLimit, "asks for what"),
-        case("login: final before first", at(login(12, b"v=AAAA")), OwnLimit, "asks for what"),
+        case("login: final before first", at(login(12, b"v=AAAA")), Session, NO_POSTGRES),
         case("login: SCRAM without rounds", at(scram(b"r=abc,s=QUJD")), Session, NO_POSTGRES),
         case(
             "login: 4 billion rounds",
@@ -228,7 +228,7 @@ fn lengths() -> Vec<Case> {
             BROKEN,
         )
     }));
-    cases.extend([Step::Begin, Step::Prepare, Step::Commit].map(|at| {
+    cases.extend([Step::Begin, Step::Describe, Step::Commit].map(|at| {
         case("a step: length 2", (at, with_length(b'C', 2, &[0; 8]), Then::Wait), Query, BROKEN)
     }));
     cases
@@ -260,8 +260,8 @@ fn floods() -> Vec<Case> {
             FLOODS,
         ),
         case(
-            "prepare: endless settings",
-            (Step::Prepare, setting.clone(), Then::Again),
+            "describe: endless settings",
+            (Step::Describe, setting.clone(), Then::Again),
             Failure::Flood,
             FLOODS,
         ),
@@ -320,33 +320,33 @@ fn answers() -> Vec<Case> {
             REJECTED,
         ),
         case(
-            "prepare: an error",
-            (Step::Prepare, [wrong(), ready(b'E')].concat(), Then::Next),
+            "describe: an error",
+            (Step::Describe, [wrong(), ready(b'E')].concat(), Then::Next),
             Query,
             REJECTED,
         ),
         case(
-            "prepare: a description cut off",
-            (Step::Prepare, message(b'T', &[0, 9, b'a', 0]), Then::Wait),
+            "describe: a description cut off",
+            (Step::Describe, message(b'T', &[0, 9, b'a', 0]), Then::Wait),
             Query,
             BROKEN,
         ),
         case(
-            "prepare: 65,535 columns",
-            (Step::Prepare, message(b'T', &[255, 255]), Then::Wait),
+            "describe: 65,535 columns",
+            (Step::Describe, message(b'T', &[255, 255]), Then::Wait),
             Query,
             BROKEN,
         ),
         case(
-            "prepare: a column that is not UTF-8",
-            (Step::Prepare, columns(&[b"\xff\xfe"]), Then::Wait),
+            "describe: a column that is not UTF-8",
+            (Step::Describe, columns(&[b"\xff\xfe"]), Then::Wait),
             Query,
             BROKEN,
         ),
         case(
-            "prepare: types cut off",
+            "describe: types cut off",
             (
-                Step::Prepare,
+                Step::Describe,
                 [message(b'1', &[]), message(b't', &[255, 255, 0])].concat(),
                 Then::Wait,
             ),
@@ -366,7 +366,7 @@ fn answers() -> Vec<Case> {
             BROKEN,
         ),
     ];
-    for at in [Step::Begin, Step::Prepare, Step::Rows, Step::Commit] {
+    for at in [Step::Begin, Step::Describe, Step::Rows, Step::Commit] {
         cases.push(case("a step: closed", (at, vec![], Then::Close), Closed, LOST));
         cases.push(case("a step: silent", (at, vec![], Then::Wait), TimedOut, LATE));
         cases.push(case("a step: unknown message", (at, unknown(), Then::Wait), Query, BROKEN));
@@ -377,8 +377,8 @@ fn answers() -> Vec<Case> {
 fn rows() -> Vec<Case> {
     use Failure::Query;
     let at = |row: Vec<u8>| {
-        let rest = [message(b'C', b"SELECT 1\0"), message(b'3', &[]), ready(b'T')].concat();
-        (Step::Rows, [message(b'2', &[]), row, rest].concat(), Then::Next)
+        let rest = [message(b'C', b"SELECT 1\0"), ready(b'T')].concat();
+        (Step::Rows, [row, rest].concat(), Then::Next)
     };
     vec![
         case("rows: no column", at(row(&[])), Query, BROKEN),

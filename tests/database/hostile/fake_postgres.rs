@@ -14,8 +14,8 @@ pub(super) enum Step {
     /// The answer to `begin`.
     Begin,
     /// The description of a statement.
-    Prepare,
-    /// The rows of a statement.
+    Describe,
+    /// The rows of a statement, which follow its description.
     Rows,
     /// The answer to `commit`.
     Commit,
@@ -101,18 +101,14 @@ fn good(step: Step, statements: usize) -> Vec<u8> {
         ]
         .concat(),
         Step::Begin => [message(b'C', b"DONE\0").repeat(statements), ready(b'T')].concat(),
-        Step::Prepare => {
-            [message(b'1', &[]), message(b't', &[0, 0]), columns(&[b"document"]), ready(b'T')]
-                .concat()
-        }
-        Step::Rows => [
+        Step::Describe => [
+            message(b'1', &[]),
             message(b'2', &[]),
-            row(&[b"{\"n\": 1}"]),
-            message(b'C', b"SELECT 1\0"),
-            message(b'3', &[]),
-            ready(b'T'),
+            message(b't', &[0, 0]),
+            columns(&[b"document"]),
         ]
         .concat(),
+        Step::Rows => [row(&[b"{\"n\": 1}"]), message(b'C', b"SELECT 1\0"), ready(b'T')].concat(),
         Step::Commit => [message(b'C', b"COMMIT\0"), ready(b'I')].concat(),
     }
 }
@@ -127,7 +123,7 @@ pub(super) fn start(dialogue: &Dialogue) -> String {
         for stream in listener.incoming().flatten() {
             let dialogue = dialogue.clone();
             std::thread::spawn(move || {
-                let _gone = Conversation { stream, dialogue, sent: 0 }.hold();
+                let _gone = Conversation { stream, dialogue, sent: 0, has_failed: false }.hold();
             });
         }
     });
@@ -138,11 +134,13 @@ struct Conversation {
     stream: TcpStream,
     dialogue: Dialogue,
     sent: usize,
+    /// Whether a statement failed before its rows.
+    has_failed: bool,
 }
 
 impl Conversation {
     fn hold(mut self) -> io::Result<()> {
-        let (mut has_kind, mut is_query, mut has_begun) = (false, false, false);
+        let (mut has_kind, mut has_begun) = (false, false);
         loop {
             let (kind, body) = self.read_message(has_kind)?;
             let statements = body.split(|byte| *byte == b';').count();
@@ -157,12 +155,10 @@ impl Conversation {
                     has_begun = false;
                     Step::Commit
                 }
-                b'B' => {
-                    is_query = true;
-                    continue;
-                }
-                b'S' if std::mem::take(&mut is_query) => Step::Rows,
-                b'S' => Step::Prepare,
+                b'D' => Step::Describe,
+                // An error in place of the description ends the answer.
+                b'S' if std::mem::take(&mut self.has_failed) => continue,
+                b'S' => Step::Rows,
                 b'X' => return Ok(()),
                 _ => continue,
             };
@@ -184,7 +180,10 @@ impl Conversation {
                 Then::Again => loop {
                     self.stream.write_all(&sends)?;
                 },
-                Then::Next => return Ok(()),
+                Then::Next => {
+                    self.has_failed = step == Step::Describe;
+                    return Ok(());
+                }
                 Then::GoOn => {}
             }
         }

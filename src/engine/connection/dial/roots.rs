@@ -3,16 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
+use crate::certificates::read_certificates;
 use crate::engine::error::EngineError;
 use crate::files;
-use crate::library_text::{describe_pem, describe_reading, describe_tls, keep_on_one_line};
-use crate::units::ByteSize;
-
-/// The largest PEM file that is read; a system's whole list of authorities takes 250 KB.
-pub(super) const MAX_PEM: ByteSize = ByteSize(16 << 20);
+use crate::library_text::{describe_tls, keep_on_one_line};
 
 /// The root certificates of a machine.
 pub(super) struct SystemRoots {
@@ -54,18 +49,8 @@ fn find_obstacle() -> Option<String> {
 pub(super) fn of_file(path: &Path) -> Result<RootCertStore, EngineError> {
     let bad = |why: String| EngineError::Trust { path: path.to_owned(), why };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path).map_err(bad)? {
+    for certificate in read_certificates(path).map_err(bad)? {
         roots.add(certificate).map_err(|error| bad(describe_tls(&error)))?;
     }
     Ok(roots)
-}
-
-/// The certificates of a PEM file, at least one; the error says what is wrong with it.
-pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = files::read_regular(path, MAX_PEM).map_err(|error| describe_reading(&error))?;
-    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if certificates.is_empty() => Err("it holds no certificate".to_owned()),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(describe_pem(&error, "certificate")),
-    }
 }

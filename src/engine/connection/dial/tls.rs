@@ -8,7 +8,6 @@ use std::sync::Arc;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     AlertDescription, ClientConfig, HandshakeKind, PeerMisbehaved, ProtocolVersion, RootCertStore,
@@ -17,16 +16,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::verifiers::{NamedVerifier, UncheckedVerifier};
+use super::verifiers::NamedVerifier;
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
+use crate::certificates::{UncheckedVerifier, read_certificates, read_private_key};
 use crate::engine::connection::flood::Flood;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
-use crate::files;
-use crate::library_text::{
-    HandshakeProblem, describe_io, describe_pem, describe_reading, describe_tls, find_tls_error,
-};
+use crate::library_text::{HandshakeProblem, describe_io, describe_tls, find_tls_error};
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
@@ -163,7 +160,7 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     let verifier: Arc<dyn ServerCertVerifier> = match &target.trust {
         CertificateTrust::AnyCertificate => Arc::new(UncheckedVerifier(Arc::clone(&provider))),
         CertificateTrust::File(path) => {
-            let named = roots::certificates(path)
+            let named = read_certificates(path)
                 .map_err(|why| EngineError::Trust { path: path.clone(), why })?;
             let inner = verifier_of(roots::of_file(path)?, provider)?;
             Arc::new(NamedVerifier { inner, named })
@@ -219,11 +216,8 @@ fn read_identity(
     identity: &ClientIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), EngineError> {
     let bad = |path: &Path, why: String| EngineError::Identity { path: path.to_owned(), why };
-    let chain = roots::certificates(&identity.certificate)
-        .map_err(|why| bad(&identity.certificate, why))?;
-    let pem = files::read_regular(&identity.key, roots::MAX_PEM)
-        .map_err(|error| bad(&identity.key, describe_reading(&error)))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|error| bad(&identity.key, describe_pem(&error, "private key")))?;
+    let chain =
+        read_certificates(&identity.certificate).map_err(|why| bad(&identity.certificate, why))?;
+    let key = read_private_key(&identity.key).map_err(|why| bad(&identity.key, why))?;
     Ok((chain, key))
 }
