@@ -20,6 +20,7 @@ use super::exchange::context::ExchangeContext;
 use super::exchange::setup_state::SetupState;
 use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
+use super::time::hiccups::HiccupMeter;
 use super::time::slack::DispatchSlack;
 use super::time::timer::PreciseTimer;
 use crate::plan::{ArrivalCoin, LoadPlan, ScenarioPlan, Shard, share_of_arrivals};
@@ -155,7 +156,11 @@ impl Lane {
         link: &mut ConductorLink,
     ) {
         self.context.accounting.start_measuring(start);
-        self.thread.hiccups.measure_from(start);
+        let watch = match &self.load {
+            LoadPlan::Open { .. } => HiccupMeter::LOOSE_WATCH,
+            LoadPlan::Closed { .. } => HiccupMeter::CLOSE_WATCH,
+        };
+        self.thread.hiccups.measure_from(start, watch);
         timer.until(start).await;
         let queue = Rc::new(self.arrival_queue(start));
         let mut running = JoinSet::new();
@@ -202,8 +207,10 @@ impl Lane {
                 tokio::task::yield_now().await;
                 turn = clock::now();
             } else if due > now {
+                let expected = self.thread.hiccups.expect(due);
                 timer.until(due).await;
                 turn = clock::now();
+                expected.fired(turn);
             }
             if queue.is_closed() {
                 return;

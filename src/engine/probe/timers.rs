@@ -9,6 +9,7 @@ use crate::engine::error::EngineError;
 use crate::engine::thread::ThreadState;
 use crate::engine::thread::current_thread_runtime;
 use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::hiccups::HiccupMeter;
 use crate::engine::time::spin::SpinBudget;
 use crate::engine::time::timer::PreciseTimer;
 use crate::plan::PacingMode;
@@ -33,7 +34,7 @@ pub fn timers(pacing: PacingMode, lasting: Duration) -> Result<TimerLateness, En
     LocalSet::new().block_on(&runtime, async {
         let start = clock::now();
         let thread = Rc::new(ThreadState::new(pacing, start));
-        thread.hiccups.measure_from(start);
+        thread.hiccups.measure_from(start, HiccupMeter::CLOSE_WATCH);
         let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, start)));
         tokio::task::spawn_local(ThreadState::measure_hiccups(
             Rc::downgrade(&thread),

@@ -6,90 +6,158 @@ use std::time::Duration;
 use super::clock::{self, Instant};
 use crate::record::Histogram;
 
-/// Measures how late a timer that is due every millisecond fires on one thread.
+/// Measures how late the timers of one thread fire.
 ///
 /// A thread that stands still (stopped, out of processor time, or too busy to look) stamps what
-/// arrives in that time too late. The timer shows by how much: it fires as soon as the thread
-/// continues. A timer that missed several periods counts once, with its whole lateness, and is due
-/// again at the next millisecond.
+/// arrives in that time too late. Its timers show by how much: they fire as soon as the thread
+/// continues. The meter looks at the timers that release arrivals, and at one of its own if none of
+/// these has fired for a while. Timers that became due in the same standstill count once, from the
+/// first due time on.
 #[derive(Debug)]
 pub(in crate::engine) struct HiccupMeter {
-    /// When the timer is due next; `None` before the meter starts.
-    due: Cell<Option<Instant>>,
+    /// When the meter's first timer was due; `None` before the meter starts.
+    first_due: Cell<Option<Instant>>,
+    /// When the last timer of the thread was seen to fire.
+    seen: Cell<Option<Instant>>,
+    /// When the next timer that releases arrivals is due.
+    expected: Cell<Option<Instant>>,
+    /// How long after the last timer the meter's own is due.
+    patience: Cell<Duration>,
     /// Start of the measured stage; only timers due from then on are recorded.
     measured_from: Cell<Option<Instant>>,
+    recorded: Cell<Option<Instant>>,
     lateness: RefCell<Histogram>,
     /// The sum of all hiccups long enough to be a standstill.
     stood_still: Cell<Duration>,
 }
 
+/// A timer that the meter looks at. If it is dropped before it fires, it shows nothing.
+pub(in crate::engine) struct ExpectedTimer<'a> {
+    meter: &'a HiccupMeter,
+    due: Instant,
+}
+
 impl HiccupMeter {
+    /// The time between two timers of the meter's own, at least. Of the timers that fire in time,
+    /// one in each period is recorded.
     const PERIOD: Duration = Duration::from_millis(1);
     /// The shortest hiccup that counts as a standstill; timers alone are late by less.
     pub(in crate::engine) const STANDSTILL: Duration =
         Duration::from_millis(if cfg!(target_os = "linux") { 1 } else { 3 });
+    /// How long after the last timer the meter looks itself, if no timers release arrivals.
+    pub(in crate::engine) const CLOSE_WATCH: Duration = Self::PERIOD;
+    /// The same if timers release arrivals. Each look wakes the processor, which costs tens of µs
+    /// of its time.
+    pub(in crate::engine) const LOOSE_WATCH: Duration = Duration::from_millis(10);
 
     /// A meter that has not started.
     pub(in crate::engine) fn new() -> Self {
         Self {
-            due: Cell::new(None),
+            first_due: Cell::new(None),
+            seen: Cell::new(None),
+            expected: Cell::new(None),
+            patience: Cell::new(Self::CLOSE_WATCH),
             measured_from: Cell::new(None),
+            recorded: Cell::new(None),
             lateness: RefCell::default(),
             stood_still: Cell::new(Duration::ZERO),
         }
     }
 
-    /// Starts the meter; the first timer is due half a period after `run_start`.
+    /// Starts the meter; its first timer is due half a period after `run_start`.
     ///
-    /// Schedules start at whole milliseconds of a run. Between them the timer delays no arrival.
+    /// Schedules start at whole milliseconds of a run. Between them the meter delays no arrival.
     pub(in crate::engine) fn start(&self, run_start: Instant) {
-        self.due.set(Some(run_start + Self::PERIOD / 2));
+        self.first_due.set(Some(run_start + Self::PERIOD / 2));
     }
 
-    /// Records from `start` on, when the measured stage begins.
-    pub(in crate::engine) fn measure_from(&self, start: Instant) {
-        self.measured_from.set(Some(start));
+    /// Records from `start` on, when the measured stage begins. If lanes of the thread differ in
+    /// `patience`, the least counts.
+    pub(in crate::engine) fn measure_from(&self, start: Instant, patience: Duration) {
+        let known = self.measured_from.replace(Some(start)).map(|_| self.patience.get());
+        self.patience.set(known.map_or(patience, |known| known.min(patience)));
     }
 
     /// Total time the thread stood still from the start of the meter to `at`.
     ///
     /// The difference of two values is the standstill between them. A timer that is overdue at `at`
-    /// counts already: after a standstill other tasks may run before the meter does.
+    /// counts already: after a standstill other tasks may run before the timer's own.
     pub(in crate::engine) fn stood_still_by(&self, at: Instant) -> Duration {
-        self.stood_still.get() + self.overdue(at).unwrap_or_default()
+        let late = self.next_due().and_then(|due| at.checked_duration_since(due));
+        let overdue = late.filter(|late| *late >= Self::STANDSTILL);
+        self.stood_still.get() + overdue.unwrap_or_default()
     }
 
     /// The lateness recorded since the last call, including a standstill the meter has not seen
     /// yet.
     pub(in crate::engine) fn take(&self) -> Histogram {
         let now = clock::now();
-        if self.overdue(now).is_some() {
+        if self.stood_still_by(now) > self.stood_still.get() {
             self.look(now);
         }
         self.lateness.take()
     }
 
-    /// Records the timer if it was due by `now`. Returns when it is due next.
-    pub(in crate::engine) fn look(&self, now: Instant) -> Option<Instant> {
-        let due = self.due.get()?;
-        let Some(late) = now.checked_duration_since(due) else { return Some(due) };
-        if self.measured_from.get().is_some_and(|from| due >= from) {
-            self.lateness.borrow_mut().record(late);
-        }
-        if late >= Self::STANDSTILL {
-            self.stood_still.set(self.stood_still.get() + late);
-        }
-        let into_period =
-            Duration::from_nanos(u64::from(late.subsec_nanos() % Self::PERIOD.subsec_nanos()));
-        let next = now + Self::PERIOD.saturating_sub(into_period);
-        self.due.set(Some(next));
-        Some(next)
+    /// Notes when the next timer that releases arrivals is due.
+    pub(in crate::engine) fn expect(&self, due: Instant) -> ExpectedTimer<'_> {
+        self.expected.set(Some(due));
+        ExpectedTimer { meter: self, due }
     }
 
-    /// How late the pending timer is at `now`, if that is a standstill.
-    fn overdue(&self, now: Instant) -> Option<Duration> {
-        let late = now.checked_duration_since(self.due.get()?)?;
-        (late >= Self::STANDSTILL).then_some(late)
+    /// Counts the next timer if it was due by `now`. Returns when the meter's own timer is due.
+    pub(in crate::engine) fn look(&self, now: Instant) -> Option<Instant> {
+        if let Some(due) = self.next_due().filter(|due| *due <= now) {
+            self.count(due, now);
+        }
+        self.own_due()
+    }
+
+    /// Counts a timer that was due at `due` and fired at `now`.
+    fn count(&self, due: Instant, now: Instant) {
+        // The thread did not stand still before it ran its last timer.
+        let since = self.seen.replace(Some(now)).map_or(due, |seen| seen.max(due));
+        let late = now.saturating_duration_since(since);
+        let is_standstill = late >= Self::STANDSTILL;
+        if is_standstill {
+            self.stood_still.set(self.stood_still.get() + late);
+        }
+        let is_next = self.recorded.get().is_none_or(|last| now - last >= Self::PERIOD / 2);
+        let is_measured = self.measured_from.get().is_some_and(|from| due >= from);
+        if is_measured && (is_standstill || is_next) {
+            self.recorded.set(Some(now));
+            self.lateness.borrow_mut().record(late);
+        }
+    }
+
+    /// The first due time of the thread's timers; `None` before the meter starts.
+    fn next_due(&self) -> Option<Instant> {
+        let own = self.own_due()?;
+        Some(self.expected.get().map_or(own, |expected| expected.min(own)))
+    }
+
+    /// When the meter's own timer is due: a whole number of periods after the first.
+    fn own_due(&self) -> Option<Instant> {
+        let first = self.first_due.get()?;
+        let Some(seen) = self.seen.get() else { return Some(first) };
+        let latest = (seen + self.patience.get()).saturating_duration_since(first);
+        let into_period =
+            Duration::from_nanos(u64::from(latest.subsec_nanos() % Self::PERIOD.subsec_nanos()));
+        Some(first + latest.saturating_sub(into_period))
+    }
+}
+
+impl ExpectedTimer<'_> {
+    /// Notes that the timer fired at `now`.
+    pub(in crate::engine) fn fired(self, now: Instant) {
+        if self.meter.first_due.get().is_some() {
+            self.meter.count(self.due, now);
+        }
+    }
+}
+
+impl Drop for ExpectedTimer<'_> {
+    fn drop(&mut self) {
+        self.meter.expected.set(None);
     }
 }
 
@@ -100,8 +168,8 @@ mod tests {
     /// A meter, and the instant half a millisecond before its first timer.
     fn meter() -> (HiccupMeter, Instant) {
         let (meter, start) = (HiccupMeter::new(), clock::now());
-        meter.due.set(Some(start + HiccupMeter::PERIOD / 2));
-        meter.measure_from(start);
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::CLOSE_WATCH);
         (meter, start)
     }
 
@@ -151,9 +219,48 @@ mod tests {
     }
 
     #[test]
+    fn timers_that_release_arrivals_take_the_place_of_the_meters_own() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        for millis in 1..=1_000 {
+            let due = start + Duration::from_millis(millis);
+            meter.expect(due).fired(due + micros(60));
+            assert!(meter.look(due + micros(61)).unwrap() > due + Duration::from_millis(9));
+        }
+        assert_eq!(meter.take().count(), 1_000);
+        assert_eq!(meter.stood_still_by(start + micros(1_000_100)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_standstill_with_several_timers_due_in_it_counts_once_from_the_first_on() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        meter.look(start + micros(500));
+        let timer = meter.expect(start + micros(2_000));
+        assert_eq!(meter.stood_still_by(start + micros(302_000)), micros(300_000));
+        assert_eq!(meter.look(start + micros(302_000)), Some(start + micros(311_500)));
+        timer.fired(start + micros(302_010));
+        assert_eq!(meter.stood_still_by(start + micros(302_020)), micros(300_000));
+    }
+
+    #[test]
+    fn a_timer_that_is_given_up_shows_no_standstill() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        meter.look(start + micros(500));
+        drop(meter.expect(start + micros(2_000)));
+        assert_eq!(meter.stood_still_by(start + micros(10_000)), Duration::ZERO);
+        meter.look(start + micros(10_600));
+        assert!(meter.take().max().unwrap() < micros(200));
+    }
+
+    #[test]
     fn only_the_measured_stage_is_recorded_and_each_hiccup_is_taken_once() {
         let (meter, start) = meter();
-        meter.measure_from(start + micros(10_000));
+        meter.measure_from(start + micros(10_000), HiccupMeter::CLOSE_WATCH);
         for tick in 0..20 {
             meter.look(start + HiccupMeter::PERIOD * tick + micros(500));
         }
