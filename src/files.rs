@@ -50,7 +50,7 @@ pub fn read_into(path: &Path, max: ByteSize, bytes: &mut Vec<u8>) -> io::Result<
     if bytes.len() as u64 > max.0 { Err(too_large()) } else { Ok(()) }
 }
 
-/// Why a library that opens this file could wait without end: it is a pipe, a socket, or a device
+/// Why a program that opens this file could wait without end: it is a pipe, a socket, or a device
 /// other than `/dev/null`, which stands for an empty file. `None` if it is a regular file or cannot
 /// be opened at all.
 pub fn find_obstacle(path: &Path) -> Option<io::Error> {

@@ -22,42 +22,51 @@ use crate::files;
 ///
 /// Written as libpq's URL:
 /// `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=ca.crt`
-/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). What the
-/// URL leaves out comes from `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLROOTCERT`, `PGSSLCERT`,
-/// `PGSSLKEY`, `PGOPTIONS` and the passfile, as with psql; but `PGHOST` and `PGPORT` are ignored: a
-/// URL without a host means this machine, and one without a port 5432. Nothing here prints the
-/// password.
+/// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>). `PGUSER`,
+/// `PGPASSWORD`, `PGDATABASE`, `PGOPTIONS`, `PGSSLROOTCERT`, `PGSSLCERT`, `PGSSLKEY` and the
+/// passfile fill in what the URL leaves out, as with psql. Other variables, such as `PGHOST`,
+/// `PGPORT` and `PGSSLMODE`, are ignored, and `~/.postgresql/` is not read. A URL without a host
+/// means this machine, and one without a port 5432. Nothing here prints the password.
 #[derive(Clone)]
 pub struct DatabaseAddress {
     user: String,
     password: Option<SecretString>,
     database: Option<String>,
-    /// The host, `localhost` for a socket of this machine.
+    /// The host, `localhost` for a Unix socket.
     host: String,
     port: u16,
-    /// The folder of a socket of this machine.
+    /// The folder of a Unix socket.
     socket: Option<PathBuf>,
     /// Whether that is this machine.
     is_here: bool,
     tls: PostgresTls,
     ca: Option<PathBuf>,
-    /// The files of the client's certificate and key.
-    identity: (Option<PathBuf>, Option<PathBuf>),
+    client_files: Option<ClientFiles>,
+    /// Settings of the session (`PGOPTIONS`).
+    options: Option<String>,
     application: String,
     pooler: PoolerMode,
     connect_timeout: Duration,
 }
 
+/// The files of the client's certificate and key.
+#[derive(Debug, Clone)]
+pub(super) struct ClientFiles {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostgresTls {
-    /// Not encrypted: on this machine, or because of `sslmode=disable`.
+    /// Not encrypted: on a Unix socket, or because of `sslmode=disable`.
     Plaintext,
     /// On this machine, encrypted if the server offers it.
     WhereOffered,
     /// Encrypted, but the server is not authenticated (`sslmode=require`).
     Unverified,
-    /// Encrypted, with a certificate of a known authority for any name (`sslmode=verify-ca`).
+    /// Encrypted, with a certificate of a known authority for any name (`sslmode=verify-ca`, or
+    /// `require` with a file of authorities).
     VerifyCa,
     /// Encrypted, with a certificate of a known authority for this host (`sslmode=verify-full`).
     VerifyFull,
@@ -114,47 +123,50 @@ impl DatabaseAddress {
         if !is_postgres || url.fragment().is_some() || database.contains(['/', '@', ':']) {
             return Err(malformed());
         }
-        let settings = UrlSettings::of(&url)?;
+        let mut settings = UrlSettings::of(&url)?;
         let host = decoded(url.host_str().unwrap_or_default())?;
-        // This includes a host that is a socket's folder.
-        let is_here = settings.socket.is_some() || host.is_empty() || is_loopback(&host);
-        let tls = settings.tls(is_here)?;
-        let socket = settings.socket.or_else(|| host.starts_with('/').then(|| (&*host).into()));
-        check_passfiles()?;
+        let socket = settings.socket.take();
+        let socket = socket.or_else(|| host.starts_with('/').then(|| (&*host).into()));
+        let is_here = socket.is_some() || host.is_empty() || is_loopback(&host);
+        let tls = settings.tls(is_here, socket.is_some())?;
+        let is_unnamed = socket.is_some() || host.is_empty();
         let port = url.port().or(settings.port).unwrap_or(PORT);
         let default_pooler =
             if port == POOLED_PORT { PoolerMode::Transaction } else { PoolerMode::None };
         let mut address = Self {
             user: user(&url)?,
             password: password(&url)?,
-            database: given(decoded(database)?).or_else(|| variable("PGDATABASE")),
-            host: if host.is_empty() { "localhost".to_owned() } else { host },
+            database: non_empty(decoded(database)?).or_else(|| read_variable("PGDATABASE")),
+            host: if is_unnamed { "localhost".to_owned() } else { host },
             port,
             socket,
             is_here,
             tls,
-            ca: settings.ca.or_else(|| file("PGSSLROOTCERT")),
-            identity: (
-                settings.certificate.or_else(|| file("PGSSLCERT")),
-                settings.key.or_else(|| file("PGSSLKEY")),
-            ),
+            client_files: settings.take_client_files()?,
+            ca: settings.ca,
+            options: read_variable("PGOPTIONS"),
             application: settings.application,
             pooler: settings.pooler.unwrap_or(default_pooler),
             connect_timeout: settings.connect_timeout,
         };
-        address.password = address.password.take().or_else(|| address.password_of_file());
+        if address.password.is_none() {
+            address.password = address.password_of_file()?;
+        }
         Ok(address)
     }
 
-    fn password_of_file(&self) -> Option<SecretString> {
+    fn password_of_file(&self) -> Result<Option<SecretString>, AddressError> {
+        let Some(file) = passfile::passfile() else { return Ok(None) };
+        check_passfile(&file)?;
         let host = self.socket.as_deref().and_then(Path::to_str).unwrap_or(self.peer());
-        passfile::find_password(PasswordOwner {
+        let owner = PasswordOwner {
             // In the file, a socket may also be called `localhost`.
             hosts: [host, &self.host],
             port: self.port,
             database: self.database_name(),
             user: &self.user,
-        })
+        };
+        Ok(passfile::find_password(&file, owner))
     }
 
     /// The database, which by default has the name of the user.
@@ -177,7 +189,7 @@ impl DatabaseAddress {
         password.filter(|password| !public.contains(&Some(password)))
     }
 
-    /// The host, `localhost` for a socket of this machine.
+    /// The host, `localhost` for a Unix socket.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -198,8 +210,8 @@ impl DatabaseAddress {
     }
 
     /// The files of the client's certificate and key.
-    pub(super) fn identity(&self) -> (Option<&Path>, Option<&Path>) {
-        (self.identity.0.as_deref(), self.identity.1.as_deref())
+    pub(super) fn client_files(&self) -> Option<&ClientFiles> {
+        self.client_files.as_ref()
     }
 
     /// The pooler between the prober and the server.
@@ -217,12 +229,12 @@ impl DatabaseAddress {
         self.host.trim_matches(['[', ']'])
     }
 
-    /// The port, which a socket of this machine has in its name.
+    /// The port, which a Unix socket has in its name.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The socket of this machine, if there is one.
+    /// The path of the Unix socket, if it is one.
     pub(super) fn socket(&self) -> Option<PathBuf> {
         Some(self.socket.as_ref()?.join(format!(".s.PGSQL.{}", self.port)))
     }
@@ -238,8 +250,8 @@ impl DatabaseAddress {
         if let Some(database) = &self.database {
             config.dbname(database);
         }
-        if let Some(options) = variable("PGOPTIONS") {
-            config.options(&options);
+        if let Some(options) = &self.options {
+            config.options(options);
         }
         config
     }
@@ -267,12 +279,10 @@ fn with_host(text: &str) -> Cow<'_, str> {
 }
 
 /// Refuses a passfile that is a pipe or a device. A person who names one expects it to be read.
-fn check_passfiles() -> Result<(), AddressError> {
-    let obstacle = passfile::passfiles().into_iter().find_map(|path| {
-        files::find_obstacle(&path).map(|why| format!("the passfile {}: {why}", path.display()))
-    });
-    let remedy = "name a file in PGPASSFILE, or set PGPASSWORD and remove the pipe";
-    obstacle.map_or(Ok(()), |problem| Err(AddressError { problem, remedy }))
+fn check_passfile(path: &Path) -> Result<(), AddressError> {
+    let Some(why) = files::find_obstacle(path) else { return Ok(()) };
+    let problem = format!("the passfile {}: {why}", path.display());
+    Err(AddressError { problem, remedy: "name a file in PGPASSFILE, or set PGPASSWORD" })
 }
 
 fn malformed() -> AddressError {
@@ -280,24 +290,25 @@ fn malformed() -> AddressError {
 }
 
 fn user(url: &Url) -> Result<String, AddressError> {
-    let named = given(decoded(url.username())?).or_else(|| variable("PGUSER"));
+    let named = non_empty(decoded(url.username())?).or_else(|| read_variable("PGUSER"));
     Ok(named.unwrap_or_else(|| whoami::username().unwrap_or_else(|_| "unknown".to_owned())))
 }
 
 fn password(url: &Url) -> Result<Option<SecretString>, AddressError> {
-    let written = url.password().map(decoded).transpose()?.and_then(given);
-    Ok(written.or_else(|| variable("PGPASSWORD")).map(SecretString::from))
+    let written = url.password().map(decoded).transpose()?.and_then(non_empty);
+    Ok(written.or_else(|| read_variable("PGPASSWORD")).map(SecretString::from))
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().and_then(given)
+fn read_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().and_then(non_empty)
 }
 
-fn file(name: &str) -> Option<PathBuf> {
+/// The path in a variable; an empty one counts as not set, as in libpq.
+fn read_path_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
-fn given(text: String) -> Option<String> {
+fn non_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -308,9 +319,7 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     let name = host.to_ascii_lowercase();
-    address.is_ok_and(|address| address.is_loopback())
-        || name == "localhost"
-        || host.starts_with('/')
+    address.is_ok_and(|address| address.is_loopback()) || name == "localhost"
 }
 
 #[cfg(test)]

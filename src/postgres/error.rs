@@ -96,13 +96,11 @@ impl PgError {
         Self::without_state(PgErrorKind::Broken, at, message)
     }
 
-    /// A file that TLS needs could not be read.
-    pub(super) fn unread(at: &str, error: &io::Error, message: String) -> Self {
-        Self::without_state(
-            if is_local_shortage(error) { PgErrorKind::OwnLimits } else { PgErrorKind::Tls },
-            at,
-            message,
-        )
+    /// A file that TLS needs could not be opened. Unless this machine lacks a resource, the error
+    /// is of the given kind.
+    pub(super) fn unread(at: &str, kind: PgErrorKind, error: &io::Error, message: String) -> Self {
+        let kind = if is_local_shortage(error) { PgErrorKind::OwnLimits } else { kind };
+        Self::without_state(kind, at, message)
     }
 
     /// It did not answer in time.
@@ -121,7 +119,7 @@ impl PgError {
         Self::without_state(PgErrorKind::TooMuch, at, message)
     }
 
-    fn without_state(kind: PgErrorKind, at: &str, message: String) -> Self {
+    pub(super) fn without_state(kind: PgErrorKind, at: &str, message: String) -> Self {
         Self { kind, database: at.to_owned(), message, state: None }
     }
 }
@@ -155,8 +153,9 @@ mod tests {
             let error = PgError::of_io("u@h:5432/x", &errno.into());
             assert_eq!(error.kind, trouble, "{error}");
         }
-        let unread =
-            |errno: Errno| PgError::unread("u@h:5432/x", &errno.into(), String::new()).kind;
+        let unread = |errno: Errno| {
+            PgError::unread("u@h:5432/x", PgErrorKind::Tls, &errno.into(), String::new()).kind
+        };
         assert_eq!(
             (unread(Errno::MFILE), unread(Errno::NOENT)),
             (PgErrorKind::OwnLimits, PgErrorKind::Tls)

@@ -21,6 +21,9 @@ pub enum PgErrorKind {
     Lost,
     /// The user name or password is wrong.
     Password,
+    /// The server's signature at the end of a login by SCRAM is wrong: it does not know the
+    /// password.
+    Unproven,
     /// The server's rules (`pg_hba.conf`) reject such a connection, or the user may not connect to
     /// the database.
     NotLetIn,
@@ -60,7 +63,7 @@ pub enum PgErrorKind {
     NotText,
     /// A statement from a file returns more than the limit.
     TooMuch,
-    /// It asks for something that the database library of tollgate cannot do.
+    /// It asks for something that tollgate cannot do.
     Unsupported,
     /// What listens there is not PostgreSQL: no session began, and what it sent begins none.
     NotPostgres,
@@ -89,6 +92,7 @@ impl PgErrorKind {
             Self::TooSlow => "cancelled an operation that exceeded its time limit",
             Self::Lost => "broke off the connection",
             Self::Password => "rejects the user name or password",
+            Self::Unproven => "did not prove its identity",
             Self::NotLetIn => "does not let this user in from here",
             Self::Tenant => "is behind a pooler that does not know the user",
             Self::NoDatabase => "has no such database",
@@ -106,7 +110,7 @@ impl PgErrorKind {
             Self::NoReturning => "cannot report what the statement wrote",
             Self::Statement | Self::NotText => "rejected the statement",
             Self::TooMuch => "returned more than the prober keeps",
-            Self::Unsupported => "asks for what tollgate's database library cannot do",
+            Self::Unsupported => "asks for what tollgate cannot do",
             Self::NotPostgres => "is not a PostgreSQL server",
             Self::Broken => "broke PostgreSQL's protocol",
             Self::Flood => "floods the connection",
@@ -135,7 +139,8 @@ impl PgErrorKind {
             Self::TooSlow => "try again later; another `tollgate sync` may be running",
             Self::Lost => "try again when the server is up",
             Self::Password => {
-                "check user name and password in the URL; percent-encode special characters"
+                "check user name and password in the URL, `PGPASSWORD` or the passfile, which only its owner may be able \
+                 to read (`chmod 600`); percent-encode special characters in the URL"
             }
             Self::Handshake(problem) => remedy_of_handshake(problem),
             Self::NotLetIn => {
@@ -179,6 +184,9 @@ impl PgErrorKind {
         match self {
             Self::NotPostgres => {
                 "correct host and port of the URL: what listens there does not speak PostgreSQL's protocol"
+            }
+            Self::Unproven => {
+                "check host and port of the URL, and what stands between here and the database: another server answers there"
             }
             Self::Broken | Self::Flood => {
                 "check what stands between here and the database, such as a proxy or a pooler, and its version"

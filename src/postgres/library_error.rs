@@ -25,9 +25,11 @@ pub(super) fn describe(error: &Error) -> (PgErrorKind, String) {
             (PgErrorKind::Broken, PROTOCOL)
         }
         ("error communicating with the server", Some(io)) => return describe_socket(io),
-        ("connection closed", _) => return describe_socket(&io::ErrorKind::UnexpectedEof.into()),
         ("unexpected message from server" | "error parsing response from server", _) => {
             (PgErrorKind::Broken, PROTOCOL)
+        }
+        ("authentication error", Some(io)) if io.to_string() == "SCRAM verification error" => {
+            (PgErrorKind::Unproven, "it could not prove that it knows the password")
         }
         ("authentication error", _) => {
             (PgErrorKind::Broken, "its part of the login does not follow PostgreSQL's protocol")
@@ -36,16 +38,17 @@ pub(super) fn describe(error: &Error) -> (PgErrorKind, String) {
             (PgErrorKind::Broken, "the answer lacks a column")
         }
         (text, _) if text.starts_with("error deserializing column") => {
-            (PgErrorKind::Broken, "a column has another type than expected")
+            (PgErrorKind::Broken, "a column has another type than expected, or is null")
         }
         (text, _)
             if text.starts_with("error serializing") || text.starts_with("error encoding") =>
         {
             (PgErrorKind::Other, "a value could not be sent")
         }
-        _ => {
-            (PgErrorKind::Other, "the database library reported an error that it does not explain")
-        }
+        _ => (
+            PgErrorKind::Other,
+            "the database library failed for a reason that tollgate does not know",
+        ),
     };
     (kind, text.to_owned())
 }
@@ -83,3 +86,6 @@ fn kind_of_io(io: &io::Error) -> PgErrorKind {
         _ => PgErrorKind::Unreachable,
     }
 }
+
+#[cfg(test)]
+mod tests;

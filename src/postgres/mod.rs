@@ -6,7 +6,7 @@
 //! name in most of its functions, so a query could return the rows of another. Therefore every
 //! query goes through [`Transaction`]: an explicit transaction, unnamed statements, settings by
 //! `set local`. This also works on a direct connection, so both use the same code. `clippy.toml`
-//! forbids the library's other functions.
+//! forbids the library's own functions for queries everywhere else.
 
 mod address;
 mod documents;
@@ -20,6 +20,8 @@ mod opening;
 mod passfile;
 mod query;
 mod row_walk;
+#[cfg(test)]
+mod scripted_server;
 mod session;
 mod statement;
 mod statement_error;
@@ -34,7 +36,7 @@ pub use address::{AddressError, DatabaseAddress, PoolerMode, PostgresTls};
 pub use documents::RowDocuments;
 pub use error::PgError;
 pub use error_kind::PgErrorKind;
-pub use query::{BindValue, BoundQuery};
+pub use query::{ArrayElement, BindValue, BoundQuery};
 pub use session::{PgRow, PgSession, Transaction};
 pub use statement::{SqlStatement, StatementError};
 pub use transaction_mode::TransactionMode;

@@ -21,24 +21,25 @@ pub(super) struct PasswordOwner<'a> {
     pub(super) user: &'a str,
 }
 
-/// The files that may hold passwords: `PGPASSFILE`, then `.pgpass` in the home folder.
-pub(super) fn passfiles() -> Vec<PathBuf> {
-    let named = std::env::var_os("PGPASSFILE").map(PathBuf::from);
-    let usual = std::env::home_dir().map(|home| home.join(".pgpass"));
-    [named, usual].into_iter().flatten().collect()
+/// The file of passwords: the one that `PGPASSFILE` names, otherwise `.pgpass` in the home folder.
+pub(super) fn passfile() -> Option<PathBuf> {
+    let named = std::env::var_os("PGPASSFILE").filter(|file| !file.is_empty());
+    let usual = || std::env::home_dir().map(|home| home.join(".pgpass"));
+    named.map(PathBuf::from).or_else(usual)
 }
 
-/// The password for an owner in the first file that has one.
-pub(super) fn find_password(owner: PasswordOwner<'_>) -> Option<SecretString> {
-    passfiles().iter().find_map(|path| password_in(&read_private(path)?, owner))
+/// The password for an owner in a file.
+pub(super) fn find_password(file: &Path, owner: PasswordOwner<'_>) -> Option<SecretString> {
+    password_in(&read_private(file)?, owner)
 }
 
 /// The text of a file, if only its owner may read it. libpq ignores any other file too.
 fn read_private(path: &Path) -> Option<String> {
     let mode = std::fs::metadata(path).ok()?.mode();
-    let is_private = mode.trailing_zeros() >= 6;
-    let bytes = is_private.then(|| files::read_regular(path, MAX_PASSFILE).ok())??;
-    String::from_utf8(bytes).ok()
+    let others_may = mode & 0o077;
+    let bytes = (others_may == 0).then(|| files::read_regular(path, MAX_PASSFILE).ok())??;
+    // Lines that are UTF-8 count even if another one is not.
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn password_in(text: &str, owner: PasswordOwner<'_>) -> Option<SecretString> {
@@ -120,5 +121,14 @@ mod tests {
             assert_eq!(read_private(file.path()).is_some(), is_read, "{mode:o}");
         }
         assert!(read_private(Path::new("/nowhere/at/all")).is_none());
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_does_not_hide_the_others() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(file.path(), b"# caf\xe9\n*:*:*:*:p\n").unwrap();
+        let password = find_password(file.path(), OWNER).unwrap();
+        assert_eq!(password.expose_secret(), "p");
     }
 }

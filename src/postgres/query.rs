@@ -1,4 +1,6 @@
-//! The values of a statement, with the types that the server is told.
+//! The values of a statement, and the types sent with them.
+
+use std::fmt;
 
 use time::{Date, OffsetDateTime};
 use tokio_postgres::types::{ToSql, Type};
@@ -9,8 +11,8 @@ type BoundValue<'q> = (Box<dyn ToSql + Sync + Send + 'q>, Type);
 
 /// The values of a statement, in the order of its placeholders.
 ///
-/// Their types are sent with them. So a statement needs no preparation by name, and one round trip.
-#[derive(Debug, Default)]
+/// Their types are sent with them, so a statement is not prepared by name and takes one round trip.
+#[derive(Default)]
 pub struct BoundQuery<'q> {
     values: Vec<BoundValue<'q>>,
 }
@@ -29,19 +31,34 @@ impl<'q> BoundQuery<'q> {
     }
 }
 
+/// The values may be secret, so only their number is shown.
+impl fmt::Debug for BoundQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BoundQuery({} values)", self.values.len())
+    }
+}
+
 /// A value that a statement can have.
 pub trait BindValue: ToSql + Sync + Send {
     /// Its type in the database.
     const TYPE: Type;
-    /// The type of a list of it.
-    const LIST: Type;
+}
+
+/// A value that an array of a statement can have. An array is not an element: PostgreSQL has arrays
+/// of several dimensions, but none of arrays.
+pub trait ArrayElement: BindValue {
+    /// The type of an array of it.
+    const ARRAY: Type;
 }
 
 macro_rules! bind_values {
-    ($($value:ty: $type:ident, $list:ident;)*) => {$(
+    ($($value:ty: $type:ident, $array:ident;)*) => {$(
         impl BindValue for $value {
             const TYPE: Type = Type::$type;
-            const LIST: Type = Type::$list;
+        }
+
+        impl ArrayElement for $value {
+            const ARRAY: Type = Type::$array;
         }
     )*};
 }
@@ -63,16 +80,27 @@ bind_values! {
 
 impl<T: BindValue> BindValue for Option<T> {
     const TYPE: Type = T::TYPE;
-    const LIST: Type = T::LIST;
 }
 
-impl<T: BindValue> BindValue for Vec<T> {
-    const TYPE: Type = T::LIST;
-    // Lists of any depth have one type.
-    const LIST: Type = T::LIST;
+impl<T: ArrayElement> ArrayElement for Option<T> {
+    const ARRAY: Type = T::ARRAY;
 }
 
-impl<T: BindValue> BindValue for &[T] {
-    const TYPE: Type = T::LIST;
-    const LIST: Type = T::LIST;
+impl<T: ArrayElement> BindValue for Vec<T> {
+    const TYPE: Type = T::ARRAY;
+}
+
+impl<T: ArrayElement> BindValue for &[T] {
+    const TYPE: Type = T::ARRAY;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_query_shows_no_value() {
+        let query = BoundQuery::default().bind("Zebra7f3a").bind(vec![Some(1_i64), None]);
+        assert_eq!(format!("{query:?}"), "BoundQuery(2 values)");
+    }
 }

@@ -67,8 +67,8 @@ impl RowWalk {
         Ok(())
     }
 
-    /// How many columns the row has; `None` if it is not complete.
-    pub(super) fn columns(&self) -> Option<u16> {
-        self.count.filter(|count| self.begun == *count && self.left == 0 && self.have == 0)
+    /// Whether the row has all its columns.
+    pub(super) fn is_complete(&self) -> bool {
+        self.count == Some(self.begun) && self.left == 0 && self.have == 0
     }
 }

@@ -13,7 +13,7 @@ use super::documents::{RowCollector, RowDocuments};
 use super::query::BoundQuery;
 use super::transaction_state::TransactionState;
 use super::wire::{Wire, WireError};
-use super::{DatabaseAddress, PgError, PgErrorKind, SqlStatement, TransactionMode, opening};
+use super::{DatabaseAddress, PgError, SqlStatement, TransactionMode, opening};
 use crate::library_text::catch_defect;
 
 /// A row of an answer.
@@ -37,8 +37,8 @@ pub struct PgSession {
     is_left_open: bool,
     /// The database, as shown in output.
     at: String,
-    /// Whether the server's answer may be endless.
-    given_up: bool,
+    /// Whether an answer was not read to its end, so that no transaction can begin.
+    is_abandoned: bool,
     /// By when the first transaction must have begun, until it has.
     first_answer: Option<Instant>,
 }
@@ -64,7 +64,7 @@ impl PgSession {
                 state,
                 is_left_open: false,
                 at,
-                given_up: false,
+                is_abandoned: false,
                 first_answer: None,
             }),
             Ok(Err(error)) => Err(error),
@@ -99,13 +99,12 @@ impl PgSession {
         mode: TransactionMode,
         timeout: Duration,
     ) -> Result<Transaction<'_>, PgError> {
-        if self.given_up {
+        if self.is_abandoned {
             return Err(PgError::given_up(&self.at));
         }
         let answer = timeout.saturating_add(GRACE);
-        let begun = self.send_begin(mode, timeout, answer).await;
-        self.given_up |= begun.as_ref().is_err_and(|error| error.kind == PgErrorKind::Defect);
-        begun.map(|()| Transaction { session: self, answer })
+        self.send_begin(mode, timeout, answer).await?;
+        Ok(Transaction { session: self, answer })
     }
 
     async fn send_begin(
@@ -130,7 +129,7 @@ impl PgSession {
     #[expect(clippy::disallowed_methods, reason = "in a transaction, or it begins or ends one")]
     async fn run(&mut self, sql: &str, limit: Duration) -> Result<(), PgError> {
         let Wire { client, driver } = &mut self.wire;
-        await_answer(&self.at, limit, driver.carry(client.batch_execute(sql))).await
+        await_answer(&self.at, limit, driver.drive_until_answered(client.batch_execute(sql))).await
     }
 
     /// Runs a session's first statements, which a healthy server answers at once.
@@ -138,7 +137,9 @@ impl PgSession {
     async fn run_first(&mut self, sql: &str, by: Instant) -> Result<(), PgError> {
         let by = by.max(tokio::time::sleep(LEAST_FIRST_ANSWER).deadline());
         let Wire { client, driver } = &mut self.wire;
-        match tokio::time::timeout_at(by, driver.carry(client.batch_execute(sql))).await {
+        match tokio::time::timeout_at(by, driver.drive_until_answered(client.batch_execute(sql)))
+            .await
+        {
             Ok(answer) => answer.map_err(|error| PgError::of(&self.at, &error)),
             Err(_) => Err(PgError::timed_out(
                 &self.at,
@@ -151,7 +152,7 @@ impl PgSession {
     /// Whether the session was abandoned because an answer was incomplete: no transaction can begin
     /// on it, and the caller must drop it.
     pub fn is_abandoned(&self) -> bool {
-        self.given_up
+        self.is_abandoned
     }
 
     /// Closes the connection with a Terminate message; dropping it closes it without.
@@ -163,6 +164,7 @@ impl PgSession {
 
 impl Transaction<'_> {
     /// Executes a statement; returns the number of affected rows.
+    #[expect(clippy::disallowed_methods, reason = "in a transaction")]
     pub async fn execute<'q>(
         &mut self,
         sql: &'static str,
@@ -173,10 +175,11 @@ impl Transaction<'_> {
         let values: Vec<_> =
             values.iter().map(|(value, kind)| (&**value as _, kind.clone())).collect();
         let request = client.execute_typed(sql, &values);
-        await_answer(&self.session.at, self.answer, driver.carry(request)).await
+        await_answer(&self.session.at, self.answer, driver.drive_until_answered(request)).await
     }
 
     /// The rows of a query.
+    #[expect(clippy::disallowed_methods, reason = "in a transaction")]
     pub async fn fetch_rows<'q>(
         &mut self,
         sql: &'static str,
@@ -185,7 +188,7 @@ impl Transaction<'_> {
         let values = bind(BoundQuery::default()).into_values();
         let Wire { client, driver } = &mut self.session.wire;
         let request = async { client.query_typed_raw(sql, values).await?.try_collect().await };
-        await_answer(&self.session.at, self.answer, driver.carry(request)).await
+        await_answer(&self.session.at, self.answer, driver.drive_until_answered(request)).await
     }
 
     /// Executes a statement from a file with its values (`None` is null); returns its rows in
@@ -201,17 +204,17 @@ impl Transaction<'_> {
         values: &[Option<String>],
     ) -> Result<RowDocuments, PgError> {
         let Self { session, answer: limit } = self;
-        let PgSession { wire: Wire { client, driver }, at, given_up, .. } = &mut **session;
+        let PgSession { wire: Wire { client, driver }, at, is_abandoned, .. } = &mut **session;
         let mut collector = RowCollector::default();
         let coming = collect_rows(client, statement, values, &mut collector);
         // It stays set if the caller stops waiting.
-        *given_up = true;
-        let answer = tokio::time::timeout(*limit, driver.carry(coming)).await;
-        // An error from the server completes its answer; after any other error the stream's state
-        // is unknown.
-        *given_up = match &answer {
+        *is_abandoned = true;
+        let answer = tokio::time::timeout(*limit, driver.drive_until_answered(coming)).await;
+        // After an error that does not complete the answer, the stream's state is unknown. A pooler
+        // may leave out how severe an error is.
+        *is_abandoned = match &answer {
             Ok(Ok(is_complete)) => !is_complete,
-            Ok(Err(error)) => error.of_server().is_none(),
+            Ok(Err(error)) => !error.completes_answer() || driver.has_ended(),
             Err(_) => true,
         };
         match answer {
@@ -228,7 +231,7 @@ impl Transaction<'_> {
 
     /// Commits. If this fails, the server may or may not have committed.
     pub async fn commit(self) -> Result<(), PgError> {
-        if self.session.given_up {
+        if self.session.is_abandoned {
             return Err(PgError::given_up(&self.session.at));
         }
         self.end("commit").await
@@ -238,7 +241,7 @@ impl Transaction<'_> {
     /// begins. In an abandoned session, the transaction is rolled back when the session ends,
     /// without waiting for the rest of an answer.
     pub async fn rollback(self) -> Result<(), PgError> {
-        if self.session.given_up {
+        if self.session.is_abandoned {
             return Ok(());
         }
         self.end("rollback").await
@@ -265,6 +268,7 @@ impl Transaction<'_> {
 }
 
 /// Collects all rows of a statement; returns false if the server exceeds the limit.
+#[expect(clippy::disallowed_methods, reason = "in a transaction")]
 async fn collect_rows(
     client: &Client,
     statement: &SqlStatement,
@@ -275,7 +279,7 @@ async fn collect_rows(
         .iter()
         .fold(BoundQuery::default(), |query, value| query.bind(value.as_deref()))
         .into_values();
-    let mut rows = pin!(client.query_typed_raw(&statement.sql(), bound).await?);
+    let mut rows = pin!(client.query_typed_raw(statement.sql(), bound).await?);
     while let Some(row) = rows.try_next().await? {
         if !collector.take(row.try_get("document")?) {
             return Ok(false);

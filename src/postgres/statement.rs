@@ -70,8 +70,8 @@ impl SqlStatement {
     }
 
     /// The text sent to the server.
-    pub(super) fn sql(&self) -> Arc<str> {
-        Arc::clone(&self.sql)
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
     }
 
     fn of(

@@ -12,62 +12,83 @@ use rustls::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{DatabaseAddress, PostgresTls};
+use super::{DatabaseAddress, PgError, PgErrorKind, PostgresTls};
 use crate::certificates::{UncheckedVerifier, read_certificates, read_private_key};
-use crate::library_text::describe_tls;
+use crate::files;
+use crate::library_text::{HandshakeProblem, describe_reading, describe_tls};
 
 /// What a handshake with a database needs; the error says what is wrong with a file.
-pub(super) fn connector(address: &DatabaseAddress) -> Result<TlsConnector, String> {
+pub(super) fn connector(address: &DatabaseAddress, at: &str) -> Result<TlsConnector, PgError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let described = |error: rustls::Error| describe_tls(&error);
+    let described = |error: rustls::Error| PgError::without_tls(at, describe_tls(&error));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(described)?
         .dangerous()
-        .with_custom_certificate_verifier(verifier(address, provider)?);
-    let config = match address.identity() {
-        (None, None) => builder.with_no_client_auth(),
-        (Some(certificate), Some(key)) => {
-            let private = read_private_key(key).map_err(|why| unread(key, &why))?;
-            let chain = read_certificates(certificate).map_err(|why| unread(certificate, &why))?;
-            builder
-                .with_client_auth_cert(chain, private)
-                .map_err(|error| unread(key, &describe_tls(&error)))?
-        }
-        _ => return Err("a client certificate and its key must be named together".to_owned()),
+        .with_custom_certificate_verifier(verifier(address, at, provider)?);
+    let config = if let Some(named) = address.client_files() {
+        let kind = PgErrorKind::Handshake(HandshakeProblem::WantsCertificate);
+        let key = TlsFile { at, setting: "sslkey", path: &named.key, kind };
+        let certificate = TlsFile { at, setting: "sslcert", path: &named.certificate, kind };
+        let private = key.read(read_private_key)?;
+        builder
+            .with_client_auth_cert(certificate.read(read_certificates)?, private)
+            .map_err(|error| key.unusable(&describe_tls(&error)))?
+    } else {
+        builder.with_no_client_auth()
     };
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn unread(file: &Path, why: &str) -> String {
-    format!("cannot use {}: {why}", file.display())
+/// A file that a setting names, and the kind of an error in it.
+struct TlsFile<'a> {
+    at: &'a str,
+    setting: &'static str,
+    path: &'a Path,
+    kind: PgErrorKind,
+}
+
+impl TlsFile<'_> {
+    fn read<T>(&self, read: impl FnOnce(&Path) -> Result<T, String>) -> Result<T, PgError> {
+        files::open_regular(self.path).map_err(|error| {
+            let message = self.describe(&describe_reading(&error));
+            PgError::unread(self.at, self.kind, &error, message)
+        })?;
+        read(self.path).map_err(|why| self.unusable(&why))
+    }
+
+    fn unusable(&self, why: &str) -> PgError {
+        PgError::without_state(self.kind, self.at, self.describe(why))
+    }
+
+    fn describe(&self, why: &str) -> String {
+        format!("cannot use {} {}: {why}", self.setting, self.path.display())
+    }
 }
 
 fn verifier(
     address: &DatabaseAddress,
+    at: &str,
     provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, String> {
+) -> Result<Arc<dyn ServerCertVerifier>, PgError> {
     let is_verified = matches!(address.tls(), PostgresTls::VerifyCa | PostgresTls::VerifyFull);
     if !is_verified {
         return Ok(Arc::new(UncheckedVerifier(provider)));
     }
     let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    if let Some(file) = address.ca_file() {
-        for certificate in read_certificates(file).map_err(|why| unread_ca(file, &why))? {
-            roots.add(certificate).map_err(|error| unread_ca(file, &describe_tls(&error)))?;
+    if let Some(path) = address.ca_file() {
+        let file = TlsFile { at, setting: "sslrootcert", path, kind: PgErrorKind::Tls };
+        for certificate in file.read(read_certificates)? {
+            roots.add(certificate).map_err(|error| file.unusable(&describe_tls(&error)))?;
         }
     }
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|_| "there is no root certificate".to_owned())?;
+        .map_err(|_| PgError::without_tls(at, "there is no root certificate".to_owned()))?;
     Ok(match address.tls() {
         PostgresTls::VerifyCa => Arc::new(AnyNameVerifier(inner)),
         _ => inner,
     })
-}
-
-fn unread_ca(file: &Path, why: &str) -> String {
-    format!("cannot read sslrootcert {}: {why}", file.display())
 }
 
 /// Accepts what the usual rules accept, for any name.

@@ -14,7 +14,7 @@ impl TransactionState {
         self.0.store(state, Ordering::Relaxed);
     }
 
-    /// Whether statements are in a transaction.
+    /// Whether a transaction is open and has not failed.
     pub(super) fn is_open(&self) -> bool {
         self.0.load(Ordering::Relaxed) == b'T'
     }

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, Error};
 
@@ -23,12 +23,19 @@ pub(super) enum WireError {
 }
 
 impl WireError {
-    /// The error that the server reported, which completes its answer.
+    /// The error that the server reported.
     pub(super) fn of_server(&self) -> Option<&DbError> {
         match self {
             Self::Library(error) => error.as_db_error(),
             Self::Defect(_) => None,
         }
+    }
+
+    /// Whether the server completed its answer with this error, so that the session goes on.
+    pub(super) fn completes_answer(&self) -> bool {
+        let severity = self.of_server().map(DbError::parsed_severity);
+        severity
+            .is_some_and(|severity| !matches!(severity, Some(Severity::Fatal | Severity::Panic)))
     }
 }
 
@@ -40,9 +47,9 @@ impl From<Error> for WireError {
 
 /// A connection, driven by whoever waits for an answer.
 ///
-/// The library wants its half that reads and writes to be a task of its own. Then each message of a
-/// timed exchange would cost two switches between tasks, and a dropped session would leave that
-/// task behind. Nothing is sent or received between requests.
+/// If a task of its own drove the connection, as the library intends, each message of a timed
+/// exchange would cost two task switches, and a dropped session would leave the task behind.
+/// Nothing is sent or received between requests.
 pub(super) struct Wire {
     pub(super) client: Client,
     pub(super) driver: WireDriver,
@@ -78,7 +85,7 @@ impl WireDriver {
     /// Waits for a request of the client, and drives the connection meanwhile.
     ///
     /// If the connection has ended, the error says why it did, now or during an earlier request.
-    pub(super) async fn carry<T>(
+    pub(super) async fn drive_until_answered<T>(
         &mut self,
         request: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, WireError> {
@@ -103,6 +110,11 @@ impl WireDriver {
                 Err(error)
             }
         }
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.connection.is_err()
     }
 
     /// Reads and writes what is ready. The end of the connection ends its requests.

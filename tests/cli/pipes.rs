@@ -96,8 +96,9 @@ fn a_pipe_that_a_scenario_or_a_variable_names_is_refused_and_one_that_is_open_is
     }
     let url = "postgresql://u@127.0.0.1:1/x";
     refused(&["history", "--store", url], &[("PGPASSFILE", name)]);
+    let url = "postgresql://u:p@127.0.0.1:1/x?sslmode=verify-full";
     for key in ["sslrootcert", "sslcert=/dev/null&sslkey"] {
-        let output = run(&["sync", "--store", &format!("{url}?{key}={name}")], folder.path());
+        let output = run(&["sync", "--store", &format!("{url}&{key}={name}")], folder.path());
         assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
         assert!(text(&output.stderr).contains("it is a pipe"), "{}", text(&output.stderr));
     }

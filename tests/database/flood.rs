@@ -5,29 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use tollgate::postgres::{DatabaseAddress, PgErrorKind, PgSession, SqlStatement, TransactionMode};
 
-/// A message of the server:
-/// <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 4).unwrap();
-    [&[kind][..], &length.to_be_bytes(), body].concat()
-}
-
-fn ready(state: u8) -> Vec<u8> {
-    message(b'Z', &[state])
-}
-
-/// A row with one column.
-fn row(text: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(text.len()).unwrap();
-    message(b'D', &[&1_u16.to_be_bytes()[..], &length.to_be_bytes(), text].concat())
-}
-
-/// Describes the column `document`: no table, no column number, type 25 (text), any length, text
-/// format.
-fn columns() -> Vec<u8> {
-    let of_text = [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0];
-    message(b'T', &[&1_u16.to_be_bytes()[..], b"document\0", &of_text].concat())
-}
+use crate::hostile::fake_postgres::{columns, message, ready, row};
 
 /// Reads a message of the client; the first has no kind.
 fn read_message(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u8>)> {
@@ -45,7 +23,7 @@ fn read_message(stream: &mut TcpStream, has_kind: bool) -> io::Result<(u8, Vec<u
 fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     read_message(stream, false)?;
     stream.write_all(&[message(b'R', &[0; 4]), ready(b'I')].concat())?;
-    let row = row(text);
+    let row = row(&[text]);
     loop {
         let (kind, body) = read_message(stream, true)?;
         let done = || message(b'C', b"DONE\0");
@@ -57,7 +35,9 @@ fn serve(stream: &mut TcpStream, text: &[u8]) -> io::Result<()> {
             }
             b'S' => {
                 let [parsed, bound] = [b'1', b'2'].map(|kind| message(kind, &[]));
-                stream.write_all(&[parsed, bound, message(b't', &[0, 0]), columns()].concat())?;
+                stream.write_all(
+                    &[parsed, bound, message(b't', &[0, 0]), columns(&[b"document"])].concat(),
+                )?;
                 loop {
                     stream.write_all(&row)?;
                 }

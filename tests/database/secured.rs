@@ -37,6 +37,43 @@ fn a_database_is_verified_by_the_given_authority_and_by_its_name() {
     assert!(other.message.ends_with("localhost, not for 127.0.0.1"), "{other}");
     connect(&format!("{}?sslmode=verify-ca&sslrootcert={ca}", cluster.url())).unwrap();
     connect(&format!("{by_name}?sslmode=require")).unwrap();
+    // With a file of authorities, `require` means `verify-ca`, as with psql.
+    connect(&format!("{}?sslmode=require&sslrootcert={ca}", cluster.url())).unwrap();
+    let strange = Cluster::with_tls(&[]);
+    is_tls(&format!("{}?sslmode=require&sslrootcert={ca}", strange.url()));
+}
+
+#[test]
+fn a_user_logs_in_with_a_client_certificate() {
+    if cluster::is_left_out() {
+        return;
+    }
+    let mut cluster = Cluster::with_tls(&["ssl_ca_file = '../ca.pem'"]);
+    cluster.sql("postgres", "create role holder login");
+    let rules = cluster.folder().join("data/pg_hba.conf");
+    let others = std::fs::read_to_string(&rules).unwrap();
+    std::fs::write(&rules, format!("hostssl all holder 127.0.0.1/32 cert\n{others}")).unwrap();
+    cluster.restart();
+    let [certificate, key] = ["crt", "key"]
+        .map(|kind| cluster.ca().with_file_name("holder").with_extension(kind))
+        .map(|file| file.to_str().unwrap().to_owned());
+    let url = cluster.url_as("holder", "none", "postgres");
+    let url = format!("{url}?sslmode=verify-ca&sslrootcert={}", cluster.ca().display());
+    connect(&format!("{url}&sslcert={certificate}&sslkey={key}")).unwrap();
+    assert_eq!(connect(&url).unwrap_err().kind, PgErrorKind::NotLetIn);
+    let unread = connect(&format!("{url}&sslcert={certificate}&sslkey=missing.key")).unwrap_err();
+    assert_eq!(unread.message, "cannot use sslkey missing.key: there is no such file");
+    assert!(unread.to_string().contains("`sslcert` and `sslkey` in the URL"), "{unread}");
+    let status = |variables: &[(&str, &str)]| {
+        let mut command = tollgate_with_reports();
+        command.args(["db", "status"]).env("DATABASE_URL", &url);
+        output_text(&command.envs(variables.iter().copied()).output().unwrap())
+    };
+    assert!(status(&[]).contains("does not let this user in"));
+    let text = status(&[("PGSSLCERT", &certificate), ("PGSSLKEY", &key)]);
+    assert!(text.contains("db migrate"), "{text}");
+    let text = status(&[("PGSSLCERT", &certificate)]);
+    assert!(text.contains("must be named together"), "{text}");
 }
 
 #[test]

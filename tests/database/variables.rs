@@ -48,13 +48,20 @@ fn what_an_address_leaves_out_comes_from_variables_and_the_passfile() {
     };
     let named = [("PGUSER", "ci"), ("PGDATABASE", "here")];
     let passfile = passfile.to_str().unwrap();
-    for password in [("PGPASSFILE", passfile), ("PGPASSWORD", "Zebra7f3a")] {
-        let (code, text) = run(&[&named[..], &[password]].concat());
-        assert_eq!(code, Some(0), "{text}");
-    }
-    for wrong in [&[][..], &[("PGPASSFILE", passfile), ("PGPASSWORD", "wrong")]] {
-        let (code, text) = run(&[&named[..], wrong].concat());
-        assert_eq!(code, Some(1), "{text}");
-        assert!(text.contains("rejects the user name or password"), "{text}");
+    let succeeds = |variables: &[(&str, &str)], is_expected: bool| {
+        let (code, text) = run(&[&named[..], variables].concat());
+        assert_eq!(code, Some(i32::from(!is_expected)), "{variables:?}: {text}");
+        assert_ne!(text.contains("rejects the user name or password"), is_expected, "{text}");
+    };
+    succeeds(&[("PGPASSFILE", passfile)], true);
+    succeeds(&[("PGPASSWORD", "Zebra7f3a")], true);
+    succeeds(&[], false);
+    succeeds(&[("PGPASSFILE", passfile), ("PGPASSWORD", "wrong")], false);
+    // `.pgpass` counts only if no other file is named.
+    std::fs::copy(passfile, folder.path().join(".pgpass")).unwrap();
+    succeeds(&[], true);
+    succeeds(&[("PGPASSFILE", "")], true);
+    for other in ["/dev/null", "/nowhere/at/all"] {
+        succeeds(&[("PGPASSFILE", other)], false);
     }
 }

@@ -323,6 +323,7 @@ fn failure(trouble: PgErrorKind) -> Failure {
         PgErrorKind::Tls | PgErrorKind::NoTls | PgErrorKind::Handshake(_) => Failure::Tls,
         PgErrorKind::NotPostgres
         | PgErrorKind::Password
+        | PgErrorKind::Unproven
         | PgErrorKind::NotLetIn
         | PgErrorKind::Tenant
         | PgErrorKind::NoDatabase

@@ -1,21 +1,24 @@
 //! The settings in the query of a database's URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
 
-use super::{AddressError, PoolerMode, PostgresTls, malformed};
+use super::{AddressError, ClientFiles, PoolerMode, PostgresTls, malformed, read_path_variable};
 
 /// Default timeout for opening a connection; `connect_timeout` overrides it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The settings in a URL's query.
+/// The settings in a URL's query, and the variables that stand in for some of them.
 pub(super) struct UrlSettings {
     mode: Option<String>,
+    binds_channel: bool,
+    /// Whether only the authorities that everyone knows are trusted (`sslrootcert=system`).
+    is_system_ca: bool,
     pub(super) ca: Option<PathBuf>,
-    pub(super) certificate: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
     pub(super) socket: Option<PathBuf>,
     pub(super) port: Option<u16>,
     pub(super) application: String,
@@ -27,9 +30,11 @@ impl UrlSettings {
     pub(super) fn of(url: &Url) -> Result<Self, AddressError> {
         let mut settings = Self {
             mode: None,
-            ca: None,
-            certificate: None,
-            key: None,
+            binds_channel: false,
+            is_system_ca: false,
+            ca: read_path_variable("PGSSLROOTCERT"),
+            certificate: read_path_variable("PGSSLCERT"),
+            key: read_path_variable("PGSSLKEY"),
             socket: None,
             port: None,
             application: concat!("tollgate ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -39,15 +44,35 @@ impl UrlSettings {
         for (key, value) in url.query_pairs() {
             settings.set(&key, &value)?;
         }
+        settings.is_system_ca = settings.ca.take_if(|ca| ca == Path::new("system")).is_some();
         Ok(settings)
     }
 
-    /// How the server is protected. One on another machine is verified, unless the URL weakens it.
-    pub(super) fn tls(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
+    /// How the connection is protected.
+    pub(super) fn tls(&self, is_here: bool, is_socket: bool) -> Result<PostgresTls, AddressError> {
+        let wanted = self.tls_of_mode(is_here)?;
+        // As in libpq, nothing is encrypted on a Unix socket.
+        let tls = if is_socket { PostgresTls::Plaintext } else { wanted };
+        if self.binds_channel && tls != PostgresTls::VerifyFull {
+            return Err(unbound());
+        }
+        Ok(tls)
+    }
+
+    /// What `sslmode` asks for. A server on another machine is verified, unless the URL weakens it.
+    fn tls_of_mode(&self, is_here: bool) -> Result<PostgresTls, AddressError> {
         match self.mode.as_deref() {
+            None | Some("verify-full") if self.is_system_ca => Ok(PostgresTls::VerifyFull),
+            // As in libpq.
+            _ if self.is_system_ca => Err(AddressError {
+                problem: "`sslrootcert=system` is only for `sslmode=verify-full`".to_owned(),
+                remedy: "write `sslmode=verify-full`, or name the file of an authority in sslrootcert",
+            }),
             None | Some("prefer" | "allow") if is_here => Ok(PostgresTls::WhereOffered),
             None | Some("verify-full") => Ok(PostgresTls::VerifyFull),
             Some("verify-ca") => Ok(PostgresTls::VerifyCa),
+            // As in libpq.
+            Some("require") if self.ca.is_some() => Ok(PostgresTls::VerifyCa),
             Some("require") => Ok(PostgresTls::Unverified),
             Some("disable") => Ok(PostgresTls::Plaintext),
             Some("prefer" | "allow") => Err(AddressError {
@@ -58,6 +83,20 @@ impl UrlSettings {
             Some(_) => Err(AddressError {
                 problem: "the database's URL has an unknown sslmode".to_owned(),
                 remedy: "write verify-full, verify-ca, require or disable",
+            }),
+        }
+    }
+
+    /// The files of the client's certificate and key.
+    pub(super) fn take_client_files(&mut self) -> Result<Option<ClientFiles>, AddressError> {
+        match (self.certificate.take(), self.key.take()) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(ClientFiles { certificate, key })),
+            _ => Err(AddressError {
+                problem:
+                    "`sslcert` and `sslkey` (or `PGSSLCERT` and `PGSSLKEY`) must be named together"
+                        .to_owned(),
+                remedy: "name both files, or neither",
             }),
         }
     }
@@ -74,7 +113,11 @@ impl UrlSettings {
             "pooler" => self.pooler = Some(pooler(value)?),
             "pgbouncer" if value == "true" => self.pooler = Some(PoolerMode::Transaction),
             "connect_timeout" => self.connect_timeout = timeout(value)?,
-            _ if is_for_others(key) => {}
+            "channel_binding" if value == "require" => self.binds_channel = true,
+            _ if is_for_others(key) || asks_for_nothing(key, value) => {}
+            "channel_binding" => return Err(unbound()),
+            "gssencmode" => return Err(unencrypted_by_gss()),
+            "target_session_attrs" => return Err(unchosen()),
             _ => return Err(unknown(key)),
         }
         Ok(())
@@ -82,17 +125,43 @@ impl UrlSettings {
 }
 
 /// Settings of other programs that read the same variable, and libpq's settings that have no effect
-/// here.
+/// here whatever their value.
 fn is_for_others(key: &str) -> bool {
     let prisma = ["pgbouncer", "connection_limit", "pool_timeout", "schema"];
-    let libpq = [
-        "channel_binding",
-        "gssencmode",
-        "target_session_attrs",
-        "tcp_user_timeout",
-        "fallback_application_name",
-    ];
+    let libpq = ["tcp_user_timeout", "fallback_application_name"];
     prisma.contains(&key) || libpq.contains(&key) || key.starts_with("keepalives")
+}
+
+/// Whether a setting of libpq has a value that permits what tollgate does.
+fn asks_for_nothing(key: &str, value: &str) -> bool {
+    matches!(
+        (key, value),
+        ("channel_binding" | "gssencmode", "disable" | "prefer") | ("target_session_attrs", "any")
+    )
+}
+
+fn unbound() -> AddressError {
+    AddressError {
+        problem: "the database's URL has `channel_binding`, and tollgate does not bind channels"
+            .to_owned(),
+        remedy: "remove it, and write `sslmode=verify-full`",
+    }
+}
+
+fn unencrypted_by_gss() -> AddressError {
+    AddressError {
+        problem: "the database's URL has `gssencmode`, and tollgate does not encrypt by GSSAPI"
+            .to_owned(),
+        remedy: "remove it, and write `sslmode=verify-full`",
+    }
+}
+
+fn unchosen() -> AddressError {
+    AddressError {
+        problem: "the database's URL has `target_session_attrs`, and tollgate does not choose between servers"
+            .to_owned(),
+        remedy: "remove it, and name the host of the server that you mean",
+    }
 }
 
 fn unknown(key: &str) -> AddressError {

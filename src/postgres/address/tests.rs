@@ -20,10 +20,54 @@ fn a_host_that_is_not_this_machine_is_verified_unless_the_url_says_otherwise() {
     assert_eq!(tls("x?sslrootcert=ca.crt"), Ok(PostgresTls::VerifyFull));
     assert_eq!(tls("x?sslmode=verify-ca"), Ok(PostgresTls::VerifyCa));
     assert_eq!(tls("x?sslmode=require"), Ok(PostgresTls::Unverified));
+    assert_eq!(tls("x?sslmode=require&sslrootcert=ca.crt"), Ok(PostgresTls::VerifyCa));
     assert_eq!(tls("x?sslmode=disable"), Ok(PostgresTls::Plaintext));
     for wrong in ["x?sslmode=prefer", "x?sslmode=allow", "x?sslmode=perhaps"] {
         assert!(tls(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn the_authorities_of_the_system_are_only_for_full_verification() {
+    for host in ["db.example", "localhost"] {
+        let parse = |mode: &str| {
+            DatabaseAddress::parse(&format!("postgres://u:p@{host}/x?sslrootcert=system{mode}"))
+        };
+        for mode in ["", "&sslmode=verify-full"] {
+            let address = parse(mode).unwrap();
+            assert_eq!((address.tls(), address.ca_file()), (PostgresTls::VerifyFull, None));
+        }
+        for mode in ["disable", "prefer", "require", "verify-ca"] {
+            let error = parse(&format!("&sslmode={mode}")).unwrap_err();
+            assert!(error.problem.contains("sslrootcert=system"), "{mode}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_a_setting_asks_for_is_done_or_refused() {
+    let parse = |settings: &str| DatabaseAddress::parse(&format!("postgres://u:p@h/x?{settings}"));
+    for ignored in [
+        "channel_binding=prefer&sslmode=require",
+        "channel_binding=require",
+        "channel_binding=require&sslmode=verify-full",
+        "gssencmode=disable&target_session_attrs=any",
+    ] {
+        assert!(parse(ignored).is_ok(), "{ignored}");
+    }
+    for (refused, problem) in [
+        ("channel_binding=require&sslmode=require", "does not bind channels"),
+        ("channel_binding=require&sslmode=verify-ca", "does not bind channels"),
+        ("channel_binding=require&host=/tmp", "does not bind channels"),
+        ("gssencmode=require", "does not encrypt by GSSAPI"),
+        ("target_session_attrs=read-write", "does not choose between servers"),
+        ("sslcert=client.crt", "must be named together"),
+        ("sslkey=client.key", "must be named together"),
+    ] {
+        let error = parse(refused).unwrap_err();
+        assert!(error.problem.contains(problem), "{refused}: {error}");
+    }
+    assert!(parse("sslcert=client.crt&sslkey=client.key").is_ok());
 }
 
 #[test]
@@ -36,15 +80,6 @@ fn this_machine_is_known_by_whatever_name() {
             "{here}"
         );
     }
-    let socket = DatabaseAddress::parse("postgres:///x?host=/var/run/postgresql").unwrap();
-    assert_eq!(socket.tls(), PostgresTls::WhereOffered);
-    for url in ["postgres://u:p@/x?host=/tmp&port=25432", "postgres://u:p@:25432/x?host=/tmp"] {
-        let socket = DatabaseAddress::parse(url).unwrap();
-        assert_eq!(
-            (socket.tls(), socket.display_name().as_str()),
-            (PostgresTls::WhereOffered, "u@localhost:25432/x")
-        );
-    }
     for away in ["10.0.0.1", "localhost.example", "db.localhost", "[2001:db8::1]"] {
         let url = format!("postgres://u@{away}/x");
         assert_eq!(
@@ -52,6 +87,21 @@ fn this_machine_is_known_by_whatever_name() {
             Ok(PostgresTls::VerifyFull),
             "{away}"
         );
+    }
+}
+
+#[test]
+fn a_unix_socket_is_plain_text_on_this_machine_whatever_the_url_says() {
+    for url in [
+        "postgres://u:p@/x?host=/tmp&port=25432",
+        "postgres://u:p@:25432/x?host=/tmp",
+        "postgres://u:p@db.example:25432/x?host=/tmp&sslmode=require",
+        "postgres://u:p@%2Ftmp:25432/x?sslmode=verify-full",
+    ] {
+        let address = DatabaseAddress::parse(url).unwrap();
+        assert_eq!((address.tls(), address.is_local()), (PostgresTls::Plaintext, true), "{url}");
+        assert_eq!(address.display_name(), "u@localhost:25432/x", "{url}");
+        assert_eq!(address.socket(), Some("/tmp/.s.PGSQL.25432".into()), "{url}");
     }
 }
 
@@ -83,6 +133,9 @@ fn a_password_is_in_no_debug_output_and_in_no_error() {
         format!("postgres://u:p@h/x?sslmode={CANARY}"),
         format!("postgres://u:p@h/x?connect_timeout={CANARY}"),
         format!("postgres://u:p@h/x?pooler={CANARY}"),
+        format!("postgres://u:p@h/x?gssencmode={CANARY}"),
+        format!("postgres://u:p@h/x?channel_binding={CANARY}"),
+        format!("postgres://u:p@h/x?target_session_attrs={CANARY}"),
         CANARY.to_owned(),
     ] {
         let error = DatabaseAddress::parse(&wrong).unwrap_err();

@@ -1,8 +1,5 @@
 use super::*;
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&[kind][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
-}
+use crate::postgres::scripted_server::message;
 
 fn login() -> Vec<u8> {
     let setting = message(b'S', b"TimeZone\0UTC\0");

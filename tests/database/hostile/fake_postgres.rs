@@ -47,7 +47,7 @@ pub(super) struct Dialogue {
 }
 
 /// A message: <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
-pub(super) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     with_length(kind, i32::try_from(body.len() + 4).unwrap(), body)
 }
 
@@ -56,12 +56,12 @@ pub(super) fn with_length(kind: u8, length: i32, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes(), body].concat()
 }
 
-pub(super) fn ready(state: u8) -> Vec<u8> {
+pub(crate) fn ready(state: u8) -> Vec<u8> {
     message(b'Z', &[state])
 }
 
 /// A row of these values.
-pub(super) fn row(values: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn row(values: &[&[u8]]) -> Vec<u8> {
     let count = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
     let sized =
         |value: &&[u8]| [&u32::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat();
@@ -70,7 +70,7 @@ pub(super) fn row(values: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Describes columns of these names: no table, no number, type 25 (text), any length, text format.
-pub(super) fn columns(names: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn columns(names: &[&[u8]]) -> Vec<u8> {
     let of_text = [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0];
     let count = u16::try_from(names.len()).unwrap().to_be_bytes().to_vec();
     let described: Vec<_> = names.iter().map(|name| [*name, b"\0", &of_text].concat()).collect();

@@ -3,7 +3,7 @@
 //! them.
 
 mod cases;
-mod fake_postgres;
+pub(crate) mod fake_postgres;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::peak_memory;
 use crate::runs::{self, SMALL};
 use crate::status_server::StatusServer;
 use cases::Case;
-use fake_postgres::{Dialogue, Step, Then};
+use fake_postgres::{Dialogue, Step, Then, notice, ready};
 
 /// More memory than any command may take, in kB.
 const MEMORY: u64 = 400 << 10;
@@ -205,6 +205,25 @@ async fn hold_session(address: &DatabaseAddress) -> Result<usize, PgError> {
     let rows = transaction.fetch_documents(&statement, &[]).await?.parse()?;
     transaction.commit().await?;
     Ok(rows.len())
+}
+
+#[test]
+fn an_error_that_ends_the_connection_abandons_the_session() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (severity, is_abandoned) in [("FATAL", true), ("ERROR", false)] {
+        let fields = [(b'S', severity), (b'V', severity), (b'C', "57014"), (b'M', "ended")];
+        let sends = [notice(b'E', &fields), ready(b'E')].concat();
+        let dialogue = Dialogue { at: Step::Rows, sends, then: Then::Wait, cut: usize::MAX };
+        let address = DatabaseAddress::parse(&fake_postgres::start(&dialogue)).unwrap();
+        runtime.block_on(async {
+            let mut session = PgSession::connect(&address).await.unwrap();
+            let statement = SqlStatement::parse_reading("select 1 as n").unwrap();
+            let mut transaction = session.begin(TransactionMode::ReadOnly).await.unwrap();
+            let error = transaction.fetch_documents(&statement, &[]).await.unwrap_err();
+            assert_eq!(error.kind, PgErrorKind::GivenUp, "{error}");
+            assert_eq!(session.is_abandoned(), is_abandoned, "{severity}");
+        });
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
 
 use super::programs;
 
@@ -11,17 +13,21 @@ use super::programs;
 pub(super) const SETTINGS: [&str; 3] =
     ["ssl = on", "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'"];
 
-/// Writes key and certificate into the data folder and the authority's certificate next to it;
-/// returns the latter's path.
+/// Writes key and certificate into the data folder; next to it the authority's certificate, and key
+/// and certificate of the user `holder`. Returns the path of the authority's certificate.
 pub(super) fn place(data: &Path) -> PathBuf {
     let authority = authority();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    write(&data.join("server.key"), &key.serialize_pem());
-    write(&data.join("server.crt"), &leaf.pem());
+    let issue = |params: CertificateParams, path: &Path| {
+        let key = KeyPair::generate().unwrap();
+        let leaf = params.signed_by(&key, &authority).unwrap();
+        write(&path.with_extension("key"), &key.serialize_pem());
+        write(&path.with_extension("crt"), &leaf.pem());
+    };
+    issue(CertificateParams::new(["localhost".to_owned()]).unwrap(), &data.join("server"));
+    let mut holder = CertificateParams::default();
+    holder.distinguished_name = DistinguishedName::new();
+    holder.distinguished_name.push(DnType::CommonName, "holder");
+    issue(holder, &data.with_file_name("holder"));
     let ca = data.with_file_name("ca.pem");
     write(&ca, &authority.pem());
     ca
