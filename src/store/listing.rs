@@ -17,7 +17,7 @@ use crate::units::ByteSize;
 
 /// Files up to this size are not checked: they take at most about 70 MiB, and a list reads
 /// thousands.
-const UNCHECKED: ByteSize = ByteSize(512 << 10);
+const UNCHECKED: ByteSize = ByteSize(64 << 10);
 
 /// How much a summary contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
