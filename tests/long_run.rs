@@ -1,4 +1,5 @@
 //! Whether what a prober keeps of a run is small however long the run lasts.
+#![cfg(target_os = "linux")] // It reads `/proc`.
 
 #[path = "support/long_run.rs"]
 mod day;

@@ -5,6 +5,7 @@
 //! the process one of memory.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
 #![allow(clippy::disallowed_methods, reason = "targets and the real program run in real time")]
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "`under_floods` uses it"))]
 
 #[path = "support/peak_memory.rs"]
 mod peak_memory;
@@ -27,5 +28,6 @@ mod http2_frames;
 mod keeper;
 #[path = "zoo/tls.rs"]
 mod tls;
+#[cfg(target_os = "linux")] // It reads `/proc`.
 #[path = "zoo/under_floods.rs"]
 mod under_floods;

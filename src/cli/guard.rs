@@ -1,4 +1,4 @@
-//! Refuses heavy load on a foreign host unless a flag allows it.
+//! Refuses heavy load on a foreign host unless a flag allows it, and plans that are too large.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,39 +8,55 @@ use crate::plan::{
     Environment, FOREIGN_LIMIT, LoadConsent, LoadPlan, Plan, RequestAction, RequestPlan, RetryPlan,
     ScenarioPlan,
 };
+use crate::record::RunRecord;
 use crate::units::Rate;
 
-/// Refuses a plan that exceeds the limit for a foreign host without consent.
+/// Refuses a plan that has more requests than a run, or that exceeds the limit for a foreign host
+/// without consent.
 ///
 /// Every try and every redirect that may be followed counts, a redirect for the target's own host
 /// and for each host it may lead to. The engine holds the same limit while it sends.
 pub(super) fn check(plan: &Plan) -> Result<(), CommandError> {
-    match heaviest(&plan.scenarios).filter(|_| plan.consent == LoadConsent::Missing) {
-        Some((host, weight)) => Err(refusal("this run would send", &host, weight)),
-        None => Ok(()),
-    }
+    refuse(&problems(&plan.scenarios, plan.consent, ["the plan", "this run"]))
 }
 
-/// Refuses each scenario that exceeds the limit alone. Scenarios that exceed it only together are a
+/// Refuses each scenario that exceeds a limit alone. Scenarios that exceed it only together are a
 /// warning: whoever checks many files need not run them at once.
 pub(super) fn check_each(plan: &Plan) -> Result<(), CommandError> {
-    if plan.consent == LoadConsent::Given {
-        return Ok(());
-    }
-    let alone = plan.scenarios.iter().filter_map(|scenario| {
-        let (host, weight) = heaviest(std::slice::from_ref(scenario))?;
-        let subject = format!("`tollgate run {}` would send", scenario.shown.source);
-        Some(refusal(&subject, &host, weight).to_string())
+    let alone = plan.scenarios.iter().flat_map(|scenario| {
+        let source = &scenario.shown.source;
+        let subjects = [source.as_str(), &format!("`tollgate run {source}`")];
+        problems(std::slice::from_ref(scenario), plan.consent, subjects)
     });
-    let alone: Vec<_> = alone.collect();
-    if !alone.is_empty() {
-        return Err(CommandError::usage(alone.join("\n")));
-    }
-    if let Some((host, weight)) = heaviest(&plan.scenarios) {
-        let problem = refusal("run together, these files would send", &host, weight).to_string();
-        tracing::warn!("WARNING: {}", problem.trim_start_matches("error: "));
+    refuse(&alone.collect::<Vec<_>>())?;
+    let subjects = ["the plan of all files", "run together, these files"];
+    for problem in problems(&plan.scenarios, plan.consent, subjects) {
+        tracing::warn!("WARNING: {problem}");
     }
     Ok(())
+}
+
+fn refuse(problems: &[String]) -> Result<(), CommandError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!("error: {}", problems.join("\nerror: "))))
+}
+
+/// The limits that scenarios exceed if they run together, in sentences with these subjects: what
+/// has the requests, and what would send them.
+fn problems(
+    scenarios: &[ScenarioPlan],
+    consent: LoadConsent,
+    [plan, run]: [&str; 2],
+) -> Vec<String> {
+    let requests = scenarios.iter().map(|scenario| scenario.shown.requests.len());
+    let size = RunRecord::surplus(requests).map(|surplus| {
+        format!("{plan} has {surplus}; name fewer files at once, or split the scenario")
+    });
+    let heaviest = heaviest(scenarios).filter(|_| consent == LoadConsent::Missing);
+    let load = heaviest.map(|(host, weight)| excess(run, &host, weight));
+    size.into_iter().chain(load).collect()
 }
 
 /// Requests per second, or at once, by foreign host.
@@ -74,16 +90,16 @@ fn raise(hosts: &mut HostWeights, others: HostWeights) {
     }
 }
 
-fn refusal(subject: &str, host: &str, weight: f64) -> CommandError {
+fn excess(subject: &str, host: &str, weight: f64) -> String {
     let planned = if weight.is_finite() {
         format!("up to {weight:.0} requests per second or in a burst")
     } else {
         "requests as fast as the target responds".to_owned()
     };
-    CommandError::usage(format!(
-        "error: {subject} {planned} to {host}, and more than {FOREIGN_LIMIT} to a host that is not this machine \
-         needs your consent; add --yes-load-this-host if you may load this host"
-    ))
+    format!(
+        "{subject} would send {planned} to {host}, and more than {FOREIGN_LIMIT} to a host that is \
+         not this machine needs your consent; add --yes-load-this-host if you may load this host"
+    )
 }
 
 /// Arrivals that may be in progress at the same time.
@@ -198,18 +214,39 @@ mod tests {
     use crate::plan::{PinnedAddresses, PlanOverrides};
     use crate::scenario::Scenario;
 
-    /// Whether a plan of 60 requests per second to `base_url` is allowed after `change`.
-    fn is_allowed(base_url: &str, change: impl Fn(&mut ScenarioPlan)) -> bool {
+    /// A plan of 60 requests per second to `base_url`.
+    fn plan(base_url: &str) -> Plan {
         let text = format!(
             "name = \"s\"\nbudgets = [\"errors = 0\"]\n[target]\nbase_url = \"{base_url}\"\n\
              [[request]]\nname = \"a\"\npath = \"/\"\n[load]\narrival_rate = \"60/s\"\nduration = \"9s\"\n"
         );
         let scenario = Scenario::parse("s.toml", &text).unwrap();
         let environment = Environment::new([]);
-        let (mut plan, _) =
-            Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap();
+        Plan::resolve(&[scenario], &environment, &PlanOverrides::default()).unwrap().0
+    }
+
+    /// Whether that plan is allowed after `change`.
+    fn is_allowed(base_url: &str, change: impl Fn(&mut ScenarioPlan)) -> bool {
+        let mut plan = plan(base_url);
         change(&mut plan.scenarios[0]);
         check(&plan).is_ok()
+    }
+
+    #[test]
+    fn more_requests_than_a_run_has_are_refused_and_by_a_check_only_in_one_scenario() {
+        let mut plan = plan("http://localhost");
+        let request = plan.scenarios[0].shown.requests[0].clone();
+        plan.scenarios[0].shown.requests = vec![request; RunRecord::MOST_REQUESTS];
+        assert!(check(&plan).is_ok() && check_each(&plan).is_ok());
+        let mut together = Plan::from_scenarios(vec![plan.scenarios[0].clone(); 2]);
+        together.consent = LoadConsent::Given;
+        let refused = check(&together).unwrap_err().to_string();
+        assert!(refused.contains("the plan has 8000 requests in 2 scenarios;"), "{refused}");
+        assert!(check_each(&together).is_ok());
+        let shown = &mut together.scenarios[1].shown;
+        shown.requests.push(shown.requests[0].clone());
+        let refused = check_each(&together).unwrap_err().to_string();
+        assert!(refused.contains("s.toml has 4001 requests in 1 scenario;"), "{refused}");
     }
 
     fn pinned(text: &str) -> Vec<PinnedAddresses> {

@@ -12,7 +12,6 @@ use crate::record::{
     StageMeasurement,
 };
 use crate::report::{self, ReportModel};
-use crate::store;
 use crate::units::{Quantile, format_duration};
 
 /// How much of a run is printed.
@@ -38,19 +37,7 @@ pub(super) fn report_run<T>(
     let stored = store();
     let written = write_files(run, console, form);
     // A record that was not written is why other files are missing.
-    (stored, check_written(run).and(printed).and(written))
-}
-
-/// The error of a run whose record was not written: what is left of it, and what to do.
-fn check_written(run: &FinishedRun) -> Result<(), CommandError> {
-    let Some(error) = &run.unwritten else { return Ok(()) };
-    let folder = run.folder.display();
-    let rest = if store::run_is_cut_off(&run.folder) {
-        format!("what was measured is in {folder}, and `tollgate show {folder}` completes it")
-    } else {
-        "what was printed is all that is left of the run".to_owned()
-    };
-    Err(CommandError::internal(format!("{error}; {rest}")))
+    (stored, run.check_written().and(printed).and(written))
 }
 
 /// Writes a run's reports into its folder, and lists the folder's files.

@@ -126,7 +126,6 @@ pub(super) fn execute(
         (None, None) => Cow::Borrowed(plan),
     };
     guard::check(plan)?;
-    check_number(plan)?;
     let engine = Engine::prepare(plan)?;
     let draft = draft(plan, flags);
     let claim = referenced.continued.map(|earlier| earlier.claim(&draft)).transpose()?;
@@ -171,16 +170,6 @@ pub(super) fn execute(
     }
     log_verdict(&record, folder);
     Ok(FinishedRun::new(record, folder, flags.report).unwritten_for(unwritten))
-}
-
-/// Refuses a plan with more requests than the record of a run may have.
-fn check_number(plan: &Plan) -> Result<(), CommandError> {
-    let requests = plan.scenarios.iter().map(|scenario| scenario.shown.requests.len());
-    RunRecord::surplus(requests).map_or(Ok(()), |surplus| {
-        Err(CommandError::usage(format!(
-            "error: this run has {surplus}, redirects and tries counted; name fewer files at once"
-        )))
-    })
 }
 
 fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {

@@ -21,8 +21,8 @@ pub(super) struct SignalStream {
     /// The end of the terminal or of the connection to it; `None` if this process was started to
     /// ignore that, as by `nohup`.
     hangup: Option<Signal>,
-    /// Sent for a write beyond the largest file that the system allows. Unless somebody listens it
-    /// ends the process, and no error could say why.
+    /// Arrives when a write would make a file larger than the limit. Without a listener it would
+    /// end the process before an error can say why.
     _too_large: Signal,
 }
 

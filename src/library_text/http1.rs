@@ -51,6 +51,10 @@ impl HttpProblem {
     }
 }
 
+/// What is wrong with an answer over HTTP/1.0 that has a transfer coding.
+pub const CODING_IN_HTTP_1_0: &str = "the answer is HTTP/1.0 and has a `Transfer-Encoding`, which \
+                                      HTTP/1.0 does not know (RFC 9112, section 6.1)";
+
 /// What hyper could not parse. It has predicates only for some of these.
 fn describe_parsing(text: &str) -> &'static str {
     match text {
@@ -61,10 +65,7 @@ fn describe_parsing(text: &str) -> &'static str {
         "invalid content-length parsed" => {
             "the answer's `Content-Length` is not one whole number (RFC 9112, section 6.3)"
         }
-        "unexpected transfer-encoding parsed" => {
-            "the answer is HTTP/1.0 and has a `Transfer-Encoding`, which HTTP/1.0 does not know (RFC 9112, \
-             section 6.1)"
-        }
+        "unexpected transfer-encoding parsed" => CODING_IN_HTTP_1_0,
         "invalid HTTP status-code parsed" => {
             "the answer's status line has no status from 100 to 999, or a character that it cannot contain"
         }

@@ -3,6 +3,9 @@
 use serde_json::Error;
 use serde_json::error::Category;
 
+/// The beginning of our own error for a document that would take too much memory.
+pub const TOO_MUCH_MEMORY: &str = "it would take too much memory";
+
 /// Why a document is not JSON, with the position, as a clause that quotes nothing of it.
 pub fn describe_json(error: &Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
@@ -15,6 +18,9 @@ pub fn describe_json(error: &Error) -> String {
             )
         }
         Category::Syntax => format!("see {place}"),
+        Category::Data if error.to_string().starts_with(TOO_MUCH_MEMORY) => {
+            format!("{TOO_MUCH_MEMORY} from {place} on")
+        }
         Category::Data => match missing_field(&error.to_string()) {
             Some(name) => format!("it lacks `{name}` at {place}"),
             None => format!("it has an unexpected value at {place}"),

@@ -165,9 +165,9 @@ pub struct ConnectionCounts {
     /// processing an exchange (GOAWAY without error).
     #[serde(deserialize_with = "counts::read")]
     pub reopened_after_idle_close: u64,
-    /// Connections opened because tollgate gave the previous one up: the target had answered before
-    /// it read the whole request and did not take the rest in time, or a limit of the HTTP/2
-    /// library was near.
+    /// Connections opened because tollgate gave the previous one up: the target answered before all
+    /// of the request was sent, its answer had both a length and a transfer coding, or a limit of
+    /// the HTTP/2 library was near.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[serde(deserialize_with = "counts::read")]
     pub replaced: u64,
@@ -250,7 +250,7 @@ impl ScenarioMeasurement {
         self.unreleased_by(Failure::OwnLimit)
     }
 
-    /// How many of the unreleased arrivals ended by a defect of tollgate.
+    /// How many of the unreleased arrivals were ended by a defect of tollgate.
     pub fn ended_by_defects(&self) -> u64 {
         self.unreleased_by(Failure::Defect)
     }

@@ -11,6 +11,7 @@ use super::{
     BaselineLimit, Budget, Comparison, Decision, DuetSide, Failure, GateDecision, GatePolicy,
     Measurement, PlannedData, PlannedDraw, PlannedDuet, StallHorizon, Verdict,
 };
+use crate::units::plural;
 
 /// The version of the RunRecord's format. It increases when the meaning of a field changes.
 pub const FORMAT: u32 = 1;
@@ -42,8 +43,8 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// The most requests that a run has, those of redirects and tries included, and the most
-    /// scenarios: a record is read as a whole, and all of them are compared with one another.
+    /// Maximum number of requests of a run, with those of redirects and tries, and of scenarios.
+    /// They are looked up by name, which takes quadratic time.
     pub const MOST_REQUESTS: usize = 4_000;
 
     /// Whether a plan or a measurement with this number of requests in each scenario is too large
@@ -55,7 +56,10 @@ impl RunRecord {
         let most = Self::MOST_REQUESTS;
         (scenarios.max(requests) > most).then(|| {
             format!(
-                "{scenarios} scenarios with {requests} requests; a run has at most {most} of each"
+                "{} in {}; a run has at most {most} requests, with redirects and tries, and {most} \
+                 scenarios",
+                plural(requests as u64, "request"),
+                plural(scenarios as u64, "scenario")
             )
         })
     }
@@ -296,7 +300,7 @@ mod tests {
     fn a_run_has_a_bounded_number_of_requests_and_of_scenarios() {
         assert_eq!(RunRecord::surplus([2_000, 2_000]), None);
         let words = RunRecord::surplus([2_000, 2_001]).unwrap();
-        assert_eq!(words, "2 scenarios with 4001 requests; a run has at most 4000 of each");
+        assert!(words.starts_with("4001 requests in 2 scenarios; a run has at most"), "{words}");
         assert!(RunRecord::surplus(vec![0; 4_001]).is_some());
     }
 }

@@ -283,7 +283,12 @@ pub fn read_shared_plan(folder: &Path) -> Result<Option<SharedPlan>, StoreError>
 /// Whether a folder holds a run without a record, which [`read_folder`] rebuilds from its
 /// intervals.
 pub fn run_is_cut_off(folder: &Path) -> bool {
-    !folder.join(RUN).exists() && folder.join(PARTIAL).exists()
+    !run_is_complete(folder) && folder.join(PARTIAL).exists()
+}
+
+/// Whether a folder holds the record of a finished run.
+pub fn run_is_complete(folder: &Path) -> bool {
+    folder.join(RUN).exists()
 }
 
 /// The id of a run; `None` if its folder has no record yet.

@@ -13,10 +13,11 @@ use super::summary_reader::SummaryReader;
 use crate::files;
 use crate::library_text::describe_json;
 use crate::record::{ConditionPool, FORMAT, RunSummary};
+use crate::units::ByteSize;
 
-/// A file up to this size cannot stand for much memory, so that its size when decoded is not
-/// checked: a list reads thousands.
-const SMALL: usize = 1 << 19;
+/// Files up to this size are not checked: they take at most about 70 MiB, and a list reads
+/// thousands.
+const UNCHECKED: ByteSize = ByteSize(64 << 10);
 
 /// How much a summary contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ fn summary(
         read => read.map_err(StoreError::read(&path))?,
     }
     let damaged = |error: serde_json::Error| StoreError::damaged(&path, &describe_json(&error));
-    if bytes.len() > SMALL {
+    if bytes.len() as u64 > UNCHECKED.0 {
         check_size(bytes).map_err(damaged)?;
     }
     match serde_json::from_slice::<SummaryReader<'_>>(bytes) {

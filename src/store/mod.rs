@@ -54,7 +54,7 @@ pub use finding::find_run;
 pub use folder::{
     FolderContent, FolderIntervals, RunDraft, RunFolder, SharedPlan, complete_folder,
     create_missing_intervals, read_folder, read_id, read_intervals, read_shared_plan,
-    restore_folder, run_is_cut_off, write_atomically,
+    restore_folder, run_is_complete, run_is_cut_off, write_atomically,
 };
 pub use listing::{SummaryDetail, read_summaries, run_folders};
 pub use lock::{LockOutcome, lock_within};

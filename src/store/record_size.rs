@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::library_text::TOO_MUCH_MEMORY;
 use crate::record::EncodedHistogram;
 use crate::units::ByteSize;
 
@@ -57,8 +58,7 @@ struct ValueSize<'a> {
 impl ValueSize<'_> {
     fn count<E: Error>(&mut self) -> Result<(), E> {
         let left = self.size.values_left.checked_sub(1);
-        self.size.values_left =
-            left.ok_or_else(|| E::custom("more values than a record can have"))?;
+        self.size.values_left = left.ok_or_else(|| E::custom(TOO_MUCH_MEMORY))?;
         Ok(())
     }
 }
@@ -107,7 +107,7 @@ impl<'de> Visitor<'de> for ValueSize<'_> {
         let size = BASE64.decode(text).ok().and_then(|bytes| EncodedHistogram::memory_of(&bytes));
         self.size.histograms += size.unwrap_or_default();
         if self.size.histograms > MOST_OF_HISTOGRAMS.0 {
-            return Err(E::custom("more histograms than a record can have"));
+            return Err(E::custom(TOO_MUCH_MEMORY));
         }
         Ok(())
     }
@@ -134,6 +134,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::library_text::describe_json;
     use crate::record::Histogram;
 
     #[test]
@@ -157,7 +158,12 @@ mod tests {
         let texts = format!("[{}0]", "\"\",".repeat(MOST_VALUES));
         for document in [bombs, escaped, lists, texts] {
             let error = check_size(document.as_bytes()).unwrap_err();
-            assert!(error.column() > 1_000 && error.is_data(), "{error}");
+            assert!(error.column() > 1_000, "{error}");
+            let words = describe_json(&error);
+            assert!(
+                words.starts_with("it would take too much memory from line 1, column "),
+                "{words}"
+            );
         }
     }
 }

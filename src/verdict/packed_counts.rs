@@ -6,10 +6,9 @@ use std::collections::btree_map::Range;
 
 /// Keys in ascending order, each with its count.
 ///
-/// The keys of a histogram are mostly as far apart as those before them. So a count is followed by
-/// the distance of its key from the one before only if that distance is another one than the last;
-/// the lowest bit says so. Numbers are written in as many groups of seven bits as they need
-/// (LEB128).
+/// Neighbouring buckets of a histogram are mostly equally far apart. So the distance to the
+/// previous key is written only when it changes; the lowest bit of the count says whether it
+/// follows. Numbers are written in as many groups of seven bits as they need (LEB128).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PackedSteps(Box<[u8]>);
 
@@ -64,8 +63,8 @@ type Column = [u64; PackedColumns::PAGE];
 
 /// Rows of counts in columns, by the number of the row.
 ///
-/// Only the page that is being written is kept as it is, until it is closed. A page without counts
-/// is not kept: a file may state any row.
+/// Rows are grouped in pages. The page that was written to last stays unpacked until it is closed.
+/// A page that was never written to takes no memory: a file may state any row.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PackedColumns {
     packed: BTreeMap<usize, Box<[u8]>>,
@@ -75,6 +74,10 @@ pub(super) struct PackedColumns {
 impl PackedColumns {
     /// Rows of a page.
     pub(super) const PAGE: usize = 128;
+
+    /// How many columns of a page a column is compared with. A file decides how many there are, and
+    /// comparing all of them would take quadratic time.
+    const COMPARED: usize = 32;
 
     /// The counts of a row in its first `columns` columns, to add to.
     pub(super) fn row(
@@ -93,8 +96,8 @@ impl PackedColumns {
         page.iter_mut().take(columns).map(move |column| &mut column[row % Self::PAGE])
     }
 
-    /// Packs the page that is being written. A run has thousands of these, so call it after each
-    /// group of rows.
+    /// Packs the open page. Call it after each group of rows: a run has thousands of such tables,
+    /// and an open page takes 1 KiB for each column.
     pub(super) fn close(&mut self) {
         if let Some((place, page)) = self.open.take() {
             self.packed.insert(place, packed(&page));
@@ -127,13 +130,14 @@ fn unpacked_pages(
     range.map(|(at, bytes)| (*at, Cow::Owned(unpacked(bytes))))
 }
 
-/// Columns one after the other: one that equals an earlier one as the number of that, counted from
-/// 1, any other as 0 and its counts. Two equal counts in a row are followed by the number of
-/// further equal ones.
+/// Columns one after the other: one that equals one of the first columns as the number of that,
+/// counted from 1, any other as 0 and its counts. Two equal counts in a row are followed by the
+/// number of further equal ones.
 fn packed(page: &[Column]) -> Box<[u8]> {
     let mut bytes = Vec::new();
     for (at, column) in page.iter().enumerate() {
-        let same = page[..at].iter().position(|earlier| earlier == column);
+        let mut compared = page.iter().take(at.min(PackedColumns::COMPARED));
+        let same = compared.position(|earlier| earlier == column);
         write_number(same.map_or(0, |same| same as u64 + 1), &mut bytes);
         if same.is_none() {
             for equal in column.chunk_by(|one, next| one == next) {
@@ -224,7 +228,8 @@ mod tests {
                 0..200,
             ),
         ) {
-            let (mut columns, mut rows) = (PackedColumns::default(), BTreeMap::<usize, [u64; 3]>::new());
+            let mut columns = PackedColumns::default();
+            let mut rows = BTreeMap::<usize, [u64; 3]>::new();
             for (row, counts) in &added {
                 let mine = rows.entry(*row).or_default();
                 for (mine, count) in mine.iter_mut().zip(counts) {

@@ -19,14 +19,16 @@ pub(super) struct SlotTimeline {
 const COUNTS: usize = 3;
 
 impl SlotTimeline {
-    /// Slots after this one are left out: no plan has as many, so the file is damaged.
+    /// Maximum number of slots. No plan has more, so a file with a later slot is damaged, and that
+    /// slot is left out.
     const MOST_SLOTS: usize = 1 << 21;
 
-    /// Series after this one are left out: no request has as many ceilings.
+    /// Maximum number of series. No request has as many ceilings, so a file with a later series is
+    /// damaged, and that series is left out.
     const MOST_SERIES: usize = 4_096;
 
-    /// A series whose last counts are older than this many slots ends at a multiple of it. The
-    /// number of slots decides how blocks are formed, so that it must not change.
+    /// If a series has no counts in the last stretch of this many slots, it ends where that stretch
+    /// begins. Blocks depend on the number of slots, so this rule must stay.
     const STRETCH: usize = 32;
 
     /// Adds the slots of a settled interval.
@@ -55,8 +57,8 @@ impl SlotTimeline {
         place + 1
     }
 
-    /// Each slot of a series, up to the last one in which something was counted; `None` if there is
-    /// no such series.
+    /// Each slot of a series; see [`Self::STRETCH`] for where it ends. `None` if there is no such
+    /// series.
     pub(super) fn series(
         &self,
         series: usize,
@@ -148,9 +150,13 @@ mod tests {
             timeline.add(&far);
         }
         let mut wide = SlotCounts::default();
-        wide.add(0, vec![SlotCount { judged: 1, ..SlotCount::default() }; 1 << 16]);
+        // Columns of a page that differ in its last row.
+        let counted = |judged| SlotCount { judged, ..SlotCount::default() };
+        wide.add(PackedColumns::PAGE as u64 - 1, (1..=1 << 16).map(counted));
         timeline.add(&wide);
         assert_eq!(timeline.counts.rows::<1>(0).count(), 2 * PackedColumns::PAGE);
+        let last = timeline.series(SlotTimeline::MOST_SERIES - 1).unwrap();
+        assert!(last.map(|slot| slot.judged).any(|judged| judged == 4_096));
         assert!(timeline.series(SlotTimeline::MOST_SERIES).is_none());
         assert_eq!(timeline.series(0).unwrap().count(), SlotTimeline::MOST_SLOTS);
     }

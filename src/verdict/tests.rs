@@ -361,7 +361,7 @@ fn one_defect_of_tollgate_voids_a_pass() {
     let verdict = judge(&plan, &measurement);
     assert_eq!(verdict.decision, Decision::Inconclusive);
     let reasons = &verdict.scenarios[0].reasons;
-    let what = "1 of the 1001 arrivals that were due ended by a defect of tollgate";
+    let what = "1 of the 1001 arrivals that were due was ended by a defect of tollgate";
     assert!(reasons.iter().any(|reason| reason.what.starts_with(what)), "{reasons:?}");
 }
 
@@ -391,7 +391,8 @@ fn a_defect_of_tollgate_before_or_after_the_measured_stage_voids_a_pass() {
         (judged(&[tile(100, 0)], in_teardown), "teardown step `log out`"),
     ] {
         assert_eq!(verdict.decision, Decision::Inconclusive, "{place}");
-        let what = "ended by a defect of tollgate, not of the target: panic at src/engine/run.rs:1";
+        let what =
+            "was ended by a defect of tollgate, not of the target: panic at src/engine/run.rs:1";
         assert_eq!(reason_texts(&verdict)[0], format!("{place} {what}"));
     }
 }

@@ -145,14 +145,17 @@ fn limit_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
 
 /// The failures by defects of tollgate, with the most frequent one.
 fn defect_reason(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
-    let what = "ended by a defect of tollgate, not of the target";
-    own_failure_reason(scenario, Failure::Defect, scenario.ended_by_defects(), what)
-        .or_else(|| unmeasured_defect(scenario, what))
+    let count = scenario.ended_by_defects();
+    let what = if count == 1 { format!("was {BY_DEFECT}") } else { format!("were {BY_DEFECT}") };
+    own_failure_reason(scenario, Failure::Defect, count, &what)
+        .or_else(|| unmeasured_defect(scenario))
 }
 
-/// A defect before or after the measured stage, which may have changed what was measured. A failed
-/// setup has its own reason.
-fn unmeasured_defect(scenario: &ScenarioMeasurement, what: &str) -> Option<VerdictReason> {
+const BY_DEFECT: &str = "ended by a defect of tollgate, not of the target";
+
+/// A defect outside the measured stage; it may have changed what was measured. A failed setup has
+/// its own reason.
+fn unmeasured_defect(scenario: &ScenarioMeasurement) -> Option<VerdictReason> {
     let stages = scenario.requests.iter().flat_map(|request| [&request.cold, &request.warmup]);
     let warmup = stages
         .flat_map(|stage| stage.evidence.by_count())
@@ -164,7 +167,7 @@ fn unmeasured_defect(scenario: &ScenarioMeasurement, what: &str) -> Option<Verdi
     let (place, evidence) =
         warmup.chain(teardown).find(|(_, evidence)| evidence.failure == Failure::Defect)?;
     Some(VerdictReason {
-        what: format!("{place} {what}: {}", evidence.description()),
+        what: format!("{place} was {BY_DEFECT}: {}", evidence.description()),
         next: evidence.next.clone().unwrap_or_else(|| remedy(Failure::Defect).to_owned()),
     })
 }

@@ -122,6 +122,19 @@ pub(crate) const PLAIN: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"
                      [gate]\nstalls = \"10ms\"\n\
                      [load]\narrival_rate = \"100/s\"\nduration = \"1s\"\nconnections = 4\n";
 
+/// A command that a shell starts, in the same environment.
+pub(crate) fn through_shell(start: &str, typed: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", start, "sh"]).arg(typed.get_program()).args(typed.get_args());
+    for (name, value) in typed.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 pub(crate) fn signal(child: &Child, name: &str) {
     let status =
         Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();

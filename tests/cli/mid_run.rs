@@ -1,11 +1,15 @@
 //! What becomes of a run if the machine changes under it.
+#![cfg(target_os = "linux")] // `prlimit`
 
 use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use crate::bench::{Bench, PLAIN, Target, text, tollgate, wait_for_intervals, words};
+use crate::bench::{
+    Bench, PLAIN, Target, text, through_shell, tollgate, wait_for_intervals, words,
+};
 
 fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -45,13 +49,7 @@ fn without_descriptors_the_limit_is_named_as_ours_and_the_run_is_kept() {
 fn a_file_that_may_not_grow_ends_the_run_with_an_error_and_what_was_written_is_kept() {
     let target = Target::start(&[]);
     let bench = bench_of(&target, "4");
-    let typed = bench.command();
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -f 8; exec \"$@\"", "sh"]);
-    command.arg(typed.get_program()).args(typed.get_args());
-    for (name, value) in typed.get_envs() {
-        value.map(|value| command.env(name, value));
-    }
+    let mut command = through_shell("ulimit -f 8; exec \"$@\"", &bench.command());
     let ended = start(&mut command).wait_with_output().unwrap();
     let said = words(&ended.stderr);
     assert_eq!(ended.status.code(), Some(4), "{said}");
@@ -77,11 +75,34 @@ fn a_run_whose_folder_is_gone_or_elsewhere_prints_its_verdict_and_says_what_is_m
         let ended = child.wait_with_output().unwrap();
         let (said, printed) = (words(&ended.stderr), text(&ended.stdout));
         assert_eq!(ended.status.code(), Some(4), "{said}");
-        assert!(said.contains("cannot write") && said.contains("all that is left"), "{said}");
+        assert!(
+            said.contains("cannot write") && said.contains("nothing of the run is in"),
+            "{said}"
+        );
         assert!(printed.contains("trial") && !printed.contains("Wrote"), "{printed}");
         assert!(!is_moved || fs::read_dir(&other).unwrap().next().is_none());
         let kept = fs::read_dir(&aside).unwrap().next().unwrap().unwrap().path();
         let shown = tollgate().arg("show").arg(kept).output().unwrap();
         assert_eq!(shown.status.code(), Some(3), "{}", text(&shown.stderr));
     }
+}
+
+#[test]
+fn a_decision_of_the_gate_that_cannot_be_written_leaves_the_run_without_it() {
+    let target = Target::start(&[]);
+    let load = PLAIN.replace("[gate]\n", "[gate]\nfail_after = 2\n");
+    let bench = Bench::new(&target.base_url, "budgets = [\"p50 < 1us\"]", &load);
+    let database = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = database.local_addr().unwrap();
+    let child = start(bench.command().arg("--store").arg(format!("postgres://u@{address}/d")));
+    // The gate asks for earlier runs once the run is written.
+    let asked = database.accept().unwrap();
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    prlimit(Some(Pid::from_child(&child)), Resource::Fsize, none).unwrap();
+    drop((asked, database));
+    let ended = child.wait_with_output().unwrap();
+    let said = words(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(4), "{said}");
+    assert!(said.contains("file too large; ") && said.contains(" has the run, but"), "{said}");
+    assert_eq!(bench.record().gate, None);
 }

@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use crate::bench::{Bench, PLAIN, Target, signal, text, tollgate, wait_for_intervals, words};
+use crate::bench::{
+    Bench, PLAIN, Target, signal, text, through_shell, tollgate, wait_for_intervals, words,
+};
 
 fn show(folder: &Path, report: &str) -> Output {
     tollgate().args(["show", "--report", report]).arg(folder).output().unwrap()
@@ -126,19 +128,6 @@ fn a_run_that_was_killed_before_its_first_second_is_completed_or_told() {
         assert_eq!(show(&folder, "all").status.code(), Some(3));
         assert!(folder.join("report.html").is_file());
     }
-}
-
-/// A command that a shell starts, in the same environment.
-fn through_shell(start: &str, typed: &Command) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", start, "sh"]).arg(typed.get_program()).args(typed.get_args());
-    for (name, value) in typed.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! What a prober keeps of a run that lasts a day.
+//! What the prober keeps of a run of a day.
 //!
-//! A day passes in seconds: the settled intervals are made here, and given to what the program
-//! gives them to.
+//! A day passes in seconds: the settled intervals are generated here and passed to the same
+//! functions as in a run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark uses it too")]
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ const DAY: u32 = 24 * 3_600;
 /// Seconds that differ. They come again and again, in a random order.
 const SECONDS: usize = 400;
 
-/// A run of a day, as far as the prober that measures it keeps it.
+/// What the prober keeps of a run of a day.
 struct LongRun {
     plan: Vec<PlannedScenario>,
     measurement: Measurement,
@@ -44,7 +44,7 @@ impl LongRun {
              [target]\nbase_url = \"http://tiles.test\"\n\
              [[request]]\nname = \"tile\"\npath = \"/tile\"\n\
              [load]\narrival_rate = \"{rate}/s\"\nduration = \"24h\"\nconnections = 8\n\
-             [gate]\nstop_early = \"never\"\nstalls = \"10s\"\n"
+             [gate]\nstalls = \"10s\"\n"
         );
         let scenario = Scenario::parse("day.toml", &scenario).unwrap();
         let resolved = Plan::resolve(&[scenario], &Environment::new([]), &PlanOverrides::default());
@@ -58,7 +58,7 @@ impl LongRun {
         Self { plan, measurement, watch, timelines, horizon, random, seconds }
     }
 
-    /// Takes in one second.
+    /// Simulates one second.
     fn second(&mut self, second: u32) {
         let start = Duration::from_secs(second.into());
         let exchanges = &self.seconds[self.random.random_range(0..SECONDS)];
@@ -138,7 +138,7 @@ pub(crate) struct DayFigures {
     pub(crate) peak: u64,
 }
 
-/// Takes in a day at about this number of requests a second, and judges it.
+/// Simulates a day at about this number of requests a second, and judges it.
 pub(crate) fn run_day(rate: usize) -> DayFigures {
     let resident = || status_kb("self", "VmRSS").unwrap();
     let mut run = LongRun::at(rate);

@@ -203,7 +203,7 @@ pub(crate) fn scenario((number, case): (usize, &Case)) -> Scenario {
     Scenario::parse("case.toml", &text).unwrap_or_else(|errors| panic!("{}: {errors}", case.name))
 }
 
-/// Asks a target without faults 40 times a second for so long.
+/// Asks a target without faults 40 times a second for this duration.
 pub(crate) fn healthy_text(duration: &str) -> String {
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
     let address = open(Arc::new(move |mut stream| {

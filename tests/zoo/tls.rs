@@ -1,7 +1,7 @@
 //! TLS: handshakes that are cut, refused or made of something else, certificates that are wrong in
 //! each way, and records without data.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ use crate::http2_frames::{OK, body, head, http2_acts};
 use crate::keeper::Act::{Close, Hold, Read, Repeat, Say, Take};
 use crate::keeper::Outcome::{self, Bad, Good};
 use crate::keeper::{Act, Case, Keeper, perform, visit};
+
+/// A session of a target.
+type Session = StreamOwned<ServerConnection, TcpStream>;
 
 /// A record of a type, TLS 1.2.
 fn record(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -107,7 +110,7 @@ pub(crate) fn updates_keys(name: &'static str) -> Case {
     serve_tls(Case::new(name, Vec::new(), Good), &[], |mut stream| {
         let _request = stream.read(&mut [0; 4096])?;
         loop {
-            stream.conn.refresh_traffic_keys().map_err(std::io::Error::other)?;
+            stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
             stream.flush()?;
         }
     })
@@ -116,10 +119,7 @@ pub(crate) fn updates_keys(name: &'static str) -> Case {
 fn serve_tls(
     case: Case,
     protocols: &[&[u8]],
-    serve: impl Fn(StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()>
-    + Send
-    + Sync
-    + 'static,
+    serve: impl Fn(Session) -> io::Result<()> + Send + Sync + 'static,
 ) -> Case {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -143,7 +143,7 @@ fn server_config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> ServerCo
 }
 
 /// What a target does on a connection after its handshake.
-type Secured = fn(StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()>;
+type Secured = fn(Session) -> io::Result<()>;
 
 /// A target with a certificate, which serves its connections like this.
 fn secured(
@@ -190,10 +190,19 @@ fn visit_secured(cases: Vec<(Case, tempfile::NamedTempFile)>) {
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Answers one request, and waits until the client is gone.
-fn answer(mut stream: StreamOwned<ServerConnection, TcpStream>) -> std::io::Result<()> {
+fn answer(mut stream: Session) -> io::Result<()> {
     let _request = stream.read(&mut [0; 4096])?;
     stream.write_all(ANSWER)?;
-    std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+    io::copy(&mut stream, &mut io::sink()).map(drop)
+}
+
+/// Answers a request with a part of a body, and then these bytes outside the session.
+fn break_body(mut stream: Session, raw: &[u8]) -> io::Result<()> {
+    let _request = stream.read(&mut [0; 4096])?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
+    stream.flush()?;
+    stream.sock.write_all(raw)?;
+    io::copy(&mut stream.sock, &mut io::sink()).map(drop)
 }
 
 /// A target over TLS that offers no protocol, or another than it speaks.
@@ -285,10 +294,10 @@ fn records_after_the_handshake() {
             |mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
                 for _ in 0..100 {
-                    stream.conn.refresh_traffic_keys().map_err(std::io::Error::other)?;
+                    stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
                 }
                 stream.write_all(ANSWER)?;
-                std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+                io::copy(&mut stream, &mut io::sink()).map(drop)
             },
             Bad(Flood, "key updates"),
         ),
@@ -297,9 +306,9 @@ fn records_after_the_handshake() {
             2,
             |mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
-                stream.conn.refresh_traffic_keys().map_err(std::io::Error::other)?;
+                stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
                 stream.write_all(ANSWER)?;
-                std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+                io::copy(&mut stream, &mut io::sink()).map(drop)
             },
             Good,
         ),
@@ -309,7 +318,7 @@ fn records_after_the_handshake() {
             |mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
                 stream.sock.write_all(&record(DATA, &[7; 100]))?;
-                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
+                io::copy(&mut stream.sock, &mut io::sink()).map(drop)
             },
             bad(Tls),
         ),
@@ -319,7 +328,7 @@ fn records_after_the_handshake() {
             |mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
                 stream.sock.write_all(ANSWER)?;
-                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
+                io::copy(&mut stream.sock, &mut io::sink()).map(drop)
             },
             bad(Tls),
         ),
@@ -367,37 +376,19 @@ fn records_after_the_handshake() {
         case(
             "a record of another kind in a body",
             2,
-            |mut stream| {
-                let _request = stream.read(&mut [0; 4096])?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
-                stream.flush()?;
-                stream.sock.write_all(&record(ALERT, &[2, 80]))?;
-                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
-            },
+            |stream| break_body(stream, &record(ALERT, &[2, 80])),
             bad(Tls),
         ),
         case(
             "an empty record in a body",
             2,
-            |mut stream| {
-                let _request = stream.read(&mut [0; 4096])?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
-                stream.flush()?;
-                stream.sock.write_all(&record(DATA, b""))?;
-                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
-            },
+            |stream| break_body(stream, &record(DATA, b"")),
             bad(Tls),
         ),
         case(
             "a record that is too long in a body",
             2,
-            |mut stream| {
-                let _request = stream.read(&mut [0; 4096])?;
-                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")?;
-                stream.flush()?;
-                stream.sock.write_all(&[DATA, 3, 3, 255, 255])?;
-                std::io::copy(&mut stream.sock, &mut std::io::sink()).map(drop)
-            },
+            |stream| break_body(stream, &[DATA, 3, 3, 255, 255]),
             bad(Tls),
         ),
         case(
@@ -425,7 +416,7 @@ fn records_after_the_handshake() {
             |mut stream| {
                 let _request = stream.read(&mut [0; 4096])?;
                 stream.write_all(b"+OK POP3 ready\r\n")?;
-                std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+                io::copy(&mut stream, &mut io::sink()).map(drop)
             },
             bad(Malformed),
         ),

@@ -46,8 +46,7 @@ pub(in crate::cli) fn write_reports(run: &FinishedRun) -> Result<Vec<String>, Co
 /// Writes the reports of a run that is not the last one of its command. What fails, also of its
 /// record, is a warning.
 pub(in crate::cli) fn write_reports_or_warn(run: &FinishedRun) {
-    let unwritten = run.unwritten.as_ref().map(CommandError::internal);
-    for error in unwritten.into_iter().chain(write_reports(run).err()) {
+    for error in run.check_written().err().into_iter().chain(write_reports(run).err()) {
         tracing::warn!("WARNING: {}", error.to_string().trim_start_matches("error: "));
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use super::super::exit::ExitStatus;
+use super::super::exit::{CommandError, ExitStatus};
 use super::super::log;
 use super::{OutputArtifact, OutputError, ReportSelection};
 use crate::record::RunRecord;
@@ -31,6 +31,21 @@ impl FinishedRun {
     #[must_use]
     pub(in crate::cli) fn unwritten_for(self, unwritten: Option<StoreError>) -> Self {
         Self { unwritten, ..self }
+    }
+
+    /// The error of a run whose record was not written: why, what is left of the run, and what to
+    /// do.
+    pub(in crate::cli) fn check_written(&self) -> Result<(), CommandError> {
+        let Some(error) = &self.unwritten else { return Ok(()) };
+        let folder = self.folder.display();
+        let rest = if store::run_is_cut_off(&self.folder) {
+            format!("what was measured is in {folder}, and `tollgate show {folder}` completes it")
+        } else if store::run_is_complete(&self.folder) {
+            format!("{folder} has the run, but perhaps without its last change")
+        } else {
+            format!("nothing of the run is in {folder}; keep what was printed")
+        };
+        Err(CommandError::internal(format!("{error}; {rest}")))
     }
 
     /// Everything that reports show.

@@ -178,8 +178,8 @@ impl fmt::Display for Flood {
             ),
             FloodKind::Interim => write!(
                 f,
-                "the target flooded the connection with {} KiB before its final answer, such as interim answers, \
-                 within {took}",
+                "the target flooded the connection with input before its final answer that costs as much as {} KiB, \
+                 such as interim answers, within {took}",
                 self.spent >> 10
             ),
             FloodKind::Framing => write!(

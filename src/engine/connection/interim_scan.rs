@@ -1,4 +1,4 @@
-//! Counts the interim answers over HTTP/1.1, without a look at what follows them.
+//! Counts interim answers over HTTP/1.1; the final answer is not read.
 
 /// Where a connection is within the heads that come before the final one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

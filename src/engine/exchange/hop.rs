@@ -107,7 +107,7 @@ impl OutgoingRequest<'_> {
             let (mut connection, is_new) = match access {
                 ConnectionAccess::Ready(connection) => (connection, false),
                 ConnectionAccess::Missing { lost: closed, opening } => {
-                    if let Some(failed) = closed.as_ref().and_then(ConnectionLoss::failed) {
+                    if let Some(failed) = closed.as_ref().and_then(ConnectionLoss::failure) {
                         notes.fail();
                         return Err(HopEnd::Failed(Box::new(failed)));
                     }

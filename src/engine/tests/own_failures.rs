@@ -1,4 +1,4 @@
-//! Arrivals that fail on the prober's own side, here at its proxy, are counted once.
+//! Failures on the prober's own side, at its proxy or by a panic, are counted once.
 
 use std::cell::Cell;
 use std::future::Future as _;
@@ -25,7 +25,7 @@ use crate::recorder::ExchangeParts;
 
 /// Dials a scripted server, but panics on the first connection.
 struct PanickingDial {
-    scripted: Box<dyn Dialer>,
+    inner: Box<dyn Dialer>,
     at: PanicPlace,
     dials: Cell<u32>,
 }
@@ -88,7 +88,7 @@ impl Dialer for PanickingDial {
         let is_first = self.dials.replace(self.dials.get() + 1) == 0;
         Box::pin(async move {
             assert!(!is_first || self.at != PanicPlace::Dial, "dial");
-            let dialed = self.scripted.dial(origin, parts, by).await?;
+            let dialed = self.inner.dial(origin, parts, by).await?;
             let stream: Box<dyn ByteStream> = match self.at {
                 PanicPlace::Read(after) if is_first => {
                     let until = Box::pin(tokio::time::sleep(after));
@@ -106,8 +106,8 @@ fn with_panic(plan: ScenarioPlan, at: PanicPlace) -> ScenarioMeasurement {
     panicking(plan, at, Box::new(ScriptedDial::new(Script::always(Turn::Answer(millis(10))))))
 }
 
-fn panicking(plan: ScenarioPlan, at: PanicPlace, scripted: Box<dyn Dialer>) -> ScenarioMeasurement {
-    let dial = PanickingDial { scripted, at, dials: Cell::new(0) };
+fn panicking(plan: ScenarioPlan, at: PanicPlace, inner: Box<dyn Dialer>) -> ScenarioMeasurement {
+    let dial = PanickingDial { inner, at, dials: Cell::new(0) };
     let (run, _) = watch_run(plan, vec![dial], Watcher::default(), stop_channel().1);
     run.scenarios.into_iter().next().unwrap()
 }
@@ -139,9 +139,9 @@ fn a_panic_ends_one_exchange_as_a_defect_and_the_others_are_measured() {
 #[test]
 fn a_panic_between_two_exchanges_is_found_by_the_next_one() {
     let over_1 = Box::new(ScriptedDial::new(Script::always(Turn::Answer(millis(10)))));
-    for scripted in [over_1 as Box<dyn Dialer>, always_answering()] {
+    for inner in [over_1 as Box<dyn Dialer>, always_answering()] {
         let (plan, at) = (without_warmup(open(2.0, 3, 1)), PanicPlace::Read(millis(250)));
-        let scenario = panicking(plan, at, scripted);
+        let scenario = panicking(plan, at, inner);
         assert_eq!((scenario.ended_by_defects(), scenario.unreleased), (1, 1));
         assert_eq!((scenario.released, measured(&scenario).tally.ok), (5, 5));
         assert_eq!(scenario.connections.reopened_after_idle_close, 0);
@@ -157,7 +157,7 @@ fn a_panic_in_the_warmup_is_evidence_of_the_warmup() {
         let scenario = with_panic(plan, at);
         assert_eq!((scenario.ended_by_defects(), measured(&scenario).tally.ok), (0, 10));
         let request = &scenario.requests[0];
-        // A connection that never was is not a cold one.
+        // No connection was opened, so the exchange is not a cold one.
         assert_names_defect(if at == PanicPlace::Dial { &request.warmup } else { &request.cold });
     }
 }

@@ -171,8 +171,8 @@ fn connections(connections: ConnectionCounts) -> String {
 fn replaced(connections: ConnectionCounts) -> String {
     let replaced = words::plural(connections.replaced, "connection");
     format!(
-        "{replaced} replaced after taking no more requests: the target answers before it reads a \
-         whole request"
+        "{replaced} replaced after taking no more requests, usually because the target answers \
+         before it reads a whole request"
     )
 }
 

@@ -68,8 +68,8 @@ impl ExceedanceSlots {
     }
 }
 
-/// Totals that grow. A run of a day has hundreds of thousands of them, so that they take half the
-/// memory if they are small, as those of most runs are.
+/// Running totals. A run of a day has hundreds of thousands; those of most runs fit into 32 bits,
+/// which takes half the memory.
 #[derive(Debug, Clone, PartialEq)]
 enum RunningTotals {
     /// The exceedances and the exchanges.

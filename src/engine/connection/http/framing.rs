@@ -4,12 +4,13 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version, response};
 
 use crate::engine::connection::library_limit::LibraryLimit;
+use crate::library_text::CODING_IN_HTTP_1_0;
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
 
 /// Where the body of an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyFraming {
+pub(super) enum BodyEnd {
     /// Every recipient finds the same end.
     Clear,
     /// The answer has a length and a transfer coding. The coding counts (RFC 9112, section 6.3),
@@ -21,10 +22,8 @@ pub(super) enum BodyFraming {
 const KNOWN: [&str; 7] =
     ["chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"];
 
-const IN_HTTP_1_0: &str = "the answer is HTTP/1.0 and has a `Transfer-Encoding`, which HTTP/1.0 does not know \
-                           (RFC 9112, section 6.1)";
-const UNKNOWN: &str = "the answer's `Transfer-Encoding` names a coding that nobody asked for, or that does not \
-                       exist (RFC 9112, section 7)";
+const UNKNOWN: &str = "the answer's `Transfer-Encoding` names a coding that nobody asked for, or \
+                       that does not exist (RFC 9112, section 7)";
 const REPEATED: &str =
     "the answer's `Transfer-Encoding` names `chunked` more than once (RFC 9112, section 6.1)";
 const NOT_LAST: &str =
@@ -36,15 +35,15 @@ const EMPTY_AT_END: LibraryLimit = LibraryLimit::new(
     "the HTTP library does not read a `Transfer-Encoding` that ends in a comma or an empty line",
 );
 
-impl BodyFraming {
-    /// How the body of an answer to a request of this method is framed; fails if its transfer
-    /// codings are wrong.
+impl BodyEnd {
+    /// Where the body of an answer to a request of this method ends; fails if its transfer codings
+    /// are wrong.
     pub(super) fn of(head: &response::Parts, method: &Method) -> Result<Self, ExchangeFailure> {
         if !head.headers.contains_key(TRANSFER_ENCODING) {
             return Ok(Self::Clear);
         }
         if head.version < Version::HTTP_11 {
-            return Err(malformed(IN_HTTP_1_0));
+            return Err(malformed(CODING_IN_HTTP_1_0));
         }
         // Such an answer ends with its head, whatever that says.
         if *method == Method::HEAD
@@ -98,15 +97,15 @@ mod tests {
 
     use super::*;
 
-    /// What becomes of an answer with these lines: its framing, or the beginning of a failure.
+    /// What becomes of an answer with these lines: its end, or the beginning of a failure.
     fn framing(lines: &[&str], status: u16, version: Version, method: &Method) -> String {
         let answer = Response::builder().status(status).version(version);
         let answer = lines.iter().fold(answer, |answer, line| {
             let (name, value) = line.split_once(':').unwrap();
             answer.header(name, value.as_bytes())
         });
-        match BodyFraming::of(&answer.body(()).unwrap().into_parts().0, method) {
-            Ok(framing) => format!("{framing:?}"),
+        match BodyEnd::of(&answer.body(()).unwrap().into_parts().0, method) {
+            Ok(end) => format!("{end:?}"),
             Err(failed) => format!("{:?}: {}", failed.failure, failed.seen),
         }
     }
@@ -169,7 +168,7 @@ mod tests {
             let seen = framing(twice, status, one, &method);
             assert!(seen.contains(outcome), "{status} {method}: {seen}");
             let seen = framing(twice, status, Version::HTTP_10, &method);
-            assert!(seen.contains(IN_HTTP_1_0), "{status} {method}: {seen}");
+            assert!(seen.contains(CODING_IN_HTTP_1_0), "{status} {method}: {seen}");
         }
         assert_eq!(framing(&["content-length:3"], 200, Version::HTTP_10, &Method::GET), "Clear");
     }

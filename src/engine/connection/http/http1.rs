@@ -13,7 +13,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
-use super::framing::BodyFraming;
+use super::framing::BodyEnd;
 use super::{
     BodyChunks, BodyCollector, ExchangeLimits, ExchangeResponse, RequestMessage, RequestNotSent,
     arrival, note_phases, phase, read,
@@ -169,7 +169,7 @@ impl Http1Connection {
             Err(failed) => Err(failed),
             Ok((head, body)) => {
                 self.stamps.note_head(&head);
-                self.whole(head, body, message, limits, collector).await
+                self.read_whole(head, body, message, limits, collector).await
             }
         };
         let done = match &answer {
@@ -196,7 +196,7 @@ impl Http1Connection {
     }
 
     /// Reads the body of an answer. Gives the connection up if it is not clear where that ended.
-    async fn whole(
+    async fn read_whole(
         &mut self,
         head: response::Parts,
         body: Incoming,
@@ -204,12 +204,12 @@ impl Http1Connection {
         limits: ExchangeLimits,
         collector: &mut BodyCollector<'_>,
     ) -> Result<response::Parts, ExchangeFailure> {
-        let framing = BodyFraming::of(&head, message.method())?;
+        let end = BodyEnd::of(&head, message.method())?;
         let limits = collector.see(&head, limits);
         let body = Http1Body { body, stamps: &self.stamps };
         read(body, self.peek.as_ref(), limits, collector).await?;
         self.nothing_more()?;
-        if framing == BodyFraming::Ambiguous {
+        if end == BodyEnd::Ambiguous {
             self.give_up();
         }
         self.of_target(head)

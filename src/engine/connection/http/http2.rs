@@ -339,7 +339,7 @@ impl Http2Connection {
         let broken = if !self.shared.traits.stamps.greeted_in_http2() {
             "its first frame was not SETTINGS"
         } else if is_empty && received > 0 {
-            "an answer that has no content had some"
+            "an answer that must not have content has some"
         } else {
             return Ok(());
         };

@@ -54,9 +54,9 @@ pub(in crate::engine) enum ConnectionLoss {
 }
 
 impl ConnectionLoss {
-    /// The failure of the exchange that finds the loss, although nothing was asked on the
-    /// connection; `None` if the exchange gets another one.
-    pub(in crate::engine) fn failed(&self) -> Option<ExchangeFailure> {
+    /// The failure of the exchange that finds the loss. `None` if the exchange gets another
+    /// connection instead.
+    pub(in crate::engine) fn failure(&self) -> Option<ExchangeFailure> {
         match self {
             Self::ClosedByTarget | Self::GivenUp => None,
             Self::Flooded(flood) => Some(flood.failed(Dimension::FirstByte)),
