@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 
 use tollgate::record::{Decision, RunRecord};
 
-use crate::bench::{Bench, PLAIN, Target, signal, text, wait_for_intervals};
+use crate::bench::{Bench, PLAIN, Target, signal, text, wait_for_intervals, wait_until};
 
 const ONCE: &str = "[[request]]\nname = \"plain\"\npath = \"/plain\"\n[load]\nonce = true\n";
 
@@ -94,10 +94,10 @@ fn a_tick_leaves_no_thread_and_no_descriptor_behind() {
         lines.next().unwrap().unwrap();
         counts.push((open(&child, "task"), open(&child, "fd")));
     }
-    let ((threads, descriptors), (threads_later, descriptors_later)) = (counts[1], counts[4]);
+    let ((threads, descriptors), (threads_later, _)) = (counts[1], counts[4]);
     assert!(threads_later <= threads, "{counts:?}");
-    // The tick may be writing a report at this moment, which takes descriptors.
-    assert!(descriptors_later <= descriptors + 2, "{counts:?}");
+    // A tick that draws its reports at this moment has some more for a while.
+    wait_until("a look at no more descriptors", || open(&child, "fd") <= descriptors + 2);
     signal(&child, "TERM");
     lines.for_each(drop);
     child.wait().unwrap();

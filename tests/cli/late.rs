@@ -11,6 +11,9 @@ use crate::bench::{Bench, PLAIN, Target, signal, wait_for_intervals};
 /// How long the prober is stopped.
 const STOPPED: Duration = Duration::from_millis(300);
 
+/// How much of a stop goes unseen: until the next timer is due, and the rounding of a histogram.
+const UNSEEN: Duration = Duration::from_millis(12);
+
 /// Runs a scenario, and stops the prober once it has measured for a second. Returns the exit code
 /// and the record.
 fn run_stopped(bench: &Bench) -> (Option<i32>, RunRecord) {
@@ -34,7 +37,7 @@ fn reason_of_the_void(bench: &Bench) -> String {
         "{}",
         verdict.reason.what
     );
-    assert!(record.measurement.prober.hiccups.max().unwrap() + Duration::from_millis(2) >= STOPPED);
+    assert!(record.measurement.prober.hiccups.max().unwrap() + UNSEEN >= STOPPED);
     verdict.reason.what.clone()
 }
 
