@@ -1,8 +1,10 @@
-//! Certificates and keys in PEM files, and a verifier that accepts any certificate.
+//! Certificates and keys in PEM files, and verifiers that accept more than the usual rules.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -78,5 +80,67 @@ impl ServerCertVerifier for UncheckedVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Decides on a certificate that the usual rules refuse for a server's name: accepts it, or returns
+/// the error.
+pub type Exception = Box<
+    dyn Fn(&CertificateDer<'_>, &ServerName<'_>, rustls::Error) -> Result<(), rustls::Error>
+        + Send
+        + Sync,
+>;
+
+/// Accepts what the usual rules accept, and what an exception from them does.
+pub struct ExceptionVerifier {
+    /// The usual rules.
+    pub inner: Arc<WebPkiServerVerifier>,
+    /// Sees only what these refuse.
+    pub exception: Exception,
+}
+
+impl fmt::Debug for ExceptionVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExceptionVerifier").finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for ExceptionVerifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.inner.verify_server_cert(certificate, intermediates, name, ocsp, now).or_else(
+            |refused| {
+                (self.exception)(certificate, name, refused)?;
+                Ok(ServerCertVerified::assertion())
+            },
+        )
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
     }
 }

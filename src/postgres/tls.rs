@@ -4,16 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 use super::{DatabaseAddress, PgError, PgErrorKind, PostgresTls};
-use crate::certificates::{UncheckedVerifier, read_certificates, read_private_key};
+use crate::certificates::{
+    ExceptionVerifier, UncheckedVerifier, read_certificates, read_private_key,
+};
 use crate::files;
 use crate::library_text::{HandshakeProblem, describe_reading, describe_tls};
 
@@ -86,53 +86,24 @@ fn verifier(
         .build()
         .map_err(|_| PgError::without_tls(at, "there is no root certificate".to_owned()))?;
     Ok(match address.tls() {
-        PostgresTls::VerifyCa => Arc::new(AnyNameVerifier(inner)),
+        PostgresTls::VerifyCa => {
+            Arc::new(ExceptionVerifier { inner, exception: Box::new(accept_any_name) })
+        }
         _ => inner,
     })
 }
 
-/// Accepts what the usual rules accept, for any name.
-#[derive(Debug)]
-struct AnyNameVerifier(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyNameVerifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        use CertificateError::{NotValidForName, NotValidForNameContext};
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            // The name is checked last.
-            Err(rustls::Error::InvalidCertificate(
-                NotValidForName | NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            verified => verified,
+/// Accepts what the usual rules refuse only because of the name, which they check last.
+fn accept_any_name(
+    _: &CertificateDer<'_>,
+    _: &ServerName<'_>,
+    refused: rustls::Error,
+) -> Result<(), rustls::Error> {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    match refused {
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            Ok(())
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        refused => Err(refused),
     }
 }

@@ -39,7 +39,7 @@ pub(in crate::engine) struct ExpectedTimer<'a> {
 
 impl HiccupMeter {
     /// The time between two timers of the meter's own, at least. Of the timers that fire in time,
-    /// one in each period is recorded.
+    /// at most one every half of it is recorded.
     const PERIOD: Duration = Duration::from_millis(1);
     /// The shortest hiccup that counts as a standstill; timers alone are late by less.
     pub(in crate::engine) const STANDSTILL: Duration =

@@ -11,7 +11,6 @@ mod tcp_dialer;
 mod tls;
 mod tunnel;
 mod unix_socket;
-mod verifiers;
 
 use std::fmt;
 use std::future::Future;

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::{
     AlertDescription, ClientConfig, HandshakeKind, PeerMisbehaved, ProtocolVersion, RootCertStore,
 };
@@ -16,14 +17,17 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Host;
 
-use super::verifiers::NamedVerifier;
 use super::{NegotiatedProtocol, NegotiatedVersion, TlsVersion, roots};
-use crate::certificates::{UncheckedVerifier, read_certificates, read_private_key};
+use crate::certificates::{
+    Exception, ExceptionVerifier, UncheckedVerifier, read_certificates, read_private_key,
+};
 use crate::engine::connection::flood::Flood;
 use crate::engine::connection::library_limit::LibraryLimit;
 use crate::engine::connection::socket_peek::PeekableStream;
 use crate::engine::error::EngineError;
-use crate::library_text::{HandshakeProblem, describe_io, describe_tls, find_tls_error};
+use crate::library_text::{
+    HandshakeProblem, describe_io, describe_tls, find_tls_error, is_authority_as_server,
+};
 use crate::plan::{CertificateTrust, ClientIdentity, HttpProtocol, TargetPlan};
 use crate::record::{Dimension, Failure};
 use crate::recorder::ExchangeFailure;
@@ -152,6 +156,20 @@ fn handshake_failed(error: &io::Error, protocol: HttpProtocol) -> ExchangeFailur
     }
 }
 
+/// Accepts a certificate of the file itself that a server presents although it is an authority's.
+///
+/// `openssl req -x509` makes such certificates, and whoever names exactly one of them trusts it.
+/// Dates, host name and signature of the handshake are still checked.
+fn accept_named(named: Vec<CertificateDer<'static>>) -> Exception {
+    Box::new(move |certificate, name, refused| {
+        // webpki checks the dates before it reports this.
+        if is_authority_as_server(&refused) && named.contains(certificate) {
+            return verify_server_name(&ParsedCertificate::try_from(certificate)?, name);
+        }
+        Err(refused)
+    })
+}
+
 fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -163,7 +181,7 @@ fn config(target: &TargetPlan) -> Result<ClientConfig, EngineError> {
             let named = read_certificates(path)
                 .map_err(|why| EngineError::Trust { path: path.clone(), why })?;
             let inner = verifier_of(roots::of_file(path)?, provider)?;
-            Arc::new(NamedVerifier { inner, named })
+            Arc::new(ExceptionVerifier { inner, exception: accept_named(named) })
         }
         CertificateTrust::System => verifier_of(roots::of_system().store, provider)?,
     };
