@@ -1,7 +1,10 @@
 //! Runs shared by several processes, and `tollgate merge`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -169,9 +172,23 @@ fn a_shard_that_fails_fails_alone() {
     assert_eq!(record.unwrap().verdict.decision, Decision::Fail);
 }
 
-/// The number of requests that the target has received.
-fn arrivals(log: &Path) -> usize {
-    std::fs::read_to_string(log).unwrap_or_default().lines().count()
+/// The number of requests that the target has received. It writes its log every half second, so a
+/// request of our own, which does not count, shows that all before it are there.
+fn arrivals(target: &Target, log: &Path) -> usize {
+    let address = target.base_url.strip_prefix("http://").unwrap();
+    let marker = format!("/counted?{}", std::fs::metadata(log).unwrap().len());
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {marker} HTTP/1.0\r\n\r\n").unwrap();
+    connection.read_to_end(&mut Vec::new()).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = std::fs::read_to_string(log).unwrap();
+        if text.contains(&marker) {
+            return text.lines().skip(1).filter(|line| !line.contains("/counted?")).count();
+        }
+        assert!(Instant::now() < end, "the target does not write its log: {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -199,7 +216,7 @@ fn a_shard_of_an_orchestrator_exits_with_0_and_never_sends_its_load_again() {
     assert_eq!(first.status.code(), Some(0), "{told}");
     assert!(told.contains("FAIL") && told.contains("shard 1 of 2 is missing"), "{told}");
     assert!(told.contains("Exit code 0: the shard measured its part"), "{told}");
-    let sent = arrivals(&log);
+    let sent = arrivals(&target, &log);
     assert!(sent > 100, "{sent}");
 
     // A job that the orchestrator starts again: the run is there, and the start has passed.
@@ -213,7 +230,7 @@ fn a_shard_of_an_orchestrator_exits_with_0_and_never_sends_its_load_again() {
         let told = text(&again.stderr);
         assert_eq!(again.status.code(), Some(exit), "{told}");
         assert!(told.contains("shard 2/2 of this run has already run on this machine"), "{told}");
-        assert_eq!(arrivals(&log), sent);
+        assert_eq!(arrivals(&target, &log), sent);
     }
     // Another path is other work, and its start has passed.
     let changed = std::fs::read_to_string(&bench.scenario).unwrap().replace("mock=1", "mock=2");
