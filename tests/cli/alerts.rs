@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::bench::{Bench, read_request, text, wait_until, words};
+use crate::closed_port::ClosedPort;
 use crate::status_server::StatusServer;
 
 const STEP: &str = "[[request]]\nname = \"page\"\npath = \"/\"\nwhen_absent = \"report\"\n";
@@ -160,7 +161,7 @@ fn environments_have_alerts_of_their_own() {
 fn a_webhook_that_fails_is_a_warning_and_the_next_run_tries_again() {
     let (bench, hook) = (AlertBench::new(TO_SLACK), Webhook::start());
     bench.run(500, &hook.url);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     for (url, status, why) in [
         (format!("http://{closed}/{CANARY}"), 200, "the webhook: "),
         (hook.url.clone(), 500, "the webhook answered 500"),

@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::bench::{Bench, PLAIN, Target, text, tollgate};
+use crate::closed_port::ClosedPort;
 
 /// The document of `--output json`, and the exit code.
 struct Checkup {
@@ -181,7 +182,7 @@ fn http2_works_with_prior_knowledge_and_an_unsupported_version_fails() {
 
 #[test]
 fn a_closed_port_a_name_without_an_address_and_another_services_port_fail() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     assert_connection(&format!("http://{closed}/"), &[], "fail", "refused");
     let checkup = Checkup::of(&mut doctor(&["http://no-such-name.invalid/"]));
     assert_eq!((checkup.line("name").0, checkup.exit), ("fail", Some(1)));

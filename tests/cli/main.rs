@@ -14,6 +14,7 @@ mod addresses;
 mod alerts;
 mod before_traffic;
 mod bench;
+mod closed_port;
 mod compare;
 mod continuation;
 mod data;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tollgate::record::{Decision, Dimension, Failure, RunRecord};
 
 use crate::bench::{Target, recording_server, text, tollgate};
+use crate::closed_port::ClosedPort;
 
 /// `me:hunter2`, as Basic authentication writes it.
 const CREDENTIALS: &str = "Proxy-Authorization: Basic bWU6aHVudGVyMg==";
@@ -143,8 +144,8 @@ fn a_proxy_that_refuses_or_is_down_proves_nothing_about_the_target_and_is_named(
     let proxy = Proxy::start();
     let with = format!("http://me:hunter2@{}", proxy.address);
     let without = format!("http://{}", proxy.address);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let closed = format!("http://{closed}");
+    let closed_port = ClosedPort::new();
+    let closed = format!("http://{closed_port}");
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}", mute.local_addr().unwrap());
     for (url, flag, seen) in [

@@ -1,6 +1,5 @@
 //! `tollgate run FILE`, `check` and `show`: verdicts, folders, signals.
 
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use tollgate::record::{Decision, RunEnding, RunRecord};
@@ -8,6 +7,7 @@ use tollgate::record::{Decision, RunEnding, RunRecord};
 use crate::bench::{
     Bench, PLAIN, Target, signal, text, tollgate, tollgate_with_reports, wait_for_intervals, words,
 };
+use crate::closed_port::ClosedPort;
 
 #[test]
 fn a_target_within_its_budget_passes_and_the_run_is_written() {
@@ -76,7 +76,7 @@ fn a_live_page_behind_a_login_is_reported_as_exactly_that() {
 
 #[test]
 fn a_target_that_is_down_fails_and_the_run_stops_early() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     let rest = PLAIN.replace("\"1s\"", "\"300s\"");
     let bench = Bench::new(&format!("http://{closed}"), "budgets = [\"p95 < 1s\"]", &rest);
     let output = bench.run();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::bench::{Bench, text, tollgate, tollgate_with_reports};
+use crate::closed_port::ClosedPort;
 use crate::outputs::code_host::FakeCodeHost;
 
 const CANARY: &str = "Zebra/7f3a9c51";
@@ -60,7 +61,7 @@ fn a_secret_never_reaches_a_file_or_a_message() {
 
 #[test]
 fn the_url_of_a_webhook_reaches_no_file_and_no_message_even_if_it_stands_in_the_scenario() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     let step = "[[request]]\nname = \"page\"\npath = \"/\"";
     let url = format!("http://{closed}/services/{CANARY}?key={CANARY}");
     for written in ["${CANARY_WEBHOOK}", &url] {

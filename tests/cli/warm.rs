@@ -7,6 +7,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::bench::{Bench, Target, signal, text, tollgate, wait_until};
+use crate::closed_port::ClosedPort;
 
 /// Latency that is three times as long at first and falls over 40 pages.
 const WARMING: [&str; 6] =
@@ -67,8 +68,8 @@ fn a_target_that_is_still_warming_up_at_the_limit_is_undecided() {
 
 #[test]
 fn a_target_that_never_answers_fails() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let output = warm(&[&format!("http://{free}/"), "--boot-limit", "1s"]);
+    let closed = ClosedPort::new();
+    let output = warm(&[&format!("http://{closed}/"), "--boot-limit", "1s"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let result = text(&output.stdout);
     assert!(result.contains("NO ANSWER") && result.contains("--boot-limit"), "{result}");

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::harness::{Watcher, millis, open};
 use crate::engine::{Continuation, Engine, Observer, RunProgress, StopHandle, stop_channel};
@@ -47,8 +47,11 @@ fn a_reset_is_distinguished_from_a_close() {
 
 #[test]
 fn a_port_without_listener_refuses() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let measurement = against(open(20.0, 1, 2), free);
+    // A socket that is bound and does not listen keeps the port from other tests.
+    let reserved = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    reserved.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let closed = reserved.local_addr().unwrap().as_socket().unwrap();
+    let measurement = against(open(20.0, 1, 2), closed);
     let tally = &measurement.scenarios[0].requests[0].measured.tally;
     assert_eq!(tally.failed_by(Failure::Refused), 20);
 }
