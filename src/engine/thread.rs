@@ -39,9 +39,16 @@ impl ThreadState {
         if let Some(thread) = thread.upgrade() {
             thread.hiccups.start(run_start);
         }
-        while let Some(due) = thread.upgrade().and_then(|thread| thread.hiccups.look(clock::now()))
-        {
-            timer.until(due).await;
+        let look = |thread: Rc<Self>| {
+            let due = thread.hiccups.look(clock::now())?;
+            Some((due, thread.hiccups.changed()))
+        };
+        while let Some((due, changed)) = thread.upgrade().and_then(look) {
+            tokio::select! {
+                biased;
+                () = timer.until(due) => {}
+                () = changed.notified() => {}
+            }
         }
     }
 }

@@ -13,13 +13,15 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::engine::connection::flood::{FloodKind, FloodMeter};
+use crate::engine::time::{clock, turn};
 
 /// A TCP stream whose unread input can be checked while another owner reads and writes it.
 pub(in crate::engine) struct PeekableStream(Rc<SharedSocket>);
@@ -30,7 +32,7 @@ struct SharedSocket {
     was_reset: Cell<bool>,
     /// Whether there may be input that the runtime did not report.
     is_suspected: Cell<bool>,
-    /// Whether input was found that the runtime did not report.
+    /// Whether the last read found input that the runtime had not reported.
     is_urgent: Cell<bool>,
     /// What wakes the task that waits for input.
     reader: Cell<Option<Waker>>,
@@ -99,6 +101,14 @@ impl SharedSocket {
         }
     }
 
+    /// Whether the runtime has reported something that may still be unread, or may have missed
+    /// something.
+    fn has_news(&self) -> bool {
+        self.is_suspected.get()
+            || self.is_urgent.get()
+            || self.tcp.borrow().try_io(Interest::READABLE, || Ok(())).is_ok()
+    }
+
     /// Handles the result of a write: remembers a reset.
     fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(&polled, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
@@ -110,6 +120,9 @@ impl SharedSocket {
 }
 
 impl SocketPeek {
+    /// How long what the kernel told the runtime is taken for the present. A look of our own costs
+    /// a system call, and what arrives after it is not seen either.
+    const MOMENT: Duration = Duration::from_micros(100);
     /// How often the connection's driver gets a turn to read what arrived.
     const LOOKS: usize = 8;
 
@@ -127,6 +140,15 @@ impl SocketPeek {
             Ok((_, 0)) | Err(_) => UnreadInput::End,
             Ok(_) => UnreadInput::Bytes,
         }
+    }
+
+    /// Looks only if the runtime has not just asked the kernel about all sockets.
+    pub(super) fn glance(&self) -> UnreadInput {
+        let is_recent = |turn| clock::now().saturating_duration_since(turn) < Self::MOMENT;
+        if turn::last().is_some_and(is_recent) && !self.socket.has_news() {
+            return UnreadInput::Nothing;
+        }
+        self.look()
     }
 
     /// Wakes the reader if there is input that the runtime has not reported.
@@ -149,7 +171,7 @@ impl SocketPeek {
     /// and `is_open` then reports the result.
     pub(in crate::engine) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
         for _ in 0..Self::LOOKS {
-            match self.look() {
+            match self.glance() {
                 _ if !is_open() => return false,
                 UnreadInput::Nothing => return true,
                 UnreadInput::Bytes if self.is_encrypted => tokio::task::yield_now().await,
@@ -175,7 +197,7 @@ impl AsyncRead for PeekableStream {
         let is_suspected = self.0.is_suspected.take();
         if polled.is_pending() && (is_suspected || self.0.is_urgent.get()) {
             polled = self.0.read_now(buf);
-            self.0.is_urgent.set(self.0.is_urgent.get() || polled.is_ready());
+            self.0.is_urgent.set(polled.is_ready());
         }
         if polled.is_pending() {
             let known = self.0.reader.take().filter(|reader| reader.will_wake(cx.waker()));
@@ -231,7 +253,6 @@ impl AsyncWrite for PeekableStream {
 mod tests {
     use std::io::{ErrorKind, Write};
     use std::net::TcpListener;
-    use std::time::Duration;
 
     use socket2::SockRef;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -272,6 +293,30 @@ mod tests {
             await_unread(&peek);
             assert_eq!(peek.look(), UnreadInput::End);
             assert!(!peek.is_quiet(|| true).await);
+        });
+    }
+
+    #[test]
+    fn what_the_runtime_asked_the_kernel_a_moment_ago_needs_no_look() {
+        run(async {
+            let (mut ours, mut theirs) = pair().await;
+            let peek = ours.socket_peek(false);
+            theirs.write_all(b"x").unwrap();
+            await_unread(&peek);
+            assert_eq!(peek.glance(), UnreadInput::Bytes, "no timer has fired");
+            // The runtime has not been told of the byte.
+            turn::note(clock::now());
+            assert_eq!(peek.glance(), UnreadInput::Nothing);
+            tokio::time::sleep(SocketPeek::MOMENT).await;
+            assert_eq!(peek.glance(), UnreadInput::Bytes, "the moment is over");
+            turn::note(clock::now());
+            assert_eq!(peek.glance(), UnreadInput::Bytes, "the runtime has been told");
+            ours.read_exact(&mut [0]).await.unwrap();
+            drop(theirs);
+            await_unread(&peek);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            turn::note(clock::now());
+            assert_eq!(peek.glance(), UnreadInput::End);
         });
     }
 

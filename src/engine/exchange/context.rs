@@ -17,6 +17,7 @@ use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::hiccups::ExposedExchange;
 use crate::plan::{
     ConnectionReuse, DataPlan, DataRow, ExchangeTimeouts, RequestDraw, RequestPlan, ScenarioPlan,
 };
@@ -131,6 +132,11 @@ impl ExchangeContext {
     /// Total time the prober has stood still up to an instant; use the difference of two values.
     pub(in crate::engine) fn stood_still_by(&self, at: Instant) -> Duration {
         self.thread.hiccups.stood_still_by(at)
+    }
+
+    /// Notes that exchanges are in progress until the result is dropped.
+    pub(in crate::engine) fn expose(&self) -> ExposedExchange<'_> {
+        self.thread.hiccups.expose()
     }
 
     /// An exchange that the prober releases now, due at `due` or, if that is `None`, now.

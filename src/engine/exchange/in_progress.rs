@@ -16,7 +16,7 @@ pub(in crate::engine) struct ExchangeInProgress {
     pub(super) start: ExchangeStart,
     stage: Stage,
     /// Sums over the hops.
-    pub(in crate::engine) totals: Exchange,
+    pub(in crate::engine) totals: Box<Exchange>,
     /// When the last hop was done.
     pub(in crate::engine) done: Instant,
     /// How many redirects were followed.
@@ -32,7 +32,7 @@ impl ExchangeInProgress {
     pub(in crate::engine) fn new(start: ExchangeStart, stage: Stage, end: Option<Instant>) -> Self {
         let mut parts = ExchangeParts::default();
         parts.set_duration(Dimension::Lag, start.dispatched - start.due + start.built);
-        let totals = Exchange { parts, ..Exchange::default() };
+        let totals = Box::new(Exchange { parts, ..Exchange::default() });
         Self { start, stage, totals, done: start.dispatched, followed: 0, limits: None, end }
     }
 
@@ -85,9 +85,9 @@ impl ExchangeInProgress {
     ///
     /// The set-up of the whole includes connections opened for any try. All other time before the
     /// last try counts towards the first byte, because no acceptable answer had arrived.
-    pub(in crate::engine) fn over_tries(mut self, first: ExchangeStart, tries: &StepTries) -> Self {
+    pub(in crate::engine) fn end_tries(&mut self, first: ExchangeStart, tries: &StepTries) {
         if tries.count == 1 {
-            return self;
+            return;
         }
         let earlier = &tries.earlier;
         let passed = self.start.dispatched - (first.dispatched + first.built);
@@ -103,7 +103,7 @@ impl ExchangeInProgress {
         if let Some(failed) = &mut self.totals.failed {
             // A limit of tollgate does not depend on the tries, and is one line of evidence.
             if failed.failure == Failure::OwnLimit {
-                return self;
+                return;
             }
             let took = format_duration(self.done - first.dispatched);
             failed.seen = format!("{} ({} tries in {took})", failed.seen, tries.count);
@@ -112,6 +112,5 @@ impl ExchangeInProgress {
             parts.add(Dimension::Service, before);
             parts.set_duration(Dimension::Latency, self.done - first.due);
         }
-        self
     }
 }

@@ -34,7 +34,7 @@ pub(in crate::engine) struct StepRunner {
 
 /// How a step ended.
 pub(in crate::engine) struct StepEnd {
-    pub(in crate::engine) exchange: Exchange,
+    pub(in crate::engine) exchange: Box<Exchange>,
     pub(in crate::engine) stage: Stage,
     pub(in crate::engine) done: Instant,
     /// Whether the last try got an answer, right or wrong.
@@ -47,7 +47,7 @@ impl StepEnd {
     /// The end of a step by a panic.
     fn of_defect(defect: &Defect, stage: Stage, tries: u32) -> Self {
         let failed = Some(Box::new(defect_failure(defect)));
-        let exchange = Exchange { failed, ..Exchange::default() };
+        let exchange = Box::new(Exchange { failed, ..Exchange::default() });
         Self { exchange, stage, done: clock::now(), was_answered: false, tries }
     }
 }
@@ -122,13 +122,14 @@ impl StepRunner {
             exchange.allow_for_standstill(context.stood_still_by(exchange.done));
             if tries.are_several() {
                 let index = step.prepared.tries_index;
-                let (stage, one) = (exchange.stage_of(&exchange.totals), exchange.totals.clone());
+                let stage = exchange.stage_of(&exchange.totals);
+                let one = Exchange::clone(&exchange.totals);
                 context.accounting.record_detail(index, stage, start.due, one);
             }
             let has_failed = exchange.totals.failed.is_some();
             let again = has_failed.then(|| tries.again(&exchange.totals, clock::now())).flatten();
             let Some(pause) = again else {
-                let exchange = exchange.over_tries(first, &tries);
+                exchange.end_tries(first, &tries);
                 let (stage, done) = (exchange.stage_of(&exchange.totals), exchange.done);
                 let exchange = exchange.totals;
                 return Some(StepEnd { exchange, stage, done, was_answered, tries: tries.count });

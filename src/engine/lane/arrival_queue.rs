@@ -121,9 +121,9 @@ impl ArrivalQueue {
         }
     }
 
-    /// An arrival that starts now because a task asked for it.
-    pub(super) fn immediate(&self) -> QueuedArrival {
-        QueuedArrival { index: self.numbers.next(), due: clock::now(), queued: None }
+    /// An arrival that starts `now` because a task asked for it.
+    pub(super) fn immediate(&self, now: Instant) -> QueuedArrival {
+        QueuedArrival { index: self.numbers.next(), due: now, queued: None }
     }
 
     /// Releases arrival `index`, which was due at `due`; does nothing in the closed model.
@@ -172,7 +172,7 @@ impl ArrivalQueue {
             if was_called {
                 self.call();
             }
-            if self.is_exhausted() {
+            if self.is_exhausted_by(clock::now()) {
                 return None;
             }
             self.turn(rank).await;
@@ -279,23 +279,22 @@ impl ArrivalQueue {
         match &self.source {
             ArrivalSource::Open { backlog } => backlog.borrow_mut().pop_front(),
             ArrivalSource::Closed { left, claimed, .. } => {
-                if self.is_exhausted() {
+                let now = clock::now();
+                if self.is_exhausted_by(now) {
                     return None;
                 }
                 left.set(left.get() - 1);
                 claimed.set(claimed.get() + 1);
-                Some(self.immediate())
+                Some(self.immediate(now))
             }
         }
     }
 
-    fn is_exhausted(&self) -> bool {
+    fn is_exhausted_by(&self, now: Instant) -> bool {
         match &self.source {
             ArrivalSource::Open { .. } => self.closed.get(),
             ArrivalSource::Closed { until, left, .. } => {
-                self.closed.get()
-                    || left.get() == 0
-                    || until.is_some_and(|until| clock::now() >= until)
+                self.closed.get() || left.get() == 0 || until.is_some_and(|until| now >= until)
             }
         }
     }

@@ -219,7 +219,11 @@ impl Lane {
             queue.release((index, due), saturated, || self.context.stood_still_by(clock::now()));
         }
         self.released_up_to.set(Some(Duration::MAX));
-        timer.until(start + schedule.duration()).await;
+        let end = start + schedule.duration();
+        let expected = self.thread.hiccups.expect(end);
+        timer.until(end).await;
+        expected.fired(clock::now());
+        self.thread.hiccups.expect_none();
         queue.close();
     }
 

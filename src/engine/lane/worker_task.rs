@@ -10,7 +10,7 @@ use crate::engine::connection::shared::SharedConnection;
 use crate::engine::exchange::context::ExchangeContext;
 use crate::engine::exchange::exchange_start::ExchangeStart;
 use crate::engine::exchange::step_runner::StepRunner;
-use crate::engine::time::clock;
+use crate::engine::time::clock::{self, Instant};
 use crate::plan::ConnectionReuse;
 use crate::record::{Dimension, Failure, Stage};
 use crate::recorder::{Exchange, ExchangeFailure, ExchangeParts};
@@ -49,14 +49,15 @@ impl WorkerTask {
             turn = gate.acquire() => turn,
             () = context.drain.started() => return self,
         };
-        let mut was_answered = self.run_steps(queue.immediate(), Stage::Warmup).await;
+        let now = clock::now();
+        let mut was_answered = self.run_steps(queue.immediate(now), Stage::Warmup, now).await;
         if !was_answered {
             gate.close();
         }
         drop(turn);
         while was_answered {
             let Some(arrival) = queue.next(|| self.rank()).await else { break };
-            was_answered = self.run_steps(arrival, Stage::Warmup).await;
+            was_answered = self.run_steps(arrival, Stage::Warmup, clock::now()).await;
         }
         self
     }
@@ -68,7 +69,7 @@ impl WorkerTask {
             if claimed - arrival.dispatched(claimed) >= self.context.timeouts.whole {
                 drop_arrival(&self.context, &arrival);
             } else {
-                self.run_steps(arrival, Stage::Measured).await;
+                self.run_steps(arrival, Stage::Measured, claimed).await;
             }
         }
         self
@@ -82,26 +83,22 @@ impl WorkerTask {
         }
     }
 
-    /// Runs the scenario's steps, each due when the one before it was done. Returns whether the
-    /// last of them was answered.
+    /// Runs the scenario's steps for an arrival that this task `claimed`, each due when the one
+    /// before it was done. Returns whether the last of them was answered.
     ///
     /// While the run is draining, no further step starts.
-    async fn run_steps(&mut self, arrival: QueuedArrival, stage: Stage) -> bool {
+    async fn run_steps(&mut self, arrival: QueuedArrival, stage: Stage, claimed: Instant) -> bool {
         let context = Rc::clone(&self.context);
         let accounting = &context.accounting;
         accounting.begin(arrival.due);
-        let claimed = clock::now();
-        let mut start = ExchangeStart {
-            due: arrival.due,
-            dispatched: arrival.dispatched(claimed),
-            stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
-            built: Duration::ZERO,
-        };
+        let _exposed = context.expose();
+        let mut start = start_of(&arrival, claimed, &context);
         let mut captured = context.begin_state(stage, arrival.index);
         // When the prober started to build the next step.
         let mut building = claimed;
         let (mut was_answered, mut own_failure) = (false, None);
-        for (at, prepared) in context.steps_of(stage, arrival.index).iter().enumerate() {
+        let steps = context.steps_of(stage, arrival.index);
+        for (at, prepared) in steps.iter().enumerate() {
             if at > 0 && context.drain.is_started() {
                 accounting.abandon(arrival.due);
                 return false;
@@ -132,9 +129,11 @@ impl WorkerTask {
             }
             let span = (start.due, end.done);
             accounting.keep_sample(prepared.index, end.stage, span, &end.exchange);
-            accounting.record(prepared.index, end.stage, start.due, end.exchange);
-            start = context.start_now(Some(end.done));
-            building = start.dispatched;
+            accounting.record(prepared.index, end.stage, start.due, *end.exchange);
+            if at + 1 < steps.len() {
+                start = context.start_now(Some(end.done));
+                building = start.dispatched;
+            }
         }
         if context.reuse == ConnectionReuse::Fresh {
             self.runner.disconnect();
@@ -144,6 +143,16 @@ impl WorkerTask {
         }
         accounting.end(arrival.due);
         was_answered
+    }
+}
+
+/// The start of an arrival's first exchange; a task `claimed` the arrival.
+fn start_of(arrival: &QueuedArrival, claimed: Instant, context: &ExchangeContext) -> ExchangeStart {
+    ExchangeStart {
+        due: arrival.due,
+        dispatched: arrival.dispatched(claimed),
+        stood_still: arrival.stood_still_before(context.stood_still_by(claimed)),
+        built: Duration::ZERO,
     }
 }
 

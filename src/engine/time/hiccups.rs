@@ -1,7 +1,10 @@
 //! Measures the prober's own standstills.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::clock::{self, Instant};
 use crate::record::Histogram;
@@ -10,9 +13,10 @@ use crate::record::Histogram;
 ///
 /// A thread that stands still (stopped, out of processor time, or too busy to look) stamps what
 /// arrives in that time too late. Its timers show by how much: they fire as soon as the thread
-/// continues. The meter looks at the timers that release arrivals, and at one of its own if none of
-/// these has fired for a while. Timers that became due in the same standstill count once, from the
-/// first due time on.
+/// continues. The meter looks at the timers that release arrivals, and at one of its own. That is
+/// due soon while exchanges are in progress and no arrival is about to be released, and seldom
+/// otherwise: each look wakes the processor, which costs tens of µs of its time. Timers that became
+/// due in the same standstill count once, from the first due time on.
 #[derive(Debug)]
 pub(in crate::engine) struct HiccupMeter {
     /// When the meter's first timer was due; `None` before the meter starts.
@@ -21,7 +25,13 @@ pub(in crate::engine) struct HiccupMeter {
     seen: Cell<Option<Instant>>,
     /// When the next timer that releases arrivals is due.
     expected: Cell<Option<Instant>>,
-    /// How long after the last timer the meter's own is due.
+    /// When the meter's own timer is due; `None` before it is set.
+    own: Cell<Option<Instant>>,
+    /// Wakes the meter's task to set its timer anew, or to end.
+    changed: Rc<Notify>,
+    /// How many exchanges are in progress.
+    exposed: Cell<usize>,
+    /// How long after the last timer the meter's own is due while exchanges are in progress.
     patience: Cell<Duration>,
     /// Start of the measured stage; only timers due from then on are recorded.
     measured_from: Cell<Option<Instant>>,
@@ -37,6 +47,9 @@ pub(in crate::engine) struct ExpectedTimer<'a> {
     due: Instant,
 }
 
+/// Exchanges in progress that a standstill would prolong.
+pub(in crate::engine) struct ExposedExchange<'a>(&'a HiccupMeter);
+
 impl HiccupMeter {
     /// The time between two timers of the meter's own, at least. Of the timers that fire in time,
     /// at most one every half of it is recorded.
@@ -46,9 +59,11 @@ impl HiccupMeter {
         Duration::from_millis(if cfg!(target_os = "linux") { 1 } else { 3 });
     /// How long after the last timer the meter looks itself, if no timers release arrivals.
     pub(in crate::engine) const CLOSE_WATCH: Duration = Self::PERIOD;
-    /// The same if timers release arrivals. Each look wakes the processor, which costs tens of µs
-    /// of its time.
+    /// The same if timers release arrivals.
     pub(in crate::engine) const LOOSE_WATCH: Duration = Duration::from_millis(10);
+    /// The same while nothing is in progress that a standstill would prolong, or while an arrival
+    /// is about to be released.
+    const IDLE_WATCH: Duration = Duration::from_millis(100);
 
     /// A meter that has not started.
     pub(in crate::engine) fn new() -> Self {
@@ -56,6 +71,9 @@ impl HiccupMeter {
             first_due: Cell::new(None),
             seen: Cell::new(None),
             expected: Cell::new(None),
+            own: Cell::new(None),
+            changed: Rc::default(),
+            exposed: Cell::new(0),
             patience: Cell::new(Self::CLOSE_WATCH),
             measured_from: Cell::new(None),
             recorded: Cell::new(None),
@@ -76,6 +94,7 @@ impl HiccupMeter {
     pub(in crate::engine) fn measure_from(&self, start: Instant, patience: Duration) {
         let known = self.measured_from.replace(Some(start)).map(|_| self.patience.get());
         self.patience.set(known.map_or(patience, |known| known.min(patience)));
+        self.hasten();
     }
 
     /// Total time the thread stood still from the start of the meter to `at`.
@@ -83,7 +102,8 @@ impl HiccupMeter {
     /// The difference of two values is the standstill between them. A timer that is overdue at `at`
     /// counts already: after a standstill other tasks may run before the timer's own.
     pub(in crate::engine) fn stood_still_by(&self, at: Instant) -> Duration {
-        let late = self.next_due().and_then(|due| at.checked_duration_since(due));
+        let since = self.next_due().map(|due| self.seen.get().map_or(due, |seen| seen.max(due)));
+        let late = since.and_then(|since| at.checked_duration_since(since));
         let overdue = late.filter(|late| *late >= Self::STANDSTILL);
         self.stood_still.get() + overdue.unwrap_or_default()
     }
@@ -101,7 +121,22 @@ impl HiccupMeter {
     /// Notes when the next timer that releases arrivals is due.
     pub(in crate::engine) fn expect(&self, due: Instant) -> ExpectedTimer<'_> {
         self.expected.set(Some(due));
+        self.hasten();
         ExpectedTimer { meter: self, due }
+    }
+
+    /// Notes that no more timers release arrivals.
+    pub(in crate::engine) fn expect_none(&self) {
+        self.expected.set(None);
+        self.hasten();
+    }
+
+    /// Notes that an exchange begins, which ends when the result is dropped.
+    pub(in crate::engine) fn expose(&self) -> ExposedExchange<'_> {
+        if self.exposed.replace(self.exposed.get() + 1) == 0 {
+            self.hasten();
+        }
+        ExposedExchange(self)
     }
 
     /// Counts the next timer if it was due by `now`. Returns when the meter's own timer is due.
@@ -109,7 +144,21 @@ impl HiccupMeter {
         if let Some(due) = self.next_due().filter(|due| *due <= now) {
             self.count(due, now);
         }
-        self.own_due()
+        self.own.set(self.own_due());
+        self.own.get()
+    }
+
+    /// Notifies its task that the own timer is to be set anew, or that the meter is gone.
+    pub(in crate::engine) fn changed(&self) -> Rc<Notify> {
+        Rc::clone(&self.changed)
+    }
+
+    /// Has the meter's own timer set anew if it is due too late.
+    fn hasten(&self) {
+        if self.own.get().is_some() && self.own_due() < self.own.get() {
+            self.own.set(self.own_due());
+            self.changed.notify_one();
+        }
     }
 
     /// Counts a timer that was due at `due` and fired at `now`.
@@ -131,18 +180,29 @@ impl HiccupMeter {
 
     /// The first due time of the thread's timers; `None` before the meter starts.
     fn next_due(&self) -> Option<Instant> {
-        let own = self.own_due()?;
+        let own = self.own.get().or(self.first_due.get())?;
         Some(self.expected.get().map_or(own, |expected| expected.min(own)))
     }
 
-    /// When the meter's own timer is due: a whole number of periods after the first.
+    /// When the meter's own timer should be due: a whole number of periods after the first.
     fn own_due(&self) -> Option<Instant> {
         let first = self.first_due.get()?;
         let Some(seen) = self.seen.get() else { return Some(first) };
-        let latest = (seen + self.patience.get()).saturating_duration_since(first);
+        let soon = seen + self.patience.get();
+        let is_idle = self.patience.get() >= Self::LOOSE_WATCH
+            && (self.exposed.get() == 0
+                || self.expected.get().is_some_and(|expected| expected <= soon));
+        let due = if is_idle { seen + Self::IDLE_WATCH } else { soon };
+        let latest = due.saturating_duration_since(first);
         let into_period =
             Duration::from_nanos(u64::from(latest.subsec_nanos() % Self::PERIOD.subsec_nanos()));
         Some(first + latest.saturating_sub(into_period))
+    }
+}
+
+impl Drop for HiccupMeter {
+    fn drop(&mut self) {
+        self.changed.notify_one();
     }
 }
 
@@ -158,6 +218,12 @@ impl ExpectedTimer<'_> {
 impl Drop for ExpectedTimer<'_> {
     fn drop(&mut self) {
         self.meter.expected.set(None);
+    }
+}
+
+impl Drop for ExposedExchange<'_> {
+    fn drop(&mut self) {
+        self.0.exposed.set(self.0.exposed.get() - 1);
     }
 }
 
@@ -238,11 +304,43 @@ mod tests {
         meter.start(start);
         meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
         meter.look(start + micros(500));
+        let _exposed = meter.expose();
         let timer = meter.expect(start + micros(2_000));
         assert_eq!(meter.stood_still_by(start + micros(302_000)), micros(300_000));
-        assert_eq!(meter.look(start + micros(302_000)), Some(start + micros(311_500)));
+        meter.look(start + micros(302_000));
         timer.fired(start + micros(302_010));
         assert_eq!(meter.stood_still_by(start + micros(302_020)), micros(300_000));
+    }
+
+    #[test]
+    fn the_meter_looks_soon_only_if_exchanges_are_in_progress_and_no_arrival_is_about_to_be_released()
+     {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        let after = |millis| Some(start + Duration::from_millis(millis) + HiccupMeter::PERIOD / 2);
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        assert_eq!(meter.look(start + micros(500)), after(100), "nothing is in progress");
+        let exposed = meter.expose();
+        assert_eq!(meter.own.get(), after(10));
+        let soon = meter.expect(start + Duration::from_millis(3));
+        assert_eq!(meter.look(start + micros(600)), after(100));
+        drop(soon);
+        let _later = meter.expect(start + Duration::from_millis(300));
+        assert_eq!(meter.own.get(), after(10));
+        drop(exposed);
+        assert_eq!(meter.look(start + micros(10_500)), after(110));
+    }
+
+    #[test]
+    fn a_standstill_of_which_an_arrival_showed_a_part_counts_once_before_the_meter_looks() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        meter.look(start + micros(500));
+        meter.expect(start + micros(2_000)).fired(start + micros(302_000));
+        assert_eq!(meter.stood_still_by(start + micros(302_100)), micros(300_000));
+        meter.look(start + micros(302_200));
+        assert_eq!(meter.stood_still_by(start + micros(302_300)), micros(300_000));
     }
 
     #[test]

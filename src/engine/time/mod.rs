@@ -8,3 +8,4 @@ pub(super) mod start;
 #[cfg(test)]
 pub(super) mod stepping_clock;
 pub(super) mod timer;
+pub(super) mod turn;

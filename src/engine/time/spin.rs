@@ -12,9 +12,12 @@ use crate::plan::PacingMode;
 /// sleep. So a timer fires early by a *margin* that is learned from the lateness of earlier timers,
 /// and the thread polls the clock for the rest.
 ///
-/// A bucket of processor time limits that: it fills with a sixteenth of the time that passes, and
-/// holds at most 20 ms. Over any time *t* a thread therefore spins for at most *t* / 16 + 20 ms.
-/// While the bucket is empty, timers are as late as the kernel makes them.
+/// Before due times less than 400 µs away it does not: a core that slept so shortly wakes at once,
+/// and the time spun would be missing for the arrivals themselves.
+///
+/// A bucket of processor time limits the rest: it fills with a sixteenth of the time that passes,
+/// and holds at most 20 ms. Over any time *t* a thread therefore spins for at most *t* / 16 + 20
+/// ms. While the bucket is empty, timers are as late as the kernel makes them.
 #[derive(Debug)]
 pub(in crate::engine) struct SpinBudget {
     pacing: PacingMode,
@@ -40,6 +43,8 @@ impl SpinBudget {
     const SHARE: u32 = 16;
     /// The most credit the bucket holds.
     const MAX_CREDIT: Duration = Duration::from_millis(20);
+    /// The shortest wait that ends with spinning.
+    const SHORTEST_WAIT: Duration = Duration::from_micros(400);
     /// The margin before any timer has fired, and its limits.
     const INITIAL_MARGIN: Duration = Duration::from_micros(100);
     const MIN_MARGIN: Duration = Duration::from_micros(10);
@@ -60,9 +65,9 @@ impl SpinBudget {
         }
     }
 
-    /// Takes an allowance for spinning before a timer's due time out of the budget.
-    pub(in crate::engine) fn allow(&self, now: Instant) -> SpinAllowance {
-        if self.pacing == PacingMode::Sleep {
+    /// Takes an allowance for spinning out of the budget, before a timer that is due after `wait`.
+    pub(in crate::engine) fn allow(&self, now: Instant, wait: Duration) -> SpinAllowance {
+        if self.pacing == PacingMode::Sleep || wait < Self::SHORTEST_WAIT {
             return SpinAllowance(Duration::ZERO);
         }
         let earned = now.saturating_duration_since(self.credited_up_to.replace(now)) / Self::SHARE;
@@ -107,7 +112,7 @@ mod tests {
         let mut now = start;
         while now < start + seconds * SECOND {
             now += spacing;
-            let allowance = spin.allow(now);
+            let allowance = spin.allow(now, SECOND);
             spin.settle(allowance, allowance.margin());
         }
         spin.take_spun()
@@ -140,7 +145,7 @@ mod tests {
         let spin = SpinBudget::new(PacingMode::Spin, start);
         (0..1_000).for_each(|_| spin.learn(SECOND));
         let later = start + 3_600 * SECOND;
-        let all = (0..100).map(|_| spin.allow(later).margin()).sum::<Duration>();
+        let all = (0..100).map(|_| spin.allow(later, SECOND).margin()).sum::<Duration>();
         assert_eq!(all, SpinBudget::MAX_CREDIT);
     }
 
@@ -149,10 +154,10 @@ mod tests {
         let start = clock::now();
         let spin = SpinBudget::new(PacingMode::Spin, start);
         let now = start + Duration::from_micros(800);
-        let allowance = spin.allow(now);
+        let allowance = spin.allow(now, SECOND);
         assert_eq!(allowance.margin(), Duration::from_micros(50));
         spin.settle(allowance, Duration::from_micros(20));
-        assert_eq!(spin.allow(now).margin(), Duration::from_micros(30));
+        assert_eq!(spin.allow(now, SECOND).margin(), Duration::from_micros(30));
         assert_eq!(spin.take_spun(), Duration::from_micros(20));
     }
 
@@ -171,9 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn without_spinning_every_allowance_is_zero() {
+    fn without_spinning_or_before_a_short_wait_the_allowance_is_zero() {
         let start = clock::now();
-        let spin = SpinBudget::new(PacingMode::Sleep, start);
-        assert_eq!(spin.allow(start + SECOND).margin(), Duration::ZERO);
+        let allowed = |pacing, wait| SpinBudget::new(pacing, start).allow(start + SECOND, wait).0;
+        assert_eq!(allowed(PacingMode::Sleep, SECOND), Duration::ZERO);
+        assert_eq!(allowed(PacingMode::Spin, Duration::from_micros(399)), Duration::ZERO);
+        assert!(allowed(PacingMode::Spin, Duration::from_micros(400)) > Duration::ZERO);
     }
 }

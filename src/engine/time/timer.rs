@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::clock::{Instant, now};
 use super::spin::SpinBudget;
+#[cfg(target_os = "linux")]
+use super::turn;
 
 /// A timer that wakes its task at an instant, never early.
 ///
@@ -64,7 +66,7 @@ async fn wait(
     if called >= due {
         return;
     }
-    let allowance = spin.allow(called);
+    let allowance = spin.allow(called, due - called);
     let sleep = (due - called).saturating_sub(allowance.margin());
     let mut awake = called;
     if !sleep.is_zero() {
@@ -73,9 +75,13 @@ async fn wait(
         }
         awake = now();
         spin.learn(awake - (called + sleep));
+        turn::note(called + sleep);
     }
-    while now() < due {
+    let mut looked = now();
+    while looked < due {
         tokio::task::yield_now().await;
+        turn::note(looked);
+        looked = now();
     }
     spin.settle(allowance, due.saturating_duration_since(awake));
 }

@@ -7,8 +7,10 @@ mod http2_failure;
 mod message;
 
 use std::cell::OnceCell;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +37,8 @@ pub(in crate::engine) use message::{MessageChanges, RequestMessage, RequestParts
 
 /// An open connection: all of it over HTTP/1.1, one stream at a time over HTTP/2.
 pub(in crate::engine) enum HttpConnection {
-    Http1(http1::Http1Connection),
+    /// Boxed, since it moves in and out of its task's connections with every exchange.
+    Http1(Box<http1::Http1Connection>),
     Http2(http2::Http2Connection),
 }
 
@@ -92,7 +95,8 @@ impl HttpConnection {
         let DialedConnection { stream, spoken, .. } = dialled;
         match spoken.version {
             NegotiatedVersion::Http1 => {
-                http1::Http1Connection::open(stream, spoken).await.map(Self::Http1)
+                let opened = http1::Http1Connection::open(stream, spoken).await;
+                opened.map(|connection| Self::Http1(Box::new(connection)))
             }
             NegotiatedVersion::Http2 => {
                 http2::Http2Connection::open(stream, spoken, deadline).await.map(Self::Http2)
@@ -118,7 +122,11 @@ impl HttpConnection {
 
     /// Like [`Self::ready`], but fails at `by` if another exchange still occupies the connection.
     pub(in crate::engine) async fn ready_by(&mut self, by: Instant) -> Result<bool, Elapsed> {
-        timeout_at(by, self.ready()).await
+        let mut ready = pin!(self.ready());
+        match if_ready(ready.as_mut()).await {
+            Some(is_ready) => Ok(is_ready),
+            None => timeout_at(by, ready).await,
+        }
     }
 
     /// What the connection knows of its idle times.
@@ -333,6 +341,15 @@ async fn arrival<F: Future>(
     timeout_at(by, future).await
 }
 
+/// The output of a future that is ready already, which needs no timer.
+async fn if_ready<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// Reads a body to its end, within its limits of time and size.
 async fn read(
     mut body: impl BodyChunks,
@@ -341,7 +358,12 @@ async fn read(
     collector: &mut BodyCollector<'_>,
 ) -> Result<(), ExchangeFailure> {
     loop {
-        match arrival(peek, limits.deadline, pin!(body.next())).await {
+        let mut next = pin!(body.next());
+        let arrived = match if_ready(next.as_mut()).await {
+            Some(piece) => Ok(piece),
+            None => arrival(peek, limits.deadline, next).await,
+        };
+        match arrived {
             Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),
             Ok(None) => return Ok(()),
             Ok(Some(piece)) => collector.take(&piece?)?,
