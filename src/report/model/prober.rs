@@ -79,7 +79,7 @@ struct LatenessEffect {
 
 impl LatenessEffect {
     fn of(run: &Measurement) -> Self {
-        use Dimension::{Fresh, Latency, Reused};
+        use Dimension::{Fresh, Lag, Latency, Reused};
         let requests = || run.scenarios.iter().flat_map(|scenario| &scenario.requests);
         let counted = || {
             requests()
@@ -91,8 +91,9 @@ impl LatenessEffect {
             })
             .filter(|(_, explained)| *explained > 0)
             .max_by_key(|(_, explained)| *explained);
-        let is_latency = |ceiling: &&Ceiling| matches!(ceiling.dimension, Latency | Fresh | Reused);
-        let ceilings = counted().map(|(ceiling, _)| ceiling).filter(is_latency);
+        let counts_lag =
+            |ceiling: &&Ceiling| matches!(ceiling.dimension, Lag | Latency | Fresh | Reused);
+        let ceilings = counted().map(|(ceiling, _)| ceiling).filter(counts_lag);
         let medians = requests()
             .filter_map(|request| request.measured.series.quantile(Latency, Quantile::P50));
         Self {
@@ -254,11 +255,11 @@ mod tests {
 
     #[test]
     fn lateness_is_reported_where_it_can_matter_and_with_its_figures() {
-        let counted = |without_lag: u64| {
+        let counted_in = |dimension, without_lag: u64| {
             move |record: &mut RunRecord| {
                 let request = &mut record.measurement.scenarios[0].requests[0];
                 let limit = Duration::from_millis(300);
-                request.ceilings = vec![Ceiling { dimension: Dimension::Latency, limit }];
+                request.ceilings = vec![Ceiling { dimension, limit }];
                 request.measured.tally.ceilings = vec![CeilingCount {
                     judged: 100,
                     exceeded: 9,
@@ -267,13 +268,16 @@ mod tests {
                 }];
             }
         };
-        let late = seen(|record| {
-            counted(9)(record);
-            lagging(20, 50)(record);
-        });
-        assert!(!late.is_punctual);
-        assert!(late.sentence.starts_with("The prober was late: "), "{}", late.sentence);
-        assert!(late.sentence.contains(" of the smallest ceiling ("), "{}", late.sentence);
+        let counted = |without_lag| counted_in(Dimension::Latency, without_lag);
+        for dimension in [Dimension::Latency, Dimension::Lag] {
+            let late = seen(|record| {
+                counted_in(dimension, 9)(record);
+                lagging(20, 50)(record);
+            });
+            assert!(!late.is_punctual);
+            assert!(late.sentence.starts_with("The prober was late: "), "{}", late.sentence);
+            assert!(late.sentence.contains(" of the smallest ceiling ("), "{}", late.sentence);
+        }
         let explains = seen(counted(7));
         assert!(!explains.is_punctual);
         assert!(
