@@ -7,8 +7,9 @@
 # answers with 1 KiB. In each round every client runs once in every mode. The table has the medians of
 # the rounds: processor time of the whole process per answered request, in µs, and how far the rounds
 # lie apart. Cells of different runs of this script cannot be compared: machines differ in time.
-# Needs taskset and GNU time; TOLLGATE names the program. Known are wrk, wrk2, h2load, oha, ab, hey,
-# bombardier, fortio, vegeta and k6.
+# With valgrind, it also has the user instructions of the closed loop, which do not depend on what else
+# runs. Needs taskset and GNU time; TOLLGATE names the program. Known are wrk, wrk2, h2load, oha, ab,
+# hey, bombardier, fortio, vegeta and k6.
 set -euo pipefail
 rounds=${1:-3} seconds=${2:-5}
 program=${TOLLGATE:-target/release/tollgate} bare=${BARE_CLIENT:-target/release/examples/bare_client}
@@ -20,6 +21,7 @@ trap 'kill "${servers[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 serve() { # serve NAME [FLAGS]: a rehearsal target, its base URL in $work/NAME.url
     local log=$work/$1.log name=$1
     shift
+    touch "$log"
     taskset -c 1 "$program" target "$@" >"$log" 2>/dev/null &
     servers+=($!)
     until grep -q '^listening on ' "$log"; do sleep 0.05; done
@@ -89,9 +91,19 @@ count_in() { # count_in CLIENT FILE: how many requests it says were answered
     esac
 }
 
-instructions_of() { # user instructions of a command, if this machine counts them
-    perf stat -x, -e instructions:u -o "$work/perf" -- "$@" >"$work/out" 2>&1 || true
-    awk -F, '/instructions/ && $1 + 0 > 0 { print $1 }' "$work/perf" 2>/dev/null
+counted_run() { # counted_run CLIENT MODE SECONDS: user instructions and requests of a run in valgrind
+    local seconds=$3
+    command_of "$1" "$2"
+    rm -rf "$work/runs"
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/valgrind" "${words[@]}" \
+        >"$work/out" 2>&1 || true # slowed down like this, tollgate may call itself the cause
+    echo "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/valgrind") $(count_in "$1" "$work/out")"
+}
+
+instructions_of() { # instructions_of CLIENT MODE: user instructions a request, without start and end
+    local short long
+    command -v valgrind >/dev/null && short=$(counted_run "$1" "$2" 2) && long=$(counted_run "$1" "$2" 6) || return 0
+    echo "$short $long" | awk '$4 > $2 { printf "%.0f", ($3 - $1) / ($4 - $2) }'
 }
 
 for ((round = 1; round <= rounds; round++)); do
@@ -109,11 +121,10 @@ for ((round = 1; round <= rounds; round++)); do
             fi
             instructions=-
             if [[ $round == 1 && $mode == 'HTTP/1.1, closed' ]]; then
-                rm -rf "$work/runs"
-                instructions=$(instructions_of taskset -c 0 "${words[@]}")
+                instructions=$(instructions_of "$client" "$mode")
             fi
             tail -1 "$work/time" | awk -v OFS='\t' -v m="$mode" -v c="$client" -v n="$count" -v i="${instructions:--}" -v s="$seconds" \
-                '{ print m, c, ($1 + $2) / n * 1e6, $3 / 1024, n / s, (i == "-" ? i : i / n) }' >>"$work/cells"
+                '{ print m, c, ($1 + $2) / n * 1e6, $3 / 1024, n / s, i }' >>"$work/cells"
         done
     done
 done
