@@ -269,6 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn each_request_and_stage_of_a_second_is_counted_separately() {
+        use Stage::{Cold, Measured};
+        let mut recorder = Recorder::new(vec![Vec::new(); 3], 1);
+        for (request, stage) in [(2, Measured), (0, Measured), (2, Cold), (2, Measured)] {
+            recorder.record(request, stage, at(0), took(5));
+        }
+        let second = recorder.finish().remove(0);
+        let counted = second.slots.iter();
+        let counted = counted.map(|slot| (slot.request, slot.stage, slot.slot.tally.exchanges));
+        assert!(counted.eq([(2, Measured, 2), (0, Measured, 1), (2, Cold, 1)]));
+    }
+
+    #[test]
     fn the_measured_stage_is_counted_in_slots_by_due_time() {
         let mut recorder = recorder().with_slots(Some(at(20)));
         for (due, took_ms) in [(0, 5), (19, 400), (990, 5)] {

@@ -151,6 +151,9 @@ mod tests {
             let open = recorder.requests[0].connections.len();
             assert!(open <= recorder.max_open && before <= open + CLOSED_AT_ONCE);
         }
+        let open = &recorder.requests[0].connections;
+        let newest = 20_000 - open.len() as u64;
+        assert!(open.keys().all(|number| *number >= newest), "an older one is open");
         let peers = recorder.take().remove(0);
         assert_eq!((peers.connections, peers.worst.len()), (20_000, 0));
         assert_eq!(peers.addresses["192.0.2.1:80"].exchanges, 10_000);
