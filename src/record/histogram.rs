@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::buckets::{self, Buckets};
 use super::encoded::{self, HistogramError};
-use super::{Dimension, micros, v2_format, v2_reader};
+use super::{Dimension, v2_format, v2_reader};
 use crate::units::Quantile;
 
 /// A histogram of durations in microseconds with three significant digits.
@@ -34,8 +34,9 @@ impl Histogram {
     /// Counts a duration `times` times.
     pub fn record_many(&mut self, duration: Duration, times: u64) {
         self.clipped += if duration > Self::CEILING { times } else { 0 };
-        let nearest = duration.min(Self::CEILING) + Duration::from_nanos(500);
-        self.buckets.record(micros::whole(nearest), times);
+        let shown = duration.min(Self::CEILING);
+        let nearest = (u64::from(shown.subsec_nanos()) + 500) / 1_000;
+        self.buckets.record(shown.as_secs() * 1_000_000 + nearest, times);
     }
 
     /// Adds buckets of another histogram of the same precision, each as any value in it and its
@@ -261,6 +262,17 @@ mod tests {
             bad[at] ^= 0x55;
             let _either = Histogram::from_v2(&bad);
         }
+    }
+
+    #[test]
+    fn a_duration_is_counted_at_its_nearest_microsecond() {
+        let counted = |nanos| {
+            let mut histogram = Histogram::default();
+            histogram.record(Duration::from_nanos(nanos));
+            histogram.buckets.iter().next().unwrap().0
+        };
+        let nanos = [0, 499, 500, 1_499, 999_499, 999_500, 2_046_999];
+        assert_eq!(nanos.map(counted), [0, 0, 1, 1, 999, 1_000, 2_047]);
     }
 
     #[test]

@@ -47,13 +47,7 @@ impl SlotCounts {
 
     /// Adds counts to a slot.
     pub fn add(&mut self, slot: u64, counts: impl IntoIterator<Item = SlotCount>) {
-        let at = match self.0.binary_search_by_key(&slot, |(known, _)| *known) {
-            Ok(at) => at,
-            Err(at) => {
-                self.0.insert(at, (slot, Vec::new()));
-                at
-            }
-        };
+        let at = self.place_of(slot);
         let mine = &mut self.0[at].1;
         for (place, count) in counts.into_iter().enumerate() {
             match mine.get_mut(place) {
@@ -61,6 +55,19 @@ impl SlotCounts {
                 None => mine.push(count),
             }
         }
+    }
+
+    /// The place of a slot, which is added if there is none. Most additions are to the last slot.
+    fn place_of(&mut self, slot: u64) -> usize {
+        if let Some((last, _)) = self.0.last()
+            && *last == slot
+        {
+            return self.0.len() - 1;
+        }
+        self.0.binary_search_by_key(&slot, |(known, _)| *known).unwrap_or_else(|at| {
+            self.0.insert(at, (slot, Vec::new()));
+            at
+        })
     }
 
     /// Adds what another prober or thread counted in the same interval.

@@ -74,8 +74,9 @@ impl StallHorizon {
     /// The edges are half a slot off, so that a rounding error of a due time on a round number of
     /// milliseconds cannot move it to another block.
     pub fn slot_of(slot: Duration, due: Duration) -> u64 {
-        let (slot, due) = (slot.as_nanos().max(1), due.as_nanos());
-        u64::try_from((due + slot / 2) / slot).unwrap_or(u64::MAX)
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let slot = nanos(slot).max(1);
+        nanos(due).saturating_add(slot / 2) / slot
     }
 }
 

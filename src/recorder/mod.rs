@@ -4,6 +4,7 @@
 //! the conductor adds those of all lanes.
 
 mod exchange;
+mod judgement;
 mod peers;
 #[cfg(test)]
 pub(crate) mod recorded_exchanges;
@@ -14,12 +15,13 @@ mod used_connection;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::record::{Ceiling, CeilingCount, PeerMeasurement, Stage, StallHorizon};
+use crate::record::{Ceiling, PeerMeasurement, Stage, StallHorizon};
 
 pub use exchange::{Exchange, ExchangeFailure, ExchangeParts, PartOutcome};
 pub use slot::SecondSlot;
 pub use used_connection::{ConnectionId, UsedConnection};
 
+use judgement::CeilingJudgement;
 use peers::PeerRecorder;
 
 /// One settled second of one lane: every exchange due in it has finished.
@@ -57,14 +59,17 @@ pub struct Recorder {
     slot_width: Option<Duration>,
     /// How many more exchanges may be kept one by one; zero in a run that keeps none.
     samples_left: usize,
-    /// What the latest exchange added to the count of each ceiling; its memory is used again.
-    judged: Vec<CeilingCount>,
+    /// How each ceiling judged the latest exchange; its memory is used again.
+    judged: Vec<CeilingJudgement>,
 }
 
 #[derive(Debug, Default)]
 struct OpenSecond {
     under_way: u64,
     slots: Vec<SettledSlot>,
+    /// The place in `slots` of each request and stage. A scenario may have many requests, and a
+    /// search would take longer with each of them.
+    places: Vec<Option<usize>>,
 }
 
 impl Recorder {
@@ -122,13 +127,14 @@ impl Recorder {
         exchange.parts.set_connection_kind(exchange.fresh);
         let mut judged = std::mem::take(&mut self.judged);
         judged.clear();
-        judged.extend(self.ceilings[request].iter().map(|ceiling| slot::judge(ceiling, &exchange)));
+        let ceilings = &self.ceilings[request];
+        judged.extend(ceilings.iter().map(|ceiling| CeilingJudgement::new(ceiling, &exchange)));
         let mut in_slot = None;
         if stage == Stage::Measured {
             self.peers.count(request, &judged, &exchange);
             in_slot = self.slot_width.map(|width| StallHorizon::slot_of(width, due));
         }
-        self.second(due.as_secs()).slot(request, stage).record(&judged, in_slot, exchange);
+        self.second(due.as_secs()).slot(request, stage).record(&judged, in_slot, &exchange);
         self.judged = judged;
     }
 
@@ -202,9 +208,11 @@ impl Recorder {
 
 impl OpenSecond {
     fn slot(&mut self, request: usize, stage: Stage) -> &mut SecondSlot {
-        let known =
-            self.slots.iter().position(|slot| slot.request == request && slot.stage == stage);
-        let at = known.unwrap_or_else(|| {
+        let key = request * Stage::ALL.len() + stage as usize;
+        if self.places.len() <= key {
+            self.places.resize(key + 1, None);
+        }
+        let at = *self.places[key].get_or_insert_with(|| {
             self.slots.push(SettledSlot { request, stage, slot: SecondSlot::default() });
             self.slots.len() - 1
         });
@@ -258,6 +266,19 @@ mod tests {
         let tally = &settled[0].slots[0].slot.tally;
         assert_eq!((tally.exchanges, tally.ceilings[0].exceeded), (2, 1));
         assert_eq!(recorder.watermark(), 3);
+    }
+
+    #[test]
+    fn each_request_and_stage_of_a_second_is_counted_separately() {
+        use Stage::{Cold, Measured};
+        let mut recorder = Recorder::new(vec![Vec::new(); 3], 1);
+        for (request, stage) in [(2, Measured), (0, Measured), (2, Cold), (2, Measured)] {
+            recorder.record(request, stage, at(0), took(5));
+        }
+        let second = recorder.finish().remove(0);
+        let counted = second.slots.iter();
+        let counted = counted.map(|slot| (slot.request, slot.stage, slot.slot.tally.exchanges));
+        assert!(counted.eq([(2, Measured, 2), (0, Measured, 1), (2, Cold, 1)]));
     }
 
     #[test]

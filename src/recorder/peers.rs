@@ -1,11 +1,13 @@
 //! Counts the exchanges of a lane by the address and the connection that carried them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 
-use crate::record::{CeilingCount, PeerConnection, PeerCounts, PeerMeasurement};
+use crate::record::{PeerConnection, PeerCounts, PeerMeasurement};
 
 use super::Exchange;
+use super::judgement::CeilingJudgement;
 use super::used_connection::{ConnectionId, UsedConnection};
 
 /// Minimum of the number of connections counted separately at a time: enough if each arrival opens
@@ -23,10 +25,34 @@ pub(super) struct PeerRecorder {
     max_open: usize,
 }
 
+/// A connection's address, if it has one, and what it carried.
+type OpenConnection = (Option<SocketAddr>, PeerCounts);
+
+/// Spreads the numbers of connections. The standard hasher takes as long as counting an exchange.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, section 6.4.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[derive(Debug, Default)]
 struct RequestPeers {
     /// The most recently opened connections.
-    connections: BTreeMap<u64, (Option<SocketAddr>, PeerCounts)>,
+    connections: HashMap<u64, OpenConnection, BuildHasherDefault<NumberHasher>>,
     /// What older connections carried, and exchanges of several connections.
     earlier: PeerMeasurement,
 }
@@ -40,8 +66,13 @@ impl PeerRecorder {
         }
     }
 
-    /// Counts one exchange of the measured stage; `judged` is its count against each ceiling.
-    pub(super) fn count(&mut self, request: usize, judged: &[CeilingCount], exchange: &Exchange) {
+    /// Counts one exchange of the measured stage; `judged` is how each ceiling judged it.
+    pub(super) fn count(
+        &mut self,
+        request: usize,
+        judged: &[CeilingJudgement],
+        exchange: &Exchange,
+    ) {
         let is_failed = exchange.failed.is_some();
         let Some(peers) = self.requests.get_mut(request) else { return };
         match exchange.connection {
@@ -77,8 +108,14 @@ impl RequestPeers {
     }
 
     fn close_oldest(&mut self, count: usize) {
-        let oldest = std::iter::from_fn(|| self.connections.pop_first()).take(count);
-        for (_, (address, counts)) in oldest {
+        let mut numbers: Vec<u64> = self.connections.keys().copied().collect();
+        if count < numbers.len() {
+            numbers.select_nth_unstable(count);
+            numbers.truncate(count);
+        }
+        numbers.sort_unstable();
+        for (address, counts) in numbers.iter().filter_map(|number| self.connections.remove(number))
+        {
             let address = address.map(|address| address.to_string());
             self.earlier.add_connection(PeerConnection { address, counts });
         }
@@ -86,10 +123,10 @@ impl RequestPeers {
 }
 
 impl PeerCounts {
-    fn count(&mut self, judged: &[CeilingCount], is_failed: bool) {
+    fn count(&mut self, judged: &[CeilingJudgement], is_failed: bool) {
         self.exchanges += 1;
         self.failed += u64::from(is_failed);
-        CeilingCount::add_each(&mut self.ceilings, judged);
+        CeilingJudgement::add_each(&mut self.ceilings, judged);
     }
 }
 
@@ -114,6 +151,9 @@ mod tests {
             let open = recorder.requests[0].connections.len();
             assert!(open <= recorder.max_open && before <= open + CLOSED_AT_ONCE);
         }
+        let open = &recorder.requests[0].connections;
+        let newest = 20_000 - open.len() as u64;
+        assert!(open.keys().all(|number| *number >= newest), "an older one is open");
         let peers = recorder.take().remove(0);
         assert_eq!((peers.connections, peers.worst.len()), (20_000, 0));
         assert_eq!(peers.addresses["192.0.2.1:80"].exchanges, 10_000);

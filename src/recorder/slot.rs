@@ -1,13 +1,12 @@
 //! The counts and histograms of one second, request and stage.
 
-use std::time::Duration;
-
 use crate::record::session::ExchangeSample;
 use crate::record::{
-    Ceiling, CeilingCount, Dimension, DimensionHistograms, EvidenceLog, Failure, Histogram,
-    Interval, ServerTimings, SlotCount, StageMeasurement, Tally,
+    Dimension, DimensionHistograms, EvidenceLog, Failure, Histogram, Interval, ServerTimings,
+    SlotCount, StageMeasurement, Tally,
 };
 
+use super::judgement::CeilingJudgement;
 use super::{Exchange, ExchangeFailure, PartOutcome};
 
 /// The counts and histograms of one second, request and stage.
@@ -21,26 +20,38 @@ pub struct SecondSlot {
     pub server_timings: ServerTimings,
     /// The exchanges that are kept one by one.
     pub samples: Vec<ExchangeSample>,
+    /// By dimension. Latency has none: it is the sum of those of fresh and reused connections.
     histograms: [Option<Box<Histogram>>; Dimension::ALL.len()],
 }
 
 impl SecondSlot {
+    /// The dimensions whose values are counted one by one.
+    const COUNTED: [Dimension; Dimension::ALL.len() - 1] = {
+        let [_latency, counted @ ..] = Dimension::ALL;
+        counted
+    };
+
     /// Notes a failure that does not count against the target: it is only evidence.
     pub fn note(&mut self, failed: &ExchangeFailure) {
         self.tally.beyond_limits += u64::from(failed.failure == Failure::OwnLimit);
         self.evidence.add(failed.to_evidence());
     }
 
-    /// Counts one exchange; `judged` is its count against each ceiling, and `slot` the number of
-    /// the slot in which it was due, if slots are counted.
-    pub fn record(&mut self, judged: &[CeilingCount], slot: Option<u64>, exchange: Exchange) {
-        CeilingCount::add_each(&mut self.tally.ceilings, judged);
+    /// Counts one exchange; `judged` is how each ceiling judged it, and `slot` the number of the
+    /// slot in which it was due, if slots are counted.
+    pub(super) fn record(
+        &mut self,
+        judged: &[CeilingJudgement],
+        slot: Option<u64>,
+        exchange: &Exchange,
+    ) {
+        CeilingJudgement::add_each(&mut self.tally.ceilings, judged);
         if let Some(slot) = slot {
-            let of_ceilings = judged.iter().map(|count| SlotCount::from(*count));
-            let counts = std::iter::once(failure_count(&exchange)).chain(of_ceilings);
+            let of_ceilings = judged.iter().map(|judged| SlotCount::from(*judged));
+            let counts = std::iter::once(failure_count(exchange)).chain(of_ceilings);
             self.tally.slots.add(slot, counts);
         }
-        for dimension in Dimension::ALL {
+        for dimension in Self::COUNTED {
             if let PartOutcome::Took(duration) = exchange.parts.get(dimension) {
                 self.histograms[dimension as usize].get_or_insert_default().record(duration);
             }
@@ -48,7 +59,7 @@ impl SecondSlot {
         self.tally.exchanges += 1;
         self.tally.fresh += u64::from(exchange.fresh);
         self.tally.body_bytes += exchange.body_bytes;
-        match exchange.failed {
+        match &exchange.failed {
             None => {
                 self.tally.ok += 1;
                 for (metric, duration) in &exchange.server_timings {
@@ -78,9 +89,11 @@ impl SecondSlot {
     /// The histograms by dimension.
     pub fn series(&self) -> DimensionHistograms {
         let mut series = DimensionHistograms::default();
-        for dimension in Dimension::ALL {
-            if let Some(histogram) = &self.histograms[dimension as usize] {
-                series.add(dimension, histogram);
+        for dimension in Self::COUNTED {
+            let Some(histogram) = &self.histograms[dimension as usize] else { continue };
+            series.add(dimension, histogram);
+            if let Dimension::Fresh | Dimension::Reused = dimension {
+                series.add(Dimension::Latency, histogram);
             }
         }
         series
@@ -104,42 +117,13 @@ fn failure_count(exchange: &Exchange) -> SlotCount {
     }
 }
 
-/// What one exchange adds to the count of a ceiling. Its connection kind must be set.
-pub(super) fn judge(ceiling: &Ceiling, exchange: &Exchange) -> CeilingCount {
-    use Dimension::{Fresh, Lag, Latency, Reused, Wait};
-    let Exchange { parts, stood_still, failed, .. } = exchange;
-    let duration = match parts.get(ceiling.dimension) {
-        PartOutcome::Skipped => return CeilingCount::default(),
-        PartOutcome::Died => {
-            let is_all_wait =
-                failed.as_ref().is_some_and(|failed| failed.failure == Failure::Dropped);
-            return CeilingCount {
-                judged: 1,
-                exceeded: 1,
-                exceeded_without_lag: 1,
-                exceeded_without_wait: u64::from(!is_all_wait),
-            };
-        }
-        PartOutcome::Took(duration) => duration,
-    };
-    let of_latency = |part| match ceiling.dimension {
-        Latency | Fresh | Reused => parts.duration(part),
-        _ => Duration::ZERO,
-    };
-    let exceeds =
-        |excluded: Duration| u64::from(duration.saturating_sub(excluded) >= ceiling.limit);
-    CeilingCount {
-        judged: 1,
-        exceeded: exceeds(Duration::ZERO),
-        exceeded_without_lag: exceeds(of_latency(Lag) + *stood_still),
-        exceeded_without_wait: exceeds(of_latency(Wait)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::ExchangeParts;
     use super::*;
+    use crate::record::{Ceiling, CeilingCount};
 
     const AT_300: Ceiling =
         Ceiling { dimension: Dimension::Latency, limit: Duration::from_millis(300) };
@@ -155,8 +139,8 @@ mod tests {
     /// Counts an exchange as a recorder does.
     fn record(slot: &mut SecondSlot, ceilings: &[Ceiling], mut exchange: Exchange) {
         exchange.parts.set_connection_kind(exchange.fresh);
-        let judged: Vec<_> = ceilings.iter().map(|ceiling| judge(ceiling, &exchange)).collect();
-        slot.record(&judged, None, exchange);
+        let judged = ceilings.iter().map(|ceiling| CeilingJudgement::new(ceiling, &exchange));
+        slot.record(&judged.collect::<Vec<_>>(), None, &exchange);
     }
 
     /// For each ceiling: judged, exceeded, exceeded without lag, exceeded without wait.

@@ -1,20 +1,27 @@
-//! What the prober keeps of a run of a day.
+//! What the prober keeps of a long run, and the folder of such a run.
 //!
 //! A day passes in seconds: the settled intervals are generated here and passed to the same
 //! functions as in a run.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark uses it too")]
+#![allow(dead_code, reason = "each user needs another part of it")]
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use time::OffsetDateTime;
 use tollgate::plan::{Environment, Plan, PlanOverrides};
 use tollgate::record::{
-    Ceiling, CeilingCount, Dimension, DimensionHistograms, Failure, Histogram, Interval,
-    Measurement, PlannedScenario, ServerTimings, SlotCount, SlotCounts, Stage, StallHorizon, Tally,
+    Ceiling, CeilingCount, Dimension, DimensionHistograms, FORMAT, Failure, Histogram, HostFacts,
+    Interval, Measurement, PlannedScenario, RunEnding, RunProvenance, RunRecord, ServerTimings,
+    SlotCount, SlotCounts, Stage, StallHorizon, Tally, Verdict,
 };
 use tollgate::scenario::Scenario;
+use tollgate::store::{RunDraft, RunFolder, StoreError};
 use tollgate::verdict::{self, EarlyEndWatch, RunTimelines, VerdictContext};
+use uuid::Uuid;
 
 use crate::peak_memory::status_kb;
 
@@ -22,7 +29,7 @@ const DAY: u32 = 24 * 3_600;
 /// Seconds that differ. They come again and again, in a random order.
 const SECONDS: usize = 400;
 
-/// What the prober keeps of a run of a day.
+/// What the prober keeps of a long run.
 struct LongRun {
     plan: Vec<PlannedScenario>,
     measurement: Measurement,
@@ -37,13 +44,13 @@ struct LongRun {
 type Exchange = (Duration, Option<Duration>);
 
 impl LongRun {
-    /// A run of about this number of requests a second.
-    fn at(rate: usize) -> Self {
+    /// A run of this many seconds and about this number of requests a second.
+    fn new(lasting: u32, rate: usize) -> Self {
         let scenario = format!(
             "name = \"day\"\nbudgets = [\"p50 < 20ms\", \"p95 < 2s\", \"errors < 1%\"]\n\
              [target]\nbase_url = \"http://tiles.test\"\n\
              [[request]]\nname = \"tile\"\npath = \"/tile\"\n\
-             [load]\narrival_rate = \"{rate}/s\"\nduration = \"24h\"\nconnections = 8\n\
+             [load]\narrival_rate = \"{rate}/s\"\nduration = \"{lasting}s\"\nconnections = 8\n\
              [gate]\nstalls = \"10s\"\n"
         );
         let scenario = Scenario::parse("day.toml", &scenario).unwrap();
@@ -51,7 +58,7 @@ impl LongRun {
         let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
         let measurement = plan.empty_measurement();
         let plan: Vec<_> = plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect();
-        let watch = EarlyEndWatch::new(&plan, &measurement, [Duration::from_secs(DAY.into())]);
+        let watch = EarlyEndWatch::new(&plan, &measurement, [Duration::from_secs(lasting.into())]);
         let horizon = plan[0].stalls.unwrap();
         let (timelines, mut random) = (RunTimelines::default(), ChaCha8Rng::seed_from_u64(7));
         let seconds = (0..SECONDS).map(|_| exchanges(rate, &mut random)).collect();
@@ -59,7 +66,7 @@ impl LongRun {
     }
 
     /// Simulates one second.
-    fn second(&mut self, second: u32) {
+    fn second(&mut self, second: u32) -> Interval {
         let start = Duration::from_secs(second.into());
         let exchanges = &self.seconds[self.random.random_range(0..SECONDS)];
         let ceilings = &self.measurement.scenarios[0].requests[0].ceilings;
@@ -112,6 +119,16 @@ impl LongRun {
         self.timelines.add(&interval);
         let early = self.watch.observe(&interval, &self.timelines);
         assert!(early.is_none(), "{early:?}");
+        interval
+    }
+
+    /// Judges the run.
+    fn judge(self) -> (Vec<PlannedScenario>, Measurement, Verdict) {
+        let Self { plan, mut measurement, timelines, .. } = self;
+        verdict::add_block_figures(&plan, &mut measurement, &timelines);
+        let context = VerdictContext { timelines, ..VerdictContext::default() };
+        let verdict = verdict::judge_in_context(&plan, &measurement, &context);
+        (plan, measurement, verdict)
     }
 }
 
@@ -141,16 +158,61 @@ pub(crate) struct DayFigures {
 /// Simulates a day at about this number of requests a second, and judges it.
 pub(crate) fn run_day(rate: usize) -> DayFigures {
     let resident = || status_kb("self", "VmRSS").unwrap();
-    let mut run = LongRun::at(rate);
-    (0..600).for_each(|second| run.second(second));
+    let mut run = LongRun::new(DAY, rate);
+    (0..600).for_each(|second| drop(run.second(second)));
     let first = resident();
-    (600..DAY).for_each(|second| run.second(second));
+    (600..DAY).for_each(|second| drop(run.second(second)));
     let growth = resident().saturating_sub(first);
-    let LongRun { plan, mut measurement, timelines, .. } = run;
-    verdict::add_block_figures(&plan, &mut measurement, &timelines);
-    let context = VerdictContext { timelines, ..VerdictContext::default() };
-    let verdict = verdict::judge_in_context(&plan, &measurement, &context);
+    let (_, _, verdict) = run.judge();
     let [p50, ..] = &*verdict.scenarios[0].budgets else { panic!("{verdict:?}") };
     assert!(p50.evidence.is_some(), "{p50:?}");
     DayFigures { first, growth, peak: status_kb("self", "VmHWM").unwrap() }
+}
+
+/// Writes the folder of a run of this many seconds and about this number of requests a second.
+pub(crate) fn write_run(root: &Path, lasting: u32, rate: usize) -> Result<RunRecord, StoreError> {
+    let mut run = LongRun::new(lasting, rate);
+    let draft = RunDraft {
+        format: FORMAT,
+        id: Uuid::now_v7(),
+        provenance: provenance(),
+        plan: run.plan.clone(),
+        measurement: run.measurement.clone(),
+    };
+    let mut folder = RunFolder::create(root, &draft)?;
+    for second in 0..lasting {
+        folder.add(&run.second(second))?;
+    }
+    let (plan, mut measurement, verdict) = run.judge();
+    measurement.elapsed = Duration::from_secs(lasting.into());
+    measurement.ending = RunEnding::Complete;
+    let RunDraft { format, id, provenance, .. } = draft;
+    let record = RunRecord {
+        format,
+        id,
+        provenance,
+        plan,
+        measurement,
+        verdict,
+        gate: None,
+        comparison: None,
+    };
+    folder.finish(&record)?;
+    Ok(record)
+}
+
+fn provenance() -> RunProvenance {
+    RunProvenance {
+        started: OffsetDateTime::now_utc(),
+        tollgate: "0.1.0".to_owned(),
+        host: HostFacts {
+            name: "probe".to_owned(),
+            os: "linux".to_owned(),
+            arch: "x86_64".to_owned(),
+            cores: 2,
+        },
+        command: vec!["tollgate".to_owned(), "run".to_owned()],
+        git_commit: None,
+        tags: BTreeMap::new(),
+    }
 }
