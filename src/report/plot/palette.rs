@@ -5,6 +5,16 @@ use std::collections::HashMap;
 
 use super::style::RgbColour;
 
+/// The pixels of an opaque picture, counted by colour.
+#[derive(Default)]
+pub(super) struct ColourCounts {
+    /// The number of each colour, in the order in which they were found.
+    numbers: HashMap<RgbColour, u32>,
+    counts: Vec<(RgbColour, usize)>,
+    /// The numbers of the colours, run-length encoded.
+    runs: Vec<(u32, u32)>,
+}
+
 /// A picture of at most 256 colours.
 pub(super) struct ColourPalette {
     /// The colours, the most frequent first.
@@ -13,28 +23,34 @@ pub(super) struct ColourPalette {
     pub(super) pixels: Vec<u8>,
 }
 
-impl ColourPalette {
-    /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at
-    /// the edges of letters, are replaced by the nearest of the others.
-    pub(super) fn of(picture: &[u8]) -> Self {
-        let mut numbers: HashMap<RgbColour, usize> = HashMap::new();
-        let mut counts: Vec<(RgbColour, usize)> = Vec::new();
-        let mut numbered = Vec::new();
-        for (colour, length) in runs(picture) {
-            let number = *numbers.entry(colour).or_insert_with(|| {
-                counts.push((colour, 0));
-                counts.len() - 1
+impl ColourCounts {
+    /// Adds the next pixels of the picture, as RGBA.
+    pub(super) fn add(&mut self, pixels: &[u8]) {
+        for (colour, length) in runs(pixels) {
+            let number = *self.numbers.entry(colour).or_insert_with(|| {
+                self.counts.push((colour, 0));
+                saturated(self.counts.len() - 1)
             });
-            counts[number].1 += length;
-            numbered.push((number, length));
+            self.counts[number as usize].1 += length;
+            self.runs.push((number, saturated(length)));
         }
-        let (colours, places) = ranked(&counts);
-        let mut pixels = Vec::with_capacity(picture.len() / PIXEL);
-        for (number, length) in numbered {
-            pixels.resize(pixels.len() + length, places[number]);
-        }
-        Self { colours, pixels }
     }
+
+    /// Indexes the colours. Beyond 256 colours, the rarest ones, found at the edges of letters, are
+    /// replaced by the nearest of the others.
+    pub(super) fn into_palette(self) -> ColourPalette {
+        let (colours, places) = ranked(&self.counts);
+        let mut pixels = Vec::with_capacity(self.counts.iter().map(|(_, count)| count).sum());
+        for (number, length) in self.runs {
+            pixels.resize(pixels.len() + length as usize, places[number as usize]);
+        }
+        ColourPalette { colours, pixels }
+    }
+}
+
+/// A length within a picture, which has fewer pixels than 2^32.
+fn saturated(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// The 256 most frequent colours, the most frequent first, and the place of each counted colour
@@ -51,14 +67,14 @@ fn ranked(counts: &[(RgbColour, usize)]) -> (Vec<RgbColour>, Vec<u8>) {
 }
 
 /// Run-length encodes the pixels of a picture.
-fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
-    let (mut runs, mut rest) = (Vec::new(), picture);
-    while let Some(&[red, green, blue, _]) = rest.first_chunk::<PIXEL>() {
+fn runs(picture: &[u8]) -> impl Iterator<Item = (RgbColour, usize)> {
+    let mut rest = picture;
+    std::iter::from_fn(move || {
+        let &[red, green, blue, _] = rest.first_chunk::<PIXEL>()?;
         let length = first_run(rest);
-        runs.push(((red, green, blue), length / PIXEL));
         rest = &rest[length..];
-    }
-    runs
+        Some(((red, green, blue), length / PIXEL))
+    })
 }
 
 /// Bytes of a pixel.
@@ -98,10 +114,16 @@ fn nearest(colours: &[RgbColour], given: RgbColour) -> u8 {
 mod tests {
     use super::*;
 
+    fn palette(picture: &[u8]) -> ColourPalette {
+        let mut counts = ColourCounts::default();
+        picture.chunks(40).for_each(|part| counts.add(part));
+        counts.into_palette()
+    }
+
     #[test]
     fn a_picture_of_few_colours_keeps_them_all() {
         let picture = [9, 9, 9, 255, 255, 0, 0, 255, 9, 9, 9, 255];
-        let palette = ColourPalette::of(&picture);
+        let palette = palette(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
         assert_eq!(palette.pixels, [0, 1, 0]);
     }
@@ -112,9 +134,9 @@ mod tests {
         let colours = [[1, 2, 3, 255], [1, 2, 4, 255], [0, 2, 3, 255]];
         let pixels = lengths.iter().zip(colours.into_iter().cycle());
         let picture: Vec<u8> = pixels.flat_map(|(length, colour)| colour.repeat(*length)).collect();
-        let found: Vec<usize> = runs(&picture).into_iter().map(|(_, length)| length).collect();
+        let found: Vec<usize> = runs(&picture).map(|(_, length)| length).collect();
         assert_eq!(found, lengths);
-        let palette = ColourPalette::of(&picture);
+        let palette = palette(&picture);
         let drawn = palette.pixels.iter().map(|place| palette.colours[usize::from(*place)]);
         assert!(drawn.eq(picture.chunks_exact(4).map(|pixel| (pixel[0], pixel[1], pixel[2]))));
     }
@@ -125,7 +147,7 @@ mod tests {
             .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7, 255]);
         let picture: Vec<u8> =
             [200, 200, 200, 255].into_iter().cycle().take(1200).chain(rare).collect();
-        let palette = ColourPalette::of(&picture);
+        let palette = palette(&picture);
         assert_eq!(palette.colours.len(), 256);
         for (pixel, place) in picture.chunks_exact(4).zip(palette.pixels) {
             let drawn = palette.colours[usize::from(place)];
