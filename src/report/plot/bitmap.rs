@@ -19,14 +19,14 @@ const PIXELS: f32 = 2.0;
 
 /// Height in pixels of the part of a picture that is drawn at once, so that it fits in a
 /// processor's cache.
-const BAND: u32 = 256;
+const BAND: u32 = 128;
 
 /// Renders the scene as PNG.
 pub(super) fn png(scene: &Scene, fonts: &PlotFonts) -> Result<Vec<u8>, String> {
     let (width, height) = (pixels(scene.width), pixels(scene.height));
     let picture = Pixmap::new(width, height.min(BAND)).ok_or("the plot has no area")?;
     let mut band = PictureBand { picture, top: 0 };
-    let mut colours = ColourCounts::default();
+    let mut colours = ColourCounts::new();
     while band.top < height {
         band.draw(scene, fonts);
         let rows = BAND.min(height - band.top);
@@ -167,25 +167,22 @@ fn colour((red, green, blue): RgbColour, opacity: f32) -> Color {
 fn encode_png(picture: &ColourPalette, width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    let ColourPalette { colours, pixels } = picture;
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_palette(colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]).collect::<Vec<u8>>());
+    let colours = picture.colours.iter().flat_map(|(r, g, b)| [*r, *g, *b]);
+    encoder.set_palette(colours.collect::<Vec<u8>>());
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-    let compressed = compress_rows(pixels, width as usize).map_err(|error| error.to_string())?;
+    let compressed = compress_rows(picture, width as usize).map_err(|error| error.to_string())?;
     writer.write_chunk(png::chunk::IDAT, &compressed).map_err(|error| error.to_string())?;
     writer.finish().map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
 /// Compresses the rows of a picture, each after the byte that names its filter.
-fn compress_rows(pixels: &[u8], width: usize) -> std::io::Result<Vec<u8>> {
+fn compress_rows(picture: &ColourPalette, width: usize) -> std::io::Result<Vec<u8>> {
     const NO_FILTER: u8 = 0;
     let mut rows = ZlibEncoder::new(Vec::new(), Compression::fast());
-    for row in pixels.chunks(width) {
-        rows.write_all(&[NO_FILTER])?;
-        rows.write_all(row)?;
-    }
+    picture.write_rows((NO_FILTER, width), |row| rows.write_all(row))?;
     rows.finish()
 }
 

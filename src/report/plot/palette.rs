@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use super::style::RgbColour;
 
 /// The pixels of an opaque picture, counted by colour.
-#[derive(Default)]
 pub(super) struct ColourCounts {
     /// The number of each colour, in the order in which they were found.
     numbers: HashMap<RgbColour, u32>,
+    /// The latest colours: most pixels have one of a few.
+    latest: [Option<(RgbColour, u32)>; LATEST],
     counts: Vec<(RgbColour, usize)>,
     /// The numbers of the colours, run-length encoded.
     runs: Vec<(u32, u32)>,
@@ -19,20 +20,45 @@ pub(super) struct ColourCounts {
 pub(super) struct ColourPalette {
     /// The colours, the most frequent first.
     pub(super) colours: Vec<RgbColour>,
-    /// Index of each pixel's colour.
-    pub(super) pixels: Vec<u8>,
+    /// Index of each pixel's colour, run-length encoded.
+    runs: Vec<(u8, u32)>,
 }
 
+/// How many latest colours are found without hashing them.
+const LATEST: usize = 256;
+
 impl ColourCounts {
+    pub(super) fn new() -> Self {
+        Self {
+            numbers: HashMap::new(),
+            latest: [None; LATEST],
+            counts: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
     /// Adds the next pixels of the picture, as RGBA.
     pub(super) fn add(&mut self, pixels: &[u8]) {
         for (colour, length) in runs(pixels) {
-            let number = *self.numbers.entry(colour).or_insert_with(|| {
-                self.counts.push((colour, 0));
-                saturated(self.counts.len() - 1)
-            });
+            let number = self.number(colour);
             self.counts[number as usize].1 += length;
             self.runs.push((number, saturated(length)));
+        }
+    }
+
+    fn number(&mut self, colour: RgbColour) -> u32 {
+        // Turned against each other, because the channels of greys are equal.
+        let place = usize::from(colour.0 ^ colour.1.rotate_left(3) ^ colour.2.rotate_left(6));
+        match self.latest[place % LATEST] {
+            Some((latest, number)) if latest == colour => number,
+            _ => {
+                let number = *self.numbers.entry(colour).or_insert_with(|| {
+                    self.counts.push((colour, 0));
+                    saturated(self.counts.len() - 1)
+                });
+                self.latest[place % LATEST] = Some((colour, number));
+                number
+            }
         }
     }
 
@@ -40,11 +66,32 @@ impl ColourCounts {
     /// replaced by the nearest of the others.
     pub(super) fn into_palette(self) -> ColourPalette {
         let (colours, places) = ranked(&self.counts);
-        let mut pixels = Vec::with_capacity(self.counts.iter().map(|(_, count)| count).sum());
-        for (number, length) in self.runs {
-            pixels.resize(pixels.len() + length as usize, places[number as usize]);
+        let place = |(number, length): (u32, u32)| (places[number as usize], length);
+        ColourPalette { colours, runs: self.runs.into_iter().map(place).collect() }
+    }
+}
+
+impl ColourPalette {
+    /// Calls `write` with each row of pixels, after a byte of its own at the start of the row.
+    pub(super) fn write_rows<E>(
+        &self,
+        (first, width): (u8, usize),
+        mut write: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut row = vec![first];
+        for &(place, length) in &self.runs {
+            let mut left = length as usize;
+            while left > 0 {
+                let part = left.min(width + 1 - row.len());
+                row.resize(row.len() + part, place);
+                left -= part;
+                if row.len() > width {
+                    write(&row)?;
+                    row.truncate(1);
+                }
+            }
         }
-        ColourPalette { colours, pixels }
+        Ok(())
     }
 }
 
@@ -115,9 +162,30 @@ mod tests {
     use super::*;
 
     fn palette(picture: &[u8]) -> ColourPalette {
-        let mut counts = ColourCounts::default();
+        let mut counts = ColourCounts::new();
         picture.chunks(40).for_each(|part| counts.add(part));
         counts.into_palette()
+    }
+
+    /// The places of all pixels, read in rows of one.
+    fn pixels(palette: &ColourPalette) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        let add = |row: &[u8]| {
+            assert_eq!((row.len(), row[0]), (2, 7));
+            pixels.push(row[1]);
+            Ok::<(), ()>(())
+        };
+        palette.write_rows((7, 1), add).unwrap();
+        pixels
+    }
+
+    #[test]
+    fn runs_go_on_in_the_next_row() {
+        let picture = [[1, 1, 1, 255].repeat(5), [2, 2, 2, 255].repeat(7)].concat();
+        let mut rows = Vec::new();
+        let palette = palette(&picture);
+        palette.write_rows((0, 4), |row| Ok::<(), ()>(rows.push(row.to_vec()))).unwrap();
+        assert_eq!(rows, [[0, 1, 1, 1, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]);
     }
 
     #[test]
@@ -125,19 +193,19 @@ mod tests {
         let picture = [9, 9, 9, 255, 255, 0, 0, 255, 9, 9, 9, 255];
         let palette = palette(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
-        assert_eq!(palette.pixels, [0, 1, 0]);
+        assert_eq!(pixels(&palette), [0, 1, 0]);
     }
 
     #[test]
     fn runs_of_any_length_keep_every_pixel() {
         let lengths = [1, 63, 64, 65, 2, 128, 129, 1_000, 1];
         let colours = [[1, 2, 3, 255], [1, 2, 4, 255], [0, 2, 3, 255]];
-        let pixels = lengths.iter().zip(colours.into_iter().cycle());
-        let picture: Vec<u8> = pixels.flat_map(|(length, colour)| colour.repeat(*length)).collect();
+        let given = lengths.iter().zip(colours.into_iter().cycle());
+        let picture: Vec<u8> = given.flat_map(|(length, colour)| colour.repeat(*length)).collect();
         let found: Vec<usize> = runs(&picture).map(|(_, length)| length).collect();
         assert_eq!(found, lengths);
         let palette = palette(&picture);
-        let drawn = palette.pixels.iter().map(|place| palette.colours[usize::from(*place)]);
+        let drawn = pixels(&palette).into_iter().map(|place| palette.colours[usize::from(place)]);
         assert!(drawn.eq(picture.chunks_exact(4).map(|pixel| (pixel[0], pixel[1], pixel[2]))));
     }
 
@@ -149,7 +217,7 @@ mod tests {
             [200, 200, 200, 255].into_iter().cycle().take(1200).chain(rare).collect();
         let palette = palette(&picture);
         assert_eq!(palette.colours.len(), 256);
-        for (pixel, place) in picture.chunks_exact(4).zip(palette.pixels) {
+        for (pixel, place) in picture.chunks_exact(4).zip(pixels(&palette)) {
             let drawn = palette.colours[usize::from(place)];
             assert!(
                 drawn.0.abs_diff(pixel[0]) <= 30 && drawn.1.abs_diff(pixel[1]) <= 1,
