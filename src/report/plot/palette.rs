@@ -184,7 +184,11 @@ mod tests {
         let picture = [[1, 1, 1, 255].repeat(5), [2, 2, 2, 255].repeat(7)].concat();
         let mut rows = Vec::new();
         let palette = palette(&picture);
-        palette.write_rows((0, 4), |row| Ok::<(), ()>(rows.push(row.to_vec()))).unwrap();
+        let add = |row: &[u8]| {
+            rows.push(row.to_vec());
+            Ok::<(), ()>(())
+        };
+        palette.write_rows((0, 4), add).unwrap();
         assert_eq!(rows, [[0, 1, 1, 1, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]);
     }
 
