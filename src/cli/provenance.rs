@@ -1,8 +1,12 @@
 //! When, where and by which command a run was made.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -14,7 +18,7 @@ use crate::record::{HostFacts, RunProvenance};
 /// The provenance of a run that starts now. The default commit is the one checked out here, unless
 /// it is tollgate's own.
 pub(super) fn now(commit: Option<String>, secrets: &SecretSet) -> RunProvenance {
-    here(commit.or_else(checked_out), secrets)
+    here(CommitLookup::start(commit).finish(), secrets)
 }
 
 /// The provenance of this command on this machine.
@@ -92,19 +96,74 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
 /// The short flags without a value. Others may follow them in the same word.
 const SHORT_SWITCHES: &str = "46hqvV";
 
-/// The commit checked out in the working directory, if there is a git repository.
-///
-/// tollgate's own repository names no commit: what is checked out there is the prober and not the
-/// software that it probes.
-fn checked_out() -> Option<String> {
-    let git = Command::new("git")
-        .args(["rev-parse", "HEAD", "--show-toplevel"])
-        .stderr(Stdio::null())
-        .stdin(Stdio::null())
-        .output();
-    let output = git.ok().filter(|output| output.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let (commit, top) = text.trim().split_once('\n')?;
+/// The commit of the software under test: the given one, or the one that git is asked for
+/// meanwhile.
+pub(super) enum CommitLookup {
+    Given(String),
+    Asked {
+        git: Child,
+        answer: mpsc::Receiver<Vec<u8>>,
+    },
+    /// There is no git.
+    Unknown,
+}
+
+impl CommitLookup {
+    /// How long git may take. Without an answer by then, the run has no commit.
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    /// Asks git for the commit checked out in the working directory, unless one is given.
+    pub(super) fn start(given: Option<String>) -> Self {
+        given.map_or_else(|| Self::ask("git"), Self::Given)
+    }
+
+    fn ask(program: impl AsRef<OsStr>) -> Self {
+        let git = Command::new(program)
+            .args(["rev-parse", "HEAD", "--show-toplevel"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut git) = git else { return Self::Unknown };
+        let (send, answer) = mpsc::sync_channel(1);
+        let stdout = git.stdout.take();
+        let read = move || {
+            let mut text = Vec::new();
+            // What cannot be read is not a commit.
+            let _read = stdout.map(|mut stdout| stdout.read_to_end(&mut text));
+            let _late = send.send(text);
+        };
+        // Without the thread, the answer never comes.
+        let _unread = std::thread::Builder::new().name("git".to_owned()).spawn(read);
+        Self::Asked { git, answer }
+    }
+
+    /// Waits for git, if it was asked. `None` if it knows no commit.
+    ///
+    /// tollgate's own repository names no commit: what is checked out there is the prober and not
+    /// the software that it probes.
+    pub(super) fn finish(self) -> Option<String> {
+        self.finish_within(Self::LIMIT)
+    }
+
+    fn finish_within(self, limit: Duration) -> Option<String> {
+        let (mut git, answer) = match self {
+            Self::Given(commit) => return Some(commit),
+            Self::Unknown => return None,
+            Self::Asked { git, answer } => (git, answer),
+        };
+        let text = answer.recv_timeout(limit).ok();
+        if text.is_none() {
+            let _ended = git.kill();
+        }
+        let is_answer = git.wait().is_ok_and(|status| status.success());
+        parse_answer(&text.filter(|_| is_answer)?)
+    }
+}
+
+/// The commit in git's answer, unless the repository is tollgate's own.
+fn parse_answer(text: &[u8]) -> Option<String> {
+    let (commit, top) = std::str::from_utf8(text).ok()?.trim().split_once('\n')?;
     let is_commit = !commit.is_empty() && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_commit && !is_own_repository(Path::new(top))).then(|| commit.to_owned())
 }
@@ -120,6 +179,9 @@ fn is_own_repository(top: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -130,6 +192,32 @@ mod tests {
         let manifest = "[package]\nname = \"shop\"\n[dependencies]\ntollgate = \"1\"\n";
         std::fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
         assert!(!is_own_repository(folder.path()));
+    }
+
+    #[test]
+    fn a_git_that_hangs_is_ended_and_the_run_has_no_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = folder.path().join("git");
+        std::fs::write(&git, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+        std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let asked = CommitLookup::ask(&git);
+        let CommitLookup::Asked { git, .. } = &asked else { panic!("git was not started") };
+        let process = PathBuf::from(format!("/proc/{}", git.id()));
+        assert!(!Path::new("/proc/self").exists() || process.exists());
+        assert_eq!(asked.finish_within(Duration::from_millis(20)), None);
+        assert!(!process.exists());
+    }
+
+    #[test]
+    fn the_answer_of_git_is_a_commit_and_the_root_of_its_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().display();
+        assert_eq!(parse_answer(format!("1f0c\n{top}\n").as_bytes()).as_deref(), Some("1f0c"));
+        for wrong in [format!("HEAD\n{top}\n"), format!("\n{top}\n"), "1f0c\n".to_owned()] {
+            assert_eq!(parse_answer(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(CommitLookup::ask("/missing/git").finish(), None);
+        assert_eq!(CommitLookup::start(Some("1f".to_owned())).finish().as_deref(), Some("1f"));
     }
 
     #[test]

@@ -12,10 +12,11 @@ use super::gate::HistoryPlace;
 use super::live::LiveObserver;
 use super::log::{self, PROGRAMS_ONLY};
 use super::outputs::{FinishedRun, ReportSelection};
+use super::provenance::{self, CommitLookup};
 use super::rendezvous::FleetMember;
 use super::run_time::new_run_id;
 use super::signals::RunSignals;
-use super::{earlier_run, guard, learned_limits, provenance, source, tags};
+use super::{earlier_run, guard, learned_limits, source, tags};
 use crate::engine::{self, Engine, clock};
 use crate::plan::{LoadConsent, PacingMode, Plan, SecretSet, ShardPlan};
 use crate::record::{
@@ -120,6 +121,8 @@ pub(super) fn execute(
     referenced: ReferencedRuns<'_>,
 ) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
+    let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
+    let commit = CommitLookup::start(commit);
     let plan = &*match (referenced.continued, &referenced.history) {
         (Some(earlier), _) => earlier.adopt_limits(plan),
         (None, Some(place)) => learned_limits::learn(plan, &flags.tags(), place),
@@ -127,7 +130,7 @@ pub(super) fn execute(
     };
     guard::check(plan)?;
     let engine = Engine::prepare(plan)?;
-    let draft = draft(plan, flags);
+    let draft = draft(plan, flags, commit.finish());
     let claim = referenced.continued.map(|earlier| earlier.claim(&draft)).transpose()?;
     let folder = match RunFolder::create(&flags.runs_dir, &draft) {
         Ok(folder) => folder,
@@ -172,13 +175,12 @@ pub(super) fn execute(
     Ok(FinishedRun::new(record, folder, flags.report).unwritten_for(unwritten))
 }
 
-fn draft(plan: &Plan, flags: &RunFlags) -> RunDraft {
+fn draft(plan: &Plan, flags: &RunFlags, commit: Option<String>) -> RunDraft {
     let id = new_run_id(clock::wall_clock());
-    let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
     let redacted =
         |(key, value): (String, String)| (key, plan.secrets.redact_tokens(&value).into_owned());
     let tags = flags.tags.tags().into_iter().map(redacted).collect();
-    let provenance = RunProvenance { tags, ..provenance::now(commit, &plan.secrets) };
+    let provenance = RunProvenance { tags, ..provenance::here(commit, &plan.secrets) };
     let sharing = plan.shard_plan.map(|ShardPlan { shard, start, clock }| {
         let host = provenance.host.name.clone();
         ShardSharing {

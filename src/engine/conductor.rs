@@ -22,7 +22,13 @@ use crate::record::{
 use crate::recorder::{SettledSecond, SettledSlot};
 
 /// How long before the measured stage the conductor sends its start to the lanes.
-const LEAD: Duration = Duration::from_millis(20);
+///
+/// The threads of all lanes must be awake by then. A busy processor lets a thread wait for about
+/// this long; where it waits longer, the first arrivals are late and say so.
+const LEAD: Duration = Duration::from_millis(3);
+
+/// The same for an agreed start: the lanes wait for it anyway.
+const APPOINTED_LEAD: Duration = Duration::from_millis(20);
 
 /// Directs the lanes of one run.
 pub(super) struct Conductor<'a> {
@@ -245,7 +251,7 @@ fn is_whole(scenario: &ScenarioMeasurement) -> bool {
 /// Waits until the lanes must receive the agreed start; for ever if there is none.
 async fn reached(start: RunStart) -> AppointedStart {
     let Some(appointment) = start.measured else { return std::future::pending().await };
-    tokio::time::sleep_until(start.run + appointment.from.saturating_sub(LEAD)).await;
+    tokio::time::sleep_until(start.run + appointment.from.saturating_sub(APPOINTED_LEAD)).await;
     appointment
 }
 

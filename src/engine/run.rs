@@ -197,7 +197,7 @@ fn run_lanes_to_end(
 ) -> Result<(), EngineError> {
     let runtime = current_thread_runtime()?;
     let local = LocalSet::new();
-    let timers_need_a_runtime = runtime.enter();
+    let (timers_need_a_runtime, tasks_need_a_set) = (runtime.enter(), local.enter());
     let now = clock::now();
     // The meter counts whole milliseconds of the run. The time before this start, such as that of
     // the setup, is not a standstill.
@@ -211,9 +211,9 @@ fn run_lanes_to_end(
         local.spawn_local(Rc::new(lane).run(timer, link));
     }
     let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, run_start)));
-    local.spawn_local(ThreadState::measure_hiccups(Rc::downgrade(&thread), unspun, meter_start));
+    thread.start_meter(unspun, meter_start);
     // The hiccup meter ends when the lanes drop the thread's state.
-    drop((thread, timers_need_a_runtime));
+    drop((thread, tasks_need_a_set, timers_need_a_runtime));
     runtime.block_on(local);
     // A name look-up that hangs in the system must not keep the run from ending.
     runtime.shutdown_background();

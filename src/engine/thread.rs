@@ -1,8 +1,10 @@
 //! What belongs to one thread: its runtime, its hiccup meter and its spin budget.
 
+use std::cell::OnceCell;
 use std::rc::{Rc, Weak};
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
 
 use super::error::EngineError;
 use super::time::clock::{self, Instant};
@@ -17,12 +19,22 @@ use crate::record::ProberMeasurement;
 pub(super) struct ThreadState {
     pub(super) hiccups: HiccupMeter,
     pub(super) spin: Rc<SpinBudget>,
+    /// The task of the hiccup meter.
+    meter: OnceCell<AbortHandle>,
 }
 
 impl ThreadState {
     /// The state of a thread that starts at `now`; its meter does not run yet.
     pub(super) fn new(pacing: PacingMode, now: Instant) -> Self {
-        Self { hiccups: HiccupMeter::new(), spin: Rc::new(SpinBudget::new(pacing, now)) }
+        let spin = Rc::new(SpinBudget::new(pacing, now));
+        Self { hiccups: HiccupMeter::new(), spin, meter: OnceCell::new() }
+    }
+
+    /// Starts the thread's hiccup meter on its `LocalSet`; it runs until the lanes drop the
+    /// thread's state.
+    pub(super) fn start_meter(self: &Rc<Self>, timer: PreciseTimer, run_start: Instant) {
+        let meter = Self::measure_hiccups(Rc::downgrade(self), timer, run_start);
+        let _already_started = self.meter.set(tokio::task::spawn_local(meter).abort_handle());
     }
 
     /// The thread's hiccups and spun time since the last call.
@@ -30,12 +42,7 @@ impl ThreadState {
         ProberMeasurement { hiccups: self.hiccups.take(), spun: self.spin.take_spun() }
     }
 
-    /// Runs the thread's hiccup meter until the lanes drop the thread's state.
-    pub(super) async fn measure_hiccups(
-        thread: Weak<Self>,
-        timer: PreciseTimer,
-        run_start: Instant,
-    ) {
+    async fn measure_hiccups(thread: Weak<Self>, timer: PreciseTimer, run_start: Instant) {
         if let Some(thread) = thread.upgrade() {
             thread.hiccups.start(run_start);
         }
@@ -53,7 +60,41 @@ impl ThreadState {
     }
 }
 
+impl Drop for ThreadState {
+    /// Otherwise the thread would wait for the meter's next timer at the end of the run.
+    fn drop(&mut self) {
+        if let Some(meter) = self.meter.get() {
+            meter.abort();
+        }
+    }
+}
+
 /// A runtime for only the calling thread.
 pub(super) fn current_thread_runtime() -> Result<Runtime, EngineError> {
     Builder::new_current_thread().enable_all().build().map_err(EngineError::Thread)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_meter_ends_with_the_last_lane_and_not_with_its_next_timer() {
+        let (tasks, start) = (LocalSet::new(), clock::now());
+        tasks
+            .run_until(async {
+                let thread = Rc::new(ThreadState::new(PacingMode::Sleep, start));
+                thread.start_meter(PreciseTimer::tokio(), start);
+                thread.hiccups.measure_from(start, HiccupMeter::LOOSE_WATCH);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            })
+            .await;
+        let ended = clock::now();
+        tasks.await;
+        assert_eq!(clock::now(), ended);
+    }
 }

@@ -203,6 +203,23 @@ fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
 fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path)?;
+    sync_folder_of(path)
+}
+
+/// Writes a new file of a folder of tollgate's own, which every process then finds whole. Only
+/// [`sync_placed`] makes it safe from a loss of power.
+pub(super) fn place_own_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    Ok(beside(path, bytes)?.persist(path)?)
+}
+
+/// Waits until a placed file and its name are on the disk.
+pub(super) fn sync_placed(file: &File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    sync_folder_of(path)
+}
+
+/// Waits until the names of the folder of a file are on the disk.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
     // A folder that may be written to but not read cannot be synced; it has the file nevertheless.
     File::open(folder_of(path)).map_or(Ok(()), |folder| folder.sync_all())
 }

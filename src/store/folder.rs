@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record_size::check_size;
-use super::{StoreError, file};
+use super::{DiskWait, StoreError, file};
 use crate::files;
 use crate::hlog::{self, IntervalLines, LogReader};
 use crate::library_text::describe_json;
@@ -62,10 +62,13 @@ pub struct RunFolder {
     path: PathBuf,
     intervals: File,
     histograms: File,
+    /// The wait for the draft to be on the disk, until the first interval needs it there.
+    draft: Option<DiskWait>,
 }
 
 impl RunFolder {
-    /// Creates the folder below `root` and writes the draft.
+    /// Creates the folder below `root` and writes the draft. That the draft is safe from a loss of
+    /// power is waited for only before the first interval: the run need not wait for the disk.
     pub fn create(root: &Path, draft: &RunDraft) -> Result<Self, StoreError> {
         let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
@@ -74,12 +77,13 @@ impl RunFolder {
             let file = path.join(name);
             File::create_new(&file).map_err(StoreError::write(&file))
         };
-        let mut folder = Self { intervals: open(INTERVALS)?, histograms: open(HISTOGRAMS)?, path };
+        let (intervals, histograms) = (open(INTERVALS)?, open(HISTOGRAMS)?);
+        let mut folder = Self { path, intervals, histograms, draft: None };
         // On a file system without locks, a reader cannot distinguish a run in progress from one
         // that was cut off.
         let _unknown = folder.intervals.try_lock();
         // From here on a reader finds a run, and must find that it is in progress.
-        write_json(&folder.path, PARTIAL, draft)?;
+        folder.draft = Some(place_draft(&folder.path, draft)?);
         let header = hlog::header(draft.provenance.started);
         folder
             .histograms
@@ -100,6 +104,7 @@ impl RunFolder {
 
     /// Writes one settled interval: its histograms first, so that every line of counts has them.
     pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
+        self.wait_for_draft()?;
         let path = |name| self.path.join(name);
         let histograms = hlog::lines(interval);
         self.histograms
@@ -113,10 +118,22 @@ impl RunFolder {
 
     /// Writes the record, which completes the folder.
     pub fn finish(&mut self, record: &RunRecord) -> Result<(), StoreError> {
-        for (file, name) in [(&self.intervals, INTERVALS), (&self.histograms, HISTOGRAMS)] {
-            file.sync_all().map_err(StoreError::write(&self.path.join(name)))?;
-        }
+        let histograms = self.sync_later(&self.histograms, HISTOGRAMS)?;
+        self.sync_later(&self.intervals, INTERVALS)?.finish()?;
+        histograms.finish()?;
+        self.wait_for_draft()?;
         complete_folder(&self.path, record)
+    }
+
+    /// Starts to wait until one of the files is on the disk.
+    fn sync_later(&self, file: &File, name: &str) -> Result<DiskWait, StoreError> {
+        let path = self.path.join(name);
+        let file = file.try_clone().map_err(StoreError::write(&path))?;
+        Ok(DiskWait::start(move || file.sync_all().map_err(StoreError::write(&path))))
+    }
+
+    fn wait_for_draft(&mut self) -> Result<(), StoreError> {
+        self.draft.take().map_or(Ok(()), DiskWait::finish)
     }
 }
 
@@ -176,7 +193,7 @@ pub fn create_missing_intervals(folder: &Path) -> Result<(), StoreError> {
 /// Writes a run's record into its folder and removes `run.partial.json`.
 pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreError> {
     file::remove_leftovers(folder);
-    write_json(folder, RUN, record)?;
+    write_atomically(folder, RUN, &to_json(folder, RUN, record)?)?;
     let partial = folder.join(PARTIAL);
     match fs::remove_file(&partial) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -186,10 +203,18 @@ pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreErr
     }
 }
 
-fn write_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<(), StoreError> {
-    let json = serde_json::to_vec_pretty(content)
-        .map_err(|error| StoreError::damaged(&folder.join(name), &describe_json(&error)))?;
-    write_atomically(folder, name, &json)
+/// Writes the draft of a run, and starts to wait until it is on the disk.
+fn place_draft(folder: &Path, draft: &RunDraft) -> Result<DiskWait, StoreError> {
+    let path = folder.join(PARTIAL);
+    let json = to_json(folder, PARTIAL, draft)?;
+    let file = file::place_own_file(&path, &json).map_err(StoreError::write(&path))?;
+    let sync = move || file::sync_placed(&file, &path).map_err(StoreError::write(&path));
+    Ok(DiskWait::start(sync))
+}
+
+fn to_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec_pretty(content)
+        .map_err(|error| StoreError::damaged(&folder.join(name), &describe_json(&error)))
 }
 
 /// Writes a file of a folder like [`file::write_own_file`]; the error names the file.

@@ -23,6 +23,7 @@
 mod alerts;
 mod claim;
 mod database;
+mod disk_wait;
 mod file;
 mod finding;
 mod folder;
@@ -49,6 +50,7 @@ pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,
     StoredSession, UnprotectedTable, UploadLimits, UserRight,
 };
+pub use disk_wait::DiskWait;
 pub use file::{can_write, open_own, remove_leftovers, write_file, write_new_file, write_own_file};
 pub use finding::find_run;
 pub use folder::{

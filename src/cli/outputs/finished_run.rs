@@ -1,6 +1,7 @@
 //! A run that has ended, with its record and its folder.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::{CommandError, ExitStatus};
@@ -8,7 +9,7 @@ use super::super::log;
 use super::{OutputArtifact, OutputError, ReportSelection};
 use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
-use crate::store::{self, StoreError};
+use crate::store::{self, DiskWait, StoreError};
 use crate::verdict;
 
 /// A run whose folder is complete.
@@ -20,11 +21,23 @@ pub(in crate::cli) struct FinishedRun {
     /// Why its record could not be written in its last state, if it could not.
     pub(in crate::cli) unwritten: Option<StoreError>,
     model: OnceCell<ReportModel>,
+    /// Files that are on their way to the disk, the first one first.
+    writes: RefCell<VecDeque<DiskWait>>,
 }
 
 impl FinishedRun {
+    /// How many files may be on their way to the disk.
+    const MOST_WRITES: usize = 16;
+
     pub(in crate::cli) fn new(record: RunRecord, folder: &Path, reports: ReportSelection) -> Self {
-        Self { record, folder: folder.to_owned(), reports, unwritten: None, model: OnceCell::new() }
+        Self {
+            record,
+            folder: folder.to_owned(),
+            reports,
+            unwritten: None,
+            model: OnceCell::new(),
+            writes: RefCell::default(),
+        }
     }
 
     /// The same run, whose record could not be written in its last state for this reason.
@@ -66,14 +79,28 @@ impl FinishedRun {
         }
     }
 
-    /// Writes a file into the run's folder, whole or not at all.
+    /// Starts to write a file into the run's folder, whole or not at all, so that the next one can
+    /// be made meanwhile. [`Self::finish_writes`] waits for it.
     pub(super) fn write_file(
         &self,
-        name: &str,
-        bytes: &[u8],
+        name: String,
+        bytes: Vec<u8>,
     ) -> Result<OutputArtifact, OutputError> {
-        store::write_atomically(&self.folder, name, bytes)?;
-        Ok(OutputArtifact::File(name.to_owned()))
+        let (folder, file) = (self.folder.clone(), name.clone());
+        let mut writes = self.writes.borrow_mut();
+        if writes.len() >= Self::MOST_WRITES
+            && let Some(first) = writes.pop_front()
+        {
+            first.finish()?;
+        }
+        writes.push_back(DiskWait::start(move || store::write_atomically(&folder, &file, &bytes)));
+        Ok(OutputArtifact::File(name))
+    }
+
+    /// Waits until all files are written, and returns the first error.
+    pub(super) fn finish_writes(&self) -> Result<(), StoreError> {
+        let results: Vec<_> = self.writes.take().into_iter().map(DiskWait::finish).collect();
+        results.into_iter().collect()
     }
 
     /// What a CI system needs to know about the run.

@@ -9,6 +9,6 @@ pub(super) struct HtmlReport;
 impl RunOutput for HtmlReport {
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let page = report::html(run.model()?);
-        Ok(vec![run.write_file(HTML, page.as_bytes())?])
+        Ok(vec![run.write_file(HTML.to_owned(), page.into_bytes())?])
     }
 }

@@ -9,6 +9,6 @@ pub(super) struct MarkdownReport;
 impl RunOutput for MarkdownReport {
     fn write(&self, run: &FinishedRun) -> Result<Vec<OutputArtifact>, OutputError> {
         let page = report::markdown(run.model()?);
-        Ok(vec![run.write_file(MARKDOWN, page.as_bytes())?])
+        Ok(vec![run.write_file(MARKDOWN.to_owned(), page.into_bytes())?])
     }
 }

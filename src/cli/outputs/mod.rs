@@ -121,6 +121,15 @@ fn selected_reports(selection: ReportSelection) -> &'static [&'static dyn RunOut
 /// Draws the selected reports of a run in this process, writes them into its folder, and returns
 /// the names of their files. The first report that fails ends the command.
 pub(super) fn draw_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
+    let made = make_reports(run);
+    let written = run.finish_writes();
+    let files = made?;
+    written.map_err(CommandError::internal)?;
+    Ok(files)
+}
+
+/// Draws the selected reports, and starts to write them.
+fn make_reports(run: &FinishedRun) -> Result<Vec<String>, CommandError> {
     let mut files = Vec::new();
     for report in selected_reports(run.reports) {
         let artifacts = make_output(|| report.write(run))

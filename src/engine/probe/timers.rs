@@ -36,11 +36,7 @@ pub fn timers(pacing: PacingMode, lasting: Duration) -> Result<TimerLateness, En
         let thread = Rc::new(ThreadState::new(pacing, start));
         thread.hiccups.measure_from(start, HiccupMeter::CLOSE_WATCH);
         let unspun = PreciseTimer::precise(Rc::new(SpinBudget::new(PacingMode::Sleep, start)));
-        tokio::task::spawn_local(ThreadState::measure_hiccups(
-            Rc::downgrade(&thread),
-            unspun,
-            start,
-        ));
+        thread.start_meter(unspun, start);
         let lag =
             release_lateness(&PreciseTimer::precise(Rc::clone(&thread.spin)), start, lasting).await;
         Ok(TimerLateness { lag, hiccups: thread.take().hiccups })

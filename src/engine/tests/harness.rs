@@ -442,11 +442,7 @@ pub(super) async fn conduct_metered<D: Dialer + 'static>(
 ) -> Result<Measurement, EngineError> {
     let metered = |now| {
         let thread = Rc::new(ThreadState::new(PacingMode::Sleep, now));
-        tokio::task::spawn_local(ThreadState::measure_hiccups(
-            Rc::downgrade(&thread),
-            PreciseTimer::tokio(),
-            now,
-        ));
+        thread.start_meter(PreciseTimer::tokio(), now);
         thread
     };
     conduct_on(

@@ -72,12 +72,11 @@ pub enum PlotError {
     },
 }
 
-/// Draws all plots of a run, in the order of `PLOT_KINDS`.
+/// Draws all plots of a run one by one, in the order of `PLOT_KINDS`.
 ///
 /// A plot without data is left out; a run without exchanges has no plots.
-pub fn plots(model: &ReportModel) -> Result<Vec<Plot>, PlotError> {
-    let fonts = PlotFonts::embedded()?;
-    sketches(model).iter().map(|sketch| sketch.draw(fonts)).collect()
+pub fn plots(model: &ReportModel) -> impl Iterator<Item = Result<Plot, PlotError>> {
+    sketches(model).into_iter().map(|sketch| sketch.draw(PlotFonts::embedded()?))
 }
 
 /// Every kind of plot, in the order of a report. A new one is a file with a `KIND` and a line here.

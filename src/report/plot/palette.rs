@@ -5,36 +5,99 @@ use std::collections::HashMap;
 
 use super::style::RgbColour;
 
+/// The pixels of an opaque picture, counted by colour.
+pub(super) struct ColourCounts {
+    /// The number of each colour, in the order in which they were found.
+    numbers: HashMap<RgbColour, u32>,
+    /// The latest colours: most pixels have one of a few.
+    latest: [Option<(RgbColour, u32)>; LATEST],
+    counts: Vec<(RgbColour, usize)>,
+    /// The numbers of the colours, run-length encoded.
+    runs: Vec<(u32, u32)>,
+}
+
 /// A picture of at most 256 colours.
 pub(super) struct ColourPalette {
     /// The colours, the most frequent first.
     pub(super) colours: Vec<RgbColour>,
-    /// Index of each pixel's colour.
-    pub(super) pixels: Vec<u8>,
+    /// Index of each pixel's colour, run-length encoded.
+    runs: Vec<(u8, u32)>,
+}
+
+/// How many latest colours are found without hashing them.
+const LATEST: usize = 256;
+
+impl ColourCounts {
+    pub(super) fn new() -> Self {
+        Self {
+            numbers: HashMap::new(),
+            latest: [None; LATEST],
+            counts: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Adds the next pixels of the picture, as RGBA.
+    pub(super) fn add(&mut self, pixels: &[u8]) {
+        for (colour, length) in runs(pixels) {
+            let number = self.number(colour);
+            self.counts[number as usize].1 += length;
+            self.runs.push((number, saturated(length)));
+        }
+    }
+
+    fn number(&mut self, colour: RgbColour) -> u32 {
+        // Turned against each other, because the channels of greys are equal.
+        let place = usize::from(colour.0 ^ colour.1.rotate_left(3) ^ colour.2.rotate_left(6));
+        match self.latest[place % LATEST] {
+            Some((latest, number)) if latest == colour => number,
+            _ => {
+                let number = *self.numbers.entry(colour).or_insert_with(|| {
+                    self.counts.push((colour, 0));
+                    saturated(self.counts.len() - 1)
+                });
+                self.latest[place % LATEST] = Some((colour, number));
+                number
+            }
+        }
+    }
+
+    /// Indexes the colours. Beyond 256 colours, the rarest ones, found at the edges of letters, are
+    /// replaced by the nearest of the others.
+    pub(super) fn into_palette(self) -> ColourPalette {
+        let (colours, places) = ranked(&self.counts);
+        let place = |(number, length): (u32, u32)| (places[number as usize], length);
+        ColourPalette { colours, runs: self.runs.into_iter().map(place).collect() }
+    }
 }
 
 impl ColourPalette {
-    /// Indexes the colours of an opaque RGBA picture. Beyond 256 colours, the rarest ones, found at
-    /// the edges of letters, are replaced by the nearest of the others.
-    pub(super) fn of(picture: &[u8]) -> Self {
-        let mut numbers: HashMap<RgbColour, usize> = HashMap::new();
-        let mut counts: Vec<(RgbColour, usize)> = Vec::new();
-        let mut numbered = Vec::new();
-        for (colour, length) in runs(picture) {
-            let number = *numbers.entry(colour).or_insert_with(|| {
-                counts.push((colour, 0));
-                counts.len() - 1
-            });
-            counts[number].1 += length;
-            numbered.push((number, length));
+    /// Calls `write` with each row of pixels, after a byte of its own at the start of the row.
+    pub(super) fn write_rows<E>(
+        &self,
+        (first, width): (u8, usize),
+        mut write: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut row = vec![first];
+        for &(place, length) in &self.runs {
+            let mut left = length as usize;
+            while left > 0 {
+                let part = left.min(width + 1 - row.len());
+                row.resize(row.len() + part, place);
+                left -= part;
+                if row.len() > width {
+                    write(&row)?;
+                    row.truncate(1);
+                }
+            }
         }
-        let (colours, places) = ranked(&counts);
-        let mut pixels = Vec::with_capacity(picture.len() / PIXEL);
-        for (number, length) in numbered {
-            pixels.resize(pixels.len() + length, places[number]);
-        }
-        Self { colours, pixels }
+        Ok(())
     }
+}
+
+/// A length within a picture, which has fewer pixels than 2^32.
+fn saturated(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// The 256 most frequent colours, the most frequent first, and the place of each counted colour
@@ -51,14 +114,14 @@ fn ranked(counts: &[(RgbColour, usize)]) -> (Vec<RgbColour>, Vec<u8>) {
 }
 
 /// Run-length encodes the pixels of a picture.
-fn runs(picture: &[u8]) -> Vec<(RgbColour, usize)> {
-    let (mut runs, mut rest) = (Vec::new(), picture);
-    while let Some(&[red, green, blue, _]) = rest.first_chunk::<PIXEL>() {
+fn runs(picture: &[u8]) -> impl Iterator<Item = (RgbColour, usize)> {
+    let mut rest = picture;
+    std::iter::from_fn(move || {
+        let &[red, green, blue, _] = rest.first_chunk::<PIXEL>()?;
         let length = first_run(rest);
-        runs.push(((red, green, blue), length / PIXEL));
         rest = &rest[length..];
-    }
-    runs
+        Some(((red, green, blue), length / PIXEL))
+    })
 }
 
 /// Bytes of a pixel.
@@ -98,24 +161,55 @@ fn nearest(colours: &[RgbColour], given: RgbColour) -> u8 {
 mod tests {
     use super::*;
 
+    fn palette(picture: &[u8]) -> ColourPalette {
+        let mut counts = ColourCounts::new();
+        picture.chunks(40).for_each(|part| counts.add(part));
+        counts.into_palette()
+    }
+
+    /// The places of all pixels, read in rows of one.
+    fn pixels(palette: &ColourPalette) -> Vec<u8> {
+        let mut pixels = Vec::new();
+        let add = |row: &[u8]| {
+            assert_eq!((row.len(), row[0]), (2, 7));
+            pixels.push(row[1]);
+            Ok::<(), ()>(())
+        };
+        palette.write_rows((7, 1), add).unwrap();
+        pixels
+    }
+
+    #[test]
+    fn runs_go_on_in_the_next_row() {
+        let picture = [[1, 1, 1, 255].repeat(5), [2, 2, 2, 255].repeat(7)].concat();
+        let mut rows = Vec::new();
+        let palette = palette(&picture);
+        let add = |row: &[u8]| {
+            rows.push(row.to_vec());
+            Ok::<(), ()>(())
+        };
+        palette.write_rows((0, 4), add).unwrap();
+        assert_eq!(rows, [[0, 1, 1, 1, 1], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]]);
+    }
+
     #[test]
     fn a_picture_of_few_colours_keeps_them_all() {
         let picture = [9, 9, 9, 255, 255, 0, 0, 255, 9, 9, 9, 255];
-        let palette = ColourPalette::of(&picture);
+        let palette = palette(&picture);
         assert_eq!(palette.colours, [(9, 9, 9), (255, 0, 0)]);
-        assert_eq!(palette.pixels, [0, 1, 0]);
+        assert_eq!(pixels(&palette), [0, 1, 0]);
     }
 
     #[test]
     fn runs_of_any_length_keep_every_pixel() {
         let lengths = [1, 63, 64, 65, 2, 128, 129, 1_000, 1];
         let colours = [[1, 2, 3, 255], [1, 2, 4, 255], [0, 2, 3, 255]];
-        let pixels = lengths.iter().zip(colours.into_iter().cycle());
-        let picture: Vec<u8> = pixels.flat_map(|(length, colour)| colour.repeat(*length)).collect();
-        let found: Vec<usize> = runs(&picture).into_iter().map(|(_, length)| length).collect();
+        let given = lengths.iter().zip(colours.into_iter().cycle());
+        let picture: Vec<u8> = given.flat_map(|(length, colour)| colour.repeat(*length)).collect();
+        let found: Vec<usize> = runs(&picture).map(|(_, length)| length).collect();
         assert_eq!(found, lengths);
-        let palette = ColourPalette::of(&picture);
-        let drawn = palette.pixels.iter().map(|place| palette.colours[usize::from(*place)]);
+        let palette = palette(&picture);
+        let drawn = pixels(&palette).into_iter().map(|place| palette.colours[usize::from(place)]);
         assert!(drawn.eq(picture.chunks_exact(4).map(|pixel| (pixel[0], pixel[1], pixel[2]))));
     }
 
@@ -125,9 +219,9 @@ mod tests {
             .flat_map(|n| [u8::try_from(n / 2).unwrap(), u8::try_from(n % 2).unwrap(), 7, 255]);
         let picture: Vec<u8> =
             [200, 200, 200, 255].into_iter().cycle().take(1200).chain(rare).collect();
-        let palette = ColourPalette::of(&picture);
+        let palette = palette(&picture);
         assert_eq!(palette.colours.len(), 256);
-        for (pixel, place) in picture.chunks_exact(4).zip(palette.pixels) {
+        for (pixel, place) in picture.chunks_exact(4).zip(pixels(&palette)) {
             let drawn = palette.colours[usize::from(place)];
             assert!(
                 drawn.0.abs_diff(pixel[0]) <= 30 && drawn.1.abs_diff(pixel[1]) <= 1,
