@@ -27,7 +27,7 @@ pub(in crate::engine) struct HiccupMeter {
     expected: Cell<Option<Instant>>,
     /// When the meter's own timer is due; `None` before it is set.
     own: Cell<Option<Instant>>,
-    /// Wakes the meter's task to set its timer anew, or to end.
+    /// Wakes the meter's task to set its timer anew.
     changed: Rc<Notify>,
     /// How many exchanges are in progress.
     exposed: Cell<usize>,
@@ -148,7 +148,7 @@ impl HiccupMeter {
         self.own.get()
     }
 
-    /// Notifies its task that the own timer is to be set anew, or that the meter is gone.
+    /// Notifies the meter's task that its timer is to be set anew.
     pub(in crate::engine) fn changed(&self) -> Rc<Notify> {
         Rc::clone(&self.changed)
     }
@@ -197,12 +197,6 @@ impl HiccupMeter {
         let into_period =
             Duration::from_nanos(u64::from(latest.subsec_nanos() % Self::PERIOD.subsec_nanos()));
         Some(first + latest.saturating_sub(into_period))
-    }
-}
-
-impl Drop for HiccupMeter {
-    fn drop(&mut self) {
-        self.changed.notify_one();
     }
 }
 
