@@ -7,8 +7,8 @@
 # answers with 1 KiB. In each round every client runs once in every mode. The table has the medians of
 # the rounds: processor time of the whole process per answered request, in µs, and how far the rounds
 # lie apart. Cells of different runs of this script cannot be compared: machines differ in time.
-# With valgrind, it also has the user instructions of the closed loop, which do not depend on what else
-# runs. Needs taskset and GNU time; TOLLGATE names the program. Known are wrk, wrk2, h2load, oha, ab,
+# With valgrind, the table also has the user instructions per request of the closed loop. Other load on
+# the machine hardly changes them. Needs taskset and GNU time; TOLLGATE names the program. Known are wrk, wrk2, h2load, oha, ab,
 # hey, bombardier, fortio, vegeta and k6.
 set -euo pipefail
 rounds=${1:-3} seconds=${2:-5}
@@ -95,14 +95,17 @@ counted_run() { # counted_run CLIENT MODE SECONDS: user instructions and request
     local seconds=$3
     command_of "$1" "$2"
     rm -rf "$work/runs"
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/valgrind" "${words[@]}" \
-        >"$work/out" 2>&1 || true # slowed down like this, tollgate may call itself the cause
+    # Under valgrind the prober is slow, so a run of tollgate may be void.
+    taskset -c 0 valgrind --tool=callgrind --callgrind-out-file=/dev/null --log-file="$work/valgrind" \
+        "${words[@]}" >"$work/out" 2>&1 || true
     echo "$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/valgrind") $(count_in "$1" "$work/out")"
 }
 
-instructions_of() { # instructions_of CLIENT MODE: user instructions a request, without start and end
+instructions_of() { # instructions_of CLIENT MODE: user instructions a request, without start-up and exit
+    command -v valgrind >/dev/null || return 0
     local short long
-    command -v valgrind >/dev/null && short=$(counted_run "$1" "$2" 2) && long=$(counted_run "$1" "$2" 6) || return 0
+    short=$(counted_run "$1" "$2" 2)
+    long=$(counted_run "$1" "$2" 6)
     echo "$short $long" | awk '$4 > $2 { printf "%.0f", ($3 - $1) / ($4 - $2) }'
 }
 

@@ -48,13 +48,13 @@ impl ThreadState {
         }
         let look = |thread: Rc<Self>| {
             let due = thread.hiccups.look(clock::now())?;
-            Some((due, thread.hiccups.changed()))
+            Some((due, thread.hiccups.rescheduled()))
         };
-        while let Some((due, changed)) = thread.upgrade().and_then(look) {
+        while let Some((due, rescheduled)) = thread.upgrade().and_then(look) {
             tokio::select! {
                 biased;
                 () = timer.until(due) => {}
-                () = changed.notified() => {}
+                () = rescheduled.notified() => {}
             }
         }
     }

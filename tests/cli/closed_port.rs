@@ -1,11 +1,11 @@
-//! A port that nobody listens on, and that no other test can take meanwhile.
+//! A port on which nothing listens and which no other test can take.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A loopback address that refuses connections as long as this lives.
+/// A loopback address that refuses connections while this value lives.
 pub(crate) struct ClosedPort(Socket);
 
 impl ClosedPort {
@@ -15,15 +15,10 @@ impl ClosedPort {
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         Self(socket)
     }
-
-    /// Its address.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap().as_socket().unwrap()
-    }
 }
 
 impl fmt::Display for ClosedPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address().fmt(f)
+        self.0.local_addr().unwrap().as_socket().unwrap().fmt(f)
     }
 }

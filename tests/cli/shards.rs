@@ -4,13 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tollgate::record::{Decision, Interval, RunRecord, Stage};
 
-use crate::bench::{Bench, PLAIN, Target, record, signal, text, tollgate, tollgate_with_reports};
+use crate::bench::{
+    Bench, PLAIN, Target, record, signal, text, tollgate, tollgate_with_reports, wait_until,
+};
 
 const BUDGET: &str = "budgets = [\"p95 < 2s\"]";
 
@@ -172,22 +173,17 @@ fn a_shard_that_fails_fails_alone() {
     assert_eq!(record.unwrap().verdict.decision, Decision::Fail);
 }
 
-/// The number of requests that the target has received. It writes its log every half second, so a
-/// request of our own, which does not count, shows that all before it are there.
+/// The number of requests that the target has received. It writes its log every half second. So
+/// this sends a marker request, waits until the log has it, and leaves it out of the count.
 fn arrivals(target: &Target, log: &Path) -> usize {
     let address = target.base_url.strip_prefix("http://").unwrap();
     let marker = format!("/counted?{}", std::fs::metadata(log).unwrap().len());
     let mut connection = TcpStream::connect(address).unwrap();
     write!(connection, "GET {marker} HTTP/1.0\r\n\r\n").unwrap();
     connection.read_to_end(&mut Vec::new()).unwrap();
-    for _ in 0..1_500 {
-        let text = std::fs::read_to_string(log).unwrap();
-        if text.contains(&marker) {
-            return text.lines().skip(1).filter(|line| !line.contains("/counted?")).count();
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("the target does not write its log");
+    let written = || std::fs::read_to_string(log).unwrap();
+    wait_until("the target's log", || written().contains(&marker));
+    written().lines().skip(1).filter(|line| !line.contains("/counted?")).count()
 }
 
 #[test]

@@ -66,8 +66,8 @@ start_target() {
   export TOLLGATE_TARGET
 }
 
-# How many requests the target has received. It writes its log every half second, so a request of
-# our own, which does not count, shows that all before it are there.
+# How many requests the target has received. It writes its log every half second. So this sends a
+# marker request, waits until the log has it, and leaves it out of the count.
 count_requests() {
   local marker="/counted?$BASHPID-$RANDOM" address=${TOLLGATE_TARGET#http://} socket
   exec {socket}<>"/dev/tcp/${address/://}"

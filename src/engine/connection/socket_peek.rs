@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::engine::connection::flood::{FloodKind, FloodMeter};
-use crate::engine::time::{clock, turn};
+use crate::engine::time::{clock, io_poll};
 
 /// A TCP stream whose unread input can be checked while another owner reads and writes it.
 pub(in crate::engine) struct PeekableStream(Rc<SharedSocket>);
@@ -32,7 +32,7 @@ struct SharedSocket {
     was_reset: Cell<bool>,
     /// Whether there may be input that the runtime did not report.
     is_suspected: Cell<bool>,
-    /// Whether the last read found input that the runtime had not reported.
+    /// Whether input was found that the runtime did not report.
     is_urgent: Cell<bool>,
     /// What wakes the task that waits for input.
     reader: Cell<Option<Waker>>,
@@ -101,9 +101,8 @@ impl SharedSocket {
         }
     }
 
-    /// Whether the runtime has reported something that may still be unread, or may have missed
-    /// something.
-    fn has_news(&self) -> bool {
+    /// Whether the runtime has reported input that may still be unread, or may have missed some.
+    fn may_have_input(&self) -> bool {
         self.is_suspected.get()
             || self.is_urgent.get()
             || self.tcp.borrow().try_io(Interest::READABLE, || Ok(())).is_ok()
@@ -120,9 +119,8 @@ impl SharedSocket {
 }
 
 impl SocketPeek {
-    /// How long what the kernel told the runtime is taken for the present. A look of our own costs
-    /// a system call, and what arrives after it is not seen either.
-    const MOMENT: Duration = Duration::from_micros(100);
+    /// How old a poll by the runtime may be to replace a look, which costs a system call.
+    const MAX_POLL_AGE: Duration = Duration::from_micros(100);
     /// How often the connection's driver gets a turn to read what arrived.
     const LOOKS: usize = 8;
 
@@ -142,20 +140,26 @@ impl SocketPeek {
         }
     }
 
-    /// Looks only if the runtime has not just asked the kernel about all sockets.
-    pub(super) fn glance(&self) -> UnreadInput {
-        let is_recent = |turn| clock::now().saturating_duration_since(turn) < Self::MOMENT;
-        if turn::last().is_some_and(is_recent) && !self.socket.has_news() {
+    /// The unread input. Does not ask the kernel if the runtime has just done so and reported
+    /// nothing.
+    pub(super) fn look_unless_polled(&self) -> UnreadInput {
+        let is_recent = |poll| clock::now().saturating_duration_since(poll) < Self::MAX_POLL_AGE;
+        if io_poll::last_poll().is_some_and(is_recent) && !self.socket.may_have_input() {
             return UnreadInput::Nothing;
         }
         self.look()
     }
 
-    /// Wakes the reader if there is input that the runtime has not reported.
+    /// Wakes the reader if there is input that the runtime has missed.
     ///
     /// A read ends before a byte that was sent as urgent. The runtime takes a short read for the
-    /// end of what has arrived, and would wait for more.
-    pub(super) fn find_missed_input(&self) {
+    /// end of what has arrived, and would wait for more. What has only just arrived is reported and
+    /// read in the meantime.
+    pub(super) async fn find_missed_input(&self) {
+        if self.look() == UnreadInput::Nothing {
+            return;
+        }
+        tokio::task::yield_now().await;
         if self.look() != UnreadInput::Nothing {
             self.socket.is_suspected.set(true);
             if let Some(reader) = self.socket.reader.take() {
@@ -171,7 +175,7 @@ impl SocketPeek {
     /// and `is_open` then reports the result.
     pub(in crate::engine) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
         for _ in 0..Self::LOOKS {
-            match self.glance() {
+            match self.look_unless_polled() {
                 _ if !is_open() => return false,
                 UnreadInput::Nothing => return true,
                 UnreadInput::Bytes if self.is_encrypted => tokio::task::yield_now().await,
@@ -197,7 +201,7 @@ impl AsyncRead for PeekableStream {
         let is_suspected = self.0.is_suspected.take();
         if polled.is_pending() && (is_suspected || self.0.is_urgent.get()) {
             polled = self.0.read_now(buf);
-            self.0.is_urgent.set(polled.is_ready());
+            self.0.is_urgent.set(self.0.is_urgent.get() || polled.is_ready());
         }
         if polled.is_pending() {
             let known = self.0.reader.take().filter(|reader| reader.will_wake(cx.waker()));
@@ -297,26 +301,20 @@ mod tests {
     }
 
     #[test]
-    fn what_the_runtime_asked_the_kernel_a_moment_ago_needs_no_look() {
+    fn a_socket_that_the_runtime_has_just_polled_needs_no_look() {
         run(async {
-            let (mut ours, mut theirs) = pair().await;
+            let (ours, mut theirs) = pair().await;
             let peek = ours.socket_peek(false);
             theirs.write_all(b"x").unwrap();
             await_unread(&peek);
-            assert_eq!(peek.glance(), UnreadInput::Bytes, "no timer has fired");
-            // The runtime has not been told of the byte.
-            turn::note(clock::now());
-            assert_eq!(peek.glance(), UnreadInput::Nothing);
-            tokio::time::sleep(SocketPeek::MOMENT).await;
-            assert_eq!(peek.glance(), UnreadInput::Bytes, "the moment is over");
-            turn::note(clock::now());
-            assert_eq!(peek.glance(), UnreadInput::Bytes, "the runtime has been told");
-            ours.read_exact(&mut [0]).await.unwrap();
-            drop(theirs);
-            await_unread(&peek);
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            turn::note(clock::now());
-            assert_eq!(peek.glance(), UnreadInput::End);
+            io_poll::note_poll(clock::now() - SocketPeek::MAX_POLL_AGE);
+            assert_eq!(peek.look_unless_polled(), UnreadInput::Bytes, "the last poll is too old");
+            io_poll::note_poll(clock::now() + Duration::from_mins(1));
+            assert_eq!(peek.look_unless_polled(), UnreadInput::Nothing, "nothing was reported");
+            // The timers rely on it that a task that yields lets the runtime poll.
+            tokio::task::yield_now().await;
+            assert_eq!(peek.look_unless_polled(), UnreadInput::Bytes, "the byte was reported");
+            io_poll::forget();
         });
     }
 

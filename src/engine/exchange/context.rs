@@ -17,7 +17,7 @@ use crate::engine::error::EngineError;
 use crate::engine::limits::drain::DrainSignal;
 use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
-use crate::engine::time::hiccups::ExposedExchange;
+use crate::engine::time::hiccups::ExchangeGuard;
 use crate::plan::{
     ConnectionReuse, DataPlan, DataRow, ExchangeTimeouts, RequestDraw, RequestPlan, ScenarioPlan,
 };
@@ -134,9 +134,9 @@ impl ExchangeContext {
         self.thread.hiccups.stood_still_by(at)
     }
 
-    /// Notes that exchanges are in progress until the result is dropped.
-    pub(in crate::engine) fn expose(&self) -> ExposedExchange<'_> {
-        self.thread.hiccups.expose()
+    /// Notes that an exchange begins, for the hiccup meter.
+    pub(in crate::engine) fn begin_exchange(&self) -> ExchangeGuard<'_> {
+        self.thread.hiccups.begin_exchange()
     }
 
     /// An exchange that the prober releases now, due at `due` or, if that is `None`, now.

@@ -81,7 +81,8 @@ impl ExchangeInProgress {
         }
     }
 
-    /// Turns the last of several tries into all of them together; the first started at `first`.
+    /// After several tries, makes this exchange, the last of them, stand for all; the first started
+    /// at `first`. After one try it changes nothing.
     ///
     /// The set-up of the whole includes connections opened for any try. All other time before the
     /// last try counts towards the first byte, because no acceptable answer had arrived.

@@ -83,15 +83,15 @@ impl WorkerTask {
         }
     }
 
-    /// Runs the scenario's steps for an arrival that this task `claimed`, each due when the one
-    /// before it was done. Returns whether the last of them was answered.
+    /// Runs the scenario's steps for an arrival that this task took at `claimed`. Each step is due
+    /// when the one before it was done. Returns whether the last of them was answered.
     ///
     /// While the run is draining, no further step starts.
     async fn run_steps(&mut self, arrival: QueuedArrival, stage: Stage, claimed: Instant) -> bool {
         let context = Rc::clone(&self.context);
         let accounting = &context.accounting;
         accounting.begin(arrival.due);
-        let _exposed = context.expose();
+        let _in_progress = context.begin_exchange();
         let mut start = start_of(&arrival, claimed, &context);
         let mut captured = context.begin_state(stage, arrival.index);
         // When the prober started to build the next step.
@@ -146,7 +146,7 @@ impl WorkerTask {
     }
 }
 
-/// The start of an arrival's first exchange; a task `claimed` the arrival.
+/// The start of the first exchange of an arrival that a task took at `claimed`.
 fn start_of(arrival: &QueuedArrival, claimed: Instant, context: &ExchangeContext) -> ExchangeStart {
     ExchangeStart {
         due: arrival.due,

@@ -13,24 +13,25 @@ use crate::record::Histogram;
 ///
 /// A thread that stands still (stopped, out of processor time, or too busy to look) stamps what
 /// arrives in that time too late. Its timers show by how much: they fire as soon as the thread
-/// continues. The meter looks at the timers that release arrivals, and at one of its own. That is
-/// due soon while exchanges are in progress and no arrival is about to be released, and seldom
-/// otherwise: each look wakes the processor, which costs tens of µs of its time. Timers that became
-/// due in the same standstill count once, from the first due time on.
+/// continues. The meter looks at the timers that release arrivals, and at one of its own for the
+/// gaps between them. Its own is due soon while exchanges are in progress, and late otherwise,
+/// because each look wakes the processor, which costs tens of µs. Timers that became due in the
+/// same standstill count once, from the first due time on.
 #[derive(Debug)]
 pub(in crate::engine) struct HiccupMeter {
     /// When the meter's first timer was due; `None` before the meter starts.
     first_due: Cell<Option<Instant>>,
     /// When the last timer of the thread was seen to fire.
     seen: Cell<Option<Instant>>,
-    /// When the next timer that releases arrivals is due.
+    /// When the next timer that releases arrivals is due, as far as it is known: several lanes have
+    /// such timers.
     expected: Cell<Option<Instant>>,
     /// When the meter's own timer is due; `None` before it is set.
-    own: Cell<Option<Instant>>,
+    own_due: Cell<Option<Instant>>,
     /// Wakes the meter's task to set its timer anew.
-    changed: Rc<Notify>,
+    rescheduled: Rc<Notify>,
     /// How many exchanges are in progress.
-    exposed: Cell<usize>,
+    in_progress: Cell<usize>,
     /// How long after the last timer the meter's own is due while exchanges are in progress.
     patience: Cell<Duration>,
     /// Start of the measured stage; only timers due from then on are recorded.
@@ -47,8 +48,8 @@ pub(in crate::engine) struct ExpectedTimer<'a> {
     due: Instant,
 }
 
-/// Exchanges in progress that a standstill would prolong.
-pub(in crate::engine) struct ExposedExchange<'a>(&'a HiccupMeter);
+/// An exchange in progress, until it is dropped.
+pub(in crate::engine) struct ExchangeGuard<'a>(&'a HiccupMeter);
 
 impl HiccupMeter {
     /// The time between two timers of the meter's own, at least. Of the timers that fire in time,
@@ -61,8 +62,8 @@ impl HiccupMeter {
     pub(in crate::engine) const CLOSE_WATCH: Duration = Self::PERIOD;
     /// The same if timers release arrivals.
     pub(in crate::engine) const LOOSE_WATCH: Duration = Duration::from_millis(10);
-    /// The same while nothing is in progress that a standstill would prolong, or while an arrival
-    /// is about to be released.
+    /// The same while no exchange is in progress, or while the timer of an arrival is due within
+    /// the patience.
     const IDLE_WATCH: Duration = Duration::from_millis(100);
 
     /// A meter that has not started.
@@ -71,9 +72,9 @@ impl HiccupMeter {
             first_due: Cell::new(None),
             seen: Cell::new(None),
             expected: Cell::new(None),
-            own: Cell::new(None),
-            changed: Rc::default(),
-            exposed: Cell::new(0),
+            own_due: Cell::new(None),
+            rescheduled: Rc::default(),
+            in_progress: Cell::new(0),
             patience: Cell::new(Self::CLOSE_WATCH),
             measured_from: Cell::new(None),
             recorded: Cell::new(None),
@@ -120,23 +121,23 @@ impl HiccupMeter {
 
     /// Notes when the next timer that releases arrivals is due.
     pub(in crate::engine) fn expect(&self, due: Instant) -> ExpectedTimer<'_> {
-        self.expected.set(Some(due));
+        let first = self.expected.get().map_or(due, |known| known.min(due));
+        self.expected.set(Some(first));
         self.hasten();
         ExpectedTimer { meter: self, due }
     }
 
-    /// Notes that no more timers release arrivals.
-    pub(in crate::engine) fn expect_none(&self) {
-        self.expected.set(None);
+    /// Notes that a lane waits for no due time. The meter then watches by itself.
+    pub(in crate::engine) fn watch(&self) {
         self.hasten();
     }
 
-    /// Notes that an exchange begins, which ends when the result is dropped.
-    pub(in crate::engine) fn expose(&self) -> ExposedExchange<'_> {
-        if self.exposed.replace(self.exposed.get() + 1) == 0 {
+    /// Notes that an exchange begins.
+    pub(in crate::engine) fn begin_exchange(&self) -> ExchangeGuard<'_> {
+        if self.in_progress.replace(self.in_progress.get() + 1) == 0 {
             self.hasten();
         }
-        ExposedExchange(self)
+        ExchangeGuard(self)
     }
 
     /// Counts the next timer if it was due by `now`. Returns when the meter's own timer is due.
@@ -144,20 +145,22 @@ impl HiccupMeter {
         if let Some(due) = self.next_due().filter(|due| *due <= now) {
             self.count(due, now);
         }
-        self.own.set(self.own_due());
-        self.own.get()
+        self.own_due.set(self.next_own_due());
+        self.own_due.get()
     }
 
     /// Notifies the meter's task that its timer is to be set anew.
-    pub(in crate::engine) fn changed(&self) -> Rc<Notify> {
-        Rc::clone(&self.changed)
+    pub(in crate::engine) fn rescheduled(&self) -> Rc<Notify> {
+        Rc::clone(&self.rescheduled)
     }
 
-    /// Has the meter's own timer set anew if it is due too late.
+    /// Has the meter's own timer set anew if it should be due earlier, but never for a time that
+    /// has passed: that would count as a standstill.
     fn hasten(&self) {
-        if self.own.get().is_some() && self.own_due() < self.own.get() {
-            self.own.set(self.own_due());
-            self.changed.notify_one();
+        let (Some(set), Some(due)) = (self.own_due.get(), self.next_own_due()) else { return };
+        if due < set {
+            self.own_due.set(Some(due.max(clock::now()).min(set)));
+            self.rescheduled.notify_one();
         }
     }
 
@@ -180,19 +183,19 @@ impl HiccupMeter {
 
     /// The first due time of the thread's timers; `None` before the meter starts.
     fn next_due(&self) -> Option<Instant> {
-        let own = self.own.get().or(self.first_due.get())?;
+        let own = self.own_due.get().or(self.first_due.get())?;
         Some(self.expected.get().map_or(own, |expected| expected.min(own)))
     }
 
     /// When the meter's own timer should be due: a whole number of periods after the first.
-    fn own_due(&self) -> Option<Instant> {
+    fn next_own_due(&self) -> Option<Instant> {
         let first = self.first_due.get()?;
         let Some(seen) = self.seen.get() else { return Some(first) };
         let soon = seen + self.patience.get();
-        let is_idle = self.patience.get() >= Self::LOOSE_WATCH
-            && (self.exposed.get() == 0
+        let may_wait = self.patience.get() >= Self::LOOSE_WATCH
+            && (self.in_progress.get() == 0
                 || self.expected.get().is_some_and(|expected| expected <= soon));
-        let due = if is_idle { seen + Self::IDLE_WATCH } else { soon };
+        let due = if may_wait { seen + Self::IDLE_WATCH } else { soon };
         let latest = due.saturating_duration_since(first);
         let into_period =
             Duration::from_nanos(u64::from(latest.subsec_nanos() % Self::PERIOD.subsec_nanos()));
@@ -203,21 +206,23 @@ impl HiccupMeter {
 impl ExpectedTimer<'_> {
     /// Notes that the timer fired at `now`.
     pub(in crate::engine) fn fired(self, now: Instant) {
-        if self.meter.first_due.get().is_some() {
-            self.meter.count(self.due, now);
+        if let Some(next) = self.meter.next_due() {
+            self.meter.count(next.min(self.due), now);
         }
     }
 }
 
 impl Drop for ExpectedTimer<'_> {
     fn drop(&mut self) {
-        self.meter.expected.set(None);
+        if self.meter.expected.get() == Some(self.due) {
+            self.meter.expected.set(None);
+        }
     }
 }
 
-impl Drop for ExposedExchange<'_> {
+impl Drop for ExchangeGuard<'_> {
     fn drop(&mut self) {
-        self.0.exposed.set(self.0.exposed.get() - 1);
+        self.0.in_progress.set(self.0.in_progress.get() - 1);
     }
 }
 
@@ -298,7 +303,7 @@ mod tests {
         meter.start(start);
         meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
         meter.look(start + micros(500));
-        let _exposed = meter.expose();
+        let _exchange = meter.begin_exchange();
         let timer = meter.expect(start + micros(2_000));
         assert_eq!(meter.stood_still_by(start + micros(302_000)), micros(300_000));
         meter.look(start + micros(302_000));
@@ -314,14 +319,14 @@ mod tests {
         meter.start(start);
         meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
         assert_eq!(meter.look(start + micros(500)), after(100), "nothing is in progress");
-        let exposed = meter.expose();
-        assert_eq!(meter.own.get(), after(10));
+        let exchange = meter.begin_exchange();
+        assert_eq!(meter.own_due.get(), after(10));
         let soon = meter.expect(start + Duration::from_millis(3));
         assert_eq!(meter.look(start + micros(600)), after(100));
         drop(soon);
         let _later = meter.expect(start + Duration::from_millis(300));
-        assert_eq!(meter.own.get(), after(10));
-        drop(exposed);
+        assert_eq!(meter.own_due.get(), after(10));
+        drop(exchange);
         assert_eq!(meter.look(start + micros(10_500)), after(110));
     }
 
@@ -335,6 +340,34 @@ mod tests {
         assert_eq!(meter.stood_still_by(start + micros(302_100)), micros(300_000));
         meter.look(start + micros(302_200));
         assert_eq!(meter.stood_still_by(start + micros(302_300)), micros(300_000));
+    }
+
+    #[test]
+    fn a_timer_of_its_own_that_is_set_anew_is_never_overdue() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        // No timer has fired for 40 ms, though the thread was never still.
+        let before = start - Duration::from_millis(40);
+        meter.first_due.set(Some(before));
+        meter.look(before);
+        let _exchange = meter.begin_exchange();
+        let _later = meter.expect(start + Duration::from_millis(300));
+        assert_eq!(meter.stood_still_by(start), Duration::ZERO);
+    }
+
+    #[test]
+    fn timers_of_several_lanes_show_a_standstill_in_any_order() {
+        let (meter, start) = (HiccupMeter::new(), clock::now());
+        meter.start(start);
+        meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        meter.look(start + micros(500));
+        let soon = meter.expect(start + micros(1_000));
+        let later = meter.expect(start + micros(200_000));
+        assert_eq!(meter.stood_still_by(start + micros(301_000)), micros(300_000));
+        later.fired(start + micros(301_000));
+        soon.fired(start + micros(301_010));
+        assert_eq!(meter.stood_still_by(start + micros(301_020)), micros(300_000));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::plan::PacingMode;
 /// sleep. So a timer fires early by a *margin* that is learned from the lateness of earlier timers,
 /// and the thread polls the clock for the rest.
 ///
-/// Before due times less than 400 µs away it does not: a core that slept so shortly wakes at once,
-/// and the time spun would be missing for the arrivals themselves.
+/// It does not spin at the end of waits shorter than 400 µs: after so short a sleep a core wakes
+/// without delay, and spinning would take time from the arrivals.
 ///
 /// A bucket of processor time limits the rest: it fills with a sixteenth of the time that passes,
 /// and holds at most 20 ms. Over any time *t* a thread therefore spins for at most *t* / 16 + 20
@@ -43,7 +43,7 @@ impl SpinBudget {
     const SHARE: u32 = 16;
     /// The most credit the bucket holds.
     const MAX_CREDIT: Duration = Duration::from_millis(20);
-    /// The shortest wait that ends with spinning.
+    /// The shortest wait at whose end a thread may spin.
     const SHORTEST_WAIT: Duration = Duration::from_micros(400);
     /// The margin before any timer has fired, and its limits.
     const INITIAL_MARGIN: Duration = Duration::from_micros(100);
@@ -65,9 +65,14 @@ impl SpinBudget {
         }
     }
 
-    /// Takes an allowance for spinning out of the budget, before a timer that is due after `wait`.
+    /// Whether a thread may spin at the end of a wait.
+    pub(in crate::engine) fn may_end(&self, wait: Duration) -> bool {
+        self.pacing == PacingMode::Spin && wait >= Self::SHORTEST_WAIT
+    }
+
+    /// Withdraws an allowance for spinning at the end of a wait that begins now.
     pub(in crate::engine) fn allow(&self, now: Instant, wait: Duration) -> SpinAllowance {
-        if self.pacing == PacingMode::Sleep || wait < Self::SHORTEST_WAIT {
+        if !self.may_end(wait) {
             return SpinAllowance(Duration::ZERO);
         }
         let earned = now.saturating_duration_since(self.credited_up_to.replace(now)) / Self::SHARE;
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn without_spinning_or_before_a_short_wait_the_allowance_is_zero() {
+    fn without_spinning_or_after_a_short_wait_the_allowance_is_zero() {
         let start = clock::now();
         let allowed = |pacing, wait| SpinBudget::new(pacing, start).allow(start + SECOND, wait).0;
         assert_eq!(allowed(PacingMode::Sleep, SECOND), Duration::ZERO);

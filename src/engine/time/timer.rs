@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::clock::{Instant, now};
-use super::spin::SpinBudget;
 #[cfg(target_os = "linux")]
-use super::turn;
+use super::io_poll::note_poll;
+use super::spin::SpinBudget;
 
 /// A timer that wakes its task at an instant, never early.
 ///
@@ -74,14 +74,18 @@ async fn wait(
             tokio::time::sleep_until(due).await;
         }
         awake = now();
-        spin.learn(awake - (called + sleep));
-        turn::note(called + sleep);
+        if spin.may_end(due - called) {
+            spin.learn(awake - (called + sleep));
+        }
+        note_poll(called + sleep);
     }
-    let mut looked = now();
-    while looked < due {
+    let mut before = now();
+    while before < due {
+        // tokio's current-thread scheduler polls its driver before it wakes a task that yielded.
+        // Its documentation does not promise that; a test of ours checks it.
         tokio::task::yield_now().await;
-        turn::note(looked);
-        looked = now();
+        note_poll(before);
+        before = now();
     }
     spin.settle(allowance, due.saturating_duration_since(awake));
 }

@@ -73,6 +73,8 @@ struct LatenessEffect {
     explained: Option<(u64, u64)>,
     /// The smallest ceiling on a duration that counts from the due time.
     ceiling: Option<Duration>,
+    /// Whether a budget is about lag alone.
+    judges_lag: bool,
     /// The smallest median latency of a request.
     median: Option<Duration>,
 }
@@ -91,14 +93,14 @@ impl LatenessEffect {
             })
             .filter(|(_, explained)| *explained > 0)
             .max_by_key(|(_, explained)| *explained);
-        let counts_lag =
-            |ceiling: &&Ceiling| matches!(ceiling.dimension, Lag | Latency | Fresh | Reused);
-        let ceilings = counted().map(|(ceiling, _)| ceiling).filter(counts_lag);
+        let is_latency = |ceiling: &&Ceiling| matches!(ceiling.dimension, Latency | Fresh | Reused);
+        let ceilings = counted().map(|(ceiling, _)| ceiling).filter(is_latency);
         let medians = requests()
             .filter_map(|request| request.measured.series.quantile(Latency, Quantile::P50));
         Self {
             explained,
             ceiling: ceilings.map(|ceiling| ceiling.limit).min(),
+            judges_lag: counted().any(|(ceiling, _)| ceiling.dimension == Lag),
             median: medians.min(),
         }
     }
@@ -151,6 +153,9 @@ fn judge(
         Some(explained) => (false, late(&(mostly + &against), hiccups, max, explained)),
         None if is_late && effect.ceiling.is_some() => {
             (false, format!("The prober was late: {mostly}{against}. It explains no exceedance."))
+        }
+        None if is_late && effect.judges_lag => {
+            (true, format!("A budget judges the prober's lag: {mostly}{against}."))
         }
         None if is_late => {
             (true, format!("No budget depends on the prober's lag: {mostly}{against}."))
@@ -255,11 +260,11 @@ mod tests {
 
     #[test]
     fn lateness_is_reported_where_it_can_matter_and_with_its_figures() {
-        let counted_in = |dimension, without_lag: u64| {
+        let counted = |without_lag: u64| {
             move |record: &mut RunRecord| {
                 let request = &mut record.measurement.scenarios[0].requests[0];
                 let limit = Duration::from_millis(300);
-                request.ceilings = vec![Ceiling { dimension, limit }];
+                request.ceilings = vec![Ceiling { dimension: Dimension::Latency, limit }];
                 request.measured.tally.ceilings = vec![CeilingCount {
                     judged: 100,
                     exceeded: 9,
@@ -268,16 +273,13 @@ mod tests {
                 }];
             }
         };
-        let counted = |without_lag| counted_in(Dimension::Latency, without_lag);
-        for dimension in [Dimension::Latency, Dimension::Lag] {
-            let late = seen(|record| {
-                counted_in(dimension, 9)(record);
-                lagging(20, 50)(record);
-            });
-            assert!(!late.is_punctual);
-            assert!(late.sentence.starts_with("The prober was late: "), "{}", late.sentence);
-            assert!(late.sentence.contains(" of the smallest ceiling ("), "{}", late.sentence);
-        }
+        let late = seen(|record| {
+            counted(9)(record);
+            lagging(20, 50)(record);
+        });
+        assert!(!late.is_punctual);
+        assert!(late.sentence.starts_with("The prober was late: "), "{}", late.sentence);
+        assert!(late.sentence.contains(" of the smallest ceiling ("), "{}", late.sentence);
         let explains = seen(counted(7));
         assert!(!explains.is_punctual);
         assert!(
@@ -347,6 +349,9 @@ mod tests {
             judge(&lag, &DurationQuantiles::default(), 0, &effect).1,
             "No budget depends on the prober's lag: 99 % of the arrivals went out within 3 ms of their due times, more than the median latency (2 ms)."
         );
+        let lag_budget = LatenessEffect { judges_lag: true, ..effect };
+        let (is_punctual, sentence) = judge(&lag, &DurationQuantiles::default(), 0, &lag_budget);
+        assert!(is_punctual && sentence.starts_with("A budget judges"), "{sentence}");
     }
 
     #[test]

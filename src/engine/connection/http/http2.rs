@@ -184,7 +184,12 @@ impl Http2Connection {
             });
         }
         // Unread bytes prove nothing: they may belong to any stream.
-        if self.shared.peek.as_ref().is_some_and(|peek| peek.glance() == UnreadInput::End) {
+        if self
+            .shared
+            .peek
+            .as_ref()
+            .is_some_and(|peek| peek.look_unless_polled() == UnreadInput::End)
+        {
             self.shared.ended.set(true);
         }
         self.stream.is_some() && self.is_open()
