@@ -4,9 +4,9 @@
 #   benches/growth.sh [GROUP...] > table.md
 #
 # Each group is measured at one size and at ten times that size: processor time and peak memory of
-# each command, and the size of the files. None of them may grow faster than the size. Up to 15
-# times is allowed, because caches hold less of what is large; what grows with the square would grow
-# a hundredfold. The script exits with 1 if anything grows more.
+# each command, and the size of the files. None may grow to more than 15
+# times: caches hold less of what is large, and quadratic growth would be a hundredfold. The script
+# exits with 1 otherwise.
 #
 # - `connections`, `scenarios`, `weights` (requests of one scenario that take turns) and `requests`
 #   (sent requests) are runs against a rehearsal target on the loopback interface.
@@ -25,10 +25,13 @@ groups=("$@")
 unset DATABASE_URL # The folders are what is measured.
 ulimit -n "$(ulimit -Hn)"
 work=$(mktemp -d)
-"$program" target >"$work/target.log" 2>/dev/null &
+"$program" target >"$work/target.log" 2>"$work/target.errors" &
 target=$!
 trap 'kill "$target" 2>/dev/null || true; rm -rf "$work"' EXIT
-until grep -q '^listening on ' "$work/target.log"; do sleep 0.05; done
+until grep -q '^listening on ' "$work/target.log"; do
+    kill -0 "$target" || { cat "$work/target.errors" >&2; exit 1; }
+    sleep 0.05
+done
 url=$(sed -n 's/^listening on //p' "$work/target.log")
 
 note() { # note FIGURE VALUE: a cell of the table

@@ -22,7 +22,7 @@ use tollgate::units::Rate;
 /// Requests a second.
 const RATE: u32 = 20_000;
 const CONNECTIONS: u64 = 64;
-/// Exchanges that differ.
+/// Number of distinct exchanges.
 const EXCHANGES: usize = 1_024;
 
 fn main() {
@@ -90,8 +90,7 @@ fn copy_of_an_exchange(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// One exchange, from its begin to the hand-over of its second, which all exchanges of the second
-/// share.
+/// One exchange from `begin` to `end`, with its share of settling the second.
 #[divan::bench(sample_size = RATE)]
 fn recorder(bencher: Bencher<'_, '_>) {
     let plan = plan();
@@ -115,9 +114,9 @@ fn recorder(bencher: Bencher<'_, '_>) {
 /// The due time of the next arrival.
 #[divan::bench(args = ["constant", "ramping", "poisson"], sample_size = RATE)]
 fn schedule(bencher: Bencher<'_, '_>, kind: &str) {
-    let (rate, day) = (Rate::per_second(f64::from(RATE)).unwrap(), Duration::from_hours(1));
-    let constant = Schedule::constant(rate, day);
-    let ramp = [tollgate::plan::RampStep { duration: day, to: Some(rate) }];
+    let (rate, length) = (Rate::per_second(f64::from(RATE)).unwrap(), Duration::from_hours(1));
+    let constant = Schedule::constant(rate, length);
+    let ramp = [tollgate::plan::RampStep { duration: length, to: Some(rate) }];
     let schedule = match kind {
         "ramping" => Schedule::ramping(None, &ramp).unwrap(),
         "poisson" => Schedule::poisson(7, &constant),

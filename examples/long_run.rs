@@ -1,4 +1,4 @@
-//! Writes the folder of a long run that was not waited for, for `benches/growth.sh`.
+//! Writes the folder of a simulated long run, for `benches/growth.sh`.
 //!
 //! `long_run DIR SECONDS RATE` simulates a run of `SECONDS` seconds at about `RATE` requests a
 //! second, and writes its folder below `DIR`.
@@ -17,11 +17,11 @@ mod peak_memory;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, lasting, rate] = arguments.as_slice() else {
+    let [folder, seconds, rate] = arguments.as_slice() else {
         println!("usage: long_run DIR SECONDS RATE");
         return Ok(ExitCode::from(2));
     };
-    let record = long_run::write_run(Path::new(folder), lasting.parse()?, rate.parse()?)?;
+    let record = long_run::write_run(Path::new(folder), seconds.parse()?, rate.parse()?)?;
     println!("{}", Path::new(folder).join(record.name()).display());
     Ok(ExitCode::SUCCESS)
 }

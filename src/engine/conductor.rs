@@ -24,10 +24,10 @@ use crate::recorder::{SettledSecond, SettledSlot};
 /// How long before the measured stage the conductor sends its start to the lanes.
 ///
 /// The threads of all lanes must be awake by then. A busy processor lets a thread wait for about
-/// this long; where it waits longer, the first arrivals are late and say so.
+/// this long. A thread that wakes later releases its first arrivals late, which their lag shows.
 const LEAD: Duration = Duration::from_millis(3);
 
-/// The same for an agreed start: the lanes wait for it anyway.
+/// Lead before an agreed start. It is longer because it costs no time: the lanes are waiting.
 const APPOINTED_LEAD: Duration = Duration::from_millis(20);
 
 /// Directs the lanes of one run.

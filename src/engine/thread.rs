@@ -61,7 +61,7 @@ impl ThreadState {
 }
 
 impl Drop for ThreadState {
-    /// Otherwise the thread would wait for the meter's next timer at the end of the run.
+    /// Ends the meter now. Otherwise the thread would wait up to 100 ms for the meter's next timer.
     fn drop(&mut self) {
         if let Some(meter) = self.meter.get() {
             meter.abort();

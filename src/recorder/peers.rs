@@ -1,6 +1,6 @@
 //! Counts the exchanges of a lane by the address and the connection that carried them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ pub(super) struct PeerRecorder {
 /// A connection's address, if it has one, and what it carried.
 type OpenConnection = (Option<SocketAddr>, PeerCounts);
 
-/// Spreads the numbers of connections. The standard hasher takes as long as counting an exchange.
+/// Hashes connection numbers. The standard hasher would take as long as counting an exchange does.
 #[derive(Default)]
 struct NumberHasher(u64);
 
@@ -40,7 +40,8 @@ impl Hasher for NumberHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        // Fibonacci hashing: Knuth, The Art of Computer Programming, volume 3, section 6.4.
+        // Connection numbers are consecutive. Multiplying by an odd number keeps their low bits
+        // distinct, which choose the bucket, and spreads the high bits, which are compared first.
         self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
@@ -53,6 +54,8 @@ impl Hasher for NumberHasher {
 struct RequestPeers {
     /// The most recently opened connections.
     connections: HashMap<u64, OpenConnection, BuildHasherDefault<NumberHasher>>,
+    /// Their numbers, in the order of their first exchanges.
+    order: VecDeque<u64>,
     /// What older connections carried, and exchanges of several connections.
     earlier: PeerMeasurement,
 }
@@ -91,7 +94,7 @@ impl PeerRecorder {
     /// Hands over the counts of each request.
     pub(super) fn take(&mut self) -> Vec<PeerMeasurement> {
         let take = |peers: &mut RequestPeers| {
-            peers.close_oldest(usize::MAX);
+            peers.close_oldest(peers.order.len());
             std::mem::take(&mut peers.earlier)
         };
         self.requests.iter_mut().map(take).collect()
@@ -103,16 +106,15 @@ impl RequestPeers {
         if self.connections.len() >= max_open && !self.connections.contains_key(&id.number) {
             self.close_oldest(CLOSED_AT_ONCE);
         }
-        let open = self.connections.entry(id.number);
-        &mut open.or_insert_with(|| (id.address, PeerCounts::default())).1
+        let open = self.connections.entry(id.number).or_insert_with(|| {
+            self.order.push_back(id.number);
+            (id.address, PeerCounts::default())
+        });
+        &mut open.1
     }
 
     fn close_oldest(&mut self, count: usize) {
-        let mut numbers: Vec<u64> = self.connections.keys().copied().collect();
-        if count < numbers.len() {
-            numbers.select_nth_unstable(count);
-            numbers.truncate(count);
-        }
+        let mut numbers: Vec<u64> = self.order.drain(..count.min(self.order.len())).collect();
         numbers.sort_unstable();
         for (address, counts) in numbers.iter().filter_map(|number| self.connections.remove(number))
         {

@@ -45,12 +45,12 @@ type Exchange = (Duration, Option<Duration>);
 
 impl LongRun {
     /// A run of this many seconds and about this number of requests a second.
-    fn new(lasting: u32, rate: usize) -> Self {
+    fn new(seconds: u32, rate: usize) -> Self {
         let scenario = format!(
             "name = \"day\"\nbudgets = [\"p50 < 20ms\", \"p95 < 2s\", \"errors < 1%\"]\n\
              [target]\nbase_url = \"http://tiles.test\"\n\
              [[request]]\nname = \"tile\"\npath = \"/tile\"\n\
-             [load]\narrival_rate = \"{rate}/s\"\nduration = \"{lasting}s\"\nconnections = 8\n\
+             [load]\narrival_rate = \"{rate}/s\"\nduration = \"{seconds}s\"\nconnections = 8\n\
              [gate]\nstalls = \"10s\"\n"
         );
         let scenario = Scenario::parse("day.toml", &scenario).unwrap();
@@ -58,7 +58,7 @@ impl LongRun {
         let (plan, _) = resolved.unwrap_or_else(|errors| panic!("{errors}"));
         let measurement = plan.empty_measurement();
         let plan: Vec<_> = plan.scenarios.iter().map(|scenario| scenario.shown.clone()).collect();
-        let watch = EarlyEndWatch::new(&plan, &measurement, [Duration::from_secs(lasting.into())]);
+        let watch = EarlyEndWatch::new(&plan, &measurement, [Duration::from_secs(seconds.into())]);
         let horizon = plan[0].stalls.unwrap();
         let (timelines, mut random) = (RunTimelines::default(), ChaCha8Rng::seed_from_u64(7));
         let seconds = (0..SECONDS).map(|_| exchanges(rate, &mut random)).collect();
@@ -170,8 +170,8 @@ pub(crate) fn run_day(rate: usize) -> DayFigures {
 }
 
 /// Writes the folder of a run of this many seconds and about this number of requests a second.
-pub(crate) fn write_run(root: &Path, lasting: u32, rate: usize) -> Result<RunRecord, StoreError> {
-    let mut run = LongRun::new(lasting, rate);
+pub(crate) fn write_run(root: &Path, seconds: u32, rate: usize) -> Result<RunRecord, StoreError> {
+    let mut run = LongRun::new(seconds, rate);
     let draft = RunDraft {
         format: FORMAT,
         id: Uuid::now_v7(),
@@ -180,11 +180,11 @@ pub(crate) fn write_run(root: &Path, lasting: u32, rate: usize) -> Result<RunRec
         measurement: run.measurement.clone(),
     };
     let mut folder = RunFolder::create(root, &draft)?;
-    for second in 0..lasting {
+    for second in 0..seconds {
         folder.add(&run.second(second))?;
     }
     let (plan, mut measurement, verdict) = run.judge();
-    measurement.elapsed = Duration::from_secs(lasting.into());
+    measurement.elapsed = Duration::from_secs(seconds.into());
     measurement.ending = RunEnding::Complete;
     let RunDraft { format, id, provenance, .. } = draft;
     let record = RunRecord {
@@ -204,7 +204,7 @@ pub(crate) fn write_run(root: &Path, lasting: u32, rate: usize) -> Result<RunRec
 fn provenance() -> RunProvenance {
     RunProvenance {
         started: OffsetDateTime::now_utc(),
-        tollgate: "0.1.0".to_owned(),
+        tollgate: env!("CARGO_PKG_VERSION").to_owned(),
         host: HostFacts {
             name: "probe".to_owned(),
             os: "linux".to_owned(),

@@ -65,7 +65,7 @@ impl PictureBand {
                     ..Stroke::default()
                 };
                 if let Some(path) = self.path(points, *width) {
-                    let (paint, scale) = (paint(*colour, 1.0), self.scale());
+                    let (paint, scale) = (paint(*colour, 1.0), self.transform());
                     self.picture.stroke_path(&path, &paint, &stroke, scale, None);
                 }
             }
@@ -111,7 +111,7 @@ impl PictureBand {
     /// Fills a path; `None` is a path without area.
     fn fill(&mut self, path: Option<Path>, paint: &Paint<'_>) {
         if let Some(path) = path {
-            let scale = self.scale();
+            let scale = self.transform();
             self.picture.fill_path(&path, paint, FillRule::Winding, scale, None);
         }
     }
@@ -132,8 +132,8 @@ impl PictureBand {
         bottom >= from && top <= from + f64::from(self.picture.height())
     }
 
-    /// From the paper to the band.
-    fn scale(&self) -> Transform {
+    /// From the paper to the pixels of the band.
+    fn transform(&self) -> Transform {
         Transform::from_row(PIXELS, 0.0, 0.0, PIXELS, 0.0, -to_f32(f64::from(self.top)))
     }
 }
@@ -160,10 +160,10 @@ fn colour((red, green, blue): RgbColour, opacity: f32) -> Color {
     colour
 }
 
-/// Encodes a picture of a width and height.
+/// Encodes an indexed picture as PNG.
 ///
 /// Flat areas repeat from row to row, where a compressor finds them without a filter. Its fastest
-/// level takes a ninth of the time of the default one, and the file is half as large again.
+/// level takes a ninth of the time of the default one, and the file is 50 % larger.
 fn encode_png(picture: &ColourPalette, width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);

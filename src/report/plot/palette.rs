@@ -9,8 +9,8 @@ use super::style::RgbColour;
 pub(super) struct ColourCounts {
     /// The number of each colour, in the order in which they were found.
     numbers: HashMap<RgbColour, u32>,
-    /// The latest colours: most pixels have one of a few.
-    latest: [Option<(RgbColour, u32)>; LATEST],
+    /// The latest colours, by a byte of theirs: most pixels have one of a few.
+    cache: [Option<(RgbColour, u32)>; 1 << u8::BITS],
     counts: Vec<(RgbColour, usize)>,
     /// The numbers of the colours, run-length encoded.
     runs: Vec<(u32, u32)>,
@@ -24,14 +24,11 @@ pub(super) struct ColourPalette {
     runs: Vec<(u8, u32)>,
 }
 
-/// How many latest colours are found without hashing them.
-const LATEST: usize = 256;
-
 impl ColourCounts {
     pub(super) fn new() -> Self {
         Self {
             numbers: HashMap::new(),
-            latest: [None; LATEST],
+            cache: [None; 1 << u8::BITS],
             counts: Vec::new(),
             runs: Vec::new(),
         }
@@ -42,21 +39,21 @@ impl ColourCounts {
         for (colour, length) in runs(pixels) {
             let number = self.number(colour);
             self.counts[number as usize].1 += length;
-            self.runs.push((number, saturated(length)));
+            self.runs.push((number, to_u32(length)));
         }
     }
 
     fn number(&mut self, colour: RgbColour) -> u32 {
-        // Turned against each other, because the channels of greys are equal.
+        // Rotated, because the equal channels of a grey would cancel out.
         let place = usize::from(colour.0 ^ colour.1.rotate_left(3) ^ colour.2.rotate_left(6));
-        match self.latest[place % LATEST] {
-            Some((latest, number)) if latest == colour => number,
+        match self.cache[place] {
+            Some((cached, number)) if cached == colour => number,
             _ => {
                 let number = *self.numbers.entry(colour).or_insert_with(|| {
                     self.counts.push((colour, 0));
-                    saturated(self.counts.len() - 1)
+                    to_u32(self.counts.len() - 1)
                 });
-                self.latest[place % LATEST] = Some((colour, number));
+                self.cache[place] = Some((colour, number));
                 number
             }
         }
@@ -72,13 +69,13 @@ impl ColourCounts {
 }
 
 impl ColourPalette {
-    /// Calls `write` with each row of pixels, after a byte of its own at the start of the row.
+    /// Calls `write` with each row of pixels, preceded by its filter byte.
     pub(super) fn write_rows<E>(
         &self,
-        (first, width): (u8, usize),
+        (filter, width): (u8, usize),
         mut write: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut row = vec![first];
+        let mut row = vec![filter];
         for &(place, length) in &self.runs {
             let mut left = length as usize;
             while left > 0 {
@@ -96,7 +93,7 @@ impl ColourPalette {
 }
 
 /// A length within a picture, which has fewer pixels than 2^32.
-fn saturated(length: usize) -> u32 {
+fn to_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
