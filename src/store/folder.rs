@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record_size::check_size;
-use super::{DiskWait, StoreError, file};
+use super::{BackgroundWrite, StoreError, file};
 use crate::files;
 use crate::hlog::{self, IntervalLines, LogReader};
 use crate::library_text::describe_json;
@@ -63,7 +63,7 @@ pub struct RunFolder {
     intervals: File,
     histograms: File,
     /// The wait for the draft to be on the disk, until the first interval needs it there.
-    draft: Option<DiskWait>,
+    draft: Option<BackgroundWrite>,
 }
 
 impl RunFolder {
@@ -126,14 +126,14 @@ impl RunFolder {
     }
 
     /// Starts to wait until one of the files is on the disk.
-    fn sync_later(&self, file: &File, name: &str) -> Result<DiskWait, StoreError> {
+    fn sync_later(&self, file: &File, name: &str) -> Result<BackgroundWrite, StoreError> {
         let path = self.path.join(name);
         let file = file.try_clone().map_err(StoreError::write(&path))?;
-        Ok(DiskWait::start(move || file.sync_all().map_err(StoreError::write(&path))))
+        Ok(BackgroundWrite::start(path, move || file.sync_all()))
     }
 
     fn wait_for_draft(&mut self) -> Result<(), StoreError> {
-        self.draft.take().map_or(Ok(()), DiskWait::finish)
+        self.draft.take().map_or(Ok(()), BackgroundWrite::finish)
     }
 }
 
@@ -204,12 +204,11 @@ pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreErr
 }
 
 /// Writes the draft of a run, and starts to wait until it is on the disk.
-fn place_draft(folder: &Path, draft: &RunDraft) -> Result<DiskWait, StoreError> {
+fn place_draft(folder: &Path, draft: &RunDraft) -> Result<BackgroundWrite, StoreError> {
     let path = folder.join(PARTIAL);
     let json = to_json(folder, PARTIAL, draft)?;
     let file = file::place_own_file(&path, &json).map_err(StoreError::write(&path))?;
-    let sync = move || file::sync_placed(&file, &path).map_err(StoreError::write(&path));
-    Ok(DiskWait::start(sync))
+    Ok(BackgroundWrite::start(path.clone(), move || file::sync_placed(&file, &path)))
 }
 
 fn to_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<Vec<u8>, StoreError> {
