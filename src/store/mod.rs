@@ -100,7 +100,7 @@ pub enum StoreError {
     /// The folder was made for a run of which nothing was kept.
     #[error(
         "the run in {} was begun, and nothing of it was kept: it was killed before it sent \
-         anything; remove the folder",
+         anything, or the machine lost power; remove the folder",
         path.display()
     )]
     Begun {
