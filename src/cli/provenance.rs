@@ -104,7 +104,7 @@ const SHORT_SWITCHES: &str = "46hqvV";
 pub(super) enum CommitLookup {
     Explicit(String),
     FromGit(GitQuery),
-    /// git could not be started.
+    /// git could not be started, or named no commit before.
     Unknown,
 }
 
@@ -115,6 +115,11 @@ impl CommitLookup {
     /// Asks git for the commit checked out in the working directory, unless one is given.
     pub(super) fn start(given: Option<String>) -> Self {
         given.map_or_else(|| Self::ask(Command::new("git")), Self::Explicit)
+    }
+
+    /// The commit that an earlier lookup found, without another.
+    pub(super) fn known(commit: Option<String>) -> Self {
+        commit.map_or(Self::Unknown, Self::Explicit)
     }
 
     fn ask(mut git: Command) -> Self {
