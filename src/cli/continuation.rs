@@ -18,6 +18,8 @@ const ANEW: &str = "measure anew, without --continue";
 pub(super) struct ContinuedRun {
     folder: PathBuf,
     record: RunRecord,
+    /// Whether it ended in this command.
+    just_ended: bool,
 }
 
 impl ContinuedRun {
@@ -32,14 +34,24 @@ impl ContinuedRun {
                 "error: cannot continue the run {}: {obstacle}\n{ANEW}",
                 record.name()
             ))),
-            None => Ok(Self { folder, record }),
+            None => Ok(Self { folder, record, just_ended: false }),
         }
     }
 
     /// A run that just ended; `None` if no run can continue it.
     pub(super) fn of(record: &RunRecord, folder: &Path) -> Option<Self> {
-        let folder = folder.to_owned();
-        continuation_obstacle(record).is_none().then(|| Self { folder, record: record.clone() })
+        let (folder, record) = (folder.to_owned(), record.clone());
+        continuation_obstacle(&record).is_none().then_some(Self {
+            folder,
+            record,
+            just_ended: true,
+        })
+    }
+
+    /// The provenance of the run if it ended in this command: the further run extends it and
+    /// measures the same commit.
+    pub(super) fn extended_provenance(&self) -> Option<&RunProvenance> {
+        self.just_ended.then_some(&self.record.provenance)
     }
 
     /// The evidence of the run and of those that it continues.

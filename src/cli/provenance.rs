@@ -1,19 +1,22 @@
 //! When, where and by which command a run was made.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use time::OffsetDateTime;
 
 use super::{quick, store_flags};
 use crate::engine::{clock, cores};
 use crate::plan::SecretSet;
 use crate::record::{HostFacts, RunProvenance};
+use crate::units::format_duration;
 
 /// The provenance of a run that starts now. The default commit is the one checked out here, unless
 /// it is tollgate's own.
@@ -96,15 +99,12 @@ fn secret_value(word: &str) -> Option<(usize, ValueRedactor)> {
 /// The short flags without a value. Others may follow them in the same word.
 const SHORT_SWITCHES: &str = "46hqvV";
 
-/// The commit of the software under test: the given one, or the one that git is asked for
-/// meanwhile.
+/// The commit of the software under test: the one on the command line, or the answer of a git that
+/// runs meanwhile.
 pub(super) enum CommitLookup {
-    Given(String),
-    Asked {
-        git: Child,
-        answer: mpsc::Receiver<Vec<u8>>,
-    },
-    /// There is no git.
+    Explicit(String),
+    FromGit(GitQuery),
+    /// git could not be started, or named no commit before.
     Unknown,
 }
 
@@ -114,28 +114,17 @@ impl CommitLookup {
 
     /// Asks git for the commit checked out in the working directory, unless one is given.
     pub(super) fn start(given: Option<String>) -> Self {
-        given.map_or_else(|| Self::ask("git"), Self::Given)
+        given.map_or_else(|| Self::ask(Command::new("git")), Self::Explicit)
     }
 
-    fn ask(program: impl AsRef<OsStr>) -> Self {
-        let git = Command::new(program)
-            .args(["rev-parse", "HEAD", "--show-toplevel"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut git) = git else { return Self::Unknown };
-        let (send, answer) = mpsc::sync_channel(1);
-        let stdout = git.stdout.take();
-        let read = move || {
-            let mut text = Vec::new();
-            // What cannot be read is not a commit.
-            let _read = stdout.map(|mut stdout| stdout.read_to_end(&mut text));
-            let _late = send.send(text);
-        };
-        // Without the thread, the answer never comes.
-        let _unread = std::thread::Builder::new().name("git".to_owned()).spawn(read);
-        Self::Asked { git, answer }
+    /// The commit that an earlier lookup found, without another.
+    pub(super) fn known(commit: Option<String>) -> Self {
+        commit.map_or(Self::Unknown, Self::Explicit)
+    }
+
+    fn ask(mut git: Command) -> Self {
+        git.args(["rev-parse", "HEAD", "--show-toplevel"]);
+        GitQuery::start(git).map_or(Self::Unknown, Self::FromGit)
     }
 
     /// Waits for git, if it was asked. `None` if it knows no commit.
@@ -143,22 +132,80 @@ impl CommitLookup {
     /// tollgate's own repository names no commit: what is checked out there is the prober and not
     /// the software that it probes.
     pub(super) fn finish(self) -> Option<String> {
-        self.finish_within(Self::LIMIT)
+        match self {
+            Self::Explicit(commit) => Some(commit),
+            Self::FromGit(query) => parse_answer(&query.finish_within(Self::LIMIT)?),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// A git that is running. Dropped, it is killed with everything that it started.
+pub(super) struct GitQuery {
+    /// Its process group; `None` once it has ended.
+    group: Option<Pid>,
+    /// What it printed if it succeeded; sent after it has been reaped.
+    answer: mpsc::Receiver<Option<Vec<u8>>>,
+}
+
+impl GitQuery {
+    /// Maximum number of bytes read of an answer: a commit and a path.
+    const MAX_ANSWER: u64 = 16 << 10;
+
+    fn start(mut command: Command) -> io::Result<Self> {
+        // A group of its own, so that what git starts can be ended with it.
+        let git = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let group = Some(Pid::from_child(&git));
+        let (send, answer) = mpsc::sync_channel(1);
+        let read = move || {
+            let _late = send.send(read_answer(git));
+        };
+        // Without the thread, the answer never comes.
+        let _unread = thread::Builder::new().name("git".to_owned()).spawn(read);
+        Ok(Self { group, answer })
     }
 
-    fn finish_within(self, limit: Duration) -> Option<String> {
-        let (mut git, answer) = match self {
-            Self::Given(commit) => return Some(commit),
-            Self::Unknown => return None,
-            Self::Asked { git, answer } => (git, answer),
-        };
-        let text = answer.recv_timeout(limit).ok();
-        if text.is_none() {
-            let _ended = git.kill();
+    /// Waits for the answer; `None` if git failed or took too long.
+    fn finish_within(mut self, limit: Duration) -> Option<Vec<u8>> {
+        match self.answer.recv_timeout(limit) {
+            Ok(answer) => {
+                self.group = None;
+                answer
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    "WARNING: git did not name the commit within {}, so none is recorded. Name it \
+                     with --git-commit.",
+                    format_duration(limit)
+                );
+                None
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
         }
-        let is_answer = git.wait().is_ok_and(|status| status.success());
-        parse_answer(&text.filter(|_| is_answer)?)
     }
+}
+
+impl Drop for GitQuery {
+    fn drop(&mut self) {
+        // After the answer, the id may be that of another process.
+        if let Some(group) = self.group.filter(|_| self.answer.try_recv().is_err()) {
+            let _ended = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// What git prints, once it has succeeded.
+fn read_answer(mut git: Child) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let stdout = git.stdout.take();
+    // What cannot be read is not a commit.
+    let _read = stdout.map(|stdout| stdout.take(GitQuery::MAX_ANSWER).read_to_end(&mut text));
+    git.wait().is_ok_and(|status| status.success()).then_some(text)
 }
 
 /// The commit in git's answer, unless the repository is tollgate's own.
@@ -179,8 +226,7 @@ fn is_own_repository(top: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::path::PathBuf;
+    use std::os::unix::process::ExitStatusExt as _;
 
     use super::*;
 
@@ -194,18 +240,42 @@ mod tests {
         assert!(!is_own_repository(folder.path()));
     }
 
+    fn sh(script: &str) -> GitQuery {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        GitQuery::start(command).unwrap()
+    }
+
+    /// Long enough for a process to start or end on a busy machine.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
     #[test]
-    fn a_git_that_hangs_is_ended_and_the_run_has_no_commit() {
-        let folder = tempfile::tempdir().unwrap();
-        let git = folder.path().join("git");
-        std::fs::write(&git, "#!/bin/sh\nexec sleep 1000\n").unwrap();
-        std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let asked = CommitLookup::ask(&git);
-        let CommitLookup::Asked { git, .. } = &asked else { panic!("git was not started") };
-        let process = PathBuf::from(format!("/proc/{}", git.id()));
-        assert!(!Path::new("/proc/self").exists() || process.exists());
-        assert_eq!(asked.finish_within(Duration::from_millis(20)), None);
-        assert!(!process.exists());
+    fn a_git_that_hangs_is_killed_with_what_it_started_and_the_run_has_no_commit() {
+        for hanging in ["exec sleep 1000", "sleep 1000 & wait", "exec >/dev/null; sleep 1000"] {
+            let mut query = sh(hanging);
+            let (_silent, silent) = mpsc::sync_channel(1);
+            let answer = std::mem::replace(&mut query.answer, silent);
+            assert_eq!(query.finish_within(Duration::from_millis(20)), None, "{hanging}");
+            // Sent after the process was reaped, and after all writers of its output are gone.
+            assert_eq!(answer.recv_timeout(PATIENCE), Ok(None), "{hanging}");
+        }
+    }
+
+    #[test]
+    fn a_git_that_nobody_waits_for_is_killed() {
+        let mut sleep = Command::new("sleep");
+        let mut child = sleep.arg("1000").process_group(0).spawn().unwrap();
+        let (_silent, answer) = mpsc::sync_channel(1);
+        drop(GitQuery { group: Some(Pid::from_child(&child)), answer });
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+    }
+
+    #[test]
+    fn an_answer_without_end_and_one_of_a_git_that_fails_are_none() {
+        for wrong in ["while echo more; do :; done", "echo 1f0c; exit 1"] {
+            assert_eq!(sh(wrong).finish_within(PATIENCE), None, "{wrong}");
+        }
+        assert_eq!(sh("echo 1f0c").finish_within(PATIENCE).as_deref(), Some(&b"1f0c\n"[..]));
     }
 
     #[test]
@@ -216,7 +286,7 @@ mod tests {
         for wrong in [format!("HEAD\n{top}\n"), format!("\n{top}\n"), "1f0c\n".to_owned()] {
             assert_eq!(parse_answer(wrong.as_bytes()), None, "{wrong}");
         }
-        assert_eq!(CommitLookup::ask("/missing/git").finish(), None);
+        assert_eq!(CommitLookup::ask(Command::new("/missing/git")).finish(), None);
         assert_eq!(CommitLookup::start(Some("1f".to_owned())).finish().as_deref(), Some("1f"));
     }
 

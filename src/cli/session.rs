@@ -121,8 +121,7 @@ pub(super) fn execute(
     referenced: ReferencedRuns<'_>,
 ) -> Result<FinishedRun, CommandError> {
     log::add_secrets(&plan.secrets);
-    let commit = flags.git_commit.clone().filter(|commit| !commit.is_empty());
-    let commit = CommitLookup::start(commit);
+    let commit = look_up_commit(flags, referenced.continued);
     let plan = &*match (referenced.continued, &referenced.history) {
         (Some(earlier), _) => earlier.adopt_limits(plan),
         (None, Some(place)) => learned_limits::learn(plan, &flags.tags(), place),
@@ -173,6 +172,15 @@ pub(super) fn execute(
     }
     log_verdict(&record, folder);
     Ok(FinishedRun::new(record, folder, flags.report).unwritten_for(unwritten))
+}
+
+/// Starts to look the run's commit up. An extension does not ask git again: the answer may have
+/// changed meanwhile, or come too late.
+fn look_up_commit(flags: &RunFlags, continued: Option<&ContinuedRun>) -> CommitLookup {
+    match continued.and_then(ContinuedRun::extended_provenance) {
+        Some(first) => CommitLookup::known(first.git_commit.clone()),
+        None => CommitLookup::start(flags.git_commit.clone().filter(|commit| !commit.is_empty())),
+    }
 }
 
 fn draft(plan: &Plan, flags: &RunFlags, commit: Option<String>) -> RunDraft {

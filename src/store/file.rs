@@ -206,8 +206,8 @@ fn put(file: NamedTempFile, path: &Path) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-/// Writes a new file of a folder of tollgate's own, which every process then finds whole. Only
-/// [`sync_placed`] makes it safe from a loss of power.
+/// Writes a new file of a folder of tollgate's own, which every process then finds whole. Before
+/// [`sync_placed`], a loss of power may leave it empty or cut off.
 pub(super) fn place_own_file(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(beside(path, bytes)?.persist(path)?)
 }

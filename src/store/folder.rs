@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record_size::check_size;
-use super::{DiskWait, StoreError, file};
+use super::{BackgroundWrite, StoreError, file};
 use crate::files;
 use crate::hlog::{self, IntervalLines, LogReader};
 use crate::library_text::describe_json;
@@ -60,22 +61,23 @@ pub enum FolderContent {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    intervals: File,
-    histograms: File,
-    /// The wait for the draft to be on the disk, until the first interval needs it there.
-    draft: Option<DiskWait>,
+    intervals: Arc<File>,
+    histograms: Arc<File>,
+    /// The sync of the draft, until the record replaces it.
+    draft: Option<BackgroundWrite>,
 }
 
 impl RunFolder {
-    /// Creates the folder below `root` and writes the draft. That the draft is safe from a loss of
-    /// power is waited for only before the first interval: the run need not wait for the disk.
+    /// Creates the folder below `root` and writes the draft. The draft is synced in the background:
+    /// the run need not wait for the disk. Until then, a loss of power may leave the draft empty or
+    /// cut off.
     pub fn create(root: &Path, draft: &RunDraft) -> Result<Self, StoreError> {
         let path = Self::path_of(root, draft);
         fs::create_dir_all(&path).map_err(StoreError::write(&path))?;
         file::remove_leftovers(root);
         let open = |name: &str| {
             let file = path.join(name);
-            File::create_new(&file).map_err(StoreError::write(&file))
+            File::create_new(&file).map(Arc::new).map_err(StoreError::write(&file))
         };
         let (intervals, histograms) = (open(INTERVALS)?, open(HISTOGRAMS)?);
         let mut folder = Self { path, intervals, histograms, draft: None };
@@ -104,7 +106,6 @@ impl RunFolder {
 
     /// Writes one settled interval: its histograms first, so that every line of counts has them.
     pub fn add(&mut self, interval: &Interval) -> Result<(), StoreError> {
-        self.wait_for_draft()?;
         let path = |name| self.path.join(name);
         let histograms = hlog::lines(interval);
         self.histograms
@@ -118,22 +119,19 @@ impl RunFolder {
 
     /// Writes the record, which completes the folder.
     pub fn finish(&mut self, record: &RunRecord) -> Result<(), StoreError> {
-        let histograms = self.sync_later(&self.histograms, HISTOGRAMS)?;
-        self.sync_later(&self.intervals, INTERVALS)?.finish()?;
+        let histograms = self.sync_later(&self.histograms, HISTOGRAMS);
+        self.sync_later(&self.intervals, INTERVALS).finish()?;
         histograms.finish()?;
-        self.wait_for_draft()?;
-        complete_folder(&self.path, record)
+        let completed = complete_folder(&self.path, record);
+        // The record replaces the draft, so an error of the draft's sync no longer matters.
+        let draft = self.draft.take().map_or(Ok(()), BackgroundWrite::finish);
+        completed.map_err(|error| draft.err().unwrap_or(error))
     }
 
-    /// Starts to wait until one of the files is on the disk.
-    fn sync_later(&self, file: &File, name: &str) -> Result<DiskWait, StoreError> {
-        let path = self.path.join(name);
-        let file = file.try_clone().map_err(StoreError::write(&path))?;
-        Ok(DiskWait::start(move || file.sync_all().map_err(StoreError::write(&path))))
-    }
-
-    fn wait_for_draft(&mut self) -> Result<(), StoreError> {
-        self.draft.take().map_or(Ok(()), DiskWait::finish)
+    /// Starts to sync one of the files.
+    fn sync_later(&self, file: &Arc<File>, name: &str) -> BackgroundWrite {
+        let file = Arc::clone(file);
+        BackgroundWrite::start(self.path.join(name), move || file.sync_all())
     }
 }
 
@@ -203,13 +201,12 @@ pub fn complete_folder(folder: &Path, record: &RunRecord) -> Result<(), StoreErr
     }
 }
 
-/// Writes the draft of a run, and starts to wait until it is on the disk.
-fn place_draft(folder: &Path, draft: &RunDraft) -> Result<DiskWait, StoreError> {
+/// Writes the draft of a run, and starts to sync it.
+fn place_draft(folder: &Path, draft: &RunDraft) -> Result<BackgroundWrite, StoreError> {
     let path = folder.join(PARTIAL);
     let json = to_json(folder, PARTIAL, draft)?;
     let file = file::place_own_file(&path, &json).map_err(StoreError::write(&path))?;
-    let sync = move || file::sync_placed(&file, &path).map_err(StoreError::write(&path));
-    Ok(DiskWait::start(sync))
+    Ok(BackgroundWrite::start(path.clone(), move || file::sync_placed(&file, &path)))
 }
 
 fn to_json(folder: &Path, name: &str, content: &impl Serialize) -> Result<Vec<u8>, StoreError> {
@@ -229,7 +226,7 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
         check_requests(&folder.join(RUN), &record.plan, &record.measurement)?;
         return Ok(FolderContent::Complete(Box::new(record)));
     }
-    let mut draft: RunDraft = json(folder, PARTIAL)?.ok_or_else(|| no_run(folder))?;
+    let mut draft = read_draft(folder)?;
     check_requests(&folder.join(PARTIAL), &draft.plan, &draft.measurement)?;
     if is_being_written(folder) {
         return Ok(FolderContent::StillWritten);
@@ -249,6 +246,17 @@ pub fn read_folder(folder: &Path) -> Result<FolderContent, StoreError> {
         measured_from.map(|first| first.saturating_sub(silent_before(first, &draft)));
     draft.measurement.measured_from = measured_from.unwrap_or(draft.measurement.elapsed);
     Ok(FolderContent::HalfWritten(Box::new(draft)))
+}
+
+/// Reads the draft of a run. A loss of power may leave one that cannot be read: without intervals,
+/// nothing of that run was kept.
+fn read_draft(folder: &Path) -> Result<RunDraft, StoreError> {
+    match json(folder, PARTIAL) {
+        Err(StoreError::Damaged { .. }) if lacks_intervals(folder) => {
+            Err(StoreError::Begun { path: folder.to_owned() })
+        }
+        draft => draft?.ok_or_else(|| no_run(folder)),
+    }
 }
 
 /// Refuses a record with more requests than a run has.

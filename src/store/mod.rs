@@ -21,9 +21,9 @@
 //! - reports and plots.
 
 mod alerts;
+mod background_write;
 mod claim;
 mod database;
-mod disk_wait;
 mod file;
 mod finding;
 mod folder;
@@ -42,15 +42,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::library_text::describe_io;
+use crate::library_text::{DEFECT_REMEDY, Defect, describe_io};
 
 pub use alerts::AlertStore;
+pub use background_write::BackgroundWrite;
 pub use claim::{claim_continuation, release_continuation};
 pub use database::{
     Database, DatabaseError, FetchedRun, PruneCount, SchemaStatus, SessionSummary, StoredRun,
     StoredSession, UnprotectedTable, UploadLimits, UserRight,
 };
-pub use disk_wait::DiskWait;
 pub use file::{can_write, open_own, remove_leftovers, write_file, write_new_file, write_own_file};
 pub use finding::find_run;
 pub use folder::{
@@ -100,7 +100,7 @@ pub enum StoreError {
     /// The folder was made for a run of which nothing was kept.
     #[error(
         "the run in {} was begun, and nothing of it was kept: it was killed before it sent \
-         anything; remove the folder",
+         anything, or the machine lost power; remove the folder",
         path.display()
     )]
     Begun {
@@ -143,6 +143,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// A file was not written because of a defect of tollgate.
+    #[error("cannot write {} because of a defect of tollgate ({defect}); {DEFECT_REMEDY}", path.display())]
+    Defect {
+        /// The file.
+        path: PathBuf,
+        /// Where tollgate panicked.
+        defect: Defect,
     },
     /// The system started no thread to read on.
     #[error("cannot start a thread to read runs: {}", describe_io(_0))]

@@ -1,5 +1,7 @@
 //! Runs that go on with the evidence of an earlier one: `--continue` and `extend`.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Output;
 
 use tollgate::record::{Decision, RunRecord};
@@ -46,9 +48,7 @@ fn an_inconclusive_run_names_the_command_that_continues_it_and_both_pass_togethe
     let records = records(&bench);
     assert_eq!(records[1].verdict.continues, [records[0].id]);
     let report = bench.runs().join(records[1].name()).join("report.md");
-    assert!(
-        std::fs::read_to_string(report).unwrap().contains("with the evidence of 1 earlier run")
-    );
+    assert!(fs::read_to_string(report).unwrap().contains("with the evidence of 1 earlier run"));
 
     let again = run(&bench, &["--continue", &name]);
     assert_eq!(again.status.code(), Some(2));
@@ -65,10 +65,10 @@ fn a_run_of_something_else_cannot_be_continued_and_every_difference_is_named() {
     let target = Target::start(&[]);
     let bench = bench(&target, HALF);
     assert_eq!(run(&bench, &["--commit", "aaa", "--deploy", "v1"]).status.code(), Some(3));
-    let other = std::fs::read_to_string(&bench.scenario).unwrap();
+    let other = fs::read_to_string(&bench.scenario).unwrap();
     let other =
         other.replace("p95 < 1s", "p95 < 2s").replace("100/s", "90/s").replace("20ms", "10ms");
-    std::fs::write(&bench.scenario, other).unwrap();
+    fs::write(&bench.scenario, other).unwrap();
     let flags = ["--continue", "latest", "--commit", "bbb", "--deploy", "v2"];
     let output = run(&bench, &flags);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
@@ -136,4 +136,37 @@ fn a_run_that_is_decided_is_not_extended() {
     let bench = bench(&target, &HALF.replace("stalls = \"20ms\"", gate));
     assert_eq!(run(&bench, &[]).status.code(), Some(0));
     assert_eq!(bench.run_folders().len(), 1);
+}
+
+/// A run whose `git` is a shell that reads `script`. A script that the test executes itself could
+/// fail with "text file busy".
+fn run_with_git(bench: &Bench, script: &str) -> Output {
+    let folder = bench.folder.path();
+    symlink("/bin/sh", folder.join("git")).unwrap();
+    // The first argument of git names the script to the shell.
+    fs::write(folder.join("rev-parse"), script).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", folder.display());
+    bench.command().current_dir(folder).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn an_extension_has_the_commit_of_the_run_that_it_extends() {
+    let warning = "WARNING: git did not name the commit within 2 s, so none is recorded.";
+    for (first_answer, commit, warnings) in
+        [("echo 1111; pwd", Some("1111"), 0), ("exec sleep 1000", None, 1)]
+    {
+        let target = Target::start(&[]);
+        let gate = "stalls = \"20ms\"\non_inconclusive = \"extend 1s\"";
+        let bench = bench(&target, &HALF.replace("stalls = \"20ms\"", gate));
+        let script =
+            format!("if [ -e asked ]; then echo 2222; pwd; else : > asked; {first_answer}; fi\n");
+        let output = run_with_git(&bench, &script);
+        let said = words(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(said.matches(warning).count(), warnings, "{said}");
+        let commits = records(&bench).into_iter().map(|record| record.provenance.git_commit);
+        let commits: Vec<_> = commits.collect();
+        assert_eq!(commits, vec![commit.map(str::to_owned); 2], "{said}");
+    }
 }

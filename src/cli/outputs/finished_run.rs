@@ -9,7 +9,7 @@ use super::super::log;
 use super::{OutputArtifact, OutputError, ReportSelection};
 use crate::record::RunRecord;
 use crate::report::{CiContext, ReportModel};
-use crate::store::{self, DiskWait, StoreError};
+use crate::store::{self, BackgroundWrite, StoreError};
 use crate::verdict;
 
 /// A run whose folder is complete.
@@ -21,13 +21,13 @@ pub(in crate::cli) struct FinishedRun {
     /// Why its record could not be written in its last state, if it could not.
     pub(in crate::cli) unwritten: Option<StoreError>,
     model: OnceCell<ReportModel>,
-    /// Files that are on their way to the disk, the first one first.
-    writes: RefCell<VecDeque<DiskWait>>,
+    /// Files that are being written, the oldest first.
+    writes: RefCell<VecDeque<BackgroundWrite>>,
 }
 
 impl FinishedRun {
-    /// How many files may be on their way to the disk.
-    const MOST_WRITES: usize = 16;
+    /// Maximum number of files being written at a time.
+    const MAX_PENDING_WRITES: usize = 16;
 
     pub(in crate::cli) fn new(record: RunRecord, folder: &Path, reports: ReportSelection) -> Self {
         Self {
@@ -86,20 +86,22 @@ impl FinishedRun {
         name: String,
         bytes: Vec<u8>,
     ) -> Result<OutputArtifact, OutputError> {
-        let (folder, file) = (self.folder.clone(), name.clone());
+        let path = self.folder.join(&name);
         let mut writes = self.writes.borrow_mut();
-        if writes.len() >= Self::MOST_WRITES
+        if writes.len() >= Self::MAX_PENDING_WRITES
             && let Some(first) = writes.pop_front()
         {
             first.finish()?;
         }
-        writes.push_back(DiskWait::start(move || store::write_atomically(&folder, &file, &bytes)));
+        let place = path.clone();
+        writes
+            .push_back(BackgroundWrite::start(path, move || store::write_own_file(&place, &bytes)));
         Ok(OutputArtifact::File(name))
     }
 
     /// Waits until all files are written, and returns the first error.
     pub(super) fn finish_writes(&self) -> Result<(), StoreError> {
-        let results: Vec<_> = self.writes.take().into_iter().map(DiskWait::finish).collect();
+        let results: Vec<_> = self.writes.take().into_iter().map(BackgroundWrite::finish).collect();
         results.into_iter().collect()
     }
 

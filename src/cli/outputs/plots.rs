@@ -1,4 +1,4 @@
-//! Every plot of a run, as SVG and as PNG.
+//! Every plot of a run, as SVG and as PNG. An error does not undo the plots before it.
 
 use super::{FinishedRun, OutputArtifact, OutputError, RunOutput};
 use crate::report::{self, Plot};

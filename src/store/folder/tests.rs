@@ -261,3 +261,49 @@ fn a_recovered_shard_measures_from_its_appointed_start_even_if_it_had_nothing_to
     };
     assert_eq!(draft.measurement.measured_from, Duration::from_micros(1_234_567));
 }
+
+#[test]
+fn a_draft_that_cannot_be_synced_costs_neither_an_interval_nor_the_record() {
+    let root = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::create(root.path(), &draft()).unwrap();
+    let failed = || Err(std::io::ErrorKind::StorageFull.into());
+    let path = folder.path().join(PARTIAL);
+    folder.draft.replace(BackgroundWrite::start(path, failed)).unwrap().finish().unwrap();
+    let intervals = [interval(0, Stage::Measured)];
+    folder.add(&intervals[0]).unwrap();
+    let record = record_of(draft(), &intervals);
+    folder.finish(&record).unwrap();
+    let FolderContent::Complete(read) = read_folder(folder.path()).unwrap() else {
+        panic!("not complete")
+    };
+    assert_eq!(*read, record);
+}
+
+#[test]
+fn the_error_of_the_draft_explains_why_a_record_cannot_be_written() {
+    let root = tempfile::tempdir().unwrap();
+    let mut folder = RunFolder::create(root.path(), &draft()).unwrap();
+    let path = folder.path().join(PARTIAL);
+    let failed = || Err(std::io::ErrorKind::StorageFull.into());
+    folder.draft.replace(BackgroundWrite::start(path, failed)).unwrap().finish().unwrap();
+    fs::create_dir(folder.path().join(RUN)).unwrap();
+    let error = folder.finish(&record_of(draft(), &[])).unwrap_err().to_string();
+    assert!(error.contains(PARTIAL), "{error}");
+}
+
+#[test]
+fn a_draft_that_a_loss_of_power_left_unreadable_is_no_run_unless_intervals_were_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let (path, _) = written(root.path(), false);
+    let whole = fs::read(path.join(PARTIAL)).unwrap();
+    let kept = fs::read(path.join(INTERVALS)).unwrap();
+    for left in [&b""[..], &whole[..whole.len() / 2], &vec![0; whole.len()]] {
+        fs::write(path.join(PARTIAL), left).unwrap();
+        fs::write(path.join(INTERVALS), &kept).unwrap();
+        assert!(matches!(read_folder(&path), Err(StoreError::Damaged { .. })));
+        fs::write(path.join(INTERVALS), b"").unwrap();
+        assert!(matches!(read_folder(&path), Err(StoreError::Begun { .. })));
+        fs::remove_file(path.join(INTERVALS)).unwrap();
+        assert!(matches!(read_folder(&path), Err(StoreError::Begun { .. })));
+    }
+}
