@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use super::AppMachines;
 use crate::cli::tune::restore_file::RestoreStore;
-use crate::fly::{FlyError, FlyProblem, MachineId};
+use crate::fly::{FlyError, FlyProblem, MachineId, MachineLease};
 use crate::units::format_duration;
 
 /// How long a lease lasts. It is extended before each change, and ends by itself if this process is
 /// killed.
 const LEASE: Duration = Duration::from_mins(5);
+
+/// How long a new lease lasts until its nonce is noted. Only whoever knows the nonce can end it, so
+/// it should end soon if this process is killed in between.
+const NEW_LEASE: Duration = Duration::from_secs(15);
 
 /// How long a restore waits for the lease of a session that was killed.
 const LEASE_PATIENCE: Duration = Duration::from_secs(310);
@@ -28,18 +32,22 @@ impl AppMachines<'_> {
         id: &MachineId,
         store: &mut RestoreStore,
     ) -> Result<(), FlyError> {
-        let extended = self.client.holds_lease(id).then(|| self.client.refresh_lease(id, LEASE));
-        let lease = match extended {
-            Some(Ok(lease)) => lease,
-            // Whoever asks for a new lease presents no nonce, and would meet the one that is held.
-            Some(Err(error)) if !is_refused(&error) => return Err(error),
-            // It had none, or it has ended.
-            _ => self.client.acquire_lease(id, LEASE, LEASE_DESCRIPTION)?,
-        };
-        if let Some(nonce) = lease.nonce {
-            store.note_lease(id.as_str(), nonce.as_str());
+        if self.client.holds_lease(id) {
+            match self.client.refresh_lease(id, LEASE) {
+                Ok(lease) => {
+                    note(store, id, &lease);
+                    return Ok(());
+                }
+                // Whoever asks for a new lease presents no nonce, and would meet the one that is
+                // held.
+                Err(error) if !is_refused(&error) => return Err(error),
+                // It has ended.
+                Err(_) => {}
+            }
         }
-        Ok(())
+        let lease = self.client.acquire_lease(id, NEW_LEASE, LEASE_DESCRIPTION)?;
+        note(store, id, &lease);
+        self.client.refresh_lease(id, LEASE).map(drop)
     }
 
     /// Waits while leases are held by somebody else: a session that was killed right after it took
@@ -51,7 +59,7 @@ impl AppMachines<'_> {
                 tracing::warn!("{error}; waiting for up to {}", format_duration(LEASE_PATIENCE));
                 let lease =
                     self.client.await_lease(&id, LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
-                lease.nonce.iter().for_each(|nonce| store.note_lease(id.as_str(), nonce.as_str()));
+                note(store, &id, &lease);
             }
         }
         Ok(())
@@ -63,6 +71,13 @@ impl AppMachines<'_> {
             self.client.release_lease(&id)?;
         }
         Ok(())
+    }
+}
+
+/// Notes the nonce of a lease in the restore file.
+fn note(store: &mut RestoreStore, id: &MachineId, lease: &MachineLease) {
+    if let Some(nonce) = &lease.nonce {
+        store.note_lease(id.as_str(), nonce.as_str());
     }
 }
 
