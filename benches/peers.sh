@@ -41,26 +41,26 @@ command_of() { # command_of CLIENT MODE: its command in the array `words`; false
     words=()
     case $client:$mode in
     bare:TLS* | wrk:*/s | wrk:*HTTP/2* | wrk2:*HTTP/2* | ab:*/s | ab:*HTTP/2*) return 1 ;;
-    bare:*) url=${url#http://} && words=("$bare" "${url%%/*}" /plain 50 "$seconds" ${rate:+"$rate"}) ;;
-    wrk:*) words=(wrk -t1 -c50 -d "${seconds}s" "$url") ;;
-    wrk2:*) words=(wrk2 -t1 -c50 -d "${seconds}s" -R "${rate:-1000000}" "$url") ;;
-    h2load:*HTTP/2*) words=(h2load -t1 -c50 -m1 -D "$seconds" "$url") ;;
-    h2load:*) words=(h2load --h1 -t1 -c50 -D "$seconds" ${rate:+--rps=$((rate / 50))} "$url") ;;
-    oha:*HTTP/2*) words=(oha --no-tui --insecure --http-version 2 -p 1 -c 50 -z "${seconds}s" "$url") ;;
-    oha:*) words=(oha --no-tui --insecure -c 50 -z "${seconds}s" ${rate:+-q "$rate"} "$url") ;;
-    ab:*) words=(ab -k -c 50 -t "$seconds" -n 100000000 "$url") ;;
-    hey:*HTTP/2*) words=(hey -h2 -c 50 -z "${seconds}s" "$url") ;;
-    hey:*) words=(hey -c 50 -z "${seconds}s" ${rate:+-q $((rate / 50))} "$url") ;;
-    bombardier:*HTTP/2*) words=(bombardier --http2 -k -c 50 -d "${seconds}s" "$url") ;;
-    bombardier:*) words=(bombardier -k -c 50 -d "${seconds}s" ${rate:+-r "$rate"} "$url") ;;
-    fortio:*HTTP/2*) words=(fortio load -h2 -k -c 50 -t "${seconds}s" -qps 0 "$url") ;;
-    fortio:*) words=(fortio load -k -c 50 -t "${seconds}s" -qps "${rate:-0}" "$url") ;;
+    bare:*) url=${url#http://} && words=("$bare" "${url%%/*}" /plain 50 "$length" ${rate:+"$rate"}) ;;
+    wrk:*) words=(wrk -t1 -c50 -d "${length}s" "$url") ;;
+    wrk2:*) words=(wrk2 -t1 -c50 -d "${length}s" -R "${rate:-1000000}" "$url") ;;
+    h2load:*HTTP/2*) words=(h2load -t1 -c50 -m1 -D "$length" "$url") ;;
+    h2load:*) words=(h2load --h1 -t1 -c50 -D "$length" ${rate:+--rps=$((rate / 50))} "$url") ;;
+    oha:*HTTP/2*) words=(oha --no-tui --insecure --http-version 2 -p 1 -c 50 -z "${length}s" "$url") ;;
+    oha:*) words=(oha --no-tui --insecure -c 50 -z "${length}s" ${rate:+-q "$rate"} "$url") ;;
+    ab:*) words=(ab -k -c 50 -t "$length" -n 100000000 "$url") ;;
+    hey:*HTTP/2*) words=(hey -h2 -c 50 -z "${length}s" "$url") ;;
+    hey:*) words=(hey -c 50 -z "${length}s" ${rate:+-q $((rate / 50))} "$url") ;;
+    bombardier:*HTTP/2*) words=(bombardier --http2 -k -c 50 -d "${length}s" "$url") ;;
+    bombardier:*) words=(bombardier -k -c 50 -d "${length}s" ${rate:+-r "$rate"} "$url") ;;
+    fortio:*HTTP/2*) words=(fortio load -h2 -k -c 50 -t "${length}s" -qps 0 "$url") ;;
+    fortio:*) words=(fortio load -k -c 50 -t "${length}s" -qps "${rate:-0}" "$url") ;;
     vegeta:*/s)
-        words=(sh -c "echo GET $url | vegeta attack -duration ${seconds}s -rate $rate | vegeta report")
+        words=(sh -c "echo GET $url | vegeta attack -duration ${length}s -rate $rate | vegeta report")
         ;;
     k6:*)
-        local executor="executor: 'constant-vus', vus: 50, duration: '${seconds}s'"
-        [[ -z $rate ]] || executor="executor: 'constant-arrival-rate', rate: $rate, preAllocatedVUs: 50, duration: '${seconds}s'"
+        local executor="executor: 'constant-vus', vus: 50, duration: '${length}s'"
+        [[ -z $rate ]] || executor="executor: 'constant-arrival-rate', rate: $rate, preAllocatedVUs: 50, duration: '${length}s'"
         echo "import http from 'k6/http'; export const options = { insecureSkipTLSVerify: true, scenarios: { load: { $executor } } };
             export default function () { http.get('$url'); }" >"$work/k6.js"
         words=(k6 run --quiet "$work/k6.js")
@@ -68,7 +68,7 @@ command_of() { # command_of CLIENT MODE: its command in the array `words`; false
     tollgate:*)
         local http=1.1
         [[ $mode != *HTTP/2* ]] || http=2
-        words=("$program" run "$url" --duration "${seconds}s" --connections 50 --http "$http"
+        words=("$program" run "$url" --duration "${length}s" --connections 50 --http "$http"
             --ca "$work/ca.pem" --report none --runs-dir "$work/runs")
         if [[ -n $rate ]]; then words+=(--rate "$rate/s" --max-connections 50); else words+=(--closed); fi
         ;;
@@ -92,7 +92,7 @@ count_in() { # count_in CLIENT FILE: how many requests it says were answered
 }
 
 counted_run() { # counted_run CLIENT MODE SECONDS: user instructions and requests of a run in valgrind
-    local seconds=$3
+    length=$3
     command_of "$1" "$2"
     rm -rf "$work/runs"
     # Under valgrind the prober is slow, so a run of tollgate may be void.
@@ -112,6 +112,9 @@ instructions_of() { # instructions_of CLIENT MODE: user instructions a request, 
 for ((round = 1; round <= rounds; round++)); do
     for mode in "${modes[@]}"; do
         for client in "${clients[@]}"; do
+            # GNU time counts in steps of 10 ms, many µs a request if there are few.
+            length=$seconds
+            [[ $mode != *' 200/s' ]] || length=$((seconds * 3))
             [[ $client == bare || $client == tollgate ]] || command -v "$client" >"$work/which" || continue
             command_of "$client" "$mode" || continue
             rm -rf "$work/runs"
@@ -126,7 +129,7 @@ for ((round = 1; round <= rounds; round++)); do
             if [[ $round == 1 && $mode == 'HTTP/1.1, closed' ]]; then
                 instructions=$(instructions_of "$client" "$mode")
             fi
-            tail -1 "$work/time" | awk -v OFS='\t' -v m="$mode" -v c="$client" -v n="$count" -v i="${instructions:--}" -v s="$seconds" \
+            tail -1 "$work/time" | awk -v OFS='\t' -v m="$mode" -v c="$client" -v n="$count" -v i="${instructions:--}" -v s="$length" \
                 '{ print m, c, ($1 + $2) / n * 1e6, $3 / 1024, n / s, i }' >>"$work/cells"
         done
     done

@@ -36,6 +36,7 @@ fn main() -> std::io::Result<()> {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::collections::VecDeque;
     use std::io::{self, ErrorKind, Read, Write};
     use std::net::TcpStream;
     use std::time::{Duration, Instant};
@@ -68,7 +69,8 @@ mod linux {
 
     /// What a client still has to send.
     struct Load {
-        free: Vec<usize>,
+        /// In the order of their last answers: a connection that idles for long is closed.
+        free: VecDeque<usize>,
         end: Instant,
         spacing: Option<Duration>,
         due: Instant,
@@ -120,7 +122,7 @@ mod linux {
                         && self.is_answered(index)?
                     {
                         answered += 1;
-                        load.free.push(index);
+                        load.free.push_back(index);
                     }
                 }
             }
@@ -143,7 +145,7 @@ mod linux {
         fn send_what_is_due(&mut self, load: &mut Load) -> io::Result<bool> {
             let now = Instant::now();
             while load.spacing.is_none() || load.due <= now {
-                let Some(index) = load.free.pop() else { break };
+                let Some(index) = load.free.pop_front() else { break };
                 self.connections[index].stream.write_all(&self.request)?;
                 load.due += load.spacing.unwrap_or_default();
             }
