@@ -53,7 +53,7 @@ impl ThreadState {
         while let Some((due, rescheduled)) = thread.upgrade().and_then(look) {
             tokio::select! {
                 biased;
-                () = timer.until(due) => {}
+                _polled = timer.until(due) => {}
                 () = rescheduled.notified() => {}
             }
         }

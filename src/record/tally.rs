@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dimension, Failure, SlotCount, SlotCounts, counts, micros};
+use super::{Dimension, Failure, SlotCounts, counts, micros};
 
 /// A duration whose exceedances are counted exactly during the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,17 +53,6 @@ impl CeilingCount {
         mine.resize(mine.len().max(theirs.len()), Self::default());
         for (mine, theirs) in mine.iter_mut().zip(theirs) {
             mine.add(*theirs);
-        }
-    }
-}
-
-impl From<CeilingCount> for SlotCount {
-    fn from(count: CeilingCount) -> Self {
-        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        Self {
-            judged: small(count.judged),
-            exceeded: small(count.exceeded),
-            exceeded_without_lag: small(count.exceeded_without_lag),
         }
     }
 }

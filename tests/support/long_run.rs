@@ -73,23 +73,25 @@ impl LongRun {
         let (mut latency, mut slots) = (Histogram::default(), SlotCounts::default());
         let mut tally = Tally::default();
         for (due, took) in exchanges {
-            let judge = |ceiling: &Ceiling| {
-                let exceeded = u64::from(took.is_none_or(|took| took >= ceiling.limit));
-                CeilingCount {
-                    judged: 1,
-                    exceeded,
-                    exceeded_without_lag: exceeded,
-                    exceeded_without_wait: exceeded,
-                }
-            };
-            let judged: Vec<_> = ceilings.iter().map(judge).collect();
-            CeilingCount::add_each(&mut tally.ceilings, &judged);
+            let exceeds = |ceiling: &Ceiling| took.is_none_or(|took| took >= ceiling.limit);
+            let exceeded = ceilings.iter().map(exceeds);
+            let of_run = exceeded.clone().map(u64::from).map(|exceeded| CeilingCount {
+                judged: 1,
+                exceeded,
+                exceeded_without_lag: exceeded,
+                exceeded_without_wait: exceeded,
+            });
+            CeilingCount::add_each(&mut tally.ceilings, &of_run.collect::<Vec<_>>());
             let failure = SlotCount {
                 judged: 1,
                 exceeded: u32::from(took.is_none()),
                 exceeded_without_lag: 0,
             };
-            let counts = judged.iter().map(|count| SlotCount::from(*count));
+            let counts = exceeded.map(u32::from).map(|exceeded| SlotCount {
+                judged: 1,
+                exceeded,
+                exceeded_without_lag: exceeded,
+            });
             let slot = StallHorizon::slot_of(self.horizon.slot, start + *due);
             slots.add(slot, std::iter::once(failure).chain(counts));
             tally.exchanges += 1;

@@ -21,6 +21,7 @@ use super::exchange::setup_state::SetupState;
 use super::thread::ThreadState;
 use super::time::clock::{self, Instant};
 use super::time::hiccups::HiccupMeter;
+use super::time::io_poll;
 use super::time::slack::DispatchSlack;
 use super::time::timer::PreciseTimer;
 use crate::plan::{ArrivalCoin, LoadPlan, ScenarioPlan, Shard, share_of_arrivals};
@@ -209,7 +210,7 @@ impl Lane {
                 turn = clock::now();
             } else if due > now {
                 let expected = self.thread.hiccups.expect(due);
-                timer.until(due).await;
+                timer.until(due).await.into_iter().for_each(io_poll::note_poll);
                 turn = clock::now();
                 expected.fired(turn);
             }

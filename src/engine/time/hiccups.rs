@@ -95,7 +95,7 @@ impl HiccupMeter {
     pub(in crate::engine) fn measure_from(&self, start: Instant, patience: Duration) {
         let known = self.measured_from.replace(Some(start)).map(|_| self.patience.get());
         self.patience.set(known.map_or(patience, |known| known.min(patience)));
-        self.hasten();
+        self.watch();
     }
 
     /// Total time the thread stood still from the start of the meter to `at`.
@@ -123,19 +123,14 @@ impl HiccupMeter {
     pub(in crate::engine) fn expect(&self, due: Instant) -> ExpectedTimer<'_> {
         let first = self.expected.get().map_or(due, |known| known.min(due));
         self.expected.set(Some(first));
-        self.hasten();
+        self.watch();
         ExpectedTimer { meter: self, due }
-    }
-
-    /// Notes that a lane waits for no due time. The meter then watches by itself.
-    pub(in crate::engine) fn watch(&self) {
-        self.hasten();
     }
 
     /// Notes that an exchange begins.
     pub(in crate::engine) fn begin_exchange(&self) -> ExchangeGuard<'_> {
         if self.in_progress.replace(self.in_progress.get() + 1) == 0 {
-            self.hasten();
+            self.watch();
         }
         ExchangeGuard(self)
     }
@@ -155,8 +150,9 @@ impl HiccupMeter {
     }
 
     /// Has the meter's own timer set anew if it should be due earlier, but never for a time that
-    /// has passed: that would count as a standstill.
-    fn hasten(&self) {
+    /// has passed: that would count as a standstill. Call it when no lane waits for a due time any
+    /// more, so that the meter watches by itself.
+    pub(in crate::engine) fn watch(&self) {
         let (Some(set), Some(due)) = (self.own_due.get(), self.next_own_due()) else { return };
         if due < set {
             self.own_due.set(Some(due.max(clock::now()).min(set)));
@@ -312,9 +308,9 @@ mod tests {
     }
 
     #[test]
-    fn the_meter_looks_soon_only_if_exchanges_are_in_progress_and_no_arrival_is_about_to_be_released()
-     {
-        let (meter, start) = (HiccupMeter::new(), clock::now());
+    fn the_meter_looks_soon_only_if_a_standstill_could_go_unseen() {
+        // In the future, so that no timer is set for a time that has passed.
+        let (meter, start) = (HiccupMeter::new(), clock::now() + Duration::from_mins(1));
         let after = |millis| Some(start + Duration::from_millis(millis) + HiccupMeter::PERIOD / 2);
         meter.start(start);
         meter.measure_from(start, HiccupMeter::LOOSE_WATCH);

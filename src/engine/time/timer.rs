@@ -4,8 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::clock::{Instant, now};
-#[cfg(target_os = "linux")]
-use super::io_poll::note_poll;
 use super::spin::SpinBudget;
 
 /// A timer that wakes its task at an instant, never early.
@@ -46,11 +44,17 @@ impl PreciseTimer {
     }
 
     /// Waits until `due`; returns at once, without yielding, if that has passed.
-    pub(in crate::engine) async fn until(&self, due: Instant) {
+    ///
+    /// Returns when the runtime last polled the kernel for events, at the earliest; `None` if that
+    /// is not known.
+    pub(in crate::engine) async fn until(&self, due: Instant) -> Option<Instant> {
         match &self.0 {
             #[cfg(target_os = "linux")]
             TimerKind::Kernel { timer, spin } => wait(timer, spin, due).await,
-            TimerKind::Tokio => tokio::time::sleep_until(due).await,
+            TimerKind::Tokio => {
+                tokio::time::sleep_until(due).await;
+                None
+            }
         }
     }
 }
@@ -61,14 +65,14 @@ async fn wait(
     timer: &tokio::io::unix::AsyncFd<rustix::fd::OwnedFd>,
     spin: &SpinBudget,
     due: Instant,
-) {
+) -> Option<Instant> {
     let called = now();
     if called >= due {
-        return;
+        return None;
     }
     let allowance = spin.allow(called, due - called);
     let sleep = (due - called).saturating_sub(allowance.margin());
-    let mut awake = called;
+    let (mut awake, mut polled) = (called, None);
     if !sleep.is_zero() {
         if sleep_in_kernel(timer, sleep).await.is_err() {
             tokio::time::sleep_until(due).await;
@@ -77,17 +81,18 @@ async fn wait(
         if spin.may_end(due - called) {
             spin.learn(awake - (called + sleep));
         }
-        note_poll(called + sleep);
+        polled = Some(called + sleep);
     }
     let mut before = now();
     while before < due {
         // tokio's current-thread scheduler polls its driver before it wakes a task that yielded.
         // Its documentation does not promise that; a test of ours checks it.
         tokio::task::yield_now().await;
-        note_poll(before);
+        polled = Some(before);
         before = now();
     }
     spin.settle(allowance, due.saturating_duration_since(awake));
+    polled
 }
 
 #[cfg(target_os = "linux")]
@@ -146,7 +151,7 @@ mod tests {
         let soon = now() + Duration::from_millis(5);
         tokio::select! {
             biased;
-            () = timer.until(soon) => {}
+            _polled = timer.until(soon) => {}
             () = std::future::ready(()) => {}
         }
         other.until(soon + Duration::from_millis(1)).await;
