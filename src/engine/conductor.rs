@@ -30,6 +30,10 @@ const LEAD: Duration = Duration::from_millis(3);
 /// Lead before an agreed start. It is longer because it costs no time: the lanes are waiting.
 const APPOINTED_LEAD: Duration = Duration::from_millis(20);
 
+/// The shortest time between two updates of the shown progress. Lanes report about every 200 ms, so
+/// a limit of that length would skip reports.
+const SHOW_EVERY: Duration = Duration::from_millis(150);
+
 /// Directs the lanes of one run.
 pub(super) struct Conductor<'a> {
     start: RunStart,
@@ -106,7 +110,7 @@ impl<'a> Conductor<'a> {
                 urgency = stop.requested() => self.stop(urgency, stop.agreed_ending()),
                 appointment = reached(self.start), if self.is_waiting() => self.keep(appointment)?,
             }
-            if clock::now() - shown >= Duration::from_millis(200) {
+            if clock::now() - shown >= SHOW_EVERY {
                 shown = clock::now();
                 self.show_progress();
             }

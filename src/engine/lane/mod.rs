@@ -30,8 +30,8 @@ use arrival_queue::{ArrivalQueue, SlotRank};
 use conductor_link::{ConductorLink, LaneCommand, LaneProgress, LaneUpdate};
 use worker_task::{WorkerTask, drop_arrival};
 
-/// How often a lane reports what is settled.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
+/// A lane with nothing settled reports at the first tick after this time: at every second one.
+const REPORT_EVERY: Duration = Duration::from_millis(150);
 
 /// Maximum number of connections the warm-up opens at once.
 ///
@@ -241,8 +241,7 @@ impl Lane {
         link: &mut ConductorLink,
     ) -> Vec<WorkerTask> {
         let mut finished = Vec::new();
-        let mut tick = tokio::time::interval(REPORT_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut ticks, mut reported) = (self.thread.ticks(), clock::now());
         loop {
             tokio::select! {
                 joined = running.join_next() => match joined {
@@ -253,11 +252,14 @@ impl Lane {
                     }
                     Some(Err(_aborted)) => {}
                 },
-                _ = tick.tick() => {
+                Ok(()) = ticks.changed() => {
                     self.drop_expired(queue);
                     self.count_queue(queue);
-                    let settled = self.settle(queue);
-                    link.report(self.update(progress, settled)).await;
+                    let (now, settled) = (clock::now(), self.settle(queue));
+                    if !settled.is_empty() || now - reported >= REPORT_EVERY {
+                        reported = now;
+                        link.report(self.update(progress, settled)).await;
+                    }
                 }
                 command = link.next_command() => match command {
                     LaneCommand::WarmUp | LaneCommand::Measure(_) => {}

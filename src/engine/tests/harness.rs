@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -485,6 +485,17 @@ pub(super) async fn conduct_after<D: Dialer + 'static>(
     conduct_on(thread, (plan, None, Some(setup)), vec![dial], watcher, stop).await
 }
 
+/// Wakes the lanes of a thread without a hiccup meter, to which tokio's coarse timers look like
+/// standstills.
+async fn tick(thread: Weak<ThreadState>) {
+    let mut ticks = tokio::time::interval(millis(100));
+    loop {
+        ticks.tick().await;
+        let Some(thread) = thread.upgrade() else { return };
+        thread.wake_lanes();
+    }
+}
+
 async fn conduct_on<D: Dialer + 'static>(
     thread: impl Fn(Instant) -> Rc<ThreadState>,
     (plan, appointed, setup): (Plan, Option<Duration>, Option<SetupState>),
@@ -503,6 +514,7 @@ async fn conduct_on<D: Dialer + 'static>(
         let shard = plan.shard().subdivide(Shard { index: u32::try_from(lane).unwrap(), of });
         let link = ConductorLink { lane, commands: listen.clone(), reports: reports.clone() };
         let thread = thread(start.run);
+        tokio::task::spawn_local(tick(Rc::downgrade(&thread)));
         let work = Rc::new(Lane::new(
             plan.scenarios[0].clone(),
             &setup,

@@ -62,8 +62,8 @@ impl HiccupMeter {
     pub(in crate::engine) const CLOSE_WATCH: Duration = Self::PERIOD;
     /// The same if timers release arrivals.
     pub(in crate::engine) const LOOSE_WATCH: Duration = Duration::from_millis(10);
-    /// The same while no exchange is in progress, or while the timer of an arrival is due within
-    /// the patience.
+    /// While no exchange is in progress, or while the timer of an arrival is due within the
+    /// patience, the meter looks at each whole multiple of this after its first timer.
     const IDLE_WATCH: Duration = Duration::from_millis(100);
 
     /// A meter that has not started.
@@ -144,6 +144,13 @@ impl HiccupMeter {
         self.own_due.get()
     }
 
+    /// The next whole multiple of the idle watch after `now`. The meter looks then, or within the
+    /// patience after it.
+    pub(in crate::engine) fn next_idle_look(&self, now: Instant) -> Option<Instant> {
+        let latest = now + Self::IDLE_WATCH;
+        self.first_due.get().map(|first| whole_step(first, latest, Self::IDLE_WATCH))
+    }
+
     /// Notifies the meter's task that its timer is to be set anew.
     pub(in crate::engine) fn rescheduled(&self) -> Rc<Notify> {
         Rc::clone(&self.rescheduled)
@@ -183,7 +190,7 @@ impl HiccupMeter {
         Some(self.expected.get().map_or(own, |expected| expected.min(own)))
     }
 
-    /// When the meter's own timer should be due: a whole number of periods after the first.
+    /// When the meter's own timer should be due: a whole number of steps after the first.
     fn next_own_due(&self) -> Option<Instant> {
         let first = self.first_due.get()?;
         let Some(seen) = self.seen.get() else { return Some(first) };
@@ -191,12 +198,21 @@ impl HiccupMeter {
         let may_wait = self.patience.get() >= Self::LOOSE_WATCH
             && (self.in_progress.get() == 0
                 || self.expected.get().is_some_and(|expected| expected <= soon));
-        let due = if may_wait { seen + Self::IDLE_WATCH } else { soon };
-        let latest = due.saturating_duration_since(first);
-        let into_period =
-            Duration::from_nanos(u64::from(latest.subsec_nanos() % Self::PERIOD.subsec_nanos()));
-        Some(first + latest.saturating_sub(into_period))
+        let (latest, step) = if may_wait {
+            (seen + Self::IDLE_WATCH, Self::IDLE_WATCH)
+        } else {
+            (soon, Self::PERIOD)
+        };
+        Some(whole_step(first, latest, step))
     }
+}
+
+/// The last instant up to `latest` that is a whole number of steps, each a part of a second, after
+/// `first`.
+fn whole_step(first: Instant, latest: Instant, step: Duration) -> Instant {
+    let latest = latest.saturating_duration_since(first);
+    let into_step = Duration::from_nanos(u64::from(latest.subsec_nanos() % step.subsec_nanos()));
+    first + latest.saturating_sub(into_step)
 }
 
 impl ExpectedTimer<'_> {
@@ -224,6 +240,8 @@ impl Drop for ExchangeGuard<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// A meter, and the instant half a millisecond before its first timer.
@@ -284,11 +302,13 @@ mod tests {
         let (meter, start) = (HiccupMeter::new(), clock::now());
         meter.start(start);
         meter.measure_from(start, HiccupMeter::LOOSE_WATCH);
+        let mut own = BTreeSet::new();
         for millis in 1..=1_000 {
             let due = start + Duration::from_millis(millis);
             meter.expect(due).fired(due + micros(60));
-            assert!(meter.look(due + micros(61)).unwrap() > due + Duration::from_millis(9));
+            own.extend(meter.look(due + micros(61)));
         }
+        assert_eq!(own.len(), 10, "one per tenth of a second");
         assert_eq!(meter.take().count(), 1_000);
         assert_eq!(meter.stood_still_by(start + micros(1_000_100)), Duration::ZERO);
     }
@@ -323,7 +343,12 @@ mod tests {
         let _later = meter.expect(start + Duration::from_millis(300));
         assert_eq!(meter.own_due.get(), after(10));
         drop(exchange);
-        assert_eq!(meter.look(start + micros(10_500)), after(110));
+        assert_eq!(
+            meter.look(start + micros(10_500)),
+            after(100),
+            "the next whole tenth of a second"
+        );
+        assert_eq!(meter.look(start + micros(100_600)), after(200));
     }
 
     #[test]
