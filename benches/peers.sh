@@ -7,11 +7,13 @@
 # answers with 1 KiB. In each round every client runs once in every mode. The table has the medians of
 # the rounds: processor time of the whole process per answered request, in µs, and how far the rounds
 # lie apart. Cells of different runs of this script cannot be compared: machines differ in time.
+# `tollgate-batches` sends the requests of each millisecond together, and `tollgate` each when it is due.
 # With valgrind, the table also has the user instructions per request of the closed loop. Other load on
-# the machine hardly changes them. Needs taskset and GNU time; TOLLGATE names the program. Known are wrk, wrk2, h2load, oha, ab,
-# hey, bombardier, fortio, vegeta and k6.
+# the machine hardly changes them. Needs taskset and GNU time; TOLLGATE names the program. Known are wrk,
+# wrk2, h2load, oha, ab, hey, bombardier, fortio, vegeta and k6.
 set -euo pipefail
 rounds=${1:-3} seconds=${2:-5}
+TIMEFORMAT='%3U %3S'
 program=${TOLLGATE:-target/release/tollgate} bare=${BARE_CLIENT:-target/release/examples/bare_client}
 [[ -x $program && -x $bare ]] || cargo build --release --locked --bin tollgate --example bare_client
 work=$(mktemp -d)
@@ -31,7 +33,7 @@ serve plain
 serve tls --tls --tls-ca-out "$work/ca.pem"
 
 modes=('HTTP/1.1, closed' 'TLS, HTTP/1.1, closed' 'TLS, HTTP/2, closed' 'HTTP/1.1, 10000/s' 'HTTP/1.1, 200/s')
-clients=(bare wrk wrk2 h2load oha ab hey bombardier fortio vegeta k6 tollgate)
+clients=(bare wrk wrk2 h2load oha ab hey bombardier fortio vegeta k6 tollgate tollgate-batches)
 
 command_of() { # command_of CLIENT MODE: its command in the array `words`; false if it has none
     local client=$1 mode=$2 url rate=''
@@ -72,6 +74,21 @@ command_of() { # command_of CLIENT MODE: its command in the array `words`; false
             --ca "$work/ca.pem" --report none --runs-dir "$work/runs")
         if [[ -n $rate ]]; then words+=(--rate "$rate/s" --max-connections 50); else words+=(--closed); fi
         ;;
+    tollgate-batches:*' 10000/s')
+        cat >"$work/batches.toml" <<EOF
+name = "batches"
+budgets = ["max < 10s"]
+target = { base_url = "${url%/plain}" }
+request = [{ name = "plain", path = "/plain" }]
+
+[load]
+arrival_rate = "$rate/s"
+duration = "${length}s"
+connections = 50
+batch_every = "1ms"
+EOF
+        words=("$program" run "$work/batches.toml" --report none --runs-dir "$work/runs")
+        ;;
     *) return 1 ;;
     esac
 }
@@ -87,7 +104,7 @@ count_in() { # count_in CLIENT FILE: how many requests it says were answered
     fortio) sed -n 's/^Code 200 : \([0-9]*\).*/\1/p' "$2" ;;
     vegeta) awk '/^Status Codes/ { sub("200:", "", $NF); print $NF }' "$2" ;;
     k6) awk '/http_reqs/ { print $2 }' "$2" ;;
-    tollgate) sed -n 's/^ *"released": \([0-9]*\),*/\1/p' "$work"/runs/*/run.json | head -1 ;;
+    tollgate*) sed -n 's/^ *"released": \([0-9]*\),*/\1/p' "$work"/runs/*/run.json | head -1 ;;
     esac
 }
 
@@ -112,13 +129,13 @@ instructions_of() { # instructions_of CLIENT MODE: user instructions a request, 
 for ((round = 1; round <= rounds; round++)); do
     for mode in "${modes[@]}"; do
         for client in "${clients[@]}"; do
-            # GNU time counts in steps of 10 ms, many µs a request if there are few.
+            # Starting and ending a run costs the same however few requests it sends.
             length=$seconds
             [[ $mode != *' 200/s' ]] || length=$((seconds * 3))
-            [[ $client == bare || $client == tollgate ]] || command -v "$client" >"$work/which" || continue
+            [[ $client == bare || $client == tollgate* ]] || command -v "$client" >"$work/which" || continue
             command_of "$client" "$mode" || continue
             rm -rf "$work/runs"
-            env time -f '%U %S %M' -o "$work/time" taskset -c 0 "${words[@]}" >"$work/out" 2>&1 || true
+            { time env time -f %M -o "$work/memory" taskset -c 0 "${words[@]}" >"$work/out" 2>&1 || true; } 2>"$work/time"
             count=$(count_in "$client" "$work/out" 2>/dev/null || true)
             if [[ -z $count || $count == 0 ]]; then
                 echo "$client in \"$mode\" printed no count:" >&2
@@ -129,7 +146,7 @@ for ((round = 1; round <= rounds; round++)); do
             if [[ $round == 1 && $mode == 'HTTP/1.1, closed' ]]; then
                 instructions=$(instructions_of "$client" "$mode")
             fi
-            tail -1 "$work/time" | awk -v OFS='\t' -v m="$mode" -v c="$client" -v n="$count" -v i="${instructions:--}" -v s="$length" \
+            paste -d ' ' <(tail -1 "$work/time") <(tail -1 "$work/memory") | awk -v OFS='\t' -v m="$mode" -v c="$client" -v n="$count" -v i="${instructions:--}" -v s="$length" \
                 '{ print m, c, ($1 + $2) / n * 1e6, $3 / 1024, n / s, i }' >>"$work/cells"
         done
     done

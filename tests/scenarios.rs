@@ -308,6 +308,16 @@ fn loads_and_warm_ups_are_described_in_one_line() {
             "none",
         ),
         (
+            "[load]\narrival_rate = \"20/s\"\nduration = \"40s\"\nbatch_every = \"100us\"",
+            "open, 20/s constant for 40s, in batches every 100us, up to 16 connections",
+            "16 connections, 16 requests",
+        ),
+        (
+            "[load]\nstages = [{ duration = \"30s\", rate = \"9/s\" }]\npoisson = { seed = 7 }\nbatch_every = \"10ms\"",
+            "open, from 0/s to 9/s over 30s, Poisson with seed 7, in batches every 10ms, up to 16 connections",
+            "16 connections, 16 requests",
+        ),
+        (
             "[load]\narrival_rate = \"20/s\"\nduration = \"40s\"\nconnections = 4\nmax_connections = 64",
             "open, 20/s constant for 40s, up to 4 connections, then new ones up to 64",
             "4 connections, 4 requests",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::load_plan::LoadPlan;
 use super::scenario_plan::ConnectionReuse;
+use super::schedule::Schedule;
 use crate::record::{Budget, CapacityEstimate, Dimension, PlannedDraw, PlannedRequest};
 use crate::scenario::LoadShape;
 use crate::units::Rate;
@@ -18,8 +19,8 @@ pub(super) fn of(
 ) -> Option<CapacityEstimate> {
     let &LoadPlan::Open { ref schedule, connections, max_connections } = load else { return None };
     let places = u64::from(max_connections) * u64::from(streams);
-    let wanted = longest(requests, draw)
-        .map(|longest| concurrent_arrivals(schedule.peak(), longest).min(schedule.count()));
+    let wanted = busy_time(schedule, requests, draw)
+        .map(|busy| concurrent_arrivals(schedule.peak(), busy).min(schedule.count()));
     let key = if max_connections > connections || reuse == ConnectionReuse::Fresh {
         "max_connections"
     } else {
@@ -39,10 +40,20 @@ fn more(key: &str, connections: u64) -> String {
     }
 }
 
+/// The time whose arrivals may be in progress at once: the longest that one may take, and a period
+/// of batches, since those of a whole batch begin together.
+pub(super) fn busy_time(
+    schedule: &Schedule,
+    requests: &[PlannedRequest],
+    draw: Option<&PlannedDraw>,
+) -> Option<Duration> {
+    longest(requests, draw).map(|longest| longest + schedule.batch_period().unwrap_or_default())
+}
+
 /// The longest time that an arrival may take by its budgets on latency quantiles: the sum of the
 /// largest ceilings of its requests. If an arrival sends only one of them, the mean over the draws.
 /// `None` without such a budget.
-pub(super) fn longest(requests: &[PlannedRequest], draw: Option<&PlannedDraw>) -> Option<Duration> {
+fn longest(requests: &[PlannedRequest], draw: Option<&PlannedDraw>) -> Option<Duration> {
     let longest = |request: &PlannedRequest| {
         let ceiling = largest_latency_ceiling(&request.budgets)?;
         let share = draw.and_then(|draw| draw.share_of(&request.name));

@@ -111,6 +111,10 @@ mod tests {
                 "open, 20/s Poisson with seed 3, up to 16 connections",
             ),
             (
+                "open, 20/s constant for 40s, in batches every 1ms, up to 16 connections",
+                "open, 20/s constant, in batches every 1ms, up to 16 connections",
+            ),
+            (
                 "closed, 4 connections, a fresh one for each arrival for 3s, 9 arrivals",
                 "closed, 4 connections, a fresh one for each arrival, 9 arrivals",
             ),

@@ -343,6 +343,9 @@ section! {
         stages: Vec<ScenarioField<RampStepSection>>,
         /// Makes arrivals random (Poisson) around the given rate.
         poisson: PoissonSection,
+        /// Sends the arrivals of each period of this length together, at its start. A part of
+        /// 10ms, such as 1ms. Default: each arrival when it is due.
+        batch_every: Duration,
         /// How many connections are open from the start (default 16); without a rate, how many
         /// connections send. With `fresh`, every arrival opens its own connection.
         connections: ConnectionSetting,

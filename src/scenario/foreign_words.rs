@@ -33,7 +33,7 @@ const ANYWHERE: &[&str] = &[];
 
 /// The first entry that fits counts.
 #[rustfmt::skip]
-const KEYS: [ForeignKey; 52] = [
+const KEYS: [ForeignKey; 53] = [
     key(TARGET, &["url", "uri", "host", "baseurl", "base", "address", "endpoint"], &["base_url"],
         "did you mean `base_url`?"),
     key(EXPECT, &["body"], &["body_contains", "body_matches", "json"],
@@ -56,6 +56,8 @@ const KEYS: [ForeignKey; 52] = [
     key(LOAD, &["interval", "repeat", "period", "cron"], &["every"], "write `every = \"5m\"`"),
     key(LOAD, &["seed", "random", "jitter"], &[],
         "write `poisson = { seed = 1 }` for random arrivals; the seed of weights and rows is `seed` at the top"),
+    key(LOAD, &["batch", "batches", "batchsize", "burst", "burstdelay", "burstrate"], &["batch_every"],
+        "write `batch_every = \"1ms\"`"),
     key(LOAD, &["thinktime", "sleep", "pause", "delay", "pacing"], &[], NO_PAUSES),
     key(STAGE, &["target", "arrivalrate", "vus", "rps", "rampto", "to"], &["rate"],
         "write `rate = \"100/s\"`: the rate at the end of the stage"),

@@ -17,6 +17,8 @@ pub struct LoadShape {
     pub fresh: bool,
     /// How many exchanges share one connection at a time.
     pub streams: u32,
+    /// The length of the periods whose arrivals are sent together.
+    pub batch_every: Option<Duration>,
     /// The period at which the run is repeated.
     pub every: Option<Duration>,
 }
@@ -75,6 +77,11 @@ impl LoadShape {
     pub const MAX_STREAMS: u32 = 1_000;
     /// The shortest period of repetition.
     pub const MIN_PERIOD: Duration = Duration::from_secs(1);
+    /// The shortest time between two batches.
+    pub const MIN_BATCH_PERIOD: Duration = Duration::from_micros(100);
+    /// The longest time between two batches, and a multiple of every other: slots and default
+    /// stall horizons are multiples of it, so each of them has whole batches.
+    pub const MAX_BATCH_PERIOD: Duration = Duration::from_millis(10);
 
     /// One arrival over its own connection.
     pub(super) fn once(fresh: bool) -> Self {
@@ -84,6 +91,7 @@ impl LoadShape {
             max_connections: 1,
             fresh,
             streams: 1,
+            batch_every: None,
             every: None,
         }
     }

@@ -37,7 +37,11 @@ pub(super) fn resolve(
             return Some(LoadPlan::Closed { connections, until, iterations: *iterations });
         }
     };
-    match schedule {
+    let in_batches = |schedule: Schedule| match scenario.load.batch_every {
+        Some(period) => schedule.in_batches(period),
+        None => schedule,
+    };
+    match schedule.map(in_batches) {
         Ok(schedule) => Some(LoadPlan::Open { schedule, connections, max_connections }),
         Err(UnitError { problem, remedy }) => {
             let stages = scenario.file.load.value().map_or(0..0, |load| load.stages.value_span());
@@ -115,6 +119,9 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 pub(super) fn words(scenario: &Scenario, load: &LoadPlan) -> String {
     let LoadShape { model, connections: number, max_connections, fresh, streams, .. } =
         &scenario.load;
+    let batches = scenario.load.batch_every.map_or_else(String::new, |period| {
+        format!(", in batches every {}", duration_literal(period))
+    });
     let mut connections = plural(u64::from(*number), "connection");
     if *streams > 1 {
         let _ = write!(connections, " of {streams} streams each");
@@ -131,13 +138,13 @@ pub(super) fn words(scenario: &Scenario, load: &LoadPlan) -> String {
         LoadModel::Once => "once".to_owned(),
         LoadModel::Constant { rate, seed, .. } => {
             format!(
-                "open, {rate} {} for {}, {over}",
+                "open, {rate} {} for {}{batches}, {over}",
                 law(*seed, "constant"),
                 duration_literal(load.duration())
             )
         }
         LoadModel::Ramping { start, stages, seed } => format!(
-            "open, {}{}, {over}",
+            "open, {}{}{batches}, {over}",
             ramp_words(*start, stages),
             match seed {
                 Some(_) => format!(", {}", law(*seed, "")),

@@ -54,8 +54,8 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     };
     let LoadPlan::Open { schedule, max_connections, .. } = &plan.load else { return None };
     let load = scenario.file.load.value()?;
-    let longest =
-        duration_literal(capacity::longest(&plan.shown.requests, plan.shown.draw.as_ref())?);
+    let shown = &plan.shown;
+    let busy = capacity::busy_time(schedule, &shown.requests, shown.draw.as_ref())?;
     let have = match plan.streams {
         1 if places == 1 => "1 connection is".to_owned(),
         1 => format!("{places} connections are"),
@@ -63,7 +63,7 @@ fn crowded(scenario: &Scenario, plan: &ScenarioPlan) -> Option<Diagnostic> {
     };
     let at_once = match schedule.count() {
         all if all == wanted => format!("all {all} arrivals"),
-        _ => format!("{} × {longest} = {wanted} arrivals", schedule.peak()),
+        _ => format!("{} × {} = {wanted} arrivals", schedule.peak(), duration_literal(busy)),
     };
     let problem = format!(
         "{have} too few for {at_once} at once: some may wait even if the target meets its budgets"

@@ -64,6 +64,8 @@ impl Shard {
 pub struct Schedule {
     curve: Arc<RateCurve>,
     blocks: Option<Arc<PoissonBlocks>>,
+    /// The period whose arrivals are all due at its start.
+    batch_period: Option<Duration>,
 }
 
 impl Schedule {
@@ -105,11 +107,18 @@ impl Schedule {
     /// and the second, so that any index can be found without drawing the earlier seconds.
     pub fn poisson(seed: u64, over: &Self) -> Self {
         let blocks = PoissonBlocks::draw(seed, &over.curve);
-        Self { curve: Arc::clone(&over.curve), blocks: Some(Arc::new(blocks)) }
+        let curve = Arc::clone(&over.curve);
+        Self { curve, blocks: Some(Arc::new(blocks)), batch_period: over.batch_period }
+    }
+
+    /// The same arrivals in batches: those of each period are due at its start.
+    #[must_use]
+    pub fn in_batches(self, period: Duration) -> Self {
+        Self { batch_period: Some(period), ..self }
     }
 
     fn of(curve: RateCurve) -> Self {
-        Self { curve: Arc::new(curve), blocks: None }
+        Self { curve: Arc::new(curve), blocks: None, batch_period: None }
     }
 
     /// Offset of arrival `index` from the start of the measured stage; `None` past the end.
@@ -117,13 +126,19 @@ impl Schedule {
     /// For a Poisson schedule this draws the arrivals of one second up to `index`. To visit many
     /// arrivals, use [`Self::arrivals`].
     pub fn due(&self, index: u64) -> Option<Duration> {
-        match &self.blocks {
+        let due = match &self.blocks {
             None => (index < self.curve.count()).then(|| self.curve.due(index)),
             Some(blocks) => {
                 let (block, rank) = blocks.locate(index)?;
                 blocks.draws(&self.curve, block).nth(rank)
             }
-        }
+        };
+        due.map(|due| self.batch_start(due))
+    }
+
+    /// The start of the batch of an arrival that would be due at `due` on its own.
+    fn batch_start(&self, due: Duration) -> Duration {
+        self.batch_period.map_or(due, |period| due.saturating_sub(remainder(due, period)))
     }
 
     /// The arrivals of one shard, in order, each with its index.
@@ -138,6 +153,10 @@ impl Schedule {
 
     /// How many arrivals are due before an offset.
     pub fn count_before(&self, offset: Duration) -> u64 {
+        // The batches that start before `offset` are those before the next start of a batch.
+        let offset = self.batch_period.map_or(offset, |period| {
+            self.batch_start(offset.saturating_add(period.saturating_sub(Duration::from_nanos(1))))
+        });
         match &self.blocks {
             None => self.curve.count_before(offset),
             Some(blocks) => blocks.count_before(&self.curve, offset),
@@ -152,6 +171,11 @@ impl Schedule {
     /// The length of the measured stage. Every arrival is due before its end.
     pub fn duration(&self) -> Duration {
         self.curve.duration()
+    }
+
+    /// The period whose arrivals are all due at its start; `None` if there are no batches.
+    pub fn batch_period(&self) -> Option<Duration> {
+        self.batch_period
     }
 
     /// The highest planned rate. In some seconds a Poisson schedule exceeds it by chance.
@@ -186,11 +210,20 @@ impl Iterator for ShardArrivals {
         let index = self.next;
         let due = match &self.schedule.blocks {
             None => self.schedule.due(index)?,
-            Some(blocks) => drawn(&mut self.at, blocks, &self.schedule.curve, index)?,
+            Some(blocks) => {
+                let due = drawn(&mut self.at, blocks, &self.schedule.curve, index)?;
+                self.schedule.batch_start(due)
+            }
         };
         self.next = index + self.shard.step();
         Some((index, due))
     }
+}
+
+/// What is left of `duration` after whole periods.
+fn remainder(duration: Duration, period: Duration) -> Duration {
+    let nanos = duration.as_nanos() % period.as_nanos().max(1);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Continues drawing from `at` up to arrival `index`.

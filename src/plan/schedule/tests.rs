@@ -28,6 +28,30 @@ fn a_constant_schedule_starts_at_once_and_ends_before_its_end() {
 }
 
 #[test]
+fn the_arrivals_of_each_batch_are_due_at_its_start() {
+    let single = Schedule::constant(rate(10_000.0), seconds(2));
+    let batches = single.clone().in_batches(Duration::from_millis(1));
+    let due: Vec<_> = batches.arrivals(Shard { index: 1, of: 2 }).take(10).collect();
+    let at = |index: u64| (index, Duration::from_millis(index / 10));
+    assert_eq!(due, [1, 3, 5, 7, 9, 11, 13, 15, 17, 19].map(at));
+    assert_eq!(batches.due(19_999), Some(Duration::from_millis(1_999)));
+    assert_eq!((batches.count(), batches.duration()), (single.count(), single.duration()));
+}
+
+#[test]
+fn random_arrivals_keep_their_number_in_batches() {
+    let single = Schedule::poisson(7, &Schedule::constant(rate(50.0), seconds(20)));
+    let batches = single.clone().in_batches(Duration::from_millis(10));
+    let due = |schedule: &Schedule| schedule.arrivals(Shard::WHOLE).collect::<Vec<_>>();
+    assert_eq!(due(&single).len(), due(&batches).len());
+    for ((_, alone), (index, together)) in due(&single).into_iter().zip(due(&batches)) {
+        assert_eq!(batches.due(index), Some(together));
+        assert!(together <= alone && alone < together + Duration::from_millis(10));
+        assert_eq!(together.as_nanos() % 10_000_000, 0);
+    }
+}
+
+#[test]
 fn a_day_at_an_odd_rate_does_not_drift() {
     let schedule = Schedule::constant(rate(3.0), Schedule::MAX_DURATION);
     assert_eq!(schedule.count(), 3 * 86_400);
@@ -133,9 +157,13 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         Schedule::constant(rate(f64::from(tenths) / 10.0), Duration::from_millis(millis))
     });
     let regular = prop_oneof![ramping, constant];
-    (regular, prop::option::of(any::<u64>())).prop_map(|(regular, seed)| match seed {
+    let alone = (regular, prop::option::of(any::<u64>())).prop_map(|(regular, seed)| match seed {
         Some(seed) => Schedule::poisson(seed, &regular),
         None => regular,
+    });
+    (alone, prop::option::of(100_u64..10_000)).prop_map(|(alone, micros)| match micros {
+        Some(micros) => alone.in_batches(Duration::from_micros(micros)),
+        None => alone,
     })
 }
 
@@ -169,15 +197,21 @@ proptest! {
     }
 
     #[test]
-    fn count_before_agrees_with_the_arrivals(schedule in schedules(), millis in 0_u64..20_000) {
-        let offset = Duration::from_millis(millis);
+    fn count_before_agrees_with_the_arrivals(
+        schedule in schedules(),
+        at: prop::sample::Index,
+        nanos in 0_u64..3,
+    ) {
+        let all = usize::try_from(schedule.count()).unwrap();
+        let near = schedule.due(at.index(all + 1) as u64).unwrap_or(schedule.duration());
+        let offset = (near + Duration::from_nanos(nanos)).saturating_sub(Duration::from_nanos(1));
         let counted = schedule.arrivals(Shard::WHOLE).filter(|&(_, due)| due < offset).count() as u64;
         prop_assert_eq!(schedule.count_before(offset), counted);
     }
 
     #[test]
     fn no_second_of_a_regular_schedule_holds_more_than_its_peak(schedule in schedules()) {
-        prop_assume!(schedule.blocks.is_none());
+        prop_assume!(schedule.blocks.is_none() && schedule.batch_period.is_none());
         for second in 0..=schedule.duration().as_secs() {
             let within = schedule.count_before(seconds(second + 1)) - schedule.count_before(seconds(second));
             prop_assert!(within as f64 <= schedule.peak().as_per_second() + 1.0);

@@ -59,6 +59,7 @@ fn of_section(
     };
     let connections = connections(location, load, open, diagnostics);
     let streams = streams(load, diagnostics);
+    let batch_every = batch_every(load, diagnostics);
     let (ConnectionCounts { connections, max_connections, fresh }, streams) =
         (connections?, streams.ok()?);
     places(load, max_connections, streams, diagnostics)?;
@@ -68,6 +69,7 @@ fn of_section(
         max_connections,
         fresh,
         streams,
+        batch_every: batch_every.ok()?,
         every: every.ok()?,
     })
 }
@@ -172,7 +174,7 @@ fn closed(
     diagnostics: &mut Diagnostics,
 ) -> Option<LoadModel> {
     for (key, field) in load.places() {
-        if let ("start_rate" | "poisson", Some(location)) = (key, field) {
+        if let ("start_rate" | "poisson" | "batch_every", Some(location)) = (key, field) {
             let problem = format!("`{key}` needs a rate");
             diagnostics.add(Diagnostic::new(
                 location.key.clone(),
@@ -233,6 +235,27 @@ fn every(
         at,
         "a run repeats at most once per second and at least once per day",
         remedy,
+    ));
+    Err(AlreadyReported)
+}
+
+/// The length of the periods whose arrivals are sent together.
+fn batch_every(
+    load: &LoadSection,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Duration>, AlreadyReported> {
+    let Some(&period) = load.batch_every.optional()? else { return Ok(None) };
+    let longest = LoadShape::MAX_BATCH_PERIOD;
+    if (LoadShape::MIN_BATCH_PERIOD..=longest).contains(&period)
+        && longest.as_nanos().is_multiple_of(period.as_nanos())
+    {
+        return Ok(Some(period));
+    }
+    let at = load.batch_every.location().map_or(0..0, |location| location.value.clone());
+    diagnostics.add(Diagnostic::new(
+        at,
+        "batches come in a period that divides 10 ms and is at least 100 µs",
+        "write `\"1ms\"`, or another part of 10 ms such as `\"100us\"` or `\"5ms\"`",
     ));
     Err(AlreadyReported)
 }
@@ -390,12 +413,13 @@ fn forbid(
 }
 
 impl LoadSection {
-    fn places(&self) -> [(&'static str, Option<&KeyLocation>); 11] {
+    fn places(&self) -> [(&'static str, Option<&KeyLocation>); 12] {
         [
             ("arrival_rate", self.arrival_rate.location()),
             ("start_rate", self.start_rate.location()),
             ("stages", self.stages.location()),
             ("poisson", self.poisson.location()),
+            ("batch_every", self.batch_every.location()),
             ("connections", self.connections.location()),
             ("max_connections", self.max_connections.location()),
             ("streams", self.streams.location()),
