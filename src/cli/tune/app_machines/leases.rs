@@ -46,7 +46,17 @@ impl AppMachines<'_> {
             }
         }
         let lease = self.client.acquire_lease(id, NEW_LEASE, LEASE_DESCRIPTION)?;
-        note(store, id, &lease);
+        self.keep(id, &lease, store)
+    }
+
+    /// Notes the nonce of a new lease and extends it.
+    fn keep(
+        &mut self,
+        id: &MachineId,
+        lease: &MachineLease,
+        store: &mut RestoreStore,
+    ) -> Result<(), FlyError> {
+        note(store, id, lease);
         self.client.refresh_lease(id, LEASE).map(drop)
     }
 
@@ -58,8 +68,8 @@ impl AppMachines<'_> {
             if let FlyProblem::LeaseHeld { .. } = error.problem() {
                 tracing::warn!("{error}; waiting for up to {}", format_duration(LEASE_PATIENCE));
                 let lease =
-                    self.client.await_lease(&id, LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
-                note(store, &id, &lease);
+                    self.client.await_lease(&id, NEW_LEASE, LEASE_DESCRIPTION, LEASE_PATIENCE)?;
+                self.keep(&id, &lease, store)?;
             }
         }
         Ok(())
