@@ -21,7 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::engine::connection::flood::{FloodKind, FloodMeter};
-use crate::engine::time::{clock, io_poll};
+use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::io_poll;
 
 /// A TCP stream whose unread input can be checked while another owner reads and writes it.
 pub(in crate::engine) struct PeekableStream(Rc<SharedSocket>);
@@ -119,7 +120,7 @@ impl SharedSocket {
 }
 
 impl SocketPeek {
-    /// How old a poll by the runtime may be to replace a look, which costs a system call.
+    /// How old a poll or a read by the runtime may be to replace a look, which costs a system call.
     const MAX_POLL_AGE: Duration = Duration::from_micros(100);
     /// How often the connection's driver gets a turn to read what arrived.
     const LOOKS: usize = 8;
@@ -140,11 +141,13 @@ impl SocketPeek {
         }
     }
 
-    /// The unread input. Does not ask the kernel if the runtime has just done so and reported
-    /// nothing.
-    pub(super) fn look_unless_polled(&self) -> UnreadInput {
-        let is_recent = |poll| clock::now().saturating_duration_since(poll) < Self::MAX_POLL_AGE;
-        if io_poll::last_poll().is_some_and(is_recent) && !self.socket.may_have_input() {
+    /// The unread input. Does not ask the kernel if the runtime has just polled it or read from the
+    /// socket, at `read`, and reported nothing since.
+    pub(super) fn look_unless_polled(&self, read: Option<Instant>) -> UnreadInput {
+        let is_recent =
+            |at: Instant| clock::now().saturating_duration_since(at) < Self::MAX_POLL_AGE;
+        let known = io_poll::last_poll().max(read);
+        if known.is_some_and(is_recent) && !self.socket.may_have_input() {
             return UnreadInput::Nothing;
         }
         self.look()
@@ -173,9 +176,13 @@ impl SocketPeek {
     /// Bytes in plain text belong to no request, and the next request would take them for its
     /// answer. In TLS they may be a session ticket or a close notification. The driver reads them,
     /// and `is_open` then reports the result.
-    pub(in crate::engine) async fn is_quiet(&self, is_open: impl Fn() -> bool) -> bool {
+    pub(in crate::engine) async fn is_quiet(
+        &self,
+        read: Option<Instant>,
+        is_open: impl Fn() -> bool,
+    ) -> bool {
         for _ in 0..Self::LOOKS {
-            match self.look_unless_polled() {
+            match self.look_unless_polled(read) {
                 _ if !is_open() => return false,
                 UnreadInput::Nothing => return true,
                 UnreadInput::Bytes if self.is_encrypted => tokio::task::yield_now().await,
@@ -289,14 +296,14 @@ mod tests {
             theirs.write_all(b"x").unwrap();
             await_unread(&peek);
             assert_eq!((peek.look(), peek.look()), (UnreadInput::Bytes, UnreadInput::Bytes));
-            assert!(!peek.is_quiet(|| true).await);
+            assert!(!peek.is_quiet(None, || true).await);
             drop(theirs);
             let mut ours = ours;
             let mut read = [0; 8];
             assert_eq!(ours.read(&mut read).await.unwrap(), 1);
             await_unread(&peek);
             assert_eq!(peek.look(), UnreadInput::End);
-            assert!(!peek.is_quiet(|| true).await);
+            assert!(!peek.is_quiet(None, || true).await);
         });
     }
 
@@ -308,13 +315,46 @@ mod tests {
             theirs.write_all(b"x").unwrap();
             await_unread(&peek);
             io_poll::note_poll(clock::now() - SocketPeek::MAX_POLL_AGE);
-            assert_eq!(peek.look_unless_polled(), UnreadInput::Bytes, "the last poll is too old");
+            assert_eq!(
+                peek.look_unless_polled(None),
+                UnreadInput::Bytes,
+                "the last poll is too old"
+            );
             io_poll::note_poll(clock::now() + Duration::from_mins(1));
-            assert_eq!(peek.look_unless_polled(), UnreadInput::Nothing, "nothing was reported");
+            assert_eq!(peek.look_unless_polled(None), UnreadInput::Nothing, "nothing was reported");
             // The timers rely on it that a task that yields lets the runtime poll.
             tokio::task::yield_now().await;
-            assert_eq!(peek.look_unless_polled(), UnreadInput::Bytes, "the byte was reported");
+            assert_eq!(peek.look_unless_polled(None), UnreadInput::Bytes, "the byte was reported");
             io_poll::forget();
+        });
+    }
+
+    #[test]
+    fn a_socket_that_was_just_read_empty_needs_no_look() {
+        run(async {
+            let (mut ours, mut theirs) = pair().await;
+            let peek = ours.socket_peek(false);
+            theirs.write_all(b"answer").unwrap();
+            assert_eq!(ours.read(&mut [0; 8]).await.unwrap(), 6);
+            let read = clock::now() + Duration::from_mins(1);
+            drop(theirs);
+            await_unread(&peek);
+            assert_eq!(peek.look_unless_polled(None), UnreadInput::End);
+            assert_eq!(peek.look_unless_polled(Some(read)), UnreadInput::Nothing);
+            let earlier = clock::now() - SocketPeek::MAX_POLL_AGE;
+            assert_eq!(peek.look_unless_polled(Some(earlier)), UnreadInput::End);
+        });
+    }
+
+    #[test]
+    fn a_socket_that_was_not_read_empty_is_looked_at() {
+        run(async {
+            let (mut ours, mut theirs) = pair().await;
+            let peek = ours.socket_peek(false);
+            theirs.write_all(b"answer, and more").unwrap();
+            assert_eq!(ours.read(&mut [0; 8]).await.unwrap(), 8);
+            let read = clock::now() + Duration::from_mins(1);
+            assert_eq!(peek.look_unless_polled(Some(read)), UnreadInput::Bytes);
         });
     }
 
@@ -351,7 +391,7 @@ mod tests {
         run(async {
             let (ours, mut theirs) = pair().await;
             let peek = ours.socket_peek(true);
-            assert!(peek.is_quiet(|| true).await);
+            assert!(peek.is_quiet(None, || true).await);
             theirs.write_all(b"ticket").unwrap();
             await_unread(&peek);
             let looks = Cell::new(0);
@@ -363,9 +403,12 @@ mod tests {
                     looks.get() <= last
                 }
             };
-            assert!(!peek.is_quiet(closes_after(2)).await, "the driver found a close");
+            assert!(!peek.is_quiet(None, closes_after(2)).await, "the driver found a close");
             assert_eq!(looks.get(), 3);
-            assert!(peek.is_quiet(closes_after(usize::MAX)).await, "what nobody reads is no close");
+            assert!(
+                peek.is_quiet(None, closes_after(usize::MAX)).await,
+                "what nobody reads is no close"
+            );
             assert_eq!(looks.get(), SocketPeek::LOOKS + 1);
         });
     }

@@ -85,17 +85,22 @@ pub(in crate::engine) struct WireStamps {
     flood: FloodMeter,
     /// How many exchanges are in progress.
     exchanges: Cell<usize>,
+    /// How many exchanges have begun.
+    begun: Cell<u64>,
     /// Whether the body of an answer is being read.
     is_in_body: Cell<bool>,
     interim: Cell<InterimScan>,
 }
+
+/// After how many exchanges a target is taken to keep a connection open after an answer.
+const PROVEN: u64 = 16;
 
 impl WireStamps {
     /// Forgets the previous exchange, as the only one on the connection begins.
     pub(in crate::engine) fn reset(&self) {
         self.is_in_body.set(false);
         self.interim.set(InterimScan::default());
-        self.flood.begin_exchange();
+        self.begin();
         self.first_read.set(None);
         self.last_read.set(None);
         self.read_bytes.set(0);
@@ -104,8 +109,13 @@ impl WireStamps {
 
     /// Notes that one of several exchanges begins; returns how many were in progress before.
     pub(super) fn begin_exchange(&self) -> usize {
-        self.flood.begin_exchange();
+        self.begin();
         self.exchanges.replace(self.exchanges.get() + 1)
+    }
+
+    fn begin(&self) {
+        self.flood.begin_exchange();
+        self.begun.set(self.begun.get() + 1);
     }
 
     /// Notes that one of several exchanges is over.
@@ -156,6 +166,12 @@ impl WireStamps {
     /// When the last byte so far arrived, or the end of the stream.
     pub(in crate::engine) fn last_read(&self) -> Option<Instant> {
         self.last_read.get()
+    }
+
+    /// The last read of a connection that has carried many exchanges: its target does not close
+    /// right behind an answer.
+    pub(super) fn last_read_if_proven(&self) -> Option<Instant> {
+        self.last_read.get().filter(|_| self.begun.get() >= PROVEN)
     }
 
     /// Bytes read since the last reset.

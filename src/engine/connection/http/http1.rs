@@ -128,7 +128,7 @@ impl Http1Connection {
             return false;
         }
         match &self.peek {
-            Some(peek) => peek.is_quiet(|| self.is_open()).await,
+            Some(peek) => peek.is_quiet(self.stamps.last_read_if_proven(), || self.is_open()).await,
             None => true,
         }
     }

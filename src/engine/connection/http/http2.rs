@@ -184,11 +184,12 @@ impl Http2Connection {
             });
         }
         // Unread bytes prove nothing: they may belong to any stream.
+        let read = self.shared.traits.stamps.last_read_if_proven();
         if self
             .shared
             .peek
             .as_ref()
-            .is_some_and(|peek| peek.look_unless_polled() == UnreadInput::End)
+            .is_some_and(|peek| peek.look_unless_polled(read) == UnreadInput::End)
         {
             self.shared.ended.set(true);
         }
