@@ -120,8 +120,11 @@ impl SharedSocket {
 }
 
 impl SocketPeek {
-    /// How old a poll or a read by the runtime may be to replace a look, which costs a system call.
+    /// How old a poll by the runtime may be to replace a look, which costs a system call.
     const MAX_POLL_AGE: Duration = Duration::from_micros(100);
+    /// How old a read may be. The runtime reads from all sockets with an event before the tasks
+    /// that send again, some µs for each.
+    const MAX_READ_AGE: Duration = Duration::from_millis(1);
     /// How often the connection's driver gets a turn to read what arrived.
     const LOOKS: usize = 8;
 
@@ -144,10 +147,10 @@ impl SocketPeek {
     /// The unread input. Does not ask the kernel if the runtime has just polled it or read from the
     /// socket, at `read`, and reported nothing since.
     pub(super) fn look_unless_polled(&self, read: Option<Instant>) -> UnreadInput {
-        let is_recent =
-            |at: Instant| clock::now().saturating_duration_since(at) < Self::MAX_POLL_AGE;
-        let known = io_poll::last_poll().max(read);
-        if known.is_some_and(is_recent) && !self.socket.may_have_input() {
+        let is_recent = |at: Instant, limit| clock::now().saturating_duration_since(at) < limit;
+        let is_known = io_poll::last_poll().is_some_and(|poll| is_recent(poll, Self::MAX_POLL_AGE))
+            || read.is_some_and(|read| is_recent(read, Self::MAX_READ_AGE));
+        if is_known && !self.socket.may_have_input() {
             return UnreadInput::Nothing;
         }
         self.look()
@@ -341,7 +344,7 @@ mod tests {
             await_unread(&peek);
             assert_eq!(peek.look_unless_polled(None), UnreadInput::End);
             assert_eq!(peek.look_unless_polled(Some(read)), UnreadInput::Nothing);
-            let earlier = clock::now() - SocketPeek::MAX_POLL_AGE;
+            let earlier = clock::now() - SocketPeek::MAX_READ_AGE;
             assert_eq!(peek.look_unless_polled(Some(earlier)), UnreadInput::End);
         });
     }
