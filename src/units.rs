@@ -2,6 +2,7 @@
 
 mod machine_size;
 pub mod near;
+mod period;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use machine_size::MachineSize;
+pub use period::into_period;
 
 /// A count with a regular noun, given in the singular: `1 budget`, `3 budgets`.
 pub fn plural(count: u64, noun: &str) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::TargetError;
+use crate::units::into_period;
 
 /// Periodic windows in which no answer leaves the server: `[every·k − stall, every·k)` for k = 1,
 /// 2, …
@@ -43,10 +44,6 @@ impl StallWindows {
         let left = self.every.saturating_sub(into_period(ready, self.every));
         if left <= self.stall { ready + left } else { ready }
     }
-}
-
-fn into_period(moment: Duration, period: Duration) -> Duration {
-    Duration::from_nanos_u128(moment.as_nanos() % period.as_nanos())
 }
 
 #[cfg(test)]

@@ -292,3 +292,19 @@ impl WireStamps {
         self.written.set(self.written.get() + written as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_read_counts_only_once_a_connection_has_carried_many_exchanges() {
+        let stamps = WireStamps::default();
+        for begun in 1..=PROVEN {
+            stamps.reset();
+            assert_eq!(stamps.last_read_if_proven(), None, "nothing was read yet");
+            stamps.read(b"answer");
+            assert_eq!(stamps.last_read_if_proven().is_some(), begun == PROVEN, "{begun}");
+        }
+    }
+}

@@ -463,14 +463,7 @@ pub(super) async fn conduct_part<D: Dialer + 'static>(
     watcher: &mut Watcher,
     stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
-    conduct_on(
-        |now| Rc::new(ThreadState::new(PacingMode::Sleep, now)),
-        (plan, appointed, None),
-        dials,
-        watcher,
-        stop,
-    )
-    .await
+    conduct_on(unmetered, (plan, appointed, None), dials, watcher, stop).await
 }
 
 /// Runs a plan of one scenario after its setup, against one server.
@@ -481,12 +474,18 @@ pub(super) async fn conduct_after<D: Dialer + 'static>(
     watcher: &mut Watcher,
     stop: StopSignal,
 ) -> Result<Measurement, EngineError> {
-    let thread = |now| Rc::new(ThreadState::new(PacingMode::Sleep, now));
-    conduct_on(thread, (plan, None, Some(setup)), vec![dial], watcher, stop).await
+    conduct_on(unmetered, (plan, None, Some(setup)), vec![dial], watcher, stop).await
 }
 
-/// Wakes the lanes of a thread without a hiccup meter, to which tokio's coarse timers look like
+/// A thread whose lanes are woken without a hiccup meter, to which tokio's coarse timers look like
 /// standstills.
+fn unmetered(now: Instant) -> Rc<ThreadState> {
+    let thread = Rc::new(ThreadState::new(PacingMode::Sleep, now));
+    tokio::task::spawn_local(tick(Rc::downgrade(&thread)));
+    thread
+}
+
+/// Wakes the lanes of a thread ten times a second.
 async fn tick(thread: Weak<ThreadState>) {
     let mut ticks = tokio::time::interval(millis(100));
     loop {
@@ -514,7 +513,6 @@ async fn conduct_on<D: Dialer + 'static>(
         let shard = plan.shard().subdivide(Shard { index: u32::try_from(lane).unwrap(), of });
         let link = ConductorLink { lane, commands: listen.clone(), reports: reports.clone() };
         let thread = thread(start.run);
-        tokio::task::spawn_local(tick(Rc::downgrade(&thread)));
         let work = Rc::new(Lane::new(
             plan.scenarios[0].clone(),
             &setup,

@@ -117,9 +117,10 @@ fn seeded(seed: Option<u64>, schedule: Schedule) -> Schedule {
 
 /// The load in one line: `open, 20/s constant for 40s, up to 16 connections`.
 pub(super) fn words(scenario: &Scenario, load: &LoadPlan) -> String {
-    let LoadShape { model, connections: number, max_connections, fresh, streams, .. } =
-        &scenario.load;
-    let batches = scenario.load.batch_every.map_or_else(String::new, |period| {
+    let LoadShape {
+        model, connections: number, max_connections, fresh, streams, batch_every, ..
+    } = &scenario.load;
+    let batches = batch_every.map_or_else(String::new, |period| {
         format!(", in batches every {}", duration_literal(period))
     });
     let mut connections = plural(u64::from(*number), "connection");

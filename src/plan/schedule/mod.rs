@@ -7,7 +7,7 @@ mod poisson;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::units::{Rate, UnitError};
+use crate::units::{Rate, UnitError, into_period};
 use curve::RateCurve;
 use poisson::{BlockDraws, PoissonBlocks};
 
@@ -107,11 +107,11 @@ impl Schedule {
     /// and the second, so that any index can be found without drawing the earlier seconds.
     pub fn poisson(seed: u64, over: &Self) -> Self {
         let blocks = PoissonBlocks::draw(seed, &over.curve);
-        let curve = Arc::clone(&over.curve);
-        Self { curve, blocks: Some(Arc::new(blocks)), batch_period: over.batch_period }
+        Self { blocks: Some(Arc::new(blocks)), ..over.clone() }
     }
 
-    /// The same arrivals in batches: those of each period are due at its start.
+    /// The same arrivals in batches: those of each period are due at its start. The period is not
+    /// zero.
     #[must_use]
     pub fn in_batches(self, period: Duration) -> Self {
         Self { batch_period: Some(period), ..self }
@@ -138,7 +138,7 @@ impl Schedule {
 
     /// The start of the batch of an arrival that would be due at `due` on its own.
     fn batch_start(&self, due: Duration) -> Duration {
-        self.batch_period.map_or(due, |period| due.saturating_sub(remainder(due, period)))
+        self.batch_period.map_or(due, |period| due.saturating_sub(into_period(due, period)))
     }
 
     /// The arrivals of one shard, in order, each with its index.
@@ -218,12 +218,6 @@ impl Iterator for ShardArrivals {
         self.next = index + self.shard.step();
         Some((index, due))
     }
-}
-
-/// What is left of `duration` after whole periods.
-fn remainder(duration: Duration, period: Duration) -> Duration {
-    let nanos = duration.as_nanos() % period.as_nanos().max(1);
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 /// Continues drawing from `at` up to arrival `index`.

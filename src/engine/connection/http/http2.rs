@@ -183,8 +183,8 @@ impl Http2Connection {
                 owed: Rc::clone(&self.shared.owed),
             });
         }
-        // Unread bytes prove nothing: they may belong to any stream.
         let read = self.shared.traits.stamps.last_read_if_proven();
+        // Unread bytes prove nothing: they may belong to any stream.
         if self
             .shared
             .peek
