@@ -11,6 +11,7 @@ use super::error::EngineError;
 use super::time::clock::{self, Instant};
 use super::time::hiccups::HiccupMeter;
 use super::time::spin::SpinBudget;
+use super::time::tick;
 use super::time::timer::PreciseTimer;
 use crate::plan::PacingMode;
 use crate::record::ProberMeasurement;
@@ -22,8 +23,8 @@ pub(super) struct ThreadState {
     pub(super) spin: Rc<SpinBudget>,
     /// The task of the hiccup meter.
     meter: OnceCell<AbortHandle>,
-    /// Wakes the lanes ten times a second. The hiccup meter's timer drives it, so that one timer
-    /// wakes them all.
+    /// Wakes the lanes, and the exchanges that wait, ten times a second. The hiccup meter's timer
+    /// drives it, so that one timer wakes them all.
     tick: watch::Sender<()>,
     /// When the tick is due next; `None` before the first.
     next_tick: Cell<Option<Instant>>,
@@ -45,6 +46,7 @@ impl ThreadState {
     /// Starts the thread's hiccup meter on its `LocalSet`; it runs until the lanes drop the
     /// thread's state.
     pub(super) fn start_meter(self: &Rc<Self>, timer: PreciseTimer, run_start: Instant) {
+        tick::set(self.ticks());
         let meter = Self::measure_hiccups(Rc::downgrade(self), timer, run_start);
         let _already_started = self.meter.set(tokio::task::spawn_local(meter).abort_handle());
     }

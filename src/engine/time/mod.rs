@@ -8,4 +8,5 @@ pub(super) mod spin;
 pub(super) mod start;
 #[cfg(test)]
 pub(super) mod stepping_clock;
+pub(super) mod tick;
 pub(super) mod timer;

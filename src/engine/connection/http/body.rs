@@ -102,7 +102,7 @@ pub(super) async fn read(
         let mut next = pin!(body.next());
         let arrived = match if_ready(next.as_mut()).await {
             Some(piece) => Ok(piece),
-            None => arrival(peek, limits.deadline, next).await,
+            None => arrival(peek, (clock::now(), limits.deadline), next).await,
         };
         match arrived {
             Err(_elapsed) => return Err(limits.ran_out(Dimension::Body)),

@@ -257,9 +257,9 @@ impl Http1Connection {
         let request = self.request(message);
         let mut answered = std::pin::pin!(self.sender.try_send_request(request));
         let peek = self.peek.as_ref();
-        let mut head = arrival(peek, limits.first_byte_by(sent), answered.as_mut()).await;
+        let mut head = arrival(peek, (sent, limits.first_byte_by(sent)), answered.as_mut()).await;
         if head.is_err() && self.stamps.first_read().is_some() {
-            head = arrival(peek, limits.deadline, answered).await;
+            head = arrival(peek, (clock::now(), limits.deadline), answered).await;
         }
         let phase = phase(self.stamps.first_read().is_some());
         match head {

@@ -320,9 +320,9 @@ impl Http2Connection {
         let stamp = || first.set(first.get().or_else(|| Some(self.shared.traits.read_by(sent))));
         let mut answered = std::pin::pin!(head_of(answer, stamp));
         let peek = self.shared.peek.as_ref();
-        let mut head = arrival(peek, limits.first_byte_by(sent), answered.as_mut()).await;
+        let mut head = arrival(peek, (sent, limits.first_byte_by(sent)), answered.as_mut()).await;
         if head.is_err() && first.get().is_some() {
-            head = arrival(peek, limits.deadline, answered).await;
+            head = arrival(peek, (clock::now(), limits.deadline), answered).await;
         }
         let phase = phase(first.get().is_some());
         match head {

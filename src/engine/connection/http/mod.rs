@@ -26,6 +26,7 @@ use crate::engine::connection::idle_close::IdleWatch;
 use crate::engine::connection::socket_peek::SocketPeek;
 use crate::engine::defect::defect_failure;
 use crate::engine::time::clock::{self, Instant};
+use crate::engine::time::tick;
 use crate::expect::UnmetExpectation;
 use crate::library_text::Defect;
 use crate::plan::{ExchangeTimeouts, ProxyPlan};
@@ -246,15 +247,21 @@ impl HttpConnection {
     }
 }
 
-/// Waits for something that arrives on a connection, but no longer than until `by`.
+/// Waits for something that arrives on a connection, but no longer than until `by`. The wait begins
+/// at `since`.
 ///
-/// If nothing has arrived for some time, looks whether the socket has input that the runtime
-/// missed.
+/// Most arrives before the thread's next tick, so that only what does not gets a timer. If nothing
+/// has arrived for some time, looks whether the socket has input that the runtime missed.
 async fn arrival<F: Future>(
     peek: Option<&SocketPeek>,
-    by: Instant,
+    (since, by): (Instant, Instant),
     mut future: Pin<&mut F>,
 ) -> Result<F::Output, Elapsed> {
+    if by - since > tick::LONGEST
+        && let Some(arrived) = tick::before_next(future.as_mut()).await
+    {
+        return Ok(arrived);
+    }
     let mut pause = SOCKET_LOOK;
     while let Some(peek) = peek {
         let until = clock::now() + pause;
