@@ -21,8 +21,15 @@ impl ScenarioEditor {
         Self { file, model, overridden: Vec::new(), refusals: Vec::new() }
     }
 
-    /// Notes that `origin` sets `key`, and what it was before.
+    /// Notes that `origin` sets `key`, unless it was the same before.
     pub(super) fn note(&mut self, origin: &str, key: &str, new: &str, before: &str) {
+        if new != before {
+            self.note_anyway(origin, key, new, before);
+        }
+    }
+
+    /// Notes that `origin` sets `key`, although the same words may describe what it was before.
+    pub(super) fn note_anyway(&mut self, origin: &str, key: &str, new: &str, before: &str) {
         self.overridden.push(format!("`{origin}` sets {key} to {new}; the file has {before}"));
     }
 

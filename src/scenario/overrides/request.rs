@@ -48,7 +48,7 @@ impl ScenarioEditor {
         let list = value.iter().map(|budget| ScenarioField::Present(at.clone(), *budget));
         replace(&mut self.file.budgets, &at, list.collect());
         let new: Vec<_> = value.iter().map(|budget| format!("`{budget}`")).collect();
-        self.note(origin, "the budgets", &new.join(", "), &or_none(&before));
+        self.note_anyway(origin, "the budgets", &new.join(", "), &or_none(&before));
     }
 
     fn change_headers(
@@ -114,7 +114,7 @@ impl ScenarioEditor {
             before = old.map_or(0, |old| old.len());
         }
         let new = count_texts(value.len());
-        self.note(origin, "`body_contains`", &new, &count_texts(before));
+        self.note_anyway(origin, "`body_contains`", &new, &count_texts(before));
     }
 
     /// Refuses an expectation that no request can have, or that several define for themselves.

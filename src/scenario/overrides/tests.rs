@@ -56,6 +56,19 @@ fn overridden(text: &[&str], typed: &[(&str, &str)]) -> Result<Scenario, String>
 }
 
 #[test]
+fn an_override_that_repeats_the_file_changes_nothing() {
+    for (text, typed) in [
+        ([TOP, ONE, OPEN], ("--rate", "20/s")),
+        ([TOP, ONE, OPEN], ("--duration", "40s")),
+        ([TOP, ONE, OPEN], ("--max-connections", "12")),
+        ([TOP, ONE, ONCE], ("--expect-status", "204")),
+    ] {
+        let overridden = overridden(&text, &[typed]).unwrap().overridden;
+        assert!(overridden.is_empty(), "{typed:?}: {overridden:?}");
+    }
+}
+
+#[test]
 fn every_override_says_what_it_replaces() {
     for (text, typed, said) in [
         ([TOP, ONE, OPEN], ("--rate", "50/s"), "sets `arrival_rate` to 50/s; the file has 20/s"),
