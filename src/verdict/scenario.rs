@@ -53,7 +53,7 @@ pub(super) fn judge(
     let is_down = silent.is_some()
         || void_reasons::target_is_down(measured, run)
         || setup.as_ref().is_some_and(|setup| setup.is_of_target);
-    let early = early_end_reason(&planned.name, run);
+    let early = EarlyEndReason::of(&planned.name, run);
     let nothing_measured = nothing_measured(&pairs);
     let by_itself = pairs
         .iter()
@@ -64,6 +64,7 @@ pub(super) fn judge(
         .chain(grounds.first().map(|_| Decision::Inconclusive));
     let by_itself: Vec<_> = by_itself.collect();
     let (decision, without_limits) = combine(&budgets, &by_itself, &pairs);
+    let early = early.and_then(|early| early.unless_said_by(&mut budgets));
     let has_failure_advice = silent.is_some() && void_reasons::target_is_down(measured, run);
     let of_requests = match setup {
         Some(setup) if !setup.is_partial => Vec::new(),
@@ -77,7 +78,7 @@ pub(super) fn judge(
             .into_iter()
             .chain(nothing_measured)
             .chain(of_requests)
-            .chain(early.map(|early| early.reason))
+            .chain(early)
             .collect(),
         without_limits,
         warnings: address_warnings::warnings(measured)
@@ -145,28 +146,43 @@ fn without_vague_advice(
 
 /// What an end before the planned one means for a scenario.
 struct EarlyEndReason {
+    /// `ended early after 31 s of 120 s`.
+    when: String,
     reason: VerdictReason,
     /// For the scenario whose breach ended the run, a fail: it was proven then, whatever the
     /// exchanges that were still in progress add. In a merged run, no pass.
     decision: Option<Decision>,
 }
 
-fn early_end_reason(scenario: &str, run: &Measurement) -> Option<EarlyEndReason> {
-    let RunEnding::ProvenEarly(early) = &run.ending else { return None };
-    let elsewhere = early.breach.as_ref().filter(|breach| breach.scenario != scenario);
-    let what = match elsewhere {
-        Some(breach) => format!("{}, in scenario `{}`", early.words(), breach.scenario),
-        None => early.words(),
-    };
-    let is_breached = early.breach.is_some() && elsewhere.is_none();
-    // One of several probers proved it for its own arrivals. Whether it holds for all of them is
-    // for their evidence to say, but the end that it caused must not make a pass.
-    let is_merged = run.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1);
-    let decision = if is_merged { Decision::Inconclusive } else { Decision::Fail };
-    Some(EarlyEndReason {
-        reason: VerdictReason { what, next: String::new() },
-        decision: is_breached.then_some(decision),
-    })
+impl EarlyEndReason {
+    fn of(scenario: &str, run: &Measurement) -> Option<Self> {
+        let RunEnding::ProvenEarly(early) = &run.ending else { return None };
+        let elsewhere = early.breach.as_ref().filter(|breach| breach.scenario != scenario);
+        let what = match elsewhere {
+            Some(breach) => format!("{}, in scenario `{}`", early.words(), breach.scenario),
+            None => early.words(),
+        };
+        let is_breached = early.breach.is_some() && elsewhere.is_none();
+        // One of several probers proved it for its own arrivals. Whether it holds for all of them
+        // is for their evidence to say, but the end that it caused must not make a pass.
+        let is_merged = run.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1);
+        let decision = if is_merged { Decision::Inconclusive } else { Decision::Fail };
+        Some(Self {
+            when: early.when(),
+            reason: VerdictReason { what, next: String::new() },
+            decision: is_breached.then_some(decision),
+        })
+    }
+
+    /// The reason, unless a budget fails: that one then says when the run ended. The end is no
+    /// further fault of the target.
+    fn unless_said_by(self, budgets: &mut [BudgetVerdict]) -> Option<VerdictReason> {
+        let failed = budgets.iter_mut().find(|budget| budget.decision == Decision::Fail);
+        let Some(failed) = failed else { return Some(self.reason) };
+        failed.reason.what += "; ";
+        failed.reason.what += &self.when;
+        None
+    }
 }
 
 /// The reason for a run in which every step was skipped. The target was never tested, and no data

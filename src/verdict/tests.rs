@@ -157,13 +157,19 @@ fn proven_early(scenario: Option<&str>) -> RunEnding {
 /// Exchanges that were still in progress at the end may blur what was proven; the fail stands.
 #[test]
 fn a_run_that_ended_on_a_proven_breach_is_a_fail_that_says_when() {
-    let verdict = judged(&[tile(180, 16)], |run| {
-        (run.ending, run.scenarios[0].abandoned) = (proven_early(Some("tiles")), 4);
-        run.scenarios[0].planned = Some(800);
-    });
-    assert_eq!(verdict.decision, Decision::Fail);
+    let judged = |over| {
+        judged(&[tile(180, over)], |run| {
+            (run.ending, run.scenarios[0].abandoned) = (proven_early(Some("tiles")), 4);
+            run.scenarios[0].planned = Some(800);
+        })
+    };
+    let (shown, blurred) = (judged(16), judged(3));
+    assert_eq!([shown.decision, blurred.decision], [Decision::Fail; 2]);
+    let failed = &shown.budgets[0].reason.what;
+    assert!(failed.ends_with("; ended early after 31 s of 120 s"), "{failed}");
+    assert!(reason_texts(&shown).is_empty(), "the end is no further fault");
     assert_eq!(
-        reason_texts(&verdict),
+        reason_texts(&blurred),
         ["ended early after 31 s of 120 s: the breach of p95 < 300ms by `tile` is proven"]
     );
 }

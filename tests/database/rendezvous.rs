@@ -153,7 +153,7 @@ fn a_breach_that_the_first_shard_proves_and_a_merge_that_is_told_to_stop_end_all
     let begun = Instant::now();
     let machines = ["1/2", "2/2"].map(|shard| spawn(meeting.machine("a", &["--shard", shard])));
     for machine in machines {
-        assert_exit(&ended(machine), 0, &["ended early after", "is proven"]);
+        assert_exit(&ended(machine), 0, &["proven by blocks", "ended early after"]);
     }
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     assert_exit(&ended(spawn(meeting.merge("m", &[]))), 1, &["FAIL", "ended early after"]);
