@@ -8,7 +8,7 @@ use crate::record::{
     BaselineWindow, Budget, CountLimit, Dimension, Histogram, RequestSuggestion, RequestSummary,
     SuggestedBudget, run_name,
 };
-use crate::units::{Quantile, Ratio};
+use crate::units::{Quantile, Ratio, duration_literal};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -63,6 +63,7 @@ pub fn suggest_budgets(runs: &[EarlierRequest<'_>]) -> Option<RequestSuggestion>
         });
         suggestion.add(SuggestedMeasure::Latency(quantile), needed.collect());
     }
+    suggestion.leave_out_looser();
     let needed = runs.iter().filter(|run| run.summary.exchanges >= FEWEST_FOR_ERRORS).map(|run| {
         let (over, of) = (run.summary.failed(), run.summary.exchanges);
         let (_, share) = ExceedanceCount { over, of }.interval(ErrorRate::STATED);
@@ -172,6 +173,30 @@ impl RequestSuggestion {
     }
 }
 
+impl RequestSuggestion {
+    /// Leaves out each quantile whose limit is above that of a higher one: the runs that need it
+    /// are too short for the higher one.
+    fn leave_out_looser(&mut self) {
+        let mut tightest: Option<(Quantile, Duration)> = None;
+        for at in (0..self.budgets.len()).rev() {
+            let Budget::Quantile { quantile, ceiling, .. } = self.budgets[at].budget else {
+                continue;
+            };
+            match tightest.filter(|(_, limit)| ceiling > *limit) {
+                Some((higher, limit)) => {
+                    self.budgets.remove(at);
+                    self.left_out.push(format!(
+                        "{quantile}: runs that are too short for {higher} need {}, and {higher} has a limit of {}",
+                        duration_literal(ceiling),
+                        duration_literal(limit)
+                    ));
+                }
+                None => tightest = Some((quantile, ceiling)),
+            }
+        }
+    }
+}
+
 /// A limit with two significant digits that is at least this.
 fn rounded_up(limit: f64) -> f64 {
     if !limit.is_finite() || limit <= 0.0 {
@@ -248,12 +273,13 @@ mod tests {
         let mut runs = vec![summary(&[100_000; 100], 0); 6];
         runs.extend(vec![summary(&[900_000; 6], 0); 30]);
         let found = suggest(&runs, false);
-        assert_eq!(lines(&found)[1], "p95 < 110ms");
-        assert_eq!((found.budgets[1].held, found.budgets[1].of), (6, 6));
+        assert_eq!(lines(&found)[0], "p95 < 110ms");
+        assert_eq!((found.budgets[0].held, found.budgets[0].of), (6, 6));
         assert_eq!(
             found.left_out,
             [
-                "p99: 0 of 36 runs have the 299 requests that it needs; a suggestion needs 5 such runs"
+                "p99: 0 of 36 runs have the 299 requests that it needs; a suggestion needs 5 such runs",
+                "p50: runs that are too short for p95 need 910ms, and p95 has a limit of 110ms"
             ]
         );
     }

@@ -50,15 +50,15 @@ fn counted(suggestion: &RequestSuggestion) -> String {
     }
 }
 
-/// `p95 < 240ms: 39 of 40 runs would have passed; the worst, 2026-…, needs 420ms`
+/// `p95 < 240ms: 39 of 40 runs would have passed; the worst run, 2026-…, needs 420ms`
 fn held(one: &SuggestedBudget) -> String {
     let SuggestedBudget { budget, held, of, worst, worst_needs, .. } = one;
     let needs = match worst_needs {
-        Some(needs) if needs == budget => "needs it too".to_owned(),
+        Some(needs) if needs == budget => "needs this limit too".to_owned(),
         Some(needs) => format!("needs {}", limit_of(needs)),
         None => "failed too often for any limit".to_owned(),
     };
-    format!("{budget}: {held} of {of} runs would have passed; the worst, {worst}, {needs}")
+    format!("{budget}: {held} of {of} runs would have passed; the worst run, {worst}, {needs}")
 }
 
 /// The limit of a budget: `240ms`.
