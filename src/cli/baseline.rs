@@ -10,7 +10,8 @@ use super::tags;
 use crate::plan::{Plan, ScenarioPlan};
 use crate::postgres::DatabaseAddress;
 use crate::record::{
-    BlockFigures, Comparison, Decision, QuantileChange, RequestComparison, RunRecord,
+    BlockFigures, Comparison, Decision, ENVIRONMENT_TAG, QuantileChange, RequestComparison,
+    RunRecord,
 };
 use crate::units::{Quantile, duration_literal};
 use crate::verdict::{self, ComparisonSettings};
@@ -27,8 +28,8 @@ const TAG: &str = "tag:";
 #[group(skip)]
 pub(super) struct Flags {
     /// Compare the run with an earlier one, and show the result below the verdict: a run by any
-    /// name that `compare` accepts, `last-pass` (the newest comparable run that passed) or
-    /// `tag:KEY=VALUE` (the newest comparable run with this tag)
+    /// name that `compare` accepts, `last-pass` (the newest comparable run of the same
+    /// environment that passed) or `tag:KEY=VALUE` (the newest comparable run with this tag)
     #[arg(long, value_name = "RUN")]
     baseline: Option<String>,
     /// Exit with 1 if the run is slower than its baseline or fails more often, and with 3 if that
@@ -49,11 +50,12 @@ impl Flags {
         self.baseline.is_some() || self.fail_if_slower
     }
 
-    /// Finds the baseline of a plan before anything is sent; `None` if none is named.
+    /// Finds the baseline of a plan before anything is sent; `None` if none is named. The run has an
+    /// `environment`, unless that is `None`.
     pub(super) fn find(
         &self,
         plan: &Plan,
-        runs_dir: &Path,
+        (runs_dir, environment): (&Path, Option<&String>),
         database: Option<DatabaseAddress>,
     ) -> Result<Option<RunBaseline>, CommandError> {
         let Some(named) = &self.baseline else {
@@ -67,7 +69,7 @@ impl Flags {
             };
         };
         let source = RunSource::new(Some(runs_dir.to_owned()), database);
-        let name = baseline_name(&source, named, plan)?;
+        let name = baseline_name(&source, named, plan, environment)?;
         let record = Box::new(source.timed_record(&name)?);
         let baseline = RunBaseline {
             record,
@@ -83,12 +85,21 @@ impl Flags {
 }
 
 /// The name of the run that the value of `--baseline` means.
-fn baseline_name(source: &RunSource, named: &str, plan: &Plan) -> Result<PathBuf, CommandError> {
+fn baseline_name(
+    source: &RunSource,
+    named: &str,
+    plan: &Plan,
+    environment: Option<&String>,
+) -> Result<PathBuf, CommandError> {
     let scenarios: Vec<&str> =
         plan.scenarios.iter().map(|scenario| scenario.shown.name.as_str()).collect();
     if named == LAST_PASS {
-        return run_selector::newest_comparable(source, &scenarios, "that passed", |run| {
-            run.decision == Decision::Pass
+        let what = match environment {
+            Some(name) => format!("that passed in the environment `{name}`"),
+            None => "that passed without an environment".to_owned(),
+        };
+        return run_selector::newest_comparable(source, &scenarios, &what, |run| {
+            run.decision == Decision::Pass && run.tags.get(ENVIRONMENT_TAG) == environment
         });
     }
     if named.contains('=') && !named.starts_with(TAG) && !Path::new(named).exists() {
@@ -146,8 +157,8 @@ impl RunBaseline {
         }
     }
 
-    /// The measured time that a request needs, if its latencies still hang together as long as in
-    /// the baseline.
+    /// The measured time that a request needs, if its latencies are still correlated for as long as
+    /// in the baseline.
     fn needed_for(&self, request: &RequestComparison) -> Duration {
         let least = BlockFigures::needed_for(BlockFigures::LEAST_TOGETHER);
         self.blocks_of(request).map_or(least, |blocks| blocks.needed().max(least))

@@ -60,6 +60,10 @@ const SCENARIOS: [BuiltInScenario; 2] = [
 /// The length of the measured stage, instead of three minutes.
 const DURATION: Duration = Duration::from_secs(40);
 
+/// The environment of runs against a rehearsal target, so that no history or baseline of another
+/// target contains them.
+pub(super) const ENVIRONMENT: &str = "demo";
+
 /// Arrivals a second on live data, which cost the rehearsal target nothing: enough for a verdict
 /// after [`DURATION`].
 const LIVE_RATE: f64 = 5.0;
@@ -99,7 +103,8 @@ pub(super) fn demo(args: &Args) -> Result<ExitStatus, CommandError> {
         consent: args.run.consent(),
         ..plan(url, &args.connection)?
     };
-    let run = session::execute(&plan, &args.run, &signals, ReferencedRuns::default())?;
+    let flags = args.run.clone().or_environment(ENVIRONMENT);
+    let run = session::execute(&plan, &flags, &signals, ReferencedRuns::default())?;
     results::report_run(&run, args.run.console(), ResultForm::Full, || ()).1?;
     tracing::info!(target: PEOPLE_ONLY, "{}", advice(&run, args.target.is_empty()));
     Ok(run.exit())

@@ -27,6 +27,7 @@ use super::{check, guard, learned_limits, log, repeat, shard, stray_variables, v
 use crate::engine::clock;
 use crate::fleet::MeetingTimes;
 use crate::plan::{Environment, Plan, PlanOverrides, SecretSet, ShardPlan};
+use crate::record::ENVIRONMENT_TAG;
 use crate::scenario::{Scenario, ScenarioWarning};
 use crate::store::StoreMark;
 use crate::units::{duration_literal, parse_duration};
@@ -248,7 +249,9 @@ fn find_baseline(
              compare the merged run with `tollgate compare`",
         ));
     }
-    args.baseline.find(plan, args.run.runs_dir(), destinations.database().cloned())
+    let tags = args.run.tags();
+    let place = (args.run.runs_dir(), tags.get(ENVIRONMENT_TAG));
+    args.baseline.find(plan, place, destinations.database().cloned())
 }
 
 /// Reports the only run of a plan.

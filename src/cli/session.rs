@@ -73,6 +73,12 @@ impl RunFlags {
         self
     }
 
+    /// These flags; the run's environment is `name` if they name none.
+    pub(super) fn or_environment(mut self, name: &str) -> Self {
+        self.tags = self.tags.or_environment(name);
+        self
+    }
+
     /// The consent to send a host that is not this machine more than 100 requests per second.
     pub(super) fn consent(&self) -> LoadConsent {
         LoadConsent::of_flag(self.yes_load_this_host)

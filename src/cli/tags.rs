@@ -29,6 +29,14 @@ impl Flags {
         self
     }
 
+    /// These tags; the environment is `name` if they name none.
+    pub(super) fn or_environment(mut self, name: &str) -> Self {
+        if !self.tags().contains_key(ENVIRONMENT_TAG) {
+            self.environment = Some(name.to_owned());
+        }
+        self
+    }
+
     /// All tags by key. The last tag of a key wins, and `--environment` and `--deploy` win over
     /// `--tag`.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {

@@ -176,6 +176,7 @@ impl AttemptContext<'_> {
         let flags = self
             .flags
             .clone()
+            .or_environment(super::ENVIRONMENT)
             .tagged("tune.session", self.plan.name.clone())
             .tagged("tune.attempt", attempt.number.to_string())
             .tagged("tune.configuration", configuration.clone());

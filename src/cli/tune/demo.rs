@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::quota::MetricPace;
 use super::session_run::{Flags, SessionInput, run_session};
-use crate::cli::demo::{TILE_LOADER_MOCK, TargetProcess};
+use crate::cli::demo::{ENVIRONMENT, TILE_LOADER_MOCK, TargetProcess};
 use crate::cli::exit::{CommandError, ExitStatus};
 use crate::fly::FlyEnvironment;
 use crate::scenario::{OverrideValue, Scenario, ScenarioErrors, ScenarioOverrides};
@@ -54,7 +54,8 @@ pub(super) fn demo(flags: &Flags) -> Result<ExitStatus, CommandError> {
     let variables = BTreeMap::from([("TOLLGATE_TARGET".to_owned(), url.clone())]);
     let pace = MetricPace::of_simulation(interval);
     let input = SessionInput { plan, scenario, variables, fly: Some(fly), pace, is_demo: true };
-    let flags = Flags { app: Some(APP.to_owned()), allow_downtime: true, ..flags.clone() };
+    let run = flags.run.clone().or_environment(ENVIRONMENT);
+    let flags = Flags { app: Some(APP.to_owned()), allow_downtime: true, run, ..flags.clone() };
     run_session(input, &flags)
 }
 

@@ -154,7 +154,8 @@ fn search(
             return Ok(search.interrupted());
         }
         let plan = plans.step(&step, earlier.as_ref())?;
-        let flags = args.run.clone().tagged("search", record.search.to_string());
+        let flags = args.run.clone().or_environment(super::ENVIRONMENT);
+        let flags = flags.tagged("search", record.search.to_string());
         let flags = flags.tagged("step", step.number.to_string());
         let continued = earlier.as_ref().filter(|_| step.continues);
         let measured =

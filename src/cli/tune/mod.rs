@@ -22,6 +22,11 @@ use std::path::{Path, PathBuf};
 use super::exit::{CommandError, ExitStatus};
 use super::store_flags::StoreFlags;
 
+/// The environment of the runs of sessions and searches that name none. They measure other
+/// configurations and rates than the target has otherwise, so no other history or baseline contains
+/// them.
+const ENVIRONMENT: &str = "tune";
+
 const EXAMPLES: &str = "\
 Examples:
   tollgate tune --demo                                        a session against simulated machines

@@ -152,7 +152,7 @@ pub(super) fn run_session(
         read_quotas(&mut quota, &signals, &mut record);
     }
     let written = finish(&folder, &mut record, flags).and_then(|()| store_session(&record, flags));
-    if record.ending != Some(SessionEnding::Complete) && !input.is_demo {
+    if record.can_be_resumed() {
         tracing::info!("Add `--resume {}` to go on with this session", record.folder_name());
     }
     // An app that is still changed matters more than anything else that failed.

@@ -64,6 +64,13 @@ impl SessionRecord {
         run_name(self.provenance.started, self.id)
     }
 
+    /// Whether `tollgate tune --resume` can go on with it. The machines of a demo are gone.
+    pub fn can_be_resumed(&self) -> bool {
+        self.ending != Some(SessionEnding::Complete)
+            && self.provenance.imported_from.is_none()
+            && !self.provenance.command.iter().any(|word| word == "--demo")
+    }
+
     /// How many attempts were planned: one for each configuration and round.
     pub fn planned_attempts(&self) -> u64 {
         self.plan.configurations.len() as u64 * u64::from(self.plan.rounds)
@@ -154,8 +161,8 @@ pub struct Configuration {
 pub enum SessionEnding {
     /// Every planned attempt was made.
     Complete,
-    /// A signal stopped it. It can be resumed.
+    /// A signal stopped it.
     Interrupted,
-    /// It could not go on; the text says why. It can be resumed.
+    /// It could not go on; the text says why.
     Failed(String),
 }

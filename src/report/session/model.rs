@@ -234,11 +234,11 @@ fn ending(record: &SessionRecord) -> String {
             "none with a result".to_owned()
         }
         Some(SessionEnding::Complete) => "complete".to_owned(),
-        Some(SessionEnding::Interrupted) => "interrupted: it can be resumed".to_owned(),
+        Some(SessionEnding::Interrupted) => "interrupted".to_owned(),
         Some(SessionEnding::Failed(why)) => {
             format!("stopped: {}", words::display(why, words::REASON))
         }
-        None => "not ended: in progress, or killed; it can be resumed".to_owned(),
+        None => "not ended: in progress, or killed".to_owned(),
     }
 }
 

@@ -68,16 +68,16 @@ fn unfinished(record: &SessionRecord) -> Option<String> {
     let planned = record.planned_attempts();
     let made = completed(record).count();
     let so_far = format!("{made} of {planned} attempts were completed");
-    match &record.ending {
-        Some(SessionEnding::Complete) => None,
-        Some(SessionEnding::Interrupted) => {
-            Some(format!("The session was interrupted: {so_far}. It can be resumed."))
-        }
+    let said = match &record.ending {
+        Some(SessionEnding::Complete) => return None,
+        Some(SessionEnding::Interrupted) => format!("The session was interrupted: {so_far}."),
         Some(SessionEnding::Failed(why)) => {
-            Some(format!("The session could not go on ({why}): {so_far}. It can be resumed."))
+            format!("The session could not go on ({why}): {so_far}.")
         }
-        None => Some(format!("The session is not finished: {so_far}.")),
-    }
+        None => format!("The session is not finished: {so_far}."),
+    };
+    let resume = format!(" `--resume {}` goes on with it.", record.folder_name());
+    Some(said + if record.can_be_resumed() { &resume } else { "" })
 }
 
 fn incomplete(record: &SessionRecord) -> Option<String> {
