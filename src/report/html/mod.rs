@@ -29,7 +29,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 ///
 /// A plot that cannot be drawn is replaced by an error message.
 pub fn html(model: &ReportModel) -> String {
-    page(&format!("{} — {}", model.decision.word(), model.title), &body(model))
+    page(&format!("{} — {}", model.lead().word, model.title), &body(model))
 }
 
 /// A page with its styles around a body.
@@ -98,10 +98,11 @@ fn caveats(model: &ReportModel) -> Markup {
 fn verdict(model: &ReportModel) -> Markup {
     let (said, further): (Vec<&RunFinding>, Vec<&RunFinding>) =
         model.findings.iter().partition(|finding| finding.one_line() == model.headline);
+    let lead = model.lead();
     html! {
-        section.verdict.(model.decision.name()) {
-            p.word { (model.decision.word()) }
-            p.why { (prose(&model.headline)) }
+        section.verdict.(lead.decision.name()) {
+            p.word { (lead.word) }
+            p.why { (prose(&lead.reason)) }
             @if let Some(gate) = &model.gate {
                 p.why { (badge(gate.decision)) " " strong { "Gate " (gate.verb) ": " } (prose(&gate.reason)) }
             }

@@ -68,12 +68,13 @@ fn verdict(model: &ReportModel) -> String {
     let gate = model.gate.as_ref().map(|gate| {
         format!("{} **Gate {}**: {}\n\n", sign(gate.decision), gate.verb, prose(&gate.reason))
     });
+    let lead = model.lead();
     format!(
         "## {} {} — {}\n\n**{}**\n\n{}{}\n{}",
-        sign(model.decision),
-        model.decision.word(),
+        sign(lead.decision),
+        lead.word,
         escape(&model.title),
-        prose(&model.headline),
+        prose(&lead.reason),
         gate.unwrap_or_default(),
         escape(&model.subtitle),
         sharing.unwrap_or_default(),

@@ -114,7 +114,7 @@ fn failed_row(failed: &ShareChange) -> ComparedRow {
         .map(|(low, high)| format!("{} to {} points", signed_points(low), signed_points(high)));
     let shows = match (failed.change, failed.interval) {
         (ChangeVerdict::NoneShown, Some((_, high))) => {
-            format!("an increase above {:.2} points would have shown", high * 100.0)
+            format!("an increase above {:.2} points would have been detected", high * 100.0)
         }
         (change, _) => change_words(change, ["fails more often", "fails less often"]).to_owned(),
     };
@@ -163,7 +163,7 @@ fn quantile_row(figure: &QuantileChange, exchanges: BeforeAfter<u64>) -> Compare
 fn quantile_words(figure: &QuantileChange) -> String {
     match (figure.change, figure.interval) {
         (ChangeVerdict::NoneShown, Some((_, high))) => {
-            format!("a slowdown above {} would have shown", micros_words(high))
+            format!("a slowdown above {} would have been detected", micros_words(high))
         }
         (ChangeVerdict::TooFew, _) => {
             format!("too few: {} a side are needed", words::count(figure.needed_exchanges()))
@@ -230,15 +230,30 @@ fn headline(comparison: &Comparison) -> String {
         return slower;
     }
     if comparison.decision() == Decision::Inconclusive {
-        let obstacle = comparison.requests.iter().find_map(|request| request.obstacle.clone());
-        return obstacle.unwrap_or_else(|| {
-            "the latencies of a request cannot be compared, or it is missing from the later side"
-                .to_owned()
-        });
+        return obstacle(comparison);
     }
     let mut parts = [ChangeVerdict::Less, ChangeVerdict::NoneShown].map(of_change).to_vec();
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
+}
+
+/// What leaves a comparison undecided.
+fn obstacle(comparison: &Comparison) -> String {
+    if let Some(obstacle) = comparison.requests.iter().find_map(|one| one.obstacle.clone()) {
+        return obstacle;
+    }
+    if let Some((first, others)) = comparison.only.before.split_first() {
+        let others = match others.len() {
+            0 => " is".to_owned(),
+            more => format!(" and {more} more are"),
+        };
+        return format!("`{}`{others} missing from the later run", words::name(first));
+    }
+    let incomparable = comparison.requests.iter().find(|one| !one.compares_latency());
+    match incomparable {
+        Some(one) => format!("{}: its latencies cannot be compared", words::name(&one.request)),
+        None => "no request can be compared".to_owned(),
+    }
 }
 
 /// The figures of a request with this change, each in some words.
@@ -246,7 +261,7 @@ fn changed_figures(request: &RequestComparison, wanted: ChangeVerdict) -> Vec<St
     let quantiles = request.latency.iter().filter(|figure| figure.change == wanted);
     let of_quantile = |figure: &QuantileChange| match (wanted, figure.interval) {
         (ChangeVerdict::NoneShown, Some((_, high))) => Some(format!(
-            "a slowdown of {} above {} would have shown",
+            "a slowdown of {} above {} would have been detected",
             figure.quantile,
             micros_words(high)
         )),
@@ -292,7 +307,7 @@ fn method(comparison: &Comparison) -> String {
     };
     format!(
         "Quantiles cover all exchanges and rank failures above every latency. The {level} intervals \
-         come from blocks of time (jackknife), at least three times as long as what hangs together. \
+         come from blocks of time (jackknife), at least three times as long as latencies are correlated. \
          A change is reported if its interval leaves out zero: {which} wrong at most 1 time in 20 in \
          each direction, if blocks are independent{apart}."
     )

@@ -267,7 +267,7 @@ fn assumption(verdict: &Verdict) -> String {
     }
     let horizons: Vec<_> = horizons.into_iter().map(format_duration).collect();
     format!(
-        "A pass or a fail is wrong at most 1 time in 20, if nothing hangs together for longer than the stall \
+        "A pass or a fail is wrong at most 1 time in 20, if latencies are not correlated for longer than the stall \
          horizon ({}). It says nothing about longer stalls or other times of day.",
         horizons.join(", ")
     )

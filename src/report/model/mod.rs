@@ -17,7 +17,7 @@ mod table_shape;
 mod timeline;
 mod timing;
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -286,7 +286,39 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
     plan.caveats.iter().map(|caveat| words::display(caveat, words::LINE)).collect()
 }
 
+/// What a report says first.
+pub(super) struct ReportLead<'a> {
+    /// Its colour and its sign.
+    pub(super) decision: Decision,
+    /// Its word: `PASS`, or `SLOWER` where only a comparison stops the run.
+    pub(super) word: &'static str,
+    /// Why, in one line.
+    pub(super) reason: Cow<'a, str>,
+}
+
 impl ReportModel {
+    /// What a report says first: the verdict, unless it is a pass and a comparison that decides the
+    /// exit code does not agree.
+    pub(super) fn lead(&self) -> ReportLead<'_> {
+        let stopped_by = self.comparison.as_ref().filter(|compared| {
+            compared.is_binding
+                && self.decision == Decision::Pass
+                && compared.decision != Decision::Pass
+        });
+        match stopped_by {
+            Some(compared) => ReportLead {
+                decision: compared.decision,
+                word: compared.word(),
+                reason: format!("{}; {}", compared.headline, self.headline).into(),
+            },
+            None => ReportLead {
+                decision: self.decision,
+                word: self.decision.word(),
+                reason: (&self.headline).into(),
+            },
+        }
+    }
+
     /// What keeps the run from passing, most serious first: one line each, with the decision and
     /// the next step.
     pub fn finding_lines(&self) -> impl Iterator<Item = String> {

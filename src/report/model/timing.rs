@@ -7,7 +7,8 @@ use crate::units::{Quantile, Ratio};
 
 use super::words;
 
-/// Quantiles of one dimension over the ok exchanges that entered it; `None` if there are none.
+/// Quantiles of one dimension over the ok exchanges that entered it; `None` if there are none, or
+/// too few for a tail to differ from the maximum ([`Quantile::fewest_values`]).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::report) struct DurationQuantiles {
     /// Number of exchanges.
@@ -25,12 +26,14 @@ pub(in crate::report) struct DurationQuantiles {
 impl DurationQuantiles {
     /// The quantiles of a histogram.
     pub(super) fn of(histogram: Option<&Histogram>) -> Self {
+        let n = histogram.map_or(0, Histogram::count);
         let at = |quantile| histogram.and_then(|histogram| histogram.quantile(quantile));
+        let tail = |quantile: Quantile| at(quantile).filter(|_| n >= quantile.fewest_values());
         Self {
-            n: histogram.map_or(0, Histogram::count),
+            n,
             p50: at(Quantile::P50),
-            p95: at(Quantile::P95),
-            p99: at(Quantile::P99),
+            p95: tail(Quantile::P95),
+            p99: tail(Quantile::P99),
             max: histogram.and_then(Histogram::max),
         }
     }

@@ -32,7 +32,7 @@ impl SessionModel {
         if !rounds.is_empty() {
             let rounds = rounds.join(", ");
             note +=
-                &format!(" More rounds that halve it where the difference is not clear: {rounds}.");
+                &format!(" To halve it where the difference is not clear, add rounds: {rounds}.");
         }
         if unclear().any(|(kind, ..)| STEPPED.contains(&kind)) {
             note +=

@@ -194,3 +194,29 @@ fn a_run_shows_its_comparison_below_its_verdict_in_every_report() {
         assert!(page.contains(found) && page.contains("SLOWER"), "{page}");
     }
 }
+
+#[test]
+fn a_report_of_a_run_that_passes_begins_with_the_comparison_that_stops_it() {
+    let mut record = six_runs().remove(5);
+    record.verdict.decision = Decision::Pass;
+    for (is_binding, sign, word) in [(true, "❌", "SLOWER"), (false, "✅", "PASS")] {
+        let compared = Comparison { bounds_all_figures: is_binding, ..comparison() };
+        record.comparison = Some(Box::new(compared));
+        let model = report::ReportModel::new(&record, Vec::<crate::record::Interval>::new());
+        let (markdown, html) = (report::markdown(&model), report::html(&model));
+        assert!(markdown.starts_with(&format!("## {sign} {word} — ")), "{markdown}");
+        assert!(html.contains(&format!("<p class=\"word\">{word}</p>")), "{html}");
+    }
+}
+
+#[test]
+fn a_comparison_that_lacks_a_request_of_the_earlier_run_names_it() {
+    let mut compared = comparison();
+    compared.requests[0].failed.change = ChangeVerdict::NoneShown;
+    compared.requests[0].latency[1].change = ChangeVerdict::NoneShown;
+    compared.only.before = vec!["shop · home".to_owned(), "shop · cart".to_owned()];
+    assert_eq!(
+        report::comparison_line(&compared),
+        "undecided; `shop · home` and 1 more are missing from the later run"
+    );
+}
