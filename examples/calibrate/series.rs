@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Exp1, StandardNormal};
 use tollgate::verdict::binomial::ExceedanceCount;
 
-/// How exceedances hang together.
+/// How exceedances are correlated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Shape {
     Independent,

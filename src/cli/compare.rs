@@ -20,8 +20,8 @@ Examples:
 A figure is called slower or faster if the 90 % interval of its difference, from blocks of time,
 leaves out zero. Each such claim is wrong at most 1 time in 20 if blocks are independent and nothing
 but the target changed between the runs; `tollgate duet` excludes such changes. Otherwise the output
-says how large a slowdown would have shown. With --fail-if-slower, all claims together are wrong at
-most 1 time in 20 under the same conditions. A run needs at least 18 s.
+says which slowdown would have been detected. With --fail-if-slower, all claims together are wrong
+at most 1 time in 20 under the same conditions. A run needs at least 18 s.
 
 Exit codes:
   0  the runs were compared; with --fail-if-slower, nothing is shown to be slower

@@ -103,6 +103,7 @@ pub(super) fn from_clap(
         }
         let text = error.render();
         let text = if stderr_has_colour() { text.ansi().to_string() } else { text.to_string() };
+        let text = with_own_number_errors(&text);
         let tip = tip.map(|tip| format!("\n  tip: {tip}\n")).unwrap_or_default();
         return Err(CommandError::usage(format!("{}{tip}", text.trim_end())));
     }
@@ -116,6 +117,15 @@ pub(super) fn from_clap(
         }
         _ => Ok(ExitStatus::Pass),
     }
+}
+
+/// The standard library says what is wrong with a number, and not what to write.
+fn with_own_number_errors(text: &str) -> String {
+    const WHOLE: &str = "write a whole number";
+    text.replace("invalid digit found in string", WHOLE)
+        .replace("cannot parse integer from empty string", WHOLE)
+        .replace("number too large to fit in target type", "write a smaller number")
+        .replace("invalid float literal", "write a number")
 }
 
 /// Removes what clap suggests: flags that are spelt alike, or `--` before the word. Next to a tip
@@ -288,6 +298,8 @@ mod tests {
             ("--rate 20/s http://127.0.0.1:9/", "write `tollgate run http://127.0.0.1:9/`"),
             ("-z 10s -c 8 http://127.0.0.1:9/", "write `tollgate run http://127.0.0.1:9/`"),
             ("attack -rate=50", "write `tollgate run`"),
+            ("tune --demo --rounds x", "write a whole number"),
+            ("tune --find-rate s.toml --resolution x", "write a number"),
             ("validate x", "write `tollgate check`"),
             ("run http://h --json", "`--output json`"),
             ("run http://h -o json", "`--output json`"),

@@ -34,7 +34,7 @@ impl PeriodChange {
     /// Values come from added histograms. The interval is that of the delete-a-group jackknife on
     /// the logarithm of the quantile (Kott, *The delete-a-group jackknife*, Journal of Official
     /// Statistics 17(4), 2001). The groups are consecutive hours or days with about equal numbers
-    /// of runs, so that runs that hang together mostly stay within one group.
+    /// of runs, so that correlated runs mostly stay within one group.
     pub fn between(
         before: &[DaySum],
         after: &[DaySum],

@@ -138,12 +138,12 @@ pub fn describe_tls(error: &Error) -> String {
         Error::InvalidCertificate(error) => describe_certificate(error),
         Error::AlertReceived(alert) => describe_alert(*alert),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "what arrived is not TLS".to_owned()
+            "the answer is not TLS".to_owned()
         }
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. } => {
-            "what arrived is not a TLS handshake that follows the protocol".to_owned()
+            "the answer is not a valid TLS handshake".to_owned()
         }
         Error::PeerIncompatible(why) => describe_incompatibility(why).to_owned(),
         Error::PeerMisbehaved(why) => describe_misbehaviour(why).to_owned(),

@@ -18,7 +18,7 @@ pub struct BlockFigures {
     #[serde(rename = "measured_us", with = "micros")]
     #[schemars(with = "u64")]
     pub measured: Duration,
-    /// How long latencies hang together, at least a second. A block is at least three times as
+    /// How long latencies are correlated, at least a second. A block is at least three times as
     /// long.
     #[serde(rename = "together_us", with = "micros")]
     #[schemars(with = "u64")]
@@ -51,14 +51,14 @@ pub struct FiguresWithout {
 impl BlockFigures {
     /// The quantiles that are compared.
     pub const QUANTILES: [Quantile; 3] = [Quantile::P50, Quantile::P95, Quantile::P99];
-    /// The number of blocks, unless they would be shorter than three times what hangs together.
+    /// The number of blocks, unless they would be shorter than three times the correlation.
     pub const MOST_BLOCKS: usize = 20;
     /// With fewer blocks, nothing is compared: the error of a difference would be a guess.
     pub const FEWEST_BLOCKS: usize = 6;
-    /// How many times as long as what hangs together a block is at least.
+    /// How many times as long as the correlation a block is at least.
     pub const TIMES_TOGETHER: u32 = 3;
 
-    /// How long latencies hang together at least: a shorter time is not looked for.
+    /// How long latencies are correlated at least: a shorter time is not looked for.
     pub const LEAST_TOGETHER: Duration = Duration::from_secs(1);
 
     /// The shortest measured time that can be compared.
@@ -66,7 +66,7 @@ impl BlockFigures {
         Self::needed_for(self.together)
     }
 
-    /// The shortest measured time that can be compared if latencies hang together for this long.
+    /// The shortest measured time that can be compared if latencies are correlated for this long.
     pub fn needed_for(together: Duration) -> Duration {
         let blocks = u32::try_from(Self::FEWEST_BLOCKS).unwrap_or(u32::MAX);
         together.saturating_mul(Self::TIMES_TOGETHER).saturating_mul(blocks)

@@ -160,7 +160,7 @@ impl RequestComparison {
 
     /// Whether any quantile of latency was compared. None is if there are too few exchanges, or if
     /// most of them failed on both sides.
-    fn compares_latency(&self) -> bool {
+    pub fn compares_latency(&self) -> bool {
         let is_changed = |change| matches!(change, ChangeVerdict::More | ChangeVerdict::Less);
         self.latency.iter().any(|figure| figure.interval.is_some() || is_changed(figure.change))
     }

@@ -10,7 +10,7 @@ use crate::units::Rate;
 
 /// The longest stall of the target that a verdict has to hold against.
 ///
-/// A budget is decided by blocks of this length. What hangs together for longer may make a verdict
+/// A budget is decided by blocks of this length. Correlation that lasts longer may make a verdict
 /// wrong more often than stated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StallHorizon {

@@ -1,10 +1,11 @@
 //! Decides whether a measurement meets its plan, as a pure function of both.
 //!
 //! A budget on a quantile or a share is a statement about the target. It is decided by [`evidence`]
-//! from blocks of time, so that the error rate of each side is known if nothing hangs together for
-//! longer than a block. If only counts are known, an exact [`binomial`] test decides, which assumes
-//! independent exchanges. A budget that allows none describes the requests made. Any reason to
-//! doubt the data turns a pass into inconclusive; a proven fail outranks them all.
+//! from blocks of time, so that the error rate of each side is known if latencies are not
+//! correlated for longer than a block. If only counts are known, an exact [`binomial`] test
+//! decides, which assumes independent exchanges. A budget that allows none describes the requests
+//! made. Any reason to doubt the data turns a pass into inconclusive; a proven fail outranks them
+//! all.
 
 pub mod binomial;
 pub mod evidence;

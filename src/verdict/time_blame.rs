@@ -49,7 +49,7 @@ impl ComparedRank {
 /// What a part of the exceedances' time was spent on, as a clause, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TimeBlame {
-    /// `the target's own account (app) is 70 ms of 564 ms at p95: …`.
+    /// `the target itself reports 70 ms of 564 ms at p95 (app): …`.
     pub(super) words: String,
     /// Where to look.
     pub(super) remedy: &'static str,
@@ -162,7 +162,7 @@ fn own_account(
         return None;
     }
     let account = format!(
-        "the target's own account ({metric}) is {} of {} {}",
+        "the target itself reports {} of {} {} ({metric})",
         format_duration(own),
         format_duration(measured),
         rank.words()

@@ -60,7 +60,7 @@ fn a_comparison_reports_changes_and_exits_with_0_even_for_a_slower_run() {
     for words in [
         "made one after the other",
         "slower",
-        "would have shown",
+        "would have been detected",
         "another base URL",
         "p95 < 300ms",
         "service",

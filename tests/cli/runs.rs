@@ -52,7 +52,7 @@ fn a_comparison_is_advised_from_the_second_run_on_and_its_command_works() {
     let bench = Bench::new(&target.base_url, "budgets = [\"p95 < 50ms\"]", &rest);
     let first = words(&bench.run().stdout);
     assert!(!first.contains("tollgate compare"), "{first}");
-    assert!(first.contains("the target's own account (app) is "), "{first}");
+    assert!(first.contains("the target itself reports "), "{first}");
     let second = words(&bench.run().stdout);
     let (_, command) = second.split_once("`tollgate compare ").unwrap();
     let (arguments, _) = command.split_once('`').unwrap();

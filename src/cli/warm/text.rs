@@ -45,6 +45,7 @@ fn steady_lines(name: &str, figures: &SteadyFigures) -> Vec<String> {
     )];
     match from_request - 1 {
         0 => {}
+        _ if cold_cost.is_zero() => {}
         1 => lines.push(format!("  the request before it took {cost} more than a steady one")),
         cold => lines.push(format!(
             "  the {cold} requests before it took {cost} more than as many steady ones"

@@ -1,4 +1,4 @@
-//! How the values scatter and hang together where nothing changes.
+//! How the values scatter and how they are correlated where nothing changes.
 
 use super::TailValue;
 use super::spikes::median;

@@ -72,10 +72,11 @@ fn scenario_conditions(one: &PlannedScenario, other: &PlannedScenario) -> Vec<St
         plan_differences(one, other).into_iter().map(|what| format!("another {what}")).collect();
     let lacks = |one: &PlannedScenario, other: &PlannedScenario, which: &str| {
         let caveats = one.caveats.iter().filter(|caveat| !other.caveats.contains(caveat));
-        caveats.map(|caveat| format!("only the run {which} says: {caveat}")).collect::<Vec<_>>()
+        let words = |caveat| format!("only the {which} run has this caveat: {caveat}");
+        caveats.map(words).collect::<Vec<_>>()
     };
-    differences.extend(lacks(one, other, "before"));
-    differences.extend(lacks(other, one, "after"));
+    differences.extend(lacks(one, other, "earlier"));
+    differences.extend(lacks(other, one, "later"));
     differences
 }
 

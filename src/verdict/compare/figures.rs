@@ -82,7 +82,7 @@ impl<'a> ComparedSides<'a> {
         let [measured, together, needed] =
             [blocks.measured, blocks.together, blocks.needed()].map(format_duration);
         Some(format!(
-            "too short to compare: latencies hang together for up to {together}, so {needed} are \
+            "too short to compare: latencies are correlated for up to {together}, so {needed} are \
              needed, and {measured} were measured{side}"
         ))
     }

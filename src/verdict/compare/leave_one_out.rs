@@ -12,7 +12,8 @@ use crate::verdict::RunTimelines;
 use crate::verdict::evidence::independent_length;
 use crate::verdict::latency_timeline::{LatencyCounts, LatencyTimeline};
 
-/// The quantiles whose exceedances show how long latencies hang together. Those of p99 are too few.
+/// The quantiles whose exceedances show how long latencies are correlated. Those of p99 are too
+/// few.
 const WATCHED: [Quantile; 2] = [Quantile::P50, Quantile::P95];
 
 /// Gives each request the figures without one block each, from the intervals of its run.
@@ -57,15 +58,15 @@ pub(super) fn single_figures(timeline: &LatencyTimeline) -> BlockFigures {
     series.figures(together[0].max(together[1]))
 }
 
-/// The figures of both sides of a duet. What hangs together is their difference: what slows both
-/// sides down at once does not count.
+/// The figures of both sides of a duet. The correlation is that of their difference: what slows
+/// both sides down at once does not count.
 pub(super) fn paired_figures(sides: BeforeAfter<&LatencyTimeline>) -> BeforeAfter<BlockFigures> {
     let (sides, range) = in_common_units(sides);
     let series = sides.map(|side| UnitSeries::of(side, range.clone()));
     let ratio =
         series.after.total.exchanges as f64 / (series.before.total.exchanges as f64).max(1.0);
     let together = WATCHED.map(|quantile| {
-        // Each side has its own limit: a difference that stays the same is not what hangs together.
+        // Each side has its own limit: a difference that stays the same is no correlation.
         let limits = series.map(|series| series.total.quantile(quantile));
         let before = series.before.deviations(limits.before);
         let after = series.after.deviations(limits.after);
@@ -112,8 +113,8 @@ struct UnitDeviation {
 
 /// The number of units after which the deviations look independent.
 ///
-/// What varies less than independent requests would does not hang together: a steady target must
-/// not look as if it had long states because its seconds are alike.
+/// What varies less than independent requests would is not correlated: a steady target must not
+/// look as if it had long states because its seconds are alike.
 fn units_together(deviations: &[UnitDeviation], if_independent: f64) -> usize {
     independent_length(deviations.len(), 1, |number| {
         let (variance, degrees) = variance_per_request(deviations, number)?;

@@ -276,7 +276,7 @@ fn unfair_conditions_are_reported() {
         compare(&one, &other, &each()).unlike,
         [
             "tiles: another load: open, 20/s constant for 10s, and open, 40/s constant for 10s",
-            "tiles: only the run after says: certificates are not verified",
+            "tiles: only the later run has this caveat: certificates are not verified",
             "tiles: `page` requests GET / before, GET /other after",
             "measured on different machines: h before, g after",
             "the run after was interrupted",

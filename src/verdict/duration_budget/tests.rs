@@ -225,7 +225,7 @@ fn a_comparison_is_advised_only_with_a_run_that_exists() {
     assert!(next.ends_with("; compare with an earlier run: `tollgate compare a b`"), "{next}");
 }
 
-/// The verdict on 100 slow requests whose service, first byte, body and own account took these
+/// The verdict on 100 slow requests whose service, first byte, body and own report took these
 /// milliseconds.
 fn with_parts(first_byte: u64, body: u64, own: Option<u64>) -> BudgetVerdict {
     let whole = Duration::from_millis(first_byte + body);
@@ -258,22 +258,22 @@ fn a_breach_says_where_the_time_went_by_the_targets_own_account() {
     for (own, clause, remedy) in [
         (
             70,
-            "the target's own account (app) is 70 ms of 564 ms at p95: the rest was spent outside the application (queue, proxy, freeze)",
+            "the target itself reports 70 ms of 564 ms at p95 (app): the rest was spent outside the application (queue, proxy, freeze)",
             "look before the application",
         ),
         (
             520,
-            "the target's own account (app) is 520 ms of 564 ms at p95: the time was spent in the application",
+            "the target itself reports 520 ms of 564 ms at p95 (app): the time was spent in the application",
             "look at what the application does",
         ),
-        (330, "the target's own account (app) is 330 ms of 564 ms at p95", "look both at"),
+        (330, "the target itself reports 330 ms of 564 ms at p95 (app)", "look both at"),
     ] {
         let reason = with_parts(560, 4, Some(own)).reason;
         assert!(reason.what.ends_with(clause), "{}", reason.what);
         assert!(reason.next.starts_with(remedy), "{}", reason.next);
     }
     let impossible = with_parts(560, 4, Some(9_000)).reason;
-    assert!(!impossible.what.contains("own account"), "{}", impossible.what);
+    assert!(!impossible.what.contains("itself reports"), "{}", impossible.what);
 }
 
 #[test]
@@ -291,8 +291,8 @@ fn a_breach_says_how_much_of_the_time_was_waiting_though_service_alone_is_too_sl
     let reason = judge(&plan, &measurement).scenarios.remove(0).budgets.remove(0).reason;
     assert!(
         reason.what.ends_with(
-            "; waiting for a connection took 516 ms of 580 ms at p95; the target's own account (app) \
-             is 60 ms of 64 ms at p95: the time was spent in the application"
+            "; waiting for a connection took 516 ms of 580 ms at p95; the target itself reports \
+             60 ms of 64 ms at p95 (app): the time was spent in the application"
         ),
         "{}",
         reason.what

@@ -11,14 +11,14 @@ const FEWEST_BLOCKS: usize = 4;
 /// The length in slots from which on blocks look independent, at least `horizon`.
 ///
 /// If blocks are independent, the exceedances of a longer stretch vary as much per request as those
-/// of a block. They vary more if they hang together for longer than a block. So the length grows by
-/// √2, rounded up to a slot, while the variance per request of any longer stretch exceeds
+/// of a block. They vary more if they are correlated for longer than a block. So the length grows
+/// by √2, rounded up to a slot, while the variance per request of any longer stretch exceeds
 /// `χ²₀.₉₉(m−1)/(m−1)` times that of the blocks, where `m` stretches fill the run. Stretches are
 /// longer than blocks by √2, 2, √8… and at most a quarter of the run, where the length ends too.
 /// A. W. Lo and A. C. `MacKinlay`, *Stock market prices do not follow random walks: evidence from a
 /// simple specification test* (1988).
 ///
-/// The test cannot see what hangs together for longer than about a quarter of the run.
+/// The test cannot see a correlation that lasts longer than about a quarter of the run.
 pub fn block_length(slots: &ExceedanceSlots, horizon: usize) -> usize {
     independent_length(slots.len(), horizon, |number| variance_per_request(slots, number))
 }

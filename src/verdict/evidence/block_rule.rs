@@ -10,7 +10,7 @@ use crate::verdict::binomial::ErrorRate;
 pub enum BlockFinding {
     /// No exchange was judged.
     NoData,
-    /// It holds, at the error rate, if nothing hangs together for longer than the horizon.
+    /// It holds, at the error rate, if latencies are not correlated for longer than the horizon.
     Holds,
     /// It does not hold.
     Breached,
