@@ -36,6 +36,11 @@ const PRINTED: &str = r"(() => {
   };
 })()";
 
+/// The names of the tables that have to be scrolled.
+const CUT: &str = "[...document.querySelectorAll('.scroll')] \
+                   .filter(one => !one.closest('details') && one.scrollWidth > one.clientWidth + 1) \
+                   .map(one => one.getAttribute('aria-label'))";
+
 /// Opens the tables behind the plots.
 const OPEN_ALL: &str = "document.querySelectorAll('details').forEach(it => it.open = true); 0";
 
@@ -132,11 +137,47 @@ fn no_table_of_a_site_is_cut_off_on_a_desktop_screen() {
     let folder = tempfile::tempdir().unwrap();
     for page in pages(folder.path()).iter().filter(|page| !page.ends_with("runs/page.html")) {
         show(&mut browser, page, (1440, "", "light"));
-        let cut = browser.evaluate(
-            "[...document.querySelectorAll('.scroll')] \
-             .filter(one => !one.closest('details') && one.scrollWidth > one.clientWidth + 1) \
-             .map(one => one.getAttribute('aria-label'))",
-        );
-        assert_eq!(cut, json!([]), "{}", page.display());
+        assert_eq!(browser.evaluate(CUT), json!([]), "{}", page.display());
     }
+}
+
+#[test]
+fn the_tables_of_runs_and_of_differences_are_whole_on_a_phone() {
+    let Some(mut browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut pages = pages(folder.path());
+    let session = serde_json::from_str(include_str!("../support/session.json")).unwrap();
+    let session = report::session_html(&report::SessionModel::new(&session));
+    let page = folder.path().join("session.html");
+    std::fs::write(&page, session).unwrap();
+    pages.push(page);
+    for page in &pages {
+        show(&mut browser, page, (390, "", "light"));
+        let cut = browser.evaluate(CUT);
+        let cut = cut.as_array().unwrap().iter().filter_map(Value::as_str);
+        let names = [
+            "Newest runs",
+            "Slowest runs",
+            "Runs that did not pass",
+            "Periods",
+            "Changes",
+            "Differences",
+            "Figures",
+        ];
+        let cut: Vec<&str> =
+            cut.filter(|cut| names.iter().any(|name| cut.starts_with(name))).collect();
+        assert!(cut.is_empty(), "{}: {cut:?}", page.display());
+    }
+}
+
+#[test]
+fn the_figures_of_a_session_fit_a_desktop_screen() {
+    let Some(mut browser) = browser() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let session = serde_json::from_str(include_str!("../support/session.json")).unwrap();
+    let page = folder.path().join("session.html");
+    std::fs::write(&page, report::session_html(&report::SessionModel::new(&session))).unwrap();
+    show(&mut browser, &page, (1440, "", "light"));
+    let cut = browser.evaluate(CUT);
+    assert!(!cut.as_array().unwrap().contains(&json!("Figures")), "{cut}");
 }

@@ -140,6 +140,23 @@ fn figures_table(heads: &[String], rows: &[impl AsRef<[String]>]) -> Markup {
     }
 }
 
+/// A table of figures whose rows become blocks on a narrow screen.
+fn blocks_table(heads: &[String], rows: &[impl AsRef<[String]>]) -> Markup {
+    html! {
+        table.stacked {
+            thead { tr { @for (at, head) in heads.iter().enumerate() {
+                th.number[at > 0] scope="col" { (head) }
+            } } }
+            tbody { @for row in rows { tr {
+                @for (at, (head, cell)) in heads.iter().zip(row.as_ref()).enumerate() {
+                    @if at == 0 { th scope="row" { (cell) } }
+                    @else { td.number.figure data-label=(head) { (cell) } }
+                }
+            } } }
+        }
+    }
+}
+
 /// A decision as a badge.
 fn badge(decision: Decision) -> Markup {
     html! { span.badge.(decision.name()) { (decision.word()) } }

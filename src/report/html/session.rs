@@ -84,11 +84,11 @@ fn caveats(model: &SessionModel) -> Markup {
     }
 }
 
-/// One row for each configuration, its intervals below its figures.
+/// One row for each configuration, its intervals below its figures; a block on a narrow screen.
 fn figures(model: &SessionModel) -> Markup {
     let kinds: Vec<FigureKind> = model.kinds().collect();
     let table = html! {
-        table.session {
+        table.session.stacked {
             thead { tr {
                 th scope="col" { "configuration" }
                 @for kind in &kinds { th.number scope="col" { (kind.name()) } }
@@ -97,9 +97,10 @@ fn figures(model: &SessionModel) -> Markup {
             } }
             tbody { @for it in &model.configurations { tr {
                 (place(it))
-                @for kind in &kinds { td.number { (estimate(it.figure(*kind))) } }
-                td.narrow-words { (it.class_name()) }
-                td.number.narrow-words { (it.restarts_words()) }
+                @for kind in &kinds { td.number.figure data-label=(kind.name()) { (estimate(it.figure(*kind))) } }
+                // A line breaks between words, but not at the hyphen of `warm-up`.
+                td.narrow-words data-label="class" { @for word in it.class_name().split(' ') { span.nowrap { (word) } " " } }
+                td.number.figure.narrow-words[it.incomplete > 0] data-label="restarts" { (it.restarts_words()) }
             } } }
         }
     };
@@ -128,18 +129,18 @@ fn estimate(figure: Option<&FigureView>) -> Markup {
         @match figure {
             Some(figure) => {
                 strong { (figure.value) }
-                @if !figure.interval.is_empty() { br; span.interval.small { (figure.interval) } }
+                @if !figure.interval.is_empty() { br; " " span.interval.small { (figure.interval) } }
             },
             None => "–",
         }
     }
 }
 
-/// The outcome comes right after the names, so that a phone shows it without scrolling.
+/// On a narrow screen each difference becomes a block, with its outcome right after the names.
 fn differences(model: &SessionModel) -> Markup {
     let rows: Vec<_> = model.all_differences().collect();
     let table = html! {
-        table.session {
+        table.session.stacked {
             thead { tr {
                 th scope="col" { "figure" } th scope="col" { "configuration" }
                 th scope="col" { "outcome" }
@@ -148,11 +149,11 @@ fn differences(model: &SessionModel) -> Markup {
             } }
             tbody { @for (kind, it, by) in &rows { tr {
                 th.narrow-words scope="row" { (kind.name()) }
-                td.words { strong { (it.key) } " " (it.name) }
-                td { (outcome(by)) }
-                td.number { strong { (by.value) } }
-                td.number { (by.interval) }
-                td.number { (by.seen_above) }
+                td.words data-label="configuration" { strong { (it.key) } " " (it.name) }
+                td data-label="outcome" { (outcome(by)) }
+                td.number.figure data-label="difference" { strong { (by.value) } }
+                td.number.figure.empty[by.interval.is_empty()] data-label="interval" { (by.interval) }
+                td.number.figure.empty[by.seen_above.is_empty()] data-label="seen above" { (by.seen_above) }
             } } }
         }
     };

@@ -220,3 +220,19 @@ fn a_comparison_that_lacks_a_request_of_the_earlier_run_names_it() {
         "undecided; `shop · home` and 1 more are missing from the later run"
     );
 }
+
+#[test]
+fn each_figure_of_a_comparison_is_labelled_for_narrow_screens() {
+    let mut record = six_runs().remove(5);
+    record.comparison = Some(Box::new(comparison()));
+    let model = report::ReportModel::new(&record, Vec::<crate::record::Interval>::new());
+    let page = report::html(&model);
+    for cell in [
+        "data-label=\"before\">240 ms",
+        "data-label=\"difference\">+62 ms",
+        "data-label=\"90 % interval\">+29 ms to +131 ms",
+        "data-label=\"more than chance?\">slower",
+    ] {
+        assert!(page.contains(cell), "{cell}: {page}");
+    }
+}

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::plots::{figure, rows};
-use super::super::{badge, figures_table, prose, scrolling};
+use super::super::{badge, blocks_table, prose, scrolling};
 use super::{PageDepth, budget_status, method, navigation, page, period, written_budget};
 use crate::record::Decision;
 use crate::report::plot::{FileStems, panel_sketches};
@@ -117,13 +117,13 @@ fn changes(panel: &RequestPanel) -> Markup {
     html! {
         h3 { "Against the period before" }
         div.card {
-            (scrolling(&format!("Periods: {}", panel.name), &figures_table(&heads, &panel.periods)))
+            (scrolling(&format!("Periods: {}", panel.name), &blocks_table(&heads, &panel.periods)))
             @if panel.history.previous.attainment.runs() == 0 {
                 p.muted.small { "The period before has no runs." }
             } @else if panel.changes.is_empty() {
                 p.muted.small { "Too few exchanges to compare the periods: a p50 needs 40 a period." }
             } @else {
-                (scrolling(&format!("Changes: {}", panel.name), &figures_table(&change_heads, &panel.changes)))
+                (scrolling(&format!("Changes: {}", panel.name), &blocks_table(&change_heads, &panel.changes)))
             }
         }
         @if !panel.change_points.is_empty() {
@@ -151,7 +151,7 @@ fn runs(panel: &RequestPanel) -> Markup {
 
 fn run_table(rows: &[RunHistoryRow]) -> Markup {
     html! {
-        table {
+        table.stacked {
             thead { tr { @for (at, head) in RUN_HEADS.iter().enumerate() {
                 th.number[(2..8).contains(&at)] scope="col" { (head) }
             } } }
@@ -161,8 +161,8 @@ fn run_table(rows: &[RunHistoryRow]) -> Markup {
                     @else { (row.started) }
                 }
                 td { (badge(row.decision)) }
-                @for (at, cell) in row.cells.iter().enumerate() {
-                    td.number[at < 6].deploy[at == 6] { (cell) }
+                @for (at, (head, cell)) in RUN_HEADS.iter().skip(2).zip(&row.cells).enumerate() {
+                    td.number[at < 6].figure[at < 6].deploy[at == 6].empty[cell.is_empty()] data-label=(head) { (cell) }
                 }
             } } }
         }
