@@ -261,10 +261,7 @@ fn by_request(
     for interval in intervals {
         let interval = interval.borrow();
         let request = (interval.scenario.clone(), interval.request.clone());
-        seconds
-            .entry(request)
-            .or_insert_with(|| TimelineBuilder::new(run.elapsed, run.measured_from))
-            .add(interval);
+        seconds.entry(request).or_insert_with(|| TimelineBuilder::new(run)).add(interval);
     }
     seconds
 }
@@ -276,7 +273,7 @@ fn together(
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Timeline {
     let run = &record.measurement;
-    let mut all = TimelineBuilder::new(run.elapsed, run.measured_from);
+    let mut all = TimelineBuilder::new(run);
     let parts = seconds.iter().filter(|((scenario, request), _)| wanted(scenario, request));
     parts.for_each(|(_, part)| all.merge(part));
     all.timeline()

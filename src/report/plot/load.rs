@@ -28,7 +28,7 @@ fn alt(scenario: &ScenarioView) -> String {
     let line = &scenario.timeline;
     let total = |of: PointCount| words::count(line.measured.iter().map(of).sum());
     let rates = |of: PointCount| {
-        let rates = line.measured.iter().map(|point| point.per_second(of(point)));
+        let rates = line.whole_bins().iter().map(|point| point.per_second(of(point)));
         let (low, high) = rates
             .fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
         match (rate(low), rate(high)) {
@@ -128,7 +128,7 @@ fn throughput(scene: &mut Scene, clock: &TimeAxis<'_>, lines: &[&Timeline]) {
     heights.grid(scene, &clock.frame);
     let due: PointCount = |point| point.n;
     for (colour, width, of) in [(MAX, 5.0, due), (P50, 2.0, ok)] {
-        for points in [&clock.line.warmup, &clock.line.measured] {
+        for points in [clock.line.warmup.as_slice(), clock.line.whole_bins()] {
             let height = |point: &TimelinePoint| {
                 Some(clock.frame.up(heights.share(point.per_second(of(point)))))
             };

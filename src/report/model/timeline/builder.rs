@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::record::{Dimension, Failure, Interval, Stage};
+use crate::record::{Dimension, Failure, Interval, Measurement, RunEnding, Stage};
 
 use super::{SparseHistogram, Timeline, TimelinePoint};
 
@@ -26,6 +26,8 @@ pub(in crate::report::model) struct TimelineBuilder {
     width: u64,
     /// Origin of the measured stage's bins; the warm-up's bins count from the start.
     measured_from: Duration,
+    /// Whether the run ended before its plan did: within a second.
+    ended_early: bool,
     warmup: TimelineBins,
     measured: TimelineBins,
 }
@@ -72,10 +74,15 @@ impl TimelineBin {
 }
 
 impl TimelineBuilder {
-    /// For a run that lasted `elapsed` and started its measured stage at `measured_from`.
-    pub(in crate::report::model) fn new(elapsed: Duration, measured_from: Duration) -> Self {
-        let width = width(elapsed.as_secs() + 1);
-        Self { width, measured_from, warmup: TimelineBins::new(), measured: TimelineBins::new() }
+    /// For a run.
+    pub(in crate::report::model) fn new(run: &Measurement) -> Self {
+        Self {
+            width: width(run.elapsed.as_secs() + 1),
+            measured_from: run.measured_from,
+            ended_early: !matches!(run.ending, RunEnding::Complete | RunEnding::Imported(_)),
+            warmup: TimelineBins::new(),
+            measured: TimelineBins::new(),
+        }
     }
 
     /// Adds one interval.
@@ -114,6 +121,7 @@ impl TimelineBuilder {
         Timeline {
             bin: Duration::from_secs(self.width),
             measured_from: self.measured_from,
+            ended_early: self.ended_early,
             end,
             warmup,
             measured,
@@ -197,8 +205,12 @@ mod tests {
         }
     }
 
+    fn run(elapsed: Duration, ending: RunEnding) -> Measurement {
+        Measurement { elapsed, ..Measurement::with_scenarios(Vec::new(), ending) }
+    }
+
     fn gathered(seconds: &[Interval], elapsed: Duration) -> TimelineBuilder {
-        let mut gatherer = TimelineBuilder::new(elapsed, Duration::ZERO);
+        let mut gatherer = TimelineBuilder::new(&run(elapsed, RunEnding::Complete));
         for second in seconds {
             gatherer.add(second);
         }
@@ -246,7 +258,10 @@ mod tests {
 
     #[test]
     fn a_short_warm_up_ends_where_the_measured_phase_begins() {
-        let mut gatherer = TimelineBuilder::new(Duration::from_secs(3), Duration::from_millis(100));
+        let mut gatherer = TimelineBuilder::new(&Measurement {
+            measured_from: Duration::from_millis(100),
+            ..run(Duration::from_secs(3), RunEnding::Complete)
+        });
         gatherer.add(&Interval { stage: Stage::Cold, ..second(0, 5) });
         gatherer.add(&Interval { start: Duration::from_millis(100), ..second(0, 5) });
         let line = gatherer.timeline();
@@ -266,5 +281,18 @@ mod tests {
         let line = all.timeline();
         assert_eq!(line.measured.iter().map(|point| point.n).collect::<Vec<_>>(), [1, 2, 1]);
         assert_eq!(line.measured[1].latency.max.unwrap().as_millis(), 500);
+    }
+
+    #[test]
+    fn the_last_bin_of_a_run_that_ended_early_is_not_whole() {
+        let elapsed = Duration::from_millis(2_300);
+        let whole = |ending: RunEnding, seconds: u64| {
+            let mut gatherer = TimelineBuilder::new(&run(elapsed, ending));
+            (0..seconds).for_each(|start| gatherer.add(&second(start, 5)));
+            gatherer.timeline().whole_bins().len()
+        };
+        assert_eq!(whole(RunEnding::Complete, 3), 3);
+        assert_eq!(whole(RunEnding::Interrupted, 3), 2);
+        assert_eq!(whole(RunEnding::Interrupted, 1), 1, "there is nothing else to show");
     }
 }

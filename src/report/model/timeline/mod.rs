@@ -14,6 +14,8 @@ pub(in crate::report) struct Timeline {
     pub(in crate::report) bin: Duration,
     /// Start of the measured stage.
     pub(in crate::report) measured_from: Duration,
+    /// Whether the run ended before its plan did.
+    pub(in crate::report) ended_early: bool,
     /// End of the last bin.
     pub(in crate::report) end: Duration,
     /// Bins of the warm-up, cold exchanges included.
@@ -58,6 +60,15 @@ impl Timeline {
     /// Whether the measured stage has any exchanges.
     pub(in crate::report) fn reached_measured_stage(&self) -> bool {
         !self.measured.is_empty()
+    }
+
+    /// The bins of the measured stage whose rates are known. A run that ends early ends within its
+    /// last bin: a rate from it would be too low. A single bin stays.
+    pub(in crate::report) fn whole_bins(&self) -> &[TimelinePoint] {
+        match self.measured.as_slice() {
+            [whole @ .., _] if self.ended_early && !whole.is_empty() => whole,
+            all => all,
+        }
     }
 
     /// Every bin, the warm-up's first.
