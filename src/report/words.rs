@@ -199,9 +199,28 @@ pub(super) fn times(longer: Duration, shorter: Duration) -> Option<String> {
         .then(|| if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") })
 }
 
+/// The ratio of two durations as part of a sentence: `1.9× as long`, `about as long`; `None` if it
+/// is not finite.
+pub(super) fn times_as_long(longer: Duration, shorter: Duration) -> Option<String> {
+    times(longer, shorter).map(|times| match times.as_str() {
+        "1.0×" => "about as long".to_owned(),
+        times => format!("{times} as long"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ratio_that_rounds_to_one_is_about_as_long() {
+        let words = |longer, shorter| {
+            times_as_long(Duration::from_millis(longer), Duration::from_millis(shorter))
+        };
+        assert_eq!(words(104, 100).as_deref(), Some("about as long"));
+        assert_eq!(words(190, 100).as_deref(), Some("1.9× as long"));
+        assert_eq!(words(190, 0), None);
+    }
 
     #[test]
     fn foreign_text_cannot_steer_a_terminal_or_fill_a_page() {

@@ -21,7 +21,7 @@ pub(super) fn plot(panel: &RequestPanel) -> Option<HistoryPlot<'_>> {
     let (cold, warm) =
         (QuantileFigures::of(&panel.history.period.cold).p50?, panel.history.period.figures().p50?);
     let times =
-        words::times(cold, warm).map(|times| format!("{times} as long: ")).unwrap_or_default();
+        words::times_as_long(cold, warm).map(|times| format!("{times}: ")).unwrap_or_default();
     let title = format!(
         "{} cold and warm: a first exchange takes {times}{} against {}",
         panel.name,
