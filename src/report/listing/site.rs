@@ -94,8 +94,8 @@ struct SiteScenario<'a> {
     passed: u64,
     failed: u64,
     inconclusive: u64,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    caveats: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caveats: Vec<&'a str>,
     requests: Vec<SiteRequest<'a>>,
 }
 
@@ -193,7 +193,7 @@ impl<'a> SiteScenario<'a> {
             passed: page.verdicts.passed,
             failed: page.verdicts.failed,
             inconclusive: page.verdicts.inconclusive,
-            caveats: &page.caveats,
+            caveats: page.caveats.texts(),
             requests: page.panels.iter().map(|panel| SiteRequest::of(panel, labels)).collect(),
         }
     }

@@ -52,7 +52,9 @@ pub fn scenario_markdown(site: &HistorySite, slug: &str) -> Option<String> {
         newest.unwrap_or_else(|| "none".to_owned()),
         escape(&series.attainment),
     )];
-    parts.extend(series.caveats.iter().map(|caveat| format!("> Caveat: {}\n", prose(caveat))));
+    parts.extend(
+        series.caveats.lines().iter().map(|caveat| format!("> Caveat: {}\n", prose(caveat))),
+    );
     let mut stems = plot::FileStems::default();
     for panel in &series.panels {
         let plots = panel_sketches(site, series, panel, &mut stems);

@@ -129,7 +129,8 @@ pub(super) struct PlotSketch<'a> {
     pub(super) title: String,
     /// Description for readers who cannot see the plot.
     pub(super) alt: String,
-    caveats: &'a [String],
+    /// What a reader must know before the figures; may be empty.
+    caveats: String,
     table: Box<dyn Fn() -> PlotTable + 'a>,
     scene: Box<dyn Fn(PlotSheet<'_>) -> Scene + 'a>,
 }
@@ -194,7 +195,7 @@ impl PlotKind {
             name,
             title: format!("{}: {place}", self.title),
             alt,
-            caveats: &scenario.caveats,
+            caveats: scenario.caveats.join("; "),
             table: Box::new(move || (functions.table)(subject)),
             scene: Box::new(move |sheet| (functions.scene)(subject, &peers, sheet)),
         }
@@ -203,7 +204,7 @@ impl PlotKind {
 
 impl PlotSketch<'_> {
     fn scene(&self, paper: PlotPaper, fonts: &'static PlotFonts) -> Scene {
-        (self.scene)(PlotSheet { title: &self.title, caveats: self.caveats, paper, fonts })
+        (self.scene)(PlotSheet { title: &self.title, caveats: &self.caveats, paper, fonts })
     }
 
     /// The figures that the plot shows.

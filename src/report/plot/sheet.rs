@@ -9,8 +9,8 @@ use super::style::{INK, PlotPaper, SUBTITLE, TextFace, WARNING};
 pub(super) struct PlotSheet<'a> {
     /// The heading.
     pub(super) title: &'a str,
-    /// What a reader must know before the figures.
-    pub(super) caveats: &'a [String],
+    /// What a reader must know before the figures; may be empty.
+    pub(super) caveats: &'a str,
     /// Dimensions.
     pub(super) paper: PlotPaper,
     /// Fonts to measure text with.
@@ -24,7 +24,9 @@ impl PlotSheet<'_> {
         let title = TextFace { size: self.paper.title, bold: true, colour: INK };
         let mut below = scene.paragraph(30.0, self.title, title, 3);
         if !self.caveats.is_empty() {
-            below = scene.paragraph(below, &format!("! {}", self.caveats.join("; ")), WARNING, 3);
+            // Backticks mark code, which a plot does not set apart.
+            let caveats = self.caveats.replace('`', "");
+            below = scene.paragraph(below, &format!("! {caveats}"), WARNING, 3);
         }
         let below = scene.paragraph(below, subtitle, SUBTITLE, 4) + 9.0;
         (scene, below)

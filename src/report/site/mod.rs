@@ -2,6 +2,7 @@
 
 mod budget_row;
 mod budget_state;
+mod caveats;
 mod finding;
 mod labels;
 mod leading_figure;
@@ -17,6 +18,7 @@ use crate::report::words;
 
 pub(super) use budget_row::BudgetHistoryRow;
 pub(super) use budget_state::BudgetState;
+pub(super) use caveats::SeriesCaveats;
 pub(super) use labels::{SiteLabels, percent_change};
 pub(super) use leading_figure::LeadingFigure;
 pub(super) use request_panel::{PERIOD_HEADS, RequestPanel};

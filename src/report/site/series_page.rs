@@ -1,10 +1,8 @@
 //! The page of one scenario in one environment.
 
-use std::collections::BTreeSet;
-
 use super::budget_row::attainment;
-use super::labels::{SeriesName, host};
-use super::{BudgetHistoryRow, RequestPanel, SiteLabels, SiteOptions};
+use super::labels::SeriesName;
+use super::{BudgetHistoryRow, RequestPanel, SeriesCaveats, SiteLabels, SiteOptions};
 use crate::history::{ConditionSpan, RunAttainment, ScenarioHistory};
 use crate::record::Decision;
 use crate::report::words;
@@ -27,8 +25,8 @@ pub(in crate::report) struct SeriesPage {
     pub(in crate::report) verdicts: RunAttainment,
     /// The decisions of the period in words.
     pub(in crate::report) attainment: String,
-    /// What a reader must know before the figures, each sentence once.
-    pub(in crate::report) caveats: Vec<String>,
+    /// What a reader must know before the figures.
+    pub(in crate::report) caveats: SeriesCaveats,
     /// What the runs were measured under: from, to, runs, load, warm-up, protocols and, for the
     /// team, the target.
     pub(in crate::report) conditions: Vec<Vec<String>>,
@@ -51,7 +49,7 @@ impl SeriesPage {
             newest: history.newest().map(|(at, decision)| (decision, labels.minute(at))),
             verdicts: history.attainment,
             attainment: attainment(&history.attainment),
-            caveats: caveats(&spans, options),
+            caveats: SeriesCaveats::of(&spans, options),
             conditions: conditions(&spans, labels),
             panels: history
                 .requests
@@ -84,19 +82,6 @@ impl SeriesPage {
         let alike = self.current_budgets().filter(|(_, budget)| budget.status() == main).count();
         (all > 1).then(|| format!("{alike} of {all}"))
     }
-}
-
-/// The caveats of all runs. A caveat may name an address, which a partner does not see.
-fn caveats(spans: &[ConditionSpan], options: &SiteOptions) -> Vec<String> {
-    let all: BTreeSet<&str> =
-        spans.iter().flat_map(|span| &span.conditions.caveats).map(String::as_str).collect();
-    let hosts: Vec<String> =
-        spans.iter().filter_map(|span| host(&span.conditions.base_url)).collect();
-    let shows = |caveat: &&str| {
-        options.audience == super::SiteAudience::Team
-            || !hosts.iter().any(|host| caveat.contains(host.as_str()))
-    };
-    all.into_iter().filter(shows).map(|caveat| words::display(caveat, words::LINE)).collect()
 }
 
 fn conditions(spans: &[ConditionSpan], labels: SiteLabels<'_>) -> Vec<Vec<String>> {

@@ -64,7 +64,7 @@ fn section(page: &SeriesPage) -> SummarySection {
         title: page.title.clone(),
         attainment: page.attainment.clone(),
         rows,
-        caveats: page.caveats.clone(),
+        caveats: page.caveats.lines(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::record::{
     BudgetFigures, Decision, EncodedHistogram, Histogram, IMPORTED_TAG, RequestFigures,
     RequestSummary, RunConditions, RunSummary,
 };
-use crate::report::{index_html, summary_markdown};
+use crate::report::{index_html, scenario_html, summary_markdown};
 
 const START: OffsetDateTime = datetime!(2026-11-02 00:00 UTC);
 
@@ -141,4 +141,23 @@ fn imported_logs_of_many_exchanges_get_the_next_steps_of_their_figures() {
     assert!(!missed.contains("single requests"), "{missed}");
     assert!(imported(100, &[]).contains("name a budget when importing (`--budget`)"));
     assert!(imported(1, &[]).contains("single requests that another check made decide little"));
+}
+
+#[test]
+fn caveats_stand_below_the_title_with_their_runs_and_a_plot_only_counts_them() {
+    let runs = (0..3).map(|hours| {
+        let mut run = run(hours, 100, &[]);
+        if hours > 0 {
+            let figures = run.requests[0].figures.as_mut().unwrap();
+            let caveats = vec!["`--rate 5` replaces the rate of the file".to_owned()];
+            figures.conditions = Arc::new(RunConditions { caveats, ..RunConditions::default() });
+        }
+        run
+    });
+    let page = scenario_html(&site(runs.collect()), "shop").unwrap();
+    let listed = "<code>--rate 5</code> replaces the rate of the file (2 of 3 runs)";
+    let places = ["<h1>", "class=\"caveats\"", listed, "! caveats in 2 of 3 runs"];
+    let places: Vec<_> = places.iter().map(|part| page.find(part).expect(part)).collect();
+    assert!(places.is_sorted(), "{page}");
+    assert_eq!(page.matches("replaces the rate").count(), 1, "{page}");
 }

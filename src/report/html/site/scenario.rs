@@ -19,12 +19,12 @@ pub fn scenario_html(site: &HistorySite, slug: &str) -> Option<String> {
     let series = site.pages.iter().find(|page| page.slug == slug)?;
     let mut stems = FileStems::default();
     let body = html! {
-        (caveats(series))
         header {
             (navigation(PageDepth::Below, ""))
             h1 { (series.title) }
             (period(site))
         }
+        (caveats(series))
         (state(series))
         @for panel in &series.panels { (section(site, series, panel, &mut stems)) }
         (conditions(series))
@@ -34,11 +34,12 @@ pub fn scenario_html(site: &HistorySite, slug: &str) -> Option<String> {
 }
 
 fn caveats(series: &SeriesPage) -> Markup {
+    let caveats = series.caveats.lines();
     html! {
-        @if !series.caveats.is_empty() {
+        @if !caveats.is_empty() {
             aside.caveats {
                 p.word { "Caveats" }
-                ul { @for caveat in &series.caveats { li { (prose(caveat)) } } }
+                ul { @for caveat in &caveats { li { (prose(caveat)) } } }
             }
         }
     }

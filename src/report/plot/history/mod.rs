@@ -69,7 +69,7 @@ pub(in crate::report) fn panel_sketches<'a>(
     let sketch = |(kind, plot): (&'static str, Option<HistoryPlot<'a>>)| {
         let HistoryPlot { title, alt, table, scene } = plot?;
         let name = stems.unique(&[kind, &panel.name]);
-        Some(PlotSketch { kind, name, title, alt, caveats: &page.caveats, table, scene })
+        Some(PlotSketch { kind, name, title, alt, caveats: page.caveats.note(), table, scene })
     };
     plots.into_iter().filter_map(sketch).collect()
 }

@@ -66,7 +66,7 @@ struct SessionPlot<'a> {
 impl<'a> SessionPlot<'a> {
     fn into_sketch(self, kind: &'static str, name: String) -> PlotSketch<'a> {
         let Self { title, alt, table, scene } = self;
-        PlotSketch { kind, name, title, alt, caveats: &[], table, scene }
+        PlotSketch { kind, name, title, alt, caveats: String::new(), table, scene }
     }
 }
 
