@@ -223,7 +223,7 @@ fn change_points(history: &RequestHistory, labels: SiteLabels<'_>) -> Vec<SiteCh
         interval: mark.interval,
         is_confirmed: mark.is_confirmed,
         explained_by: mark.explained_by.map(crate::record::Dimension::name),
-        cause: labels.cause(&history.runs, mark.run),
+        cause: labels.cause(&history.runs, mark.run).map(|cause| cause.words()),
     };
     history.change_points.iter().map(point).collect()
 }

@@ -57,6 +57,45 @@ impl PlotFrame {
         above.chain(below).collect()
     }
 
+    /// Candidate spots for a label of `width` that belongs to a line from left to right: above and
+    /// below the line, and first on its right and left if it is shorter than the label.
+    pub(super) fn line_label_spots(
+        &self,
+        line: &[PaperSpot],
+        width: f64,
+    ) -> Vec<(PaperSpot, TextAnchor)> {
+        let (Some(&(left, start)), Some(&(right, end))) = (line.first(), line.last()) else {
+            return Vec::new();
+        };
+        let mut spots = Vec::new();
+        if right - left < width {
+            let after = (right + 6.0 + width <= self.right)
+                .then_some(((right + 6.0, end), TextAnchor::Start));
+            let before =
+                (left - 6.0 - width >= self.left).then_some(((left - 6.0, start), TextAnchor::End));
+            spots.extend(after.into_iter().chain(before));
+        }
+        let (first, last) = (self.left + width / 2.0, self.right - width / 2.0);
+        let ends = [right - width / 2.0, left + width / 2.0];
+        let shares = [0.5, 0.3, 0.7, 0.4, 0.6, 0.2, 0.8];
+        let between = shares.map(|share| left + (right - left) * share);
+        let places = ends.into_iter().chain(between).map(|x| x.min(last).max(first));
+        // The highest and the lowest spot of the line along the label.
+        let place = |x: f64| {
+            let along = line.iter().filter(|spot| (spot.0 - x).abs() <= width / 2.0);
+            let next = line.iter().find(|spot| spot.0 >= x).or(line.last());
+            let heights = along.chain(next).map(|spot| spot.1);
+            (x, heights.clone().fold(f64::INFINITY, f64::min), heights.fold(0.0, f64::max))
+        };
+        let places: Vec<(f64, f64, f64)> = places.map(place).collect();
+        let is_below = |y: f64| y < self.bottom - 18.0 || y <= self.top + 18.0;
+        let above = places.iter().filter(|(_, y, _)| *y > self.top + 18.0);
+        let below = places.iter().filter(|(_, _, y)| is_below(*y));
+        spots.extend(above.map(|(x, y, _)| ((*x, y - 11.0), TextAnchor::Middle)));
+        spots.extend(below.map(|(x, _, y)| ((*x, y + 12.0), TextAnchor::Middle)));
+        spots
+    }
+
     /// Candidate spots for words about the whole plot: its middle first.
     pub(super) fn middle_spots(&self) -> Vec<(PaperSpot, TextAnchor)> {
         let middle = self.across(0.5);
@@ -271,6 +310,20 @@ mod tests {
             std::iter::once(Duration::from_secs_f64(low)),
         );
         axis.ticks().into_iter().map(units::format_duration).collect()
+    }
+
+    #[test]
+    fn the_label_of_a_short_line_is_next_to_it_and_that_of_a_long_line_along_it() {
+        let frame = PlotFrame { left: 60.0, right: 360.0, top: 50.0, bottom: 250.0 };
+        let first = |left: f64, right: f64| {
+            frame.line_label_spots(&[(left, 150.0), (right, 150.0)], 100.0)[0]
+        };
+        assert_eq!(first(80.0, 96.0), ((102.0, 150.0), TextAnchor::Start));
+        assert_eq!(first(340.0, 356.0), ((334.0, 150.0), TextAnchor::End));
+        assert_eq!(first(60.0, 360.0), ((310.0, 139.0), TextAnchor::Middle));
+        let spots = frame.line_label_spots(&[(340.0, 150.0), (356.0, 150.0)], 100.0);
+        let centred = spots.iter().filter(|(_, side)| *side == TextAnchor::Middle);
+        assert!(centred.clone().all(|((x, _), _)| *x <= 310.0) && centred.count() > 0);
     }
 
     #[test]

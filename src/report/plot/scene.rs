@@ -209,14 +209,15 @@ impl Scene {
         (left, left + width)
     }
 
-    /// A tag at the spot where it covers the fewest of `others`; the first such spot wins.
+    /// A tag at the spot where it covers the fewest of `others`; the first such spot wins. Returns
+    /// whether it covers one of them, or another tag.
     pub(super) fn tag_where_free(
         &mut self,
         spots: &[(PaperSpot, TextAnchor)],
         text: &str,
         face: TextFace,
         others: &[PaperSpot],
-    ) {
+    ) -> bool {
         let half = face.size * 0.9;
         let covered = |(spot, side): &(PaperSpot, TextAnchor)| {
             let (left, right) = self.extent(*spot, *side, text, face);
@@ -228,9 +229,10 @@ impl Scene {
             });
             others.iter().filter(within).count() + if overlaps_tag { 10_000 } else { 0 }
         };
-        if let Some((spot, side)) = spots.iter().min_by_key(|spot| covered(spot)) {
-            self.tag(*spot, *side, text, face);
-        }
+        let least = spots.iter().map(|spot| (covered(spot), spot)).min_by_key(|(count, _)| *count);
+        let Some((count, (spot, side))) = least else { return false };
+        self.tag(*spot, *side, text, face);
+        count > 0
     }
 
     /// A text in at most `most` lines between the edges, the first centred on `top`. Text that does
@@ -296,6 +298,11 @@ impl Scene {
 
     fn fits(&self, text: &str, width: f64, face: TextFace) -> bool {
         self.wide_width(text, face) <= width
+    }
+
+    /// The width that a tag takes, also in a wide font.
+    pub(super) fn tag_width(&self, text: &str, face: TextFace) -> f64 {
+        self.wide_width(text, face)
     }
 
     /// The width of a text in a wide font.

@@ -40,7 +40,8 @@ pub(super) fn change_words(
     let mut words = format!("{what} {} from {when}", percent_change(mark.ratio));
     let same =
         run.and_then(|run| labels.public_tag(run, DEPLOY_TAG)).map(|_| "same deploy".to_owned());
-    let cause = labels.cause(&of.runs, mark.run).or(same.filter(|_| mark.run > 0));
+    let cause = labels.cause(&of.runs, mark.run).map(|cause| cause.words());
+    let cause = cause.or(same.filter(|_| mark.run > 0));
     words += &cause.map(|cause| format!(", {cause}")).unwrap_or_default();
     words += &mark.explained_by.map(|part| format!(", mostly {}", label(part))).unwrap_or_default();
     words + if mark.is_confirmed { "" } else { " (not yet confirmed)" }

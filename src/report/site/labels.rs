@@ -198,9 +198,9 @@ impl<'a> SiteLabels<'a> {
         Some(words::abbreviated(shown, 24))
     }
 
-    /// What differs between a run and the one before it: `deploy 61, commit 3bb6c035`; `None` if
+    /// What differs between a run and the one before it: `deploy 61`, `commit 3bb6c035`; `None` if
     /// nothing that the page may show, and for the first run.
-    fn difference(self, runs: &'a [SeriesRun], at: usize) -> Option<String> {
+    fn difference(self, runs: &'a [SeriesRun], at: usize) -> Option<Vec<String>> {
         let (new, old) = (runs.get(at)?, runs.get(at.checked_sub(1)?)?);
         let changed = |key: &str| {
             let value = self.public_value(new, key)?;
@@ -211,7 +211,7 @@ impl<'a> SiteLabels<'a> {
             [DEPLOY_TAG, "commit"].into_iter().filter_map(changed).collect();
         let conditions = |run: &SeriesRun| run.figures.as_ref().map(|all| all.conditions.clone());
         parts.extend((conditions(old) != conditions(new)).then(|| "other settings".to_owned()));
-        (!parts.is_empty()).then(|| parts.join(", "))
+        (!parts.is_empty()).then_some(parts)
     }
 }
 
@@ -220,17 +220,44 @@ impl<'a> SiteLabels<'a> {
 const NEAR: usize = 8;
 
 impl<'a> SiteLabels<'a> {
-    /// What differs at a run, or else the nearest difference within [`NEAR`] runs, with its day:
-    /// `deploy 61`, `near deploy 61 (3 Oct)`.
-    pub(in crate::report) fn cause(self, runs: &'a [SeriesRun], at: usize) -> Option<String> {
-        if let Some(here) = self.difference(runs, at) {
-            return Some(here);
+    /// What differs at a run, or else the nearest difference within [`NEAR`] runs.
+    pub(in crate::report) fn cause(self, runs: &'a [SeriesRun], at: usize) -> Option<ChangeCause> {
+        if let Some(what) = self.difference(runs, at) {
+            return Some(ChangeCause { what, near: None });
         }
         let places = (1..=NEAR).flat_map(|apart| [at.checked_sub(apart), at.checked_add(apart)]);
         places.flatten().find_map(|place| {
             let what = self.difference(runs, place)?;
-            Some(format!("near {what} ({})", self.short_day(runs.get(place)?.started())))
+            let near = Some(self.short_day(runs.get(place)?.started()));
+            Some(ChangeCause { what, near })
         })
+    }
+}
+
+/// What else changed with a run or near it.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct ChangeCause {
+    /// What changed, the most telling first.
+    what: Vec<String>,
+    /// The day of the change, if it came with another run.
+    near: Option<String>,
+}
+
+impl ChangeCause {
+    /// The cause with its day: `deploy 61`, `near deploy 61, commit 3bb6c035 (3 Oct)`.
+    pub(in crate::report) fn words(&self) -> String {
+        let day = self.near.as_ref().map(|day| format!(" ({day})"));
+        self.without_day(&self.what) + &day.unwrap_or_default()
+    }
+
+    /// Shorter words, the longest first: without the day, and only what is most telling.
+    pub(in crate::report) fn shorter_words(&self) -> [String; 2] {
+        [self.without_day(&self.what), self.without_day(&self.what[..1])]
+    }
+
+    fn without_day(&self, what: &[String]) -> String {
+        let near = if self.near.is_some() { "near " } else { "" };
+        format!("{near}{}", what.join(", "))
     }
 }
 

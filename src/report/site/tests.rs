@@ -161,3 +161,25 @@ fn caveats_stand_below_the_title_with_their_runs_and_a_plot_only_counts_them() {
     assert!(places.is_sorted(), "{page}");
     assert_eq!(page.matches("replaces the rate").count(), 1, "{page}");
 }
+
+#[test]
+fn a_trend_of_one_run_is_a_dot_in_its_middle() {
+    let index = index_html(&site(vec![run(0, 100, &[("p95 < 300ms", Decision::Pass, 0)])]));
+    assert!(index.contains("<circle class=\"dot\" cx=\"80.0\""), "{index}");
+}
+
+#[test]
+fn a_budget_is_named_next_to_its_line_unless_that_would_cover_the_data() {
+    let texts = |budget: &'static str| {
+        let outcomes = [(budget, Decision::Pass, 0)];
+        let page =
+            scenario_html(&site((0..9).map(|at| run(26 * at, 100, &outcomes)).collect()), "shop");
+        let count =
+            |text: &str| page.as_ref().unwrap().lines().filter(|line| line.trim() == text).count();
+        [count("budget"), count(&format!("budget {}", budget.replace('<', "&lt;")))]
+    };
+    // On the wide and on the narrow plot: the legend, and the label of the line.
+    assert_eq!(texts("p95 < 300ms"), [2, 2]);
+    // Every quantile lies on the line of this budget.
+    assert_eq!(texts("p95 < 100ms"), [0, 2]);
+}

@@ -2,6 +2,7 @@
 //! against warm.
 
 mod date_axis;
+mod mark_place;
 mod phases;
 mod temperature;
 mod trend;

@@ -97,7 +97,7 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     signs.extend((!bins.gaps.is_empty()).then_some((LegendMark::Box(SHADE), "no runs")));
     let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below, 0.8);
-    let axis = DateAxis { labels, frame };
+    let axis = DateAxis::new(labels, frame, bins);
     axis.gaps(&mut scene, bins);
     heights.grid(&mut scene, &frame);
     for dimension in &parts {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::axis::{DurationAxis, PlotFrame};
-use super::super::scene::{LegendMark, Scene, TextAnchor, along};
+use super::super::scene::{LegendMark, Scene, along};
 use super::super::sheet::PlotSheet;
 use super::super::style::{
     ALARM, INK, LABEL, MUTED, P50, P95, P99, PaperSpot, RgbColour, SERIES, SHADE, WARNING,
@@ -11,6 +11,7 @@ use super::super::style::{
 use super::super::table::PlotTable;
 use super::HistoryPlot;
 use super::date_axis::DateAxis;
+use super::mark_place::MarkPlace;
 use crate::history::{BudgetSpan, ChangeMark, RunAttainment, TimeBin};
 use crate::record::Dimension;
 use crate::report::model::label;
@@ -97,7 +98,23 @@ fn table(panel: &RequestPanel, labels: SiteLabels<'_>) -> PlotTable {
     table
 }
 
+/// A single budget is named next to its line. If its label would cover the data, the legend names
+/// it.
 fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> Scene {
+    let (scene, covers_data) = composed(panel, labels, sheet, None);
+    match &newest_spans(panel)[..] {
+        [only] if covers_data => composed(panel, labels, sheet, Some(only)).0,
+        _ => scene,
+    }
+}
+
+/// The picture, and whether the label of a budget covers data. The legend names `in_legend`.
+fn composed(
+    panel: &RequestPanel,
+    labels: SiteLabels<'_>,
+    sheet: PlotSheet<'_>,
+    in_legend: Option<&BudgetSpan>,
+) -> (Scene, bool) {
     let heights = heights(panel);
     let bins = &panel.history.bins;
     let each = bins.length.map_or_else(
@@ -106,11 +123,12 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     );
     let (mut scene, below) =
         sheet.headed(&format!("latency of ok exchanges; {each}{}", heights.note()));
-    let signs = signs(panel);
+    let budget = in_legend.map_or_else(|| "budget".to_owned(), |span| budget_words(panel, span));
+    let signs = signs(panel, &budget);
     let signs: Vec<_> = signs.iter().map(|(mark, words)| (*mark, words.as_str())).collect();
     let below = scene.legend(below, &signs);
     let frame = PlotFrame::below(&mut scene, below + STRIP, 1.0);
-    let figure = TrendPlot { panel, axis: DateAxis { labels, frame }, heights };
+    let figure = TrendPlot { panel, axis: DateAxis::new(labels, frame, bins), heights };
     figure.axis.gaps(&mut scene, bins);
     figure.heights.grid(&mut scene, &frame);
     figure.verdicts(&mut scene);
@@ -119,9 +137,9 @@ fn scene(panel: &RequestPanel, labels: SiteLabels<'_>, sheet: PlotSheet<'_>) -> 
     figure.lines(&mut scene);
     figure.singles(&mut scene);
     figure.failures(&mut scene);
-    figure.words(&mut scene);
+    let covers_data = figure.words(&mut scene, in_legend.is_none());
     figure.axis.floor(&mut scene);
-    scene
+    (scene, covers_data)
 }
 
 /// The length of a bin: `6 h`, `1 day`, `2 weeks`.
@@ -171,7 +189,7 @@ fn budget_words(panel: &RequestPanel, span: &BudgetSpan) -> String {
     format!("budget {}", row.map_or(written, BudgetHistoryRow::with_limit))
 }
 
-fn signs(panel: &RequestPanel) -> Vec<(LegendMark, String)> {
+fn signs(panel: &RequestPanel, budget: &str) -> Vec<(LegendMark, String)> {
     let bins = &panel.history.bins.bins;
     let lines = LINES.iter().rev().filter(|line| bins.iter().any(|bin| (line.of)(bin).is_some()));
     let mut signs: Vec<_> =
@@ -179,11 +197,7 @@ fn signs(panel: &RequestPanel) -> Vec<(LegendMark, String)> {
     let any = |is: fn(&TimeBin) -> bool| bins.iter().any(is);
     let mut add = |is: bool, mark, words: &str| signs.extend(is.then(|| (mark, words.to_owned())));
     add(any(|bin| bin.latency.single().is_some()), LegendMark::Dot(INK), "ring: a single exchange");
-    let budget = match &newest_spans(panel)[..] {
-        [only] => budget_words(panel, only),
-        _ => "budget".to_owned(),
-    };
-    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), &budget);
+    add(spans(panel).next().is_some(), LegendMark::Dashes(ALARM), budget);
     add(
         any(|bin| bin.attainment.passed > 0),
         LegendMark::Box(VERDICTS[0]),
@@ -247,31 +261,31 @@ impl TrendPlot<'_> {
 
     fn budgets(&self, scene: &mut Scene) {
         for span in spans(self.panel) {
-            match &span.ceilings[..] {
-                [(_, only)] => self.fixed_ceiling(scene, span, *only),
-                _ => self.moving_ceiling(scene, span),
+            for line in self.ceiling_lines(span) {
+                scene.dashed_path(&line, 1.5, ALARM);
             }
         }
     }
 
-    fn fixed_ceiling(&self, scene: &mut Scene, span: &BudgetSpan, ceiling: Duration) {
-        let (y, frame) = (self.y(ceiling), &self.axis.frame);
-        // A budget of a single run is visible too.
-        let left = (self.axis.x(span.from) - 8.0).max(frame.left);
-        let right = (self.axis.x(span.to) + 8.0).min(frame.right);
-        scene.dashed((left, y), (right, y), 1.5, ALARM);
-    }
-
-    /// A ceiling that earlier runs give, from point to point. It is unknown between stretches of
-    /// runs.
-    fn moving_ceiling(&self, scene: &mut Scene, span: &BudgetSpan) {
+    /// The lines of a budget: one for a fixed ceiling. A ceiling that earlier runs give goes from
+    /// point to point; it is unknown between stretches of runs.
+    fn ceiling_lines(&self, span: &BudgetSpan) -> Vec<Vec<PaperSpot>> {
+        let frame = &self.axis.frame;
+        if let [(_, only)] = span.ceilings[..] {
+            let y = self.y(only);
+            // A budget of a single run is visible too.
+            let left = (self.axis.x(span.from) - 8.0).max(frame.left);
+            let right = (self.axis.x(span.to) + 8.0).min(frame.right);
+            return vec![vec![(left, y), (right, y)]];
+        }
         let height = |bin: &TimeBin| span.ceiling_of(bin).map(|ceiling| self.y(ceiling));
-        for mut line in self.axis.lines(&self.panel.history.bins, height) {
+        let mut lines = self.axis.lines(&self.panel.history.bins, height);
+        for line in &mut lines {
             if let [(x, y)] = line[..] {
-                line = vec![(x - 4.0, y), (x + 4.0, y)];
+                *line = vec![(x - 4.0, y), (x + 4.0, y)];
             }
-            scene.dashed_path(&line, 1.5, ALARM);
         }
+        lines
     }
 
     fn lines(&self, scene: &mut Scene) {
@@ -319,51 +333,69 @@ impl TrendPlot<'_> {
         }
     }
 
-    /// The labels of change points and budgets, where they cover the least.
-    fn words(&self, scene: &mut Scene) {
+    /// The labels of change points and, if wanted, of budgets, where they cover the least. Returns
+    /// whether the label of a budget covers data.
+    fn words(&self, scene: &mut Scene, has_budgets: bool) -> bool {
+        let mut covers_data = false;
         let taken: Vec<PaperSpot> = LINES
             .iter()
             .flat_map(|line| self.spots(line))
             .flat_map(|spots| along(&spots))
             .collect();
-        let frame = &self.axis.frame;
-        for mark in &self.panel.history.change_points {
-            let Some(x) = self.mark_x(mark) else { continue };
-            let spots: Vec<_> = [0.95, 0.86, 0.05, 0.14, 0.5]
-                .into_iter()
-                .flat_map(|up| {
-                    let y = frame.up(up);
-                    [((x + 5.0, y), TextAnchor::Start), ((x - 5.0, y), TextAnchor::End)]
-                })
-                .collect();
-            scene.tag_where_free(&spots, &self.mark_words(mark), LABEL, &taken);
-        }
-        // The legend names a single budget: words within the plot would cover the lines.
-        let labelled = newest_spans(self.panel);
-        for span in labelled.iter().filter(|_| labelled.len() > 1) {
-            let Some(ceiling) = span.newest_ceiling() else { continue };
+        self.mark_labels(scene, &taken);
+        for span in newest_spans(self.panel).into_iter().filter(|_| has_budgets) {
+            let Some(line) = self.ceiling_lines(span).pop() else { continue };
             let text = budget_words(self.panel, span);
-            scene.tag_where_free(&frame.label_spots(self.y(ceiling)), &text, WARNING, &taken);
+            let spots = self.axis.frame.line_label_spots(&line, scene.tag_width(&text, WARNING));
+            covers_data |= scene.tag_where_free(&spots, &text, WARNING, &taken);
         }
         if taken.is_empty() && self.panel.history.period.latency.count() == 0 {
             scene.tag_where_free(
-                &frame.middle_spots(),
+                &self.axis.frame.middle_spots(),
                 "no request succeeded: there is no latency to show",
                 WARNING,
                 &[],
             );
         }
+        covers_data
     }
 
-    /// `+18 %, deploy 61`, with a question mark if it is not confirmed.
-    fn mark_words(&self, mark: &ChangeMark) -> String {
-        let cause = self.axis.labels.cause(&self.panel.history.runs, mark.run);
-        let cause = cause.map(|cause| format!(", {cause}")).unwrap_or_default();
+    /// Labels each change point next to its own line: a label across another change point's line
+    /// would seem to belong to that one.
+    fn mark_labels(&self, scene: &mut Scene, taken: &[PaperSpot]) {
+        let frame = &self.axis.frame;
+        let marks = &self.panel.history.change_points;
+        let placed: Vec<(f64, &ChangeMark)> =
+            marks.iter().filter_map(|mark| Some((self.mark_x(mark)?, mark))).collect();
+        for (at, (x, mark)) in placed.iter().enumerate() {
+            let others = placed.iter().enumerate().filter(|(other, _)| *other != at);
+            let others =
+                others.flat_map(|(_, (x, _))| along(&[(*x, frame.top), (*x, frame.bottom)]));
+            let covered: Vec<PaperSpot> = taken.iter().copied().chain(others).collect();
+            let place = MarkPlace { frame, x: *x };
+            let texts = self.mark_words(mark);
+            let fits = |text: &&String| place.fits(scene.tag_width(text, LABEL));
+            let Some(text) = texts.iter().find(fits).or(texts.last()) else { continue };
+            let spots = place.label_spots(scene.tag_width(text, LABEL));
+            scene.tag_where_free(&spots, text, LABEL, &covered);
+        }
+    }
+
+    /// `+18 %, deploy 61`, with a question mark if it is not confirmed, and shorter texts for less
+    /// room.
+    fn mark_words(&self, mark: &ChangeMark) -> Vec<String> {
         let sure = if mark.is_confirmed { "" } else { "?" };
         let what = match mark.dimension {
             Dimension::Latency => String::new(),
             part => format!("{} ", label(part)),
         };
-        format!("{what}{}{sure}{cause}", percent_change(mark.ratio))
+        let change = format!("{what}{}{sure}", percent_change(mark.ratio));
+        let cause = self.axis.labels.cause(&self.panel.history.runs, mark.run);
+        let causes = cause
+            .iter()
+            .flat_map(|cause| std::iter::once(cause.words()).chain(cause.shorter_words()));
+        let mut texts: Vec<String> = causes.map(|cause| format!("{change}, {cause}")).collect();
+        texts.push(change);
+        texts
     }
 }
