@@ -50,8 +50,8 @@ impl Flags {
         self.baseline.is_some() || self.fail_if_slower
     }
 
-    /// Finds the baseline of a plan before anything is sent; `None` if none is named. The run has an
-    /// `environment`, unless that is `None`.
+    /// Finds the baseline of a plan before anything is sent; `None` if none is named. `environment`
+    /// is that of the run, if it has one.
     pub(super) fn find(
         &self,
         plan: &Plan,

@@ -60,8 +60,8 @@ const SCENARIOS: [BuiltInScenario; 2] = [
 /// The length of the measured stage, instead of three minutes.
 const DURATION: Duration = Duration::from_secs(40);
 
-/// The environment of runs against a rehearsal target, so that no history or baseline of another
-/// target contains them.
+/// The environment of runs against a rehearsal target, so that no page of a site, `last-pass` or
+/// learned limit mixes them with runs against other targets.
 pub(super) const ENVIRONMENT: &str = "demo";
 
 /// Arrivals a second on live data, which cost the rehearsal target nothing: enough for a verdict

@@ -73,6 +73,23 @@ mod tests {
     }
 
     #[test]
+    fn a_default_environment_replaces_none_that_is_named() {
+        let named = |environment: Option<&str>, tags: &[&str]| Flags {
+            environment: environment.map(str::to_owned),
+            tags: tags.iter().map(|tag| parse(tag).unwrap()).collect(),
+            ..Flags::default()
+        };
+        for (flags, expected) in [
+            (named(None, &["team=a"]), "demo"),
+            (named(Some(""), &[]), "demo"),
+            (named(Some("staging"), &[]), "staging"),
+            (named(None, &["environment=other"]), "other"),
+        ] {
+            assert_eq!(flags.or_environment("demo").tags()[ENVIRONMENT_TAG], expected);
+        }
+    }
+
+    #[test]
     fn a_dedicated_flag_wins_over_a_tag_of_the_same_key() {
         let flags = Flags {
             environment: Some("staging".to_owned()),

@@ -119,13 +119,15 @@ pub(super) fn from_clap(
     }
 }
 
-/// The standard library says what is wrong with a number, and not what to write.
+/// Replaces the standard library's messages on numbers, which do not say what to write.
 fn with_own_number_errors(text: &str) -> String {
-    const WHOLE: &str = "write a whole number";
+    const WHOLE: &str = "write a whole number that is not negative";
     text.replace("invalid digit found in string", WHOLE)
         .replace("cannot parse integer from empty string", WHOLE)
         .replace("number too large to fit in target type", "write a smaller number")
+        .replace("number would be zero for non-zero type", "write a number above 0")
         .replace("invalid float literal", "write a number")
+        .replace("cannot parse float from empty string", "write a number")
 }
 
 /// Removes what clap suggests: flags that are spelt alike, or `--` before the word. Next to a tip

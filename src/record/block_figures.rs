@@ -51,11 +51,12 @@ pub struct FiguresWithout {
 impl BlockFigures {
     /// The quantiles that are compared.
     pub const QUANTILES: [Quantile; 3] = [Quantile::P50, Quantile::P95, Quantile::P99];
-    /// The number of blocks, unless they would be shorter than three times the correlation.
+    /// The number of blocks, unless they would be shorter than three times as long as
+    /// latencies are correlated.
     pub const MOST_BLOCKS: usize = 20;
     /// With fewer blocks, nothing is compared: the error of a difference would be a guess.
     pub const FEWEST_BLOCKS: usize = 6;
-    /// How many times as long as the correlation a block is at least.
+    /// A block is at least this many times as long as latencies are correlated.
     pub const TIMES_TOGETHER: u32 = 3;
 
     /// How long latencies are correlated at least: a shorter time is not looked for.

@@ -15,7 +15,7 @@ use super::phrases::requests;
 use super::rule::DecisionRule;
 use super::{address_warnings, explanation, failures, once_steps, void_reasons};
 use crate::record::{
-    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario,
+    Budget, BudgetVerdict, Decision, Measurement, PlannedRequest, PlannedScenario, ProvenBreach,
     RequestMeasurement, RunEnding, ScenarioMeasurement, ScenarioVerdict, StageMeasurement,
     VerdictReason,
 };
@@ -145,42 +145,52 @@ fn without_vague_advice(
 }
 
 /// What an end before the planned one means for a scenario.
-struct EarlyEndReason {
+struct EarlyEndReason<'a> {
     /// `ended early after 31 s of 120 s`.
     when: String,
+    /// The breach that ended the run, if it is one of the scenario.
+    breach: Option<&'a ProvenBreach>,
     reason: VerdictReason,
     /// For the scenario whose breach ended the run, a fail: it was proven then, whatever the
     /// exchanges that were still in progress add. In a merged run, no pass.
     decision: Option<Decision>,
 }
 
-impl EarlyEndReason {
-    fn of(scenario: &str, run: &Measurement) -> Option<Self> {
+impl<'a> EarlyEndReason<'a> {
+    fn of(scenario: &str, run: &'a Measurement) -> Option<Self> {
         let RunEnding::ProvenEarly(early) = &run.ending else { return None };
         let elsewhere = early.breach.as_ref().filter(|breach| breach.scenario != scenario);
         let what = match elsewhere {
             Some(breach) => format!("{}, in scenario `{}`", early.words(), breach.scenario),
             None => early.words(),
         };
-        let is_breached = early.breach.is_some() && elsewhere.is_none();
+        let breach = early.breach.as_ref().filter(|_| elsewhere.is_none());
         // One of several probers proved it for its own arrivals. Whether it holds for all of them
         // is for their evidence to say, but the end that it caused must not make a pass.
         let is_merged = run.sharing.as_ref().is_some_and(|sharing| sharing.parts.len() > 1);
         let decision = if is_merged { Decision::Inconclusive } else { Decision::Fail };
         Some(Self {
             when: early.when(),
+            breach,
             reason: VerdictReason { what, next: String::new() },
-            decision: is_breached.then_some(decision),
+            decision: breach.map(|_| decision),
         })
     }
 
-    /// The reason, unless a budget fails: that one then says when the run ended. The end is no
-    /// further fault of the target.
+    /// The reason, unless a budget that fails can give it: the one whose breach ended the run, or
+    /// any if another scenario did. The end is no further fault of the target.
     fn unless_said_by(self, budgets: &mut [BudgetVerdict]) -> Option<VerdictReason> {
-        let failed = budgets.iter_mut().find(|budget| budget.decision == Decision::Fail);
-        let Some(failed) = failed else { return Some(self.reason) };
+        let is_proven = |failed: &BudgetVerdict| {
+            self.breach.is_none_or(|breach| {
+                breach.request == failed.request && breach.budget == failed.budget.to_string()
+            })
+        };
+        let mut failed = budgets.iter_mut().filter(|budget| budget.decision == Decision::Fail);
+        let Some(failed) = failed.find(|budget| is_proven(budget)) else {
+            return Some(self.reason);
+        };
         failed.reason.what += "; ";
-        failed.reason.what += &self.when;
+        failed.reason.what += self.breach.map_or(&self.reason.what, |_| &self.when);
         None
     }
 }

@@ -171,9 +171,7 @@ impl RequestSuggestion {
             worst_needs: measure.budget(rounded_up(worst.needed)),
         });
     }
-}
 
-impl RequestSuggestion {
     /// Leaves out each quantile whose limit is above that of a higher one: the runs that need it
     /// are too short for the higher one.
     fn leave_out_looser(&mut self) {
@@ -186,7 +184,8 @@ impl RequestSuggestion {
                 Some((higher, limit)) => {
                     self.budgets.remove(at);
                     self.left_out.push(format!(
-                        "{quantile}: runs that are too short for {higher} need {}, and {higher} has a limit of {}",
+                        "{quantile}: runs too short for {higher} need {}, which is above the limit \
+                         of {higher}, {}",
                         duration_literal(ceiling),
                         duration_literal(limit)
                     ));
@@ -279,7 +278,7 @@ mod tests {
             found.left_out,
             [
                 "p99: 0 of 36 runs have the 299 requests that it needs; a suggestion needs 5 such runs",
-                "p50: runs that are too short for p95 need 910ms, and p95 has a limit of 110ms"
+                "p50: runs too short for p95 need 910ms, which is above the limit of p95, 110ms"
             ]
         );
     }

@@ -175,6 +175,14 @@ fn a_run_that_ended_on_a_proven_breach_is_a_fail_that_says_when() {
 }
 
 #[test]
+fn a_budget_that_fails_when_another_scenario_ends_the_run_names_that_scenario() {
+    let verdict = judged(&[tile(180, 60)], |run| run.ending = proven_early(Some("app")));
+    let failed = &verdict.budgets[0].reason.what;
+    assert!(failed.ends_with("by `tile` is proven, in scenario `app`"), "{failed}");
+    assert!(reason_texts(&verdict).is_empty());
+}
+
+#[test]
 fn a_breach_in_another_scenario_ends_the_run_without_failing_this_one() {
     let verdict = judged(&[tile(50, 0)], |run| run.ending = proven_early(Some("app")));
     assert_eq!(verdict.decision, Decision::Inconclusive);

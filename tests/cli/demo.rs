@@ -14,6 +14,9 @@ fn the_demo_passes_and_leaves_nothing_running() {
     }
     // The demo chose its own load.
     assert!(!all.contains("tollgate demo` sets"), "{all}");
+    let run = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let record = std::fs::read_to_string(run.join("run.json")).unwrap();
+    assert!(record.contains("\"environment\": \"demo\""), "no history mixes it with other runs");
     let url =
         all.split("Rehearsal target: http://").nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(std::net::TcpStream::connect(url).is_err(), "the rehearsal target still listens");

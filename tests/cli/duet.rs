@@ -241,6 +241,24 @@ fn a_run_is_compared_with_its_baseline_below_its_verdict() {
 }
 
 #[test]
+fn the_last_pass_is_that_of_the_same_environment() {
+    let target = Target::start(&[]);
+    let runs = tempfile::tempdir().unwrap();
+    let measure = |flags: &[&str]| {
+        let url = page(&target);
+        let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
+        run_in(&[&words[..], flags].concat(), runs.path())
+    };
+    let staging = ["--environment", "staging"];
+    assert_eq!(measure(&staging).status.code(), Some(0));
+    let without = measure(&["--baseline", "last-pass"]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(text(&without.stderr).contains("that passed without an environment"));
+    let with = measure(&[&staging[..], &["--baseline", "last-pass"]].concat());
+    assert_eq!(with.status.code(), Some(0), "{}", text(&with.stderr));
+}
+
+#[test]
 fn a_missing_baseline_ends_with_2_before_anything_is_sent() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();

@@ -23,8 +23,8 @@ use super::exit::{CommandError, ExitStatus};
 use super::store_flags::StoreFlags;
 
 /// The environment of the runs of sessions and searches that name none. They measure other
-/// configurations and rates than the target has otherwise, so no other history or baseline contains
-/// them.
+/// configurations and rates than the target usually has, so no page of a site, `last-pass` or
+/// learned limit mixes them with others.
 const ENVIRONMENT: &str = "tune";
 
 const EXAMPLES: &str = "\

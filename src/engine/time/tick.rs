@@ -1,4 +1,4 @@
-//! The tick of this thread, for what need not be punctual.
+//! The tick of this thread: a coarse clock for waits that need no precise timer.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// A thread that has a tick gets the next one well within this time.
-pub(in crate::engine) const LONGEST: Duration = Duration::from_millis(500);
+/// An upper bound of the time between two ticks, with a wide margin.
+pub(in crate::engine) const MAX_GAP: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// `None` before the thread has a tick.
     static TICK: RefCell<Option<watch::Receiver<()>>> = const { RefCell::new(None) };
 }
 
-/// Makes `ticks` the tick of this thread.
+/// Makes `ticks` the tick of this thread. What sends them must drop its sender when it ends:
+/// nothing else bounds a wait for the next one.
 pub(in crate::engine) fn set(ticks: watch::Receiver<()>) {
     TICK.set(Some(ticks));
 }

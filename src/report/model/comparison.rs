@@ -251,7 +251,7 @@ fn obstacle(comparison: &Comparison) -> String {
     }
     let incomparable = comparison.requests.iter().find(|one| !one.compares_latency());
     match incomparable {
-        Some(one) => format!("{}: its latencies cannot be compared", words::name(&one.request)),
+        Some(one) => format!("the latencies of `{}` cannot be compared", words::name(&one.request)),
         None => "no request can be compared".to_owned(),
     }
 }

@@ -287,7 +287,8 @@ fn caveats(plan: &PlannedScenario) -> Vec<String> {
 pub(super) struct ReportLead<'a> {
     /// Its colour and its sign.
     pub(super) decision: Decision,
-    /// Its word: `PASS`, or `SLOWER` where only a comparison stops the run.
+    /// The word of the verdict, or `SLOWER` or `UNDECIDED` if only the comparison keeps the exit
+    /// code from 0.
     pub(super) word: &'static str,
     /// Why, in one line.
     pub(super) reason: Cow<'a, str>,

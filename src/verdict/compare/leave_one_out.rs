@@ -66,7 +66,7 @@ pub(super) fn paired_figures(sides: BeforeAfter<&LatencyTimeline>) -> BeforeAfte
     let ratio =
         series.after.total.exchanges as f64 / (series.before.total.exchanges as f64).max(1.0);
     let together = WATCHED.map(|quantile| {
-        // Each side has its own limit: a difference that stays the same is no correlation.
+        // Each side has its own limit: a difference that stays the same is not a correlation.
         let limits = series.map(|series| series.total.quantile(quantile));
         let before = series.before.deviations(limits.before);
         let after = series.after.deviations(limits.after);

@@ -250,29 +250,26 @@ impl HttpConnection {
 /// Waits for something that arrives on a connection, but no longer than until `by`. The wait begins
 /// at `since`.
 ///
-/// Most arrives before the thread's next tick, so that only what does not gets a timer. If nothing
-/// has arrived for some time, looks whether the socket has input that the runtime missed.
+/// Most answers arrive before the thread's next tick. Only the others get a timer. If nothing has
+/// arrived for some time, looks whether the socket has input that the runtime missed.
 async fn arrival<F: Future>(
     peek: Option<&SocketPeek>,
     (since, by): (Instant, Instant),
     mut future: Pin<&mut F>,
 ) -> Result<F::Output, Elapsed> {
-    if by - since > tick::LONGEST
+    if by - since > tick::MAX_GAP
         && let Some(arrived) = tick::before_next(future.as_mut()).await
     {
         return Ok(arrived);
     }
-    let mut pause = SOCKET_LOOK;
-    while let Some(peek) = peek {
-        let until = clock::now() + pause;
-        if until >= by {
-            break;
-        }
+    let (mut until, mut pause) = (since + SOCKET_LOOK, SOCKET_LOOK);
+    while let Some(peek) = peek.filter(|_| until < by) {
         if let Ok(arrived) = timeout_at(until, future.as_mut()).await {
             return Ok(arrived);
         }
         peek.find_missed_input().await;
         pause *= 2;
+        until = clock::now() + pause;
     }
     timeout_at(by, future).await
 }

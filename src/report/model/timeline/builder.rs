@@ -26,7 +26,7 @@ pub(in crate::report::model) struct TimelineBuilder {
     width: u64,
     /// Origin of the measured stage's bins; the warm-up's bins count from the start.
     measured_from: Duration,
-    /// Whether the run ended before its plan did: within a second.
+    /// Whether the run ended before its plan did, so that the last bin may be cut short.
     ended_early: bool,
     warmup: TimelineBins,
     measured: TimelineBins,
