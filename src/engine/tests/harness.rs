@@ -25,6 +25,7 @@ use crate::engine::thread::ThreadState;
 use crate::engine::time::clock::{self, Instant};
 use crate::engine::time::start::{AppointedStart, RunStart};
 use crate::engine::time::stepping_clock;
+use crate::engine::time::tick;
 use crate::engine::time::timer::PreciseTimer;
 use crate::engine::{Continuation, EngineError, Observer, RunProgress, StopSignal, stop_channel};
 use crate::expect::{CaptureSet, ExpectationSet};
@@ -477,16 +478,17 @@ pub(super) async fn conduct_after<D: Dialer + 'static>(
     conduct_on(unmetered, (plan, None, Some(setup)), vec![dial], watcher, stop).await
 }
 
-/// A thread whose lanes are woken without a hiccup meter, to which tokio's coarse timers look like
-/// standstills.
+/// A thread whose lanes and exchanges are woken without a hiccup meter, to which tokio's coarse
+/// timers look like standstills.
 fn unmetered(now: Instant) -> Rc<ThreadState> {
     let thread = Rc::new(ThreadState::new(PacingMode::Sleep, now));
-    tokio::task::spawn_local(tick(Rc::downgrade(&thread)));
+    tick::set(thread.ticks());
+    tokio::task::spawn_local(wake_lanes(Rc::downgrade(&thread)));
     thread
 }
 
 /// Wakes the lanes of a thread ten times a second.
-async fn tick(thread: Weak<ThreadState>) {
+async fn wake_lanes(thread: Weak<ThreadState>) {
     let mut ticks = tokio::time::interval(millis(100));
     loop {
         ticks.tick().await;
