@@ -193,18 +193,23 @@ pub(super) fn between(low: &str, high: &str) -> String {
 
 /// The ratio of two durations: `1.9×`; `None` if it is not finite.
 pub(super) fn times(longer: Duration, shorter: Duration) -> Option<String> {
-    let ratio = longer.as_secs_f64() / shorter.as_secs_f64();
-    ratio
-        .is_finite()
-        .then(|| if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") })
+    finite_ratio(longer, shorter).map(times_of)
+}
+
+fn finite_ratio(longer: Duration, shorter: Duration) -> Option<f64> {
+    Some(longer.as_secs_f64() / shorter.as_secs_f64()).filter(|ratio| ratio.is_finite())
+}
+
+fn times_of(ratio: f64) -> String {
+    if ratio < 9.95 { format!("{ratio:.1}×") } else { format!("{ratio:.0}×") }
 }
 
 /// The ratio of two durations as part of a sentence: `1.9× as long`, `about as long`; `None` if it
 /// is not finite.
 pub(super) fn times_as_long(longer: Duration, shorter: Duration) -> Option<String> {
-    times(longer, shorter).map(|times| match times.as_str() {
-        "1.0×" => "about as long".to_owned(),
-        times => format!("{times} as long"),
+    finite_ratio(longer, shorter).map(|ratio| match ratio {
+        0.95..1.05 => "about as long".to_owned(),
+        ratio => format!("{} as long", times_of(ratio)),
     })
 }
 

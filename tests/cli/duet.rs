@@ -1,6 +1,7 @@
 //! `tollgate duet` and `run --baseline`.
 
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::time::Duration;
 
 use tollgate::record::{
@@ -201,15 +202,18 @@ fn a_run_that_is_too_short_for_its_long_baseline_is_warned_of() {
     assert!(text(&gated.stderr).contains(warning), "{}", text(&gated.stderr));
 }
 
+/// A run of a second that passes, with further flags.
+fn measure_tiles(target: &Target, flags: &[&str], runs: &Path) -> Output {
+    let url = page(target);
+    let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
+    run_in(&[&words[..], flags].concat(), runs)
+}
+
 #[test]
 fn a_run_is_compared_with_its_baseline_below_its_verdict() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
-    let measure = |flags: &[&str]| {
-        let url = page(&target);
-        let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
-        run_in(&[&words[..], flags].concat(), runs.path())
-    };
+    let measure = |flags: &[&str]| measure_tiles(&target, flags, runs.path());
     let first = measure(&["--tag", "branch=main"]);
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let baseline = last_record(runs.path()).name();
@@ -244,11 +248,7 @@ fn a_run_is_compared_with_its_baseline_below_its_verdict() {
 fn the_last_pass_is_that_of_the_same_environment() {
     let target = Target::start(&[]);
     let runs = tempfile::tempdir().unwrap();
-    let measure = |flags: &[&str]| {
-        let url = page(&target);
-        let words = ["run", &url, "--name", "tiles", "--budget", "max < 9s", "--duration", "1s"];
-        run_in(&[&words[..], flags].concat(), runs.path())
-    };
+    let measure = |flags: &[&str]| measure_tiles(&target, flags, runs.path());
     let staging = ["--environment", "staging"];
     assert_eq!(measure(&staging).status.code(), Some(0));
     let without = measure(&["--baseline", "last-pass"]);

@@ -44,8 +44,7 @@ fn steady_lines(name: &str, figures: &SteadyFigures) -> Vec<String> {
          p50 {p50}, p95 {p95} over {requests} requests"
     )];
     match from_request - 1 {
-        0 => {}
-        _ if cold_cost.is_zero() => {}
+        cold if cold == 0 || cold_cost.is_zero() => {}
         1 => lines.push(format!("  the request before it took {cost} more than a steady one")),
         cold => lines.push(format!(
             "  the {cold} requests before it took {cost} more than as many steady ones"

@@ -140,17 +140,19 @@ fn figures_table(heads: &[String], rows: &[impl AsRef<[String]>]) -> Markup {
     }
 }
 
-/// A table of figures whose rows become blocks on a narrow screen.
-fn blocks_table(heads: &[String], rows: &[impl AsRef<[String]>]) -> Markup {
+/// A table of figures whose rows become blocks on a narrow screen, so that no column is out of
+/// sight. The columns from `words_from` on hold words.
+fn stacked_table(heads: &[String], rows: &[impl AsRef<[String]>], words_from: usize) -> Markup {
     html! {
         table.stacked {
             thead { tr { @for (at, head) in heads.iter().enumerate() {
-                th.number[at > 0] scope="col" { (head) }
+                th.number[(1..words_from).contains(&at)] scope="col" { (head) }
             } } }
             tbody { @for row in rows { tr {
                 @for (at, (head, cell)) in heads.iter().zip(row.as_ref()).enumerate() {
                     @if at == 0 { th scope="row" { (cell) } }
-                    @else { td.number.figure data-label=(head) { (cell) } }
+                    @else if at < words_from { td.number.figure.empty[cell.is_empty()] data-label=(head) { (cell) } }
+                    @else { td.words.empty[cell.is_empty()] data-label=(head) { (cell) } }
                 }
             } } }
         }

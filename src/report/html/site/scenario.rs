@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::plots::{figure, rows};
-use super::super::{badge, blocks_table, prose, scrolling};
+use super::super::{badge, prose, scrolling, stacked_table};
 use super::{PageDepth, budget_status, method, navigation, page, period, written_budget};
 use crate::record::Decision;
 use crate::report::plot::{FileStems, panel_sketches};
@@ -118,13 +118,15 @@ fn changes(panel: &RequestPanel) -> Markup {
     html! {
         h3 { "Against the period before" }
         div.card {
-            (scrolling(&format!("Periods: {}", panel.name), &blocks_table(&heads, &panel.periods)))
+            @let table = stacked_table(&heads, &panel.periods, heads.len());
+            (scrolling(&format!("Periods: {}", panel.name), &table))
             @if panel.history.previous.attainment.runs() == 0 {
                 p.muted.small { "The period before has no runs." }
             } @else if panel.changes.is_empty() {
                 p.muted.small { "Too few exchanges to compare the periods: a p50 needs 40 a period." }
             } @else {
-                (scrolling(&format!("Changes: {}", panel.name), &blocks_table(&change_heads, &panel.changes)))
+                @let table = stacked_table(&change_heads, &panel.changes, change_heads.len());
+                (scrolling(&format!("Changes: {}", panel.name), &table))
             }
         }
         @if !panel.change_points.is_empty() {

@@ -67,7 +67,8 @@ impl<'a> DateAxis<'a> {
         ticks
     }
 
-    /// At most about `most` round times of the day. A midnight shows its day; without one, the day
+    /// At most about `most` times of the day, which are round except on a day when the clocks
+    /// change. A midnight shows its day; without one, the day
     /// comes second.
     fn hours(&self, most: u64) -> (Vec<(OffsetDateTime, String)>, Option<String>) {
         const MINUTES: [i64; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
